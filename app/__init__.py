@@ -1,0 +1,1 @@
+"""AniSync: the backend that anime trackers are built on."""

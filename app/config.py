@@ -1,0 +1,216 @@
+"""Settings: environment first, then ``.env``; a bad one stops the start in one line."""
+
+import ipaddress
+import json
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting is missing or unusable; the text names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside; names are the environment variables, in any case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
+
+    # storage
+    database_url: str | None = None
+    db_host: str | None = None
+    db_port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    db_name: str | None = None
+    db_user: str | None = None
+    db_password: SecretStr | None = None
+    db_pool_size: Annotated[int, Field(ge=1, le=200)] = 5
+    db_max_overflow: Annotated[int, Field(ge=0, le=200)] = 10
+    db_pool_recycle: Annotated[int, Field(ge=-1)] = 1800
+    db_pool_pre_ping: bool = True
+    auto_migrate: bool = True
+    redis_url: str | None = None
+    anisync_home: Path = Path(".anisync")
+    upload_dir: Path | None = None
+
+    # accounts
+    secret_key: SecretStr | None = Field(None, validation_alias=AliasChoices("secret_key", "SECRET_KEY"))
+    jwt_secret: SecretStr | None = None
+    access_token_expire_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    refresh_token_expire_days: Annotated[int, Field(ge=1, le=365)] = 7
+    algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    demo_user: bool = False
+
+    # the HTTP edge
+    allowed_origins: Annotated[list[str], NoDecode] = []
+    trusted_proxies: Annotated[list[Network], NoDecode] = []
+    metrics_token: SecretStr | None = None
+    internal_service_token: SecretStr | None = None
+    public_base_url: str | None = None
+    debug: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # upstreams
+    jikan_base_url: str = "https://api.jikan.moe/v4"
+    anilist_base_url: str = "https://graphql.anilist.co"
+    anilist_oauth_url: str = "https://anilist.co/api/v2/oauth"
+    anilibria_base_url: str = "https://anilibria.top/api/v1"
+    mangadex_base_url: str = "https://api.mangadex.org"
+    hianime_base_url: str | None = None
+    node_service_url: str | None = None
+    anilist_client_id: str | None = None
+    anilist_client_secret: SecretStr | None = None
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        return _listed(value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        return [_origin(origin) for origin in origins]
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_proxies(cls, value: Any) -> Any:
+        return _listed(value)
+
+    @field_validator(
+        "jikan_base_url", "anilist_base_url", "anilist_oauth_url", "mangadex_base_url", "hianime_base_url",
+        "node_service_url", "public_base_url",
+    )  # fmt: skip
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        return None if url is None else _http_url(url)
+
+    @field_validator("anilibria_base_url")
+    @classmethod
+    def _check_urls(cls, urls: str) -> str:
+        return ",".join(_http_url(url) for url in _listed(urls))
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: str | None) -> str | None:
+        return None if url is None else _asyncpg_url(url)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("use redis://host:6379/0, rediss://… or unix:///path/to/socket")
+        return url
+
+    @model_validator(mode="after")
+    def _join(self) -> "Settings":
+        self._join_secret()
+        self._join_database()
+        if self.upload_dir is None:
+            self.upload_dir = self.anisync_home / "uploads" / "avatars"
+        if self.debug:
+            warnings.warn("DEBUG is on: never serve the public like this.", stacklevel=2)
+        return self
+
+    def _join_secret(self) -> None:
+        first, second = self.secret_key, self.jwt_secret
+        if first and second and first.get_secret_value() != second.get_secret_value():
+            raise ValueError("SECRET_KEY and JWT_SECRET are both set and differ: keep one of them")
+        secret = first or second
+        if secret and len(secret.get_secret_value().encode()) < 32 and not self.debug:
+            raise ValueError("SECRET_KEY is shorter than 32 bytes: make one with `openssl rand -hex 32`")
+        self.secret_key = secret
+
+    def _join_database(self) -> None:
+        if self.database_url or not self.db_host:
+            return
+        missing = [name for name in ("db_name", "db_user") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"DB_HOST is set, so {' and '.join(missing).upper()} must be set too")
+        password = self.db_password.get_secret_value() if self.db_password else ""
+        login = quote(self.db_user or "", safe="") + (f":{quote(password, safe='')}" if password else "")
+        self.database_url = f"postgresql+asyncpg://{login}@{self.db_host}:{self.db_port}/{self.db_name}"
+
+    @property
+    def secret(self) -> str:
+        """The signing key; raises :class:`SettingsError` where none is set."""
+        if self.secret_key is None:
+            raise SettingsError("SECRET_KEY is not set: make one with `openssl rand -hex 32`")
+        return self.secret_key.get_secret_value()
+
+    @property
+    def database(self) -> str:
+        """The asyncpg URL; raises :class:`SettingsError` where none is set."""
+        if self.database_url is None:
+            raise SettingsError("DATABASE_URL is not set: give one, or start with `anisync up`")
+        return self.database_url
+
+    @property
+    def redis(self) -> str:
+        """The Redis URL; raises :class:`SettingsError` where none is set."""
+        if self.redis_url is None:
+            raise SettingsError("REDIS_URL is not set: give one, or start with `anisync up`")
+        return self.redis_url
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings, or raise :class:`SettingsError` with one line that says what to mend."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(fault) for fault in error.errors())) from None
+
+
+def _explain(fault: Any) -> str:
+    where = str(fault["loc"][0]).upper() if fault["loc"] else ""
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{where}: {text}" if where else text
+
+
+def _listed(value: Any) -> Any:
+    """A comma list or a JSON array as a list."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("looks like a JSON array but cannot be read as one") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _origin(origin: str) -> str:
+    if origin == "*":
+        raise ValueError("`*` cannot be allowed, since requests carry credentials: list the exact origins")
+    if origin.endswith("/"):
+        warnings.warn(f"ALLOWED_ORIGINS: the trailing slash of {origin} was dropped.", stacklevel=2)
+        origin = origin.rstrip("/")
+    parts = urlsplit(origin)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+        raise ValueError(f"{origin!r} is not an origin like https://app.example.org")
+    return origin
+
+
+def _http_url(url: str) -> str:
+    url = url.strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError(f"{url!r} is not an http(s) address")
+    return url
+
+
+def _asyncpg_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        raise ValueError("use postgresql://user:password@host:5432/name")
+    return f"postgresql+asyncpg://{rest}"

@@ -1,0 +1,144 @@
+"""Expected failures: one family, rendered by the surface that was asked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class AppError(Exception):
+    """A failure that the client is told about.
+
+    ``details`` is any JSON object; ``headers`` go onto the answer as they are.
+    """
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    status: ClassVar[int] = 500
+    default_message: ClassVar[str] = "Something went wrong on our side."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message or self.default_message)
+        self.message = message or self.default_message
+        self.details = dict(details) if details is not None else None
+        self.headers = dict(headers or {})
+
+
+class Invalid(AppError):
+    code = "VALIDATION_ERROR"
+    status = 422
+    default_message = "The request does not fit the contract of this route."
+
+    @classmethod
+    def fields(cls, fields: Mapping[str, Sequence[str]], message: str | None = None) -> "Invalid":
+        """The failure of named fields, as ``details.fields``."""
+        return cls(message, details={"fields": {name: list(texts) for name, texts in fields.items()}})
+
+
+class Unauthenticated(AppError):
+    code = "AUTH_ERROR"
+    status = 401
+    default_message = "Sign in first."
+
+    def __init__(self, message: str | None = None, *, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, details=details, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(AppError):
+    code = "PERMISSION_DENIED"
+    status = 403
+    default_message = "Your account may not do this."
+
+
+class NotFound(AppError):
+    code = "NOT_FOUND"
+    status = 404
+    default_message = "There is no such thing here."
+
+
+class Conflict(AppError):
+    code = "CONFLICT_ERROR"
+    status = 409
+    default_message = "This clashes with what is stored."
+
+
+class PreconditionFailed(AppError):
+    code = "PRECONDITION_FAILED"
+    status = 412
+    default_message = "The object has changed since you read it."
+
+
+class PayloadTooLarge(AppError):
+    code = "PAYLOAD_TOO_LARGE"
+    status = 413
+    default_message = "The body is too large."
+
+
+class UnsupportedMedia(AppError):
+    code = "UNSUPPORTED_MEDIA"
+    status = 415
+    default_message = "This kind of content is not accepted here."
+
+
+class _WithRetryAfter(AppError):
+    """A failure that passes by itself; ``retry_after`` is in seconds."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.retry_after = retry_after
+        headers = {} if retry_after is None else {"Retry-After": str(max(1, round(retry_after + 0.5)))}
+        super().__init__(message, details=details, headers=headers)
+
+
+class RateLimited(_WithRetryAfter):
+    code = "RATE_LIMITED"
+    status = 429
+    default_message = "Too many requests; wait a moment."
+
+
+class ServiceUnavailable(_WithRetryAfter):
+    """Our own database or cache does not answer."""
+
+    code = "SERVICE_UNAVAILABLE"
+    status = 503
+    default_message = "The service is not available right now."
+
+
+class UpstreamFailure(_WithRetryAfter):
+    """The common parent of all that can go wrong with somebody else's server."""
+
+    code = "UPSTREAM_ERROR"
+    status = 502
+    default_message = "The upstream service failed."
+
+
+class UpstreamError(UpstreamFailure):
+    """It answered with a server error, or with something that is not its contract."""
+
+
+class UpstreamUnavailable(UpstreamFailure):
+    """It is not asked now: unreachable, its breaker is open, or its rate limit is spent."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+    status = 503
+    default_message = "The upstream service is not available right now."
+
+
+class UpstreamDisabled(AppError):
+    code = "UPSTREAM_DISABLED"
+    status = 503
+    default_message = "This upstream is not configured here."
+
+
+class UpstreamTimeout(UpstreamFailure):
+    code = "UPSTREAM_TIMEOUT"
+    status = 504
+    default_message = "The upstream service did not answer in time."

@@ -1,0 +1,1 @@
+"""Jikan, the unofficial MyAnimeList API."""

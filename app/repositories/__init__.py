@@ -1,0 +1,1 @@
+"""SQL, one class per aggregate, constructed from a transaction."""

@@ -1,0 +1,1 @@
+"""Frozen objects that services speak."""

@@ -1,0 +1,97 @@
+"""An anime as services speak of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Status = Literal["airing", "finished", "upcoming"]
+Season = Literal["winter", "spring", "summer", "fall"]
+TagKind = Literal["genre", "theme", "demographic"]
+
+ANIME_TYPES = ("TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV")
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTag:
+    """A genre, theme or demographic; ``mal_id`` where the source knows it."""
+
+    kind: TagKind
+    name: str
+    mal_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamStudio:
+    name: str
+    mal_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamAnime:
+    """What one source says of one title. ``None`` and empty mean that it does not say.
+
+    Dates are ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, as precise as the source really is.
+    ``duration_minutes`` is the length of one episode. ``broadcast`` has the keys ``day``, ``time``,
+    ``timezone`` and ``string``; ``images`` has ``jpg`` and ``webp``.
+    """
+
+    title: str
+    mal_id: int | None = None
+    anilist_id: int | None = None
+    title_english: str | None = None
+    title_japanese: str | None = None
+    title_russian: str | None = None
+    synonyms: tuple[str, ...] = ()
+    type: str | None = None
+    source: str | None = None
+    status: Status | None = None
+    season: Season | None = None
+    year: int | None = None
+    episodes: int | None = None
+    duration_minutes: float | None = None
+    rating: str | None = None
+    score: float | None = None
+    scored_by: int | None = None
+    rank: int | None = None
+    popularity: int | None = None
+    members: int | None = None
+    synopsis: str | None = None
+    image_url: str | None = None
+    images: dict[str, Any] | None = None
+    trailer_url: str | None = None
+    aired_from: str | None = None
+    aired_to: str | None = None
+    broadcast: dict[str, Any] | None = None
+    is_adult: bool | None = None
+    tags: tuple[UpstreamTag, ...] = ()
+    studios: tuple[UpstreamStudio, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnime:
+    """A row of the catalogue ready to be sent: its JSON, and when an upstream last confirmed it."""
+
+    id: int
+    body: bytes
+    synced_at: datetime | None
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnimePage:
+    """One page of the catalogue: a JSON array, and how many titles match in all."""
+
+    body: bytes
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """How a dump went in; ``faults`` name the bad rows, as ``(line, reason)``."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    faults: list[tuple[int, str]] = field(default_factory=list)

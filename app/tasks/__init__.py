@@ -1,0 +1,1 @@
+"""Job handlers: a few lines each that call a service."""

@@ -1,0 +1,177 @@
+"""PostgreSQL through async SQLAlchemy: the engine, transactions, and work that follows a commit."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import event, exc, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+T = TypeVar("T")
+AfterCommit = Callable[[], Awaitable[None]]
+
+_IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is trusted
+_POOL_WAIT = 2.0  # seconds a request waits for a connection before it is told 503
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL cannot be reached, or did not answer in time; the work may be tried again."""
+
+
+class Transaction:
+    """One unit of work: repositories execute on ``session``, services add what must follow the commit."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self._followers: list[AfterCommit] = []
+
+    def after_commit(self, follower: AfterCommit) -> None:
+        self._followers.append(follower)
+
+    async def run_followers(self) -> None:
+        for follower in self._followers:
+            await follower()
+
+
+class Database:
+    """Hands out transactions (for writes) and autocommit connections (for single-statement reads).
+
+    Both turn every fault of the connection into :class:`DatabaseUnavailable`.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        *,
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        recycle: int = 1800,
+        pre_ping: bool = True,
+        statement_timeout: float = 5.0,
+    ) -> "Database":
+        """Make the pool; nothing is opened before the first use. ``statement_timeout`` is in seconds."""
+        milliseconds = str(int(statement_timeout * 1000))
+        engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_recycle=recycle,
+            pool_timeout=_POOL_WAIT,
+            connect_args={
+                "timeout": 3,
+                "command_timeout": statement_timeout + 1,
+                "server_settings": {
+                    "application_name": "anisync",
+                    "timezone": "UTC",
+                    "jit": "off",
+                    "statement_timeout": milliseconds,
+                    "lock_timeout": "4000",
+                    "idle_in_transaction_session_timeout": "10000",
+                    # our filters differ too much in selectivity for one generic plan
+                    "plan_cache_mode": "force_custom_plan",
+                },
+            },
+        )
+        if pre_ping:
+            _ping_after_idle(engine)
+        return cls(engine)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commit at the end of the block, roll back on an exception; followers run after the commit."""
+        with _translated():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                tx = Transaction(session)
+                yield tx
+        await tx.run_followers()
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in autocommit: one round trip a statement. For reads only."""
+        with _translated():
+            async with self._reader.connect() as connection:
+                yield connection
+
+    async def scalar(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """The first column of the first row of one reading statement."""
+        async with self.reader() as connection:
+            return (await connection.execute(text(sql), parameters or {})).scalar()
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+class _translated:  # noqa: N801  # used like a keyword
+    """Turn connection faults inside the block into :class:`DatabaseUnavailable`."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and is_connection_fault(error):
+            raise DatabaseUnavailable(type(error).__name__) from error
+
+
+_UNAVAILABLE_STATES = (
+    "08",  # connection exceptions
+    "53",  # insufficient resources
+    "57",  # operator intervention: shutdown, crash, cancelled by timeout
+    "55P03",  # lock not available
+    "25006",  # read-only after a failover
+    "25P03",  # idle in transaction for too long
+    "40001",  # serialization failure
+    "40P01",  # deadlock
+)
+
+
+def is_connection_fault(error: BaseException) -> bool:
+    """True for faults that say nothing of the statement: the same work may succeed later."""
+    if isinstance(error, exc.TimeoutError | exc.InterfaceError | ConnectionError | TimeoutError):
+        return True
+    if isinstance(error, exc.DBAPIError):
+        if error.connection_invalidated:
+            return True
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return str(state).startswith(_UNAVAILABLE_STATES)
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError | PermissionError)
+
+
+def _ping_after_idle(engine: AsyncEngine) -> None:
+    """Like ``pool_pre_ping``, without its round trip for a connection that was just in use."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def _note(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _test(dbapi_connection: Any, record: Any, _: Any) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None or time.monotonic() - used_at < _IDLE_BEFORE_PING:
+            return
+        try:
+            alive = engine.dialect.do_ping(dbapi_connection)
+        except (exc.DBAPIError, engine.dialect.loaded_dbapi.Error, OSError, TimeoutError) as error:
+            raise exc.DisconnectionError from error
+        if not alive:
+            raise exc.DisconnectionError
+
+
+async def wait_until_ready(database: Database, *, seconds: float) -> None:
+    """Return when PostgreSQL answers, or raise :class:`DatabaseUnavailable` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await database.scalar("select 1")
+        except DatabaseUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
