@@ -1,1 +1,5 @@
 """Routes of the core surface."""
+
+from fastapi import APIRouter
+
+routers: tuple[APIRouter, ...] = ()

@@ -1,0 +1,91 @@
+"""What routes ask for by type: the services, who is calling, which page."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request, Response
+from fastapi.security import OAuth2PasswordBearer
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.container import Container
+from app.errors import Forbidden, Unauthenticated
+from app.schemas.domain.accounts import Permission, Principal
+
+MAX_OFFSET = 2**31 - 1
+
+_bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/token", auto_error=False)
+
+
+def _container(request: Request) -> Container:
+    container: Container = request.app.state.container
+    return container
+
+
+Services = Annotated[Container, Depends(_container)]
+
+
+async def _principal(services: Services, token: Annotated[str | None, Depends(_bearer)]) -> Principal:
+    if token is None:
+        raise Unauthenticated
+    return await services.accounts.authenticate(token)
+
+
+CurrentUser = Annotated[Principal, Depends(_principal)]
+
+
+def requires(permission: Permission) -> Any:
+    """A dependency that lets only callers with ``permission`` pass and hands over who they are."""
+
+    async def check(user: CurrentUser) -> Principal:
+        if permission not in user.permissions:
+            raise Forbidden(f"This needs the permission {permission}.")
+        return user
+
+    return Depends(check)
+
+
+class Page(BaseModel):
+    """``limit`` with ``offset``, or with ``page`` in its place."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    offset: Annotated[int | None, Field(ge=0, le=MAX_OFFSET)] = None
+    page: Annotated[int | None, Field(ge=1, le=MAX_OFFSET // 100)] = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Page":
+        if self.offset is not None and self.page is not None:
+            raise ValueError("give offset or page, not both")
+        return self
+
+    @property
+    def start(self) -> int:
+        """How many rows come before this page."""
+        return (self.page - 1) * self.limit if self.page else self.offset or 0
+
+
+Paging = Annotated[Page, Query()]
+
+
+def page_headers(request: Request, page: Page, total: int) -> dict[str, str]:
+    """``X-Total-Count`` and ``Link`` of one page of a list."""
+    last = max(0, (total - 1) // page.limit * page.limit) if total else 0
+    targets = {"first": 0, "last": last}
+    if page.start > 0:
+        targets["prev"] = max(0, min(page.start, last + page.limit) - page.limit)
+    if page.start + page.limit < total:
+        targets["next"] = page.start + page.limit
+    links = [f'<{_page_url(request, page, start)}>; rel="{rel}"' for rel, start in targets.items()]
+    return {"X-Total-Count": str(total), "Link": ", ".join(links)}
+
+
+def set_page_headers(request: Request, response: Response, page: Page, total: int) -> None:
+    response.headers.update(page_headers(request, page, total))
+
+
+def _page_url(request: Request, page: Page, start: int) -> str:
+    if page.page:
+        changed: dict[str, Any] = {"page": start // page.limit + 1, "limit": page.limit}
+    else:
+        changed = {"offset": start, "limit": page.limit}
+    return str(request.url.include_query_params(**changed))

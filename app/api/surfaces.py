@@ -1,0 +1,189 @@
+"""Which path speaks which dialect, and how each of them says that something failed."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.errors import (
+    AppError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PayloadTooLarge,
+    PreconditionFailed,
+    RateLimited,
+    ServiceUnavailable,
+    Unauthenticated,
+    UnsupportedMedia,
+)
+from app.utils.database import DatabaseUnavailable
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure on its way out, in no dialect yet."""
+
+    status: int
+    code: str
+    message: str
+    details: Mapping[str, Any] | None
+    headers: Mapping[str, str]
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    name: str
+    prefixes: tuple[str, ...]
+    body: Callable[[Failure], Body]
+    invalid_status: int = 422
+
+
+def _core(failure: Failure) -> Body:
+    return {
+        "code": failure.code,
+        "message": failure.message,
+        "details": failure.details,
+        "request_id": failure.request_id,
+    }
+
+
+def _tracker(failure: Failure) -> Body:
+    return {**_core(failure), "detail": failure.message}
+
+
+_RUSSIAN = {
+    "VALIDATION_ERROR": "Неверные параметры запроса",
+    "AUTH_ERROR": "Требуется авторизация",
+    "PERMISSION_DENIED": "Недостаточно прав",
+    "NOT_FOUND": "Не найдено",
+    "METHOD_NOT_ALLOWED": "Метод не поддерживается",
+    "RATE_LIMITED": "Слишком много запросов, попробуйте позже",
+    "INTERNAL_ERROR": "Внутренняя ошибка сервера",
+    "SERVICE_UNAVAILABLE": "Сервис временно недоступен",
+    "UPSTREAM_ERROR": "Ошибка внешнего сервиса",
+    "UPSTREAM_UNAVAILABLE": "Внешний сервис недоступен",
+    "UPSTREAM_TIMEOUT": "Внешний сервис не ответил вовремя",
+    "UPSTREAM_DISABLED": "Внешний сервис не настроен",
+}
+
+
+def _anilibria(failure: Failure) -> Body:
+    return {
+        "success": False,
+        "error": {
+            "code": failure.code,
+            "message": _RUSSIAN.get(failure.code, failure.message),
+            "details": failure.details,
+        },
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "request_id": failure.request_id,
+    }
+
+
+CORE = Surface("core", (), _core)
+# The first surface with a matching prefix speaks; everything else is core.
+SURFACES = (
+    Surface("anilibria", ("/api/anilibria/v2",), _anilibria, invalid_status=400),
+    Surface(
+        "tracker", ("/api/auth", "/api/library", "/api/sources", "/api/anilist", "/api/import"), _tracker
+    ),
+)
+
+
+def surface_of(path: str) -> Surface:
+    for surface in SURFACES:
+        if any(path == prefix or path.startswith(f"{prefix}/") for prefix in surface.prefixes):
+            return surface
+    return CORE
+
+
+def render(request: Request, error: Exception) -> Response:
+    """The answer to ``request`` for any exception; a bug tells the client its request id and no more."""
+    failure = _failure(error, request.scope.get("state", {}).get("request_id", ""))
+    surface = surface_of(request.url.path)
+    status = surface.invalid_status if failure.status == Invalid.status else failure.status
+    # ASCII escapes carry any text, lone surrogates too
+    body = json.dumps(surface.body(failure), default=str).encode()
+    return Response(body, status, dict(failure.headers), media_type="application/json")
+
+
+def _failure(error: Exception, request_id: str) -> Failure:
+    known = _as_app_error(error)
+    if isinstance(known, AppError):
+        return Failure(known.status, known.code, known.message, known.details, known.headers, request_id)
+    return _http_failure(known, request_id)
+
+
+def _as_app_error(error: Exception) -> AppError | HTTPException:
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, DatabaseUnavailable):
+        return ServiceUnavailable(retry_after=1)
+    if isinstance(error, HTTPException):
+        return error
+    return AppError()
+
+
+_STATUS_ERRORS: dict[int, type[AppError]] = {
+    error.status: error
+    for error in (
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        Conflict,
+        PreconditionFailed,
+        PayloadTooLarge,
+        UnsupportedMedia,
+        Invalid,
+        RateLimited,
+        ServiceUnavailable,
+    )
+}
+
+
+def _http_failure(error: HTTPException, request_id: str) -> Failure:
+    """A failure that the framework itself raised: no route, wrong method, unreadable body."""
+    status = error.status_code
+    headers = dict(error.headers or {})
+    if status in _STATUS_ERRORS:
+        known = _STATUS_ERRORS[status]
+        return Failure(status, known.code, known.default_message, None, headers, request_id)
+    if status == HTTPStatus.BAD_REQUEST:
+        return Failure(Invalid.status, Invalid.code, "The body cannot be read.", None, headers, request_id)
+    phrase = HTTPStatus(status).phrase
+    return Failure(status, phrase.upper().replace(" ", "_"), f"{phrase}.", None, headers, request_id)
+
+
+def _invalid(error: RequestValidationError) -> Invalid:
+    fields: dict[str, list[str]] = {}
+    for fault in error.errors():
+        name = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
+        fields.setdefault(_printable(name), []).append(_printable(_sentence(fault)))
+    first, texts = next(iter(fields.items()))
+    return Invalid.fields(fields, f"{first}: {texts[0]}")
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "extra_forbidden" and (known := (fault.get("ctx") or {}).get("known")):
+        near = get_close_matches(str(fault["loc"][-1]), known, 1, 0.5)
+        return f"Unknown parameter; did you mean {near[0]}?" if near else "Unknown parameter."
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _printable(text: str) -> str:
+    return text[:200].encode("utf-8", "replace").decode().replace("\x00", "\\0")

@@ -1,0 +1,68 @@
+"""The HTTP process: the application, its lifespan, its middlewares."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from app.api.core import routers as core_routers
+from app.api.envelope import Envelope
+from app.api.surfaces import render
+from app.config import Settings, load_settings
+from app.container import Container, build
+from app.errors import AppError
+from app.logs import configure_logs
+from app.utils.database import DatabaseUnavailable
+
+_MAX_BODY = 1024 * 1024  # bytes; a route that takes files says so itself
+_EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
+
+
+def create_app(settings: Settings, *, container: Container | None = None) -> FastAPI:
+    """The application on ``settings``; tests hand over a container of their own."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with build(settings) as built:
+            app.state.container = built
+            yield
+
+    app = FastAPI(
+        title="AniSync",
+        summary="The backend that anime trackers are built on.",
+        version="0.1.0",
+        lifespan=lifespan if container is None else None,
+        redirect_slashes=False,
+        max_body_size=_MAX_BODY,
+    )
+    if container is not None:
+        app.state.container = container
+    for router in core_routers:
+        app.include_router(router)
+    for failure in (AppError, DatabaseUnavailable, RequestValidationError, HTTPException):
+        app.add_exception_handler(failure, render)
+    app.add_middleware(Envelope)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
+    return app
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make ``app`` when uvicorn asks for it, so that importing this module needs no settings."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    application = create_app(settings)
+    globals()["app"] = application
+    return application
