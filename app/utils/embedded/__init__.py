@@ -1,0 +1,6 @@
+"""A real PostgreSQL and a real Valkey out of PyPI wheels: no Docker, nothing to install."""
+
+from app.utils.embedded.errors import EmbeddedError
+from app.utils.embedded.servers import EmbeddedServers, ServerUrls
+
+__all__ = ["EmbeddedError", "EmbeddedServers", "ServerUrls"]

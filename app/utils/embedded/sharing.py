@@ -1,0 +1,52 @@
+"""Who owns the servers of a home, and how others find them."""
+
+import fcntl
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+
+class Ownership:
+    """A lock that the kernel lets go when its holder dies, and a note of which servers are up."""
+
+    def __init__(self, home: Path) -> None:
+        self._lock = home / "lock"
+        self._note = home / "servers.json"
+        self._held: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._held is not None
+
+    def acquire(self) -> bool:
+        if self._held is not None:
+            return True
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._held = descriptor
+        self._note.unlink(missing_ok=True)
+        return True
+
+    def announce(self, servers: Collection[str]) -> None:
+        draft = self._note.with_suffix(".draft")
+        draft.write_text(json.dumps({"pid": os.getpid(), "servers": sorted(servers)}))
+        draft.replace(self._note)
+
+    def announced(self) -> set[str] | None:
+        """The servers that the owner has up, or ``None`` while it is starting them."""
+        try:
+            return set(json.loads(self._note.read_text())["servers"])
+        except FileNotFoundError:
+            return None
+
+    def release(self) -> None:
+        if self._held is None:
+            return
+        self._note.unlink(missing_ok=True)
+        os.close(self._held)
+        self._held = None

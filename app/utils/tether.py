@@ -1,0 +1,129 @@
+"""Start a program that ends with the one who started it, however that one ends; a stand-alone script.
+
+It runs before the program and then becomes it, so the process id and the open files stay the same.
+"""
+
+import ctypes
+import os
+import pwd
+import signal
+import sys
+import time
+
+SAME, NAMESPACE, NOBODY = "same", "namespace", "nobody"
+"""As whom the program runs: as is; as `nobody` to itself only (a user namespace); as `nobody` for real."""
+
+_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT = 1, 8, 47
+_PR_CAP_AMBIENT_RAISE = 2
+_CAP_DAC_OVERRIDE = 1
+_CAPABILITY_VERSION_3 = 0x20080522
+_CLONE_NEWUSER = 0x10000000
+_WATCH_EVERY = 0.25  # seconds, where the kernel offers no notice of a parent's death
+_REFUSED = 97  # exit code when the identity cannot be taken
+
+
+def tethered(command: list[str], last_signal: signal.Signals, identity: str = SAME) -> list[str]:
+    """The command line that runs ``command`` and sends it ``last_signal`` when the calling thread dies."""
+    own = [sys.executable, "-I", "-S", __file__]
+    return [*own, str(os.getpid()), str(int(last_signal)), identity, *command]
+
+
+def _main(parent: int, last_signal: int, identity: str, command: list[str]) -> None:
+    try:
+        {SAME: lambda: None, NAMESPACE: _enter_namespace, NOBODY: _become_nobody}[identity]()
+    except (OSError, KeyError) as error:
+        print(f"cannot run as {identity}: {error}", file=sys.stderr)  # noqa: T201  # a script, before any log
+        sys.exit(_REFUSED)
+    if command[0] == "probe":
+        sys.exit(_probe(command[1:]))
+    # Last, because a change of user clears it.
+    if sys.platform == "linux":
+        _check(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, last_signal, 0, 0, 0))
+    else:
+        _leave_watcher(parent, last_signal)
+    if os.getppid() != parent:
+        sys.exit(0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.execv(command[0], command)
+
+
+def _enter_namespace() -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    nobody = pwd.getpwnam("nobody")
+    _check(ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWUSER))
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{nobody.pw_uid} {uid} 1"),
+        ("gid_map", f"{nobody.pw_gid} {gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+
+
+def _become_nobody() -> None:
+    """Drop root, but keep the right to pass closed folders: the binaries may lie under a private home."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    nobody = pwd.getpwnam("nobody")
+    _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    os.setgroups([])
+    os.setgid(nobody.pw_gid)
+    os.setuid(nobody.pw_uid)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    sets = (ctypes.c_uint32 * 6)(*[1 << _CAP_DAC_OVERRIDE] * 3, 0, 0, 0)
+    _check(libc.capset(header, sets))
+    _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0))
+
+
+def _probe(paths: list[str]) -> int:
+    """Can this identity read every path, and write into the folders among them?"""
+    try:
+        for path in paths:
+            if os.path.isdir(path):
+                trial = os.path.join(path, f".trial-{os.getpid()}")
+                os.mkdir(trial)
+                os.rmdir(trial)
+            else:
+                os.close(os.open(path, os.O_RDONLY))
+    except OSError:
+        return _REFUSED
+    return 0
+
+
+def _leave_watcher(parent: int, last_signal: int) -> None:
+    """Fork a watcher that is nobody's child and signals this process once ``parent`` is gone."""
+    program = os.getpid()
+    if os.fork():
+        os.wait()
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    while _alive(program):
+        if not _alive(parent):
+            os.kill(program, last_signal)
+            break
+        time.sleep(_WATCH_EVERY)
+    os._exit(0)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _check(result: int) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
