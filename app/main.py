@@ -4,18 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.core import routers as core_routers
 from app.api.envelope import Envelope
-from app.api.surfaces import render
+from app.api.surfaces import RENDERED, render
 from app.config import Settings, load_settings
 from app.container import Container, build
-from app.errors import AppError
 from app.logs import configure_logs
-from app.utils.database import DatabaseUnavailable
 
 _MAX_BODY = 1024 * 1024  # bytes; a route that takes files says so itself
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
@@ -42,7 +38,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
         app.state.container = container
     for router in core_routers:
         app.include_router(router)
-    for failure in (AppError, DatabaseUnavailable, RequestValidationError, HTTPException):
+    for failure in RENDERED:
         app.add_exception_handler(failure, render)
     app.add_middleware(Envelope)
     if settings.allowed_origins:

@@ -37,7 +37,7 @@ class Envelope:
         with bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, answer)
-            except Exception as error:  # noqa: BLE001  # the last catch: a bug becomes a 500 that keeps the connection
+            except Exception as error:  # a bug becomes a 500 that keeps the connection
                 log.error("request.crashed", method=scope["method"], path=scope["path"], exc_info=error)
                 if answer.status:
                     raise

@@ -30,6 +30,9 @@ from app.utils.database import DatabaseUnavailable
 
 Body = dict[str, Any]
 
+# What `render` is registered for; anything else is a bug and ends in the envelope.
+RENDERED: tuple[type[Exception], ...] = (AppError, DatabaseUnavailable, RequestValidationError, HTTPException)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
