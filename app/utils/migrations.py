@@ -1,0 +1,143 @@
+"""Bring a database to the newest schema, one process at a time, or say how far it is from it."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.utils.database import DatabaseUnavailable, is_connection_fault
+
+_ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
+_LOCK = 0x616E6973  # the key of the advisory lock, any number of ours
+_LOCK_WITHIN = 300.0  # seconds; somebody else may be migrating a large table
+_CONNECT_WITHIN = 60.0  # seconds
+
+
+class SchemaNotReady(Exception):
+    """The schema is not the one that this code needs; the text says what was found and wanted."""
+
+
+@dataclass(frozen=True)
+class SchemaState:
+    database: str
+    schema: str
+    found: str | None
+    wanted: str
+    known: bool
+    """False where the revision found is of newer code than this."""
+
+    @property
+    def at_head(self) -> bool:
+        return self.found == self.wanted
+
+    def __str__(self) -> str:
+        found = self.found or "none"
+        return f"database {self.database}, schema {self.schema}: revision {found}, wanted {self.wanted}"
+
+
+async def upgrade(url: str) -> SchemaState:
+    """Migrate to head under an advisory lock; returns the state after. Waits for a database that starts."""
+    engine = _engine(url)
+    try:
+        await _wait_for(engine)
+        async with engine.connect() as keeper:
+            await _lock(await keeper.execution_options(isolation_level="AUTOCOMMIT"))
+            state = await _state(engine)
+            if not state.known:
+                raise SchemaNotReady(f"{state} (newer than this code: deploy the code that made it)")
+            if not state.at_head:
+                async with engine.connect() as connection:
+                    await connection.run_sync(_upgrade)
+                state = await _state(engine)
+        return state
+    finally:
+        await engine.dispose()
+
+
+async def inspect(url: str) -> SchemaState:
+    """Read how far the schema is; raises :class:`DatabaseUnavailable` where there is no database."""
+    engine = _engine(url)
+    try:
+        return await _state(engine)
+    except Exception as error:
+        if is_connection_fault(error):
+            raise DatabaseUnavailable(str(error)) from error
+        raise
+    finally:
+        await engine.dispose()
+
+
+async def require_head(url: str) -> SchemaState:
+    """Return the state of a schema at head, or raise :class:`SchemaNotReady`."""
+    engine = _engine(url)
+    try:
+        await _wait_for(engine)
+        state = await _state(engine)
+    finally:
+        await engine.dispose()
+    if not state.at_head:
+        raise SchemaNotReady(f"{state} (run `anisync migrate`)")
+    return state
+
+
+def _engine(url: str) -> AsyncEngine:
+    return create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
+
+
+async def _wait_for(engine: AsyncEngine) -> None:
+    """Return as soon as the database takes a connection."""
+    deadline = time.monotonic() + _CONNECT_WITHIN
+    while True:
+        try:
+            async with engine.connect():
+                return
+        except Exception as error:
+            if not is_connection_fault(error):
+                raise
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(str(error)) from error
+        await asyncio.sleep(0.5)
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    # Asked again and again, not waited for: a waiting statement holds a snapshot,
+    # which CREATE INDEX CONCURRENTLY of the one who migrates would wait for in turn.
+    deadline = time.monotonic() + _LOCK_WITHIN
+    while not (await connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": _LOCK})).scalar():
+        if time.monotonic() > deadline:
+            raise SchemaNotReady("another process holds the migration lock")
+        await asyncio.sleep(0.2)
+
+
+async def _state(engine: AsyncEngine) -> SchemaState:
+    async with engine.connect() as connection:
+        return await connection.run_sync(_read_state)
+
+
+def _read_state(connection: Connection) -> SchemaState:
+    scripts = ScriptDirectory.from_config(_config())
+    wanted = scripts.get_current_head()
+    if wanted is None:
+        raise SchemaNotReady("there are no migrations beside this code")
+    row = connection.execute(text("select current_database(), current_schema()")).one()
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = found is None or found in {script.revision for script in scripts.walk_revisions()}
+    return SchemaState(database=row[0], schema=row[1], found=found, wanted=wanted, known=known)
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(_config(connection), "head")
+
+
+def _config(connection: Connection | None = None) -> Config:
+    attributes: dict[str, Any] = {} if connection is None else {"connection": connection}
+    return Config(_ALEMBIC_INI, attributes=attributes)

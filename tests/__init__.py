@@ -1,0 +1,1 @@
+"""Tests mirror app/, file for file."""
