@@ -1,0 +1,56 @@
+"""What values from elsewhere must pass before a row may hold them."""
+
+import re
+from datetime import date
+
+INT_MAX = 2**31 - 1  # what PostgreSQL's integer holds
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?:[T ].*)?", re.ASCII | re.DOTALL)
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(hr|hour|min|sec)", re.ASCII | re.IGNORECASE)
+_MINUTES = {"hr": 60.0, "hour": 60.0, "min": 1.0, "sec": 1 / 60}
+
+
+def is_storable(text: str) -> bool:
+    """False for text that PostgreSQL or UTF-8 cannot hold: NUL, lone surrogates."""
+    return _UNSTORABLE.search(text) is None
+
+
+def clean_text(value: object) -> str | None:
+    """The text without outer white space and what cannot be stored; ``None`` where nothing is left."""
+    if not isinstance(value, str):
+        return None
+    return _UNSTORABLE.sub("", value).strip() or None
+
+
+def clean_int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
+    """A whole number between the two limits, else ``None``; ``True`` is no number, ``24.0`` is."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if low <= value <= high else None
+
+
+def minutes_of(text: str) -> float | None:
+    """The length that "24 min per ep", "1 hr 55 min" or "30 sec" states, in minutes."""
+    total = sum(float(number) * _MINUTES[unit.lower()] for number, unit in _LENGTH.findall(text))
+    return round(total, 2) or None
+
+
+def partial_date(text: str) -> str | None:
+    """``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``: as much as the text states before any time of day.
+
+    A part of zeros is unknown. ``None`` where there is no such date.
+    """
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
+        return None
+    year, month, day = (int(part or 0) for part in match.groups())
+    try:
+        date(year, month or 1, day or 1)
+    except ValueError:
+        return None
+    if not month:
+        return f"{year:04}"
+    return f"{year:04}-{month:02}-{day:02}" if day else f"{year:04}-{month:02}"
