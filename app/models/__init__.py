@@ -4,15 +4,37 @@ from app.models.accounts import SessionRow, UserRow
 from app.models.anime import AnimeRow, CatalogueVersionRow, GenreRow, StudioRow
 from app.models.base import Base
 from app.models.jobs import JobRow, ScheduleRow
+from app.models.library import (
+    CollectionItemRow,
+    CollectionRow,
+    EntryChangeRow,
+    EntryRow,
+    FavoriteRow,
+    IdempotencyRow,
+    ImportRow,
+    TombstoneRow,
+    ViewRow,
+    WatchProgressRow,
+)
 
 __all__ = [
     "AnimeRow",
     "Base",
     "CatalogueVersionRow",
+    "CollectionItemRow",
+    "CollectionRow",
+    "EntryChangeRow",
+    "EntryRow",
+    "FavoriteRow",
     "GenreRow",
+    "IdempotencyRow",
+    "ImportRow",
     "JobRow",
     "ScheduleRow",
     "SessionRow",
     "StudioRow",
+    "TombstoneRow",
     "UserRow",
+    "ViewRow",
+    "WatchProgressRow",
 ]

@@ -7,9 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Computed, Identity, Index, I
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Timestamped
-
-_PARTIAL_DATE = r"^\d{4}(-\d{2}(-\d{2})?)?$"
+from app.models.base import PARTIAL_DATE, Base, Timestamped
 
 
 class AnimeRow(Timestamped, Base):
@@ -21,8 +19,8 @@ class AnimeRow(Timestamped, Base):
         CheckConstraint("season in ('winter', 'spring', 'summer', 'fall')", name="season"),
         CheckConstraint("score > 0 and score <= 10", name="score"),
         CheckConstraint("episodes > 0", name="episodes"),
-        CheckConstraint(f"aired_from ~ '{_PARTIAL_DATE}'", name="aired_from"),
-        CheckConstraint(f"aired_to ~ '{_PARTIAL_DATE}'", name="aired_to"),
+        CheckConstraint(f"aired_from ~ '{PARTIAL_DATE}'", name="aired_from"),
+        CheckConstraint(f"aired_to ~ '{PARTIAL_DATE}'", name="aired_to"),
         Index("ix_anime_score", text("score desc nulls last"), "id"),
         Index("ix_anime_popularity", "popularity", "id"),
         Index("ix_anime_year", "year", "id"),

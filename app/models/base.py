@@ -6,6 +6,9 @@ from typing import Any, ClassVar
 from sqlalchemy import DateTime, MetaData, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+# `2017`, `2017-10` or `2017-10-03`: as precise as is known
+PARTIAL_DATE = r"^\d{4}(-\d{2}(-\d{2})?)?$"
+
 
 class Base(DeclarativeBase):
     metadata = MetaData(

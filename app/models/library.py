@@ -1,0 +1,224 @@
+"""What a person keeps: one table of list entries, their history, and what was deleted."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import PARTIAL_DATE, Base, Timestamped
+
+
+class EntryRow(Timestamped, Base):
+    """One title on one person's list.
+
+    An entry of a catalogue title leaves ``title`` and its neighbours empty and shows the catalogue's; one
+    of a title that nobody knows yet (or of a manga) carries them itself until it is matched.
+    ``score`` is in hundredths of the scale, 0 to 100. ``carried`` keeps what an import brought and we do
+    not model, to be given back on export. ``version`` rises with every change and is the entry's ETag.
+    """
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        CheckConstraint("media_type in ('anime', 'manga')", name="media_type"),
+        CheckConstraint(
+            "status in ('watching', 'completed', 'plan_to_watch', 'dropped', 'on_hold')", name="status"
+        ),
+        CheckConstraint("anime_id is not null or title is not null", name="named"),
+        CheckConstraint("anime_id is null or media_type = 'anime'", name="linked_anime"),
+        CheckConstraint("score between 0 and 100", name="score"),
+        CheckConstraint("progress >= 0", name="progress"),
+        CheckConstraint("volumes >= 0", name="volumes"),
+        CheckConstraint("max_progress > 0", name="max_progress"),
+        CheckConstraint("rewatch_count >= 0", name="rewatch_count"),
+        CheckConstraint(f"started_at ~ '{PARTIAL_DATE}'", name="started_at"),
+        CheckConstraint(f"finished_at ~ '{PARTIAL_DATE}'", name="finished_at"),
+        Index("uq_entries_anime_id", "user_id", "anime_id", unique=True),
+        Index("uq_entries_mal_id", "user_id", "media_type", "mal_id", unique=True),
+        Index("uq_entries_anilist_id", "user_id", "media_type", "anilist_id", unique=True),
+        Index("ix_entries_newest", "user_id", text("created_at desc"), text("id desc")),
+        Index("ix_entries_changed", "user_id", "updated_at"),
+        Index("ix_entries_of_anime", "anime_id"),
+        Index("ix_entries_unmatched", "media_type", "mal_id", postgresql_where=text("anime_id is null")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    media_type: Mapped[str] = mapped_column(Text)
+    anime_id: Mapped[int | None] = mapped_column(ForeignKey("anime.id", ondelete="RESTRICT"))
+    mal_id: Mapped[int | None]
+    anilist_id: Mapped[int | None]
+    title: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[str | None] = mapped_column(Text)
+    cover_url: Mapped[str | None] = mapped_column(Text)
+    format: Mapped[str | None] = mapped_column(Text)
+    site_url: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    score: Mapped[int | None] = mapped_column(SmallInteger)
+    progress: Mapped[int] = mapped_column(server_default="0")
+    volumes: Mapped[int | None]
+    max_progress: Mapped[int | None]
+    is_rewatching: Mapped[bool] = mapped_column(server_default=text("false"))
+    rewatch_count: Mapped[int] = mapped_column(server_default="0")
+    started_at: Mapped[str | None] = mapped_column(Text)
+    finished_at: Mapped[str | None] = mapped_column(Text)
+    notes: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    is_private: Mapped[bool] = mapped_column(server_default=text("false"))
+    carried: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class TombstoneRow(Base):
+    """An entry that was deleted, so that another device hears of it."""
+
+    __tablename__ = "entry_tombstones"
+    __table_args__ = (Index("ix_entry_tombstones_deleted", "user_id", "deleted_at"),)
+
+    entry_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    media_type: Mapped[str] = mapped_column(Text)
+    anime_id: Mapped[int | None]
+    deleted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class EntryChangeRow(Base):
+    """One change of one entry; ``before`` is null for an addition, ``after`` for a deletion."""
+
+    __tablename__ = "entry_changes"
+    __table_args__ = (
+        Index("ix_entry_changes_entry", "user_id", "entry_id", text("id desc")),
+        Index("ix_entry_changes_anime", "user_id", "anime_id", text("id desc")),
+        Index("ix_entry_changes_job_id", "job_id", postgresql_where=text("job_id is not null")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    entry_id: Mapped[int] = mapped_column(BigInteger)
+    anime_id: Mapped[int | None]
+    origin: Mapped[str] = mapped_column(Text)
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class FavoriteRow(Base):
+    __tablename__ = "favorites"
+    __table_args__ = (Index("uq_favorites_user_id", "user_id", "anime_id", unique=True),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    anime_id: Mapped[int] = mapped_column(ForeignKey("anime.id", ondelete="RESTRICT"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WatchProgressRow(Base):
+    """Where somebody stopped in one episode; ``reported_at`` is the client's own clock."""
+
+    __tablename__ = "watch_progress"
+    __table_args__ = (
+        CheckConstraint("episode >= 1", name="episode"),
+        CheckConstraint("position_seconds >= 0", name="position_seconds"),
+        CheckConstraint("progress_percent between 0 and 100", name="progress_percent"),
+        Index("uq_watch_progress_user_id", "user_id", "anime_id", "episode", unique=True),
+        Index("ix_watch_progress_latest", "user_id", "last_watched_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    anime_id: Mapped[int] = mapped_column(ForeignKey("anime.id", ondelete="RESTRICT"), index=True)
+    episode: Mapped[int]
+    position_seconds: Mapped[int | None]
+    progress_percent: Mapped[float | None]
+    reported_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_watched_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ViewRow(Base):
+    """One line of the viewing log."""
+
+    __tablename__ = "views"
+    __table_args__ = (
+        CheckConstraint("episode >= 1", name="episode"),
+        Index("ix_views_newest", "user_id", text("viewed_at desc"), text("id desc")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    anime_id: Mapped[int] = mapped_column(ForeignKey("anime.id", ondelete="RESTRICT"), index=True)
+    episode: Mapped[int]
+    release_id: Mapped[int | None]
+    viewed_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CollectionRow(Timestamped, Base):
+    """A list of anime of one's own making; ``share_hash`` is the SHA-256 of the secret in its link."""
+
+    __tablename__ = "collections"
+    __table_args__ = (Index("ix_collections_newest", "user_id", text("created_at desc"), text("id desc")),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    is_public: Mapped[bool] = mapped_column(server_default=text("false"))
+    share_hash: Mapped[bytes | None] = mapped_column(unique=True)
+
+
+class CollectionItemRow(Base):
+    __tablename__ = "collection_items"
+    __table_args__ = (Index("ix_collection_items_order", "collection_id", "position", "anime_id"),)
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True
+    )
+    anime_id: Mapped[int] = mapped_column(
+        ForeignKey("anime.id", ondelete="RESTRICT"), primary_key=True, index=True
+    )
+    position: Mapped[int]
+    added_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ImportRow(Base):
+    """One import of a list file: the file until it is read, then the report, row by row."""
+
+    __tablename__ = "imports"
+    __table_args__ = (Index("ix_imports_user_id", "user_id"),)
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    filename: Mapped[str | None] = mapped_column(Text)
+    content: Mapped[bytes | None]
+    counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    report: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
+    cancelled_at: Mapped[datetime | None]
+    undone_at: Mapped[datetime | None]
+
+
+class IdempotencyRow(Base):
+    """The answer to a POST that carried an ``Idempotency-Key``; empty while the first one runs."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    fingerprint: Mapped[bytes]
+    status: Mapped[int | None]
+    headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
