@@ -1,0 +1,78 @@
+"""List entries as services speak of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+EntryStatus = Literal["watching", "completed", "plan_to_watch", "dropped", "on_hold"]
+MediaType = Literal["anime", "manga"]
+ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_watch", "dropped", "on_hold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryState:
+    """What a person can edit. ``score`` is 0 to 100 or None; dates are as precise as they are known.
+
+    ``max_progress`` is the person's own total; it goes before the catalogue's.
+    """
+
+    status: EntryStatus
+    score: int | None = None
+    progress: int = 0
+    volumes: int | None = None
+    max_progress: int | None = None
+    is_rewatching: bool = False
+    rewatch_count: int = 0
+    started_at: str | None = None
+    finished_at: str | None = None
+    notes: str | None = None
+    tags: tuple[str, ...] = ()
+    is_private: bool = False
+    title: str | None = None
+    source: str | None = None
+    cover_url: str | None = None
+    format: str | None = None
+    site_url: str | None = None
+    carried: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What an entry is about: a catalogue title, or one that only the person knows.
+
+    ``total`` is the number of episodes or chapters; ``is_finished`` says that no more will come.
+    """
+
+    media_type: MediaType
+    anime_id: int | None = None
+    mal_id: int | None = None
+    anilist_id: int | None = None
+    title: str | None = None
+    image_url: str | None = None
+    score: float | None = None
+    total: int | None = None
+    is_finished: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    id: int
+    user_id: int
+    version: int
+    subject: Subject
+    state: EntryState
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def total(self) -> int | None:
+        return self.state.max_progress or self.subject.total
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    entry_id: int
+    media_type: MediaType
+    anime_id: int | None
+    deleted_at: datetime

@@ -1,0 +1,76 @@
+"""What follows from an edit of a list entry: the rules of progress, dates and completion."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.errors import Invalid
+from app.schemas.domain.library import EntryState, Subject
+
+
+class ProgressAboveTotal(Invalid):
+    """More was seen than there is."""
+
+    def __init__(self, total: int) -> None:
+        text = f"There are only {total}."
+        super().__init__(f"progress: {text}", details={"fields": {"progress": [text]}, "max": total})
+
+
+def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject, today: str) -> EntryState:
+    """The entry after an edit that sent exactly the fields of ``sent``.
+
+    What was sent stands; only what was not sent may follow from it. ``before`` is None for a new entry,
+    and ``today`` is the date for the two date fields, as ``YYYY-MM-DD``. Raises
+    :class:`ProgressAboveTotal`.
+    """
+    after = EntryState(**sent) if before is None else replace(before, **sent)
+    total = after.max_progress or subject.total
+    if (
+        total is not None
+        and after.progress > total
+        and not sent.keys().isdisjoint(("progress", "max_progress"))
+    ):
+        raise ProgressAboveTotal(total)
+    after = _started(before, after, sent, today)
+    at_the_end = _reached_the_end(before, after, subject)
+    if at_the_end and "status" not in sent:
+        after = replace(after, status="completed")
+    if after.status == "completed" and _was_open(before, told=at_the_end or "status" in sent):
+        after = _completed(before, after, sent, subject, today)
+    return after
+
+
+def _started(before: EntryState | None, after: EntryState, sent: Mapping[str, Any], today: str) -> EntryState:
+    if after.progress == 0 or (before is not None and before.progress > 0):
+        return after
+    if after.started_at is None and "started_at" not in sent:
+        after = replace(after, started_at=today)
+    if after.status == "plan_to_watch" and "status" not in sent:
+        after = replace(after, status="watching")
+    return after
+
+
+def _reached_the_end(before: EntryState | None, after: EntryState, subject: Subject) -> bool:
+    total = after.max_progress or subject.total
+    moved = before is None or after.progress > before.progress
+    return subject.is_finished and moved and total is not None and after.progress >= total
+
+
+def _was_open(before: EntryState | None, *, told: bool) -> bool:
+    """A completed entry that is being rewatched closes only when the edit says so."""
+    return before is None or before.status != "completed" or (before.is_rewatching and told)
+
+
+def _completed(
+    before: EntryState | None, after: EntryState, sent: Mapping[str, Any], subject: Subject, today: str
+) -> EntryState:
+    total = after.max_progress or subject.total
+    if "progress" not in sent and total is not None and (subject.is_finished or after.max_progress):
+        after = replace(after, progress=max(after.progress, total))
+    if after.finished_at is None and "finished_at" not in sent:
+        after = replace(after, finished_at=today)
+    if before is not None and before.is_rewatching and "is_rewatching" not in sent:
+        after = replace(after, is_rewatching=False)
+        if "rewatch_count" not in sent:
+            after = replace(after, rewatch_count=before.rewatch_count + 1)
+    return after
