@@ -1,0 +1,5 @@
+"""A Jikan of our own: a process that answers like it, misbehaves on demand and counts every call."""
+
+from tests.standin.client import Call, JikanStandin, Stats
+
+__all__ = ["Call", "JikanStandin", "Stats"]

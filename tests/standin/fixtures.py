@@ -1,0 +1,20 @@
+"""The stand-in as pytest fixtures."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.standin.client import JikanStandin
+
+
+@pytest.fixture(scope="session")
+def jikan_process() -> Iterator[JikanStandin]:
+    with JikanStandin() as standin:
+        yield standin
+
+
+@pytest.fixture
+def jikan_standin(jikan_process: JikanStandin) -> JikanStandin:
+    """A Jikan of our own, as new for every test; give ``.base_url`` to the application."""
+    jikan_process.reset()
+    return jikan_process
