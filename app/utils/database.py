@@ -140,7 +140,8 @@ def is_connection_fault(error: BaseException) -> bool:
             return True
         state = getattr(error.orig, "sqlstate", None) or ""
         return str(state).startswith(_UNAVAILABLE_STATES)
-    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError | PermissionError)
+    # a path in it says that the fault is of a file; one of a socket has none
+    return isinstance(error, OSError) and error.filename is None
 
 
 def _ping_after_idle(engine: AsyncEngine) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -20,10 +22,15 @@ _ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 _LOCK = 0x616E6973  # the key of the advisory lock, any number of ours
 _LOCK_WITHIN = 300.0  # seconds; somebody else may be migrating a large table
 _CONNECT_WITHIN = 60.0  # seconds
+_LOGIN_STATES = ("28", "3D", "42501")  # wrong role or password, no such database, no right to it
 
 
 class SchemaNotReady(Exception):
     """The schema is not the one that this code needs; the text says what was found and wanted."""
+
+
+class LoginRefused(Exception):
+    """PostgreSQL answers, but does not let us into that database."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,11 @@ class SchemaState:
     def __str__(self) -> str:
         found = self.found or "none"
         return f"database {self.database}, schema {self.schema}: revision {found}, wanted {self.wanted}"
+
+
+async def ensure(url: str, *, auto: bool) -> SchemaState:
+    """Make sure of the newest schema before a start: migrate, or only check."""
+    return await (upgrade(url) if auto else require_head(url))
 
 
 async def upgrade(url: str) -> SchemaState:
@@ -64,14 +76,11 @@ async def upgrade(url: str) -> SchemaState:
 
 
 async def inspect(url: str) -> SchemaState:
-    """Read how far the schema is; raises :class:`DatabaseUnavailable` where there is no database."""
+    """Read how far the schema is, without waiting for a database that does not answer."""
     engine = _engine(url)
     try:
-        return await _state(engine)
-    except Exception as error:
-        if is_connection_fault(error):
-            raise DatabaseUnavailable(str(error)) from error
-        raise
+        with _translated():
+            return await _state(engine)
     finally:
         await engine.dispose()
 
@@ -98,14 +107,31 @@ async def _wait_for(engine: AsyncEngine) -> None:
     deadline = time.monotonic() + _CONNECT_WITHIN
     while True:
         try:
-            async with engine.connect():
-                return
-        except Exception as error:
-            if not is_connection_fault(error):
-                raise
+            with _translated():
+                async with engine.connect():
+                    return
+        except DatabaseUnavailable:
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable(str(error)) from error
+                raise
         await asyncio.sleep(0.5)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what keeps us out of the database into errors of one line."""
+    try:
+        yield
+    except Exception as error:
+        if is_connection_fault(error):
+            raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_one_line(error)}") from error
+        state = str(getattr(getattr(error, "orig", None), "sqlstate", ""))
+        if isinstance(error, exc.DBAPIError) and state.startswith(_LOGIN_STATES):
+            raise LoginRefused(f"PostgreSQL refuses us: {_one_line(error)}") from error
+        raise
+
+
+def _one_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error or type(error).__name__).splitlines()[0].split(">: ")[-1]
 
 
 async def _lock(connection: AsyncConnection) -> None:

@@ -1,0 +1,24 @@
+"""A random secret that is made once and kept in a file which only its owner can read."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def read_or_make_secret(path: Path) -> str:
+    """The secret in ``path``; safe when several processes ask for it first at the same time."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(descriptor)
+        try:
+            os.link(draft, path)  # unlike a rename, it never replaces the one of somebody quicker
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    path.chmod(0o600)
+    return path.read_text().strip()

@@ -1,0 +1,75 @@
+"""Serve an ASGI application over HTTP: the listening socket, and uvicorn as we want it."""
+
+import errno
+import signal
+import socket
+from typing import NoReturn
+
+import uvicorn
+
+_BACKLOG = 2048
+_GRACE = 15  # seconds that running requests get when the server is told to stop
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the text says why, in one line."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, to be shared by any number of server processes. Port 0 picks a free one."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CannotListen(f"Cannot listen on {host}: {error.strerror}.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise CannotListen(f"Port {port} on {host} is taken: choose another one with --port.") from error
+        raise CannotListen(f"Cannot listen on {host} port {port}: {error.strerror}.") from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL that reaches it from this machine."""
+    host, port = listener.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(application: str, listener: socket.socket) -> None:
+    """Run ``module:attribute`` on the socket until SIGTERM or SIGINT; requests under way may finish."""
+    config = uvicorn.Config(
+        application,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # the application knows which proxies it trusts
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=4096,
+        ws_max_queue=16,
+        ws_ping_interval=30,
+        ws_ping_timeout=10,
+        ws_per_message_deflate=False,  # it doubles the memory of a connection
+        timeout_keep_alive=65,  # longer than the proxies in front, so that they close first
+        timeout_graceful_shutdown=_GRACE,
+        backlog=_BACKLOG,
+    )
+    # uvicorn raises the signal once more when it is done; an orderly end is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit(0)
