@@ -1,18 +1,18 @@
 """The composition root: the one place that calls constructors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
 from redis.asyncio import Redis
 
+from app.broker import JobBroker
 from app.config import Settings
 from app.services.accounts import AccountService
+from app.services.jobs import JobQueue, JobService
 from app.utils.database import Database
 from app.utils.redis import connect_redis
-
-Send = Callable[[int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Container:
     db: Database
     redis: Redis
     accounts: AccountService
+    jobs: JobService
 
 
 @asynccontextmanager
@@ -30,12 +31,12 @@ async def build(
     settings: Settings,
     *,
     db: Database | None = None,
-    queue: Send | None = None,
+    queue: JobQueue | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Container]:
     """Build the services on ``settings``; the keyword arguments replace a part in tests.
 
-    ``queue`` rings the worker with a job id, ``transport`` answers in place of every upstream.
+    ``queue`` carries job ids to the workers, ``transport`` answers in place of every upstream.
     """
     async with AsyncExitStack() as stack:
         if db is None:
@@ -49,4 +50,9 @@ async def build(
             stack.push_async_callback(db.close)
         redis = connect_redis(settings.redis)
         stack.push_async_callback(redis.aclose)
-        yield Container(settings=settings, db=db, redis=redis, accounts=AccountService(db))
+        if queue is None:
+            queue = broker = JobBroker(settings.redis)
+            stack.push_async_callback(broker.shutdown)
+        yield Container(
+            settings=settings, db=db, redis=redis, accounts=AccountService(db), jobs=JobService(db, queue)
+        )

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from typing import Any
 
 import structlog
@@ -55,4 +56,22 @@ def _hide_secrets(_: Any, __: str, event: Any) -> Any:
     return event
 
 
-__all__ = ["bound_contextvars", "configure_logs", "log"]
+class Outage:
+    """Says once that something is gone, and once that it is back, however often it is asked between."""
+
+    def __init__(self, of: str) -> None:
+        self._of = of
+        self._since: float | None = None
+
+    def begins(self, error: BaseException) -> None:
+        if self._since is None:
+            self._since = time.monotonic()
+            log.warning("outage.begins", of=self._of, error=type(error).__name__)
+
+    def ends(self) -> None:
+        if self._since is not None:
+            log.info("outage.over", of=self._of, seconds=round(time.monotonic() - self._since, 1))
+            self._since = None
+
+
+__all__ = ["Outage", "bound_contextvars", "configure_logs", "log"]

@@ -1,14 +1,20 @@
-"""Every background job: its name, arguments, key and limits."""
+"""Every background job: its name, arguments, key and limits; and what is known of one in the queue."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from app.schemas.domain.anime import Season
 
 JobStatus = Literal["queued", "running", "succeeded", "failed"]
 
 JOBS: dict[str, type["Job"]] = {}
+
+
+class UnreadableJob(Exception):
+    """A stored job of a kind, or with arguments, that this version of the program does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,21 @@ class Job:
 
     @property
     def key(self) -> str:
-        return ":".join([self.name, *(str(value) for value in asdict(self).values())])
+        return ":".join([self.name, *(str(value) for value in self.arguments.values())])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def read(kind: str, arguments: dict[str, Any]) -> "Job":
+        """The job that was stored as ``kind`` and ``arguments``, or :class:`UnreadableJob`."""
+        if kind not in JOBS:
+            raise UnreadableJob(f"No such kind of job is known: {kind}.")
+        try:
+            return TypeAdapter(JOBS[kind]).validate_python(arguments)
+        except ValidationError as error:
+            raise UnreadableJob(f"The arguments do not fit {kind}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,34 @@ class RefreshStale(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetJobs(Job):
+    """Delete finished jobs that nobody will ask for again."""
+
+    name: ClassVar[str] = "jobs.forget"
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueuedJob:
+    """Where a request for a job led; ``created`` is False when a live job had the key already."""
+
+    id: int
+    key: str
+    status: JobStatus
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job as the run that holds it sees it; ``age`` is in seconds since its first attempt began."""
+
+    id: int
+    kind: str
+    arguments: dict[str, Any]
+    attempts: int
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
 class JobState:
     """A job as its owner and the operators see it."""
 
@@ -73,3 +121,29 @@ class JobState:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """One page of jobs, newest first, and how many match in all."""
+
+    jobs: list[JobState]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobBacklog:
+    """How much work waits and runs; ``oldest`` is the age in seconds of the longest overdue job."""
+
+    queued: int
+    running: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What one sweep did: jobs rung for again, taken from dead workers, and given up."""
+
+    sent: int = 0
+    requeued: int = 0
+    failed: int = 0

@@ -1,1 +1,6 @@
-"""Job handlers: a few lines each that call a service."""
+"""Job handlers: a few lines each, the work is in the services."""
+
+from app.tasks import catalogue, jobs
+from app.tasks.registry import HANDLERS, handles, performer
+
+__all__ = ["HANDLERS", "catalogue", "handles", "jobs", "performer"]

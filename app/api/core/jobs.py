@@ -1,0 +1,54 @@
+"""Background jobs: one's own, or all of them for an admin."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import Field
+
+from app.api.deps import CurrentUser, Page, Services, set_page_headers
+from app.schemas.core.jobs import JobOut
+from app.schemas.jobs import JobStatus
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+class JobQuery(Page):
+    status: JobStatus | None = None
+    kind: Annotated[str | None, Field(max_length=100, pattern=r"^[a-z0-9._]+$")] = None
+
+
+def _whose(user: CurrentUser) -> int | None:
+    return None if user.is_admin else user.user_id
+
+
+Whose = Annotated[int | None, Depends(_whose)]
+
+
+@router.get("")
+async def list_jobs(
+    query: Annotated[JobQuery, Query()],
+    owner: Whose,
+    services: Services,
+    request: Request,
+    response: Response,
+) -> list[JobOut]:
+    """Jobs, newest first."""
+    page = await services.jobs.list(
+        owner_id=owner, status=query.status, kind=query.kind, limit=query.limit, offset=query.start
+    )
+    set_page_headers(request, response, query, page.total)
+    return [JobOut.of(job) for job in page.jobs]
+
+
+@router.get("/{job_id}")
+async def get_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
+    """One job and how far it is."""
+    return JobOut.of(await services.jobs.get(job_id, owner_id=owner))
+
+
+@router.post("/{job_id}/retry", status_code=202)
+async def retry_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
+    """Queue a failed job once more."""
+    return JobOut.of(await services.jobs.retry(job_id, owner_id=owner))

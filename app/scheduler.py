@@ -1,0 +1,84 @@
+"""The scheduler process: fires periodic jobs and sweeps the queue. Two at once do no harm."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+
+from app.config import Settings, SettingsError, load_settings
+from app.container import build
+from app.logs import Outage, configure_logs, log
+from app.schemas.jobs import ForgetJobs, Job, RefreshStale, Sweep
+from app.services.jobs import JobService
+from app.utils import migrations
+from app.utils.database import DatabaseUnavailable
+from app.utils.signals import stop_on_signals
+
+_TICK = 2.0  # seconds; how late a retry or a lost message may be noticed
+_PAUSE_AFTER_BUG = 10.0  # seconds
+_CANNOT_START = (SettingsError, DatabaseUnavailable, migrations.SchemaNotReady, migrations.LoginRefused)
+
+
+@dataclass(frozen=True)
+class Periodic:
+    job: Job
+    every: float  # seconds
+
+
+PERIODIC = (
+    Periodic(RefreshStale(), every=600),
+    Periodic(ForgetJobs(), every=3600),
+)
+
+
+async def run(settings: Settings) -> None:
+    """Tick until SIGTERM or SIGINT."""
+    stop = stop_on_signals()
+    async with build(settings) as services:
+        log.info("scheduler.started")
+        await tick_until(stop, services.jobs)
+    log.info("scheduler.stopped")
+
+
+async def tick_until(stop: asyncio.Event, jobs: JobService) -> None:
+    outage = Outage("database")
+    while not stop.is_set():
+        pause = _TICK
+        try:
+            await tick(jobs)
+            outage.ends()
+        except DatabaseUnavailable as error:
+            outage.begins(error)
+        except Exception as error:  # noqa: BLE001  # one bad tick must not end all later ones
+            log.error("scheduler.tick_failed", exc_info=error)
+            pause = _PAUSE_AFTER_BUG
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+
+
+async def tick(jobs: JobService) -> None:
+    """Fire what is due, then pick up what was lost."""
+    for periodic in PERIODIC:
+        if await jobs.fire(periodic.job.name, periodic.job, every=periodic.every):
+            log.info("schedule.fired", kind=periodic.job.name)
+    swept = await jobs.sweep()
+    if swept != Sweep():
+        log.info("jobs.swept", sent=swept.sent, requeued=swept.requeued, failed=swept.failed)
+
+
+async def _start(settings: Settings) -> None:
+    await migrations.ensure(settings.database, auto=settings.auto_migrate)
+    await run(settings)
+
+
+def main() -> None:
+    try:
+        settings = load_settings()
+        configure_logs(settings.log_level)
+        asyncio.run(_start(settings))
+    except _CANNOT_START as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""The queue of jobs. The row is the truth; Redis only rings, and whatever it loses the sweep rings again."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Protocol
+
+from app.errors import Conflict, NotFound
+from app.logs import Outage, bound_contextvars, log
+from app.repositories.jobs import JobRepository
+from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobBacklog, JobPage, JobState, JobStatus, Sweep
+from app.services.jobs.run import JobRun, LeaseLost, Perform
+from app.services.jobs.verdict import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
+from app.utils.database import Database, DatabaseUnavailable, Transaction
+from app.utils.redis import REDIS_FAULTS
+
+_RINGS_A_SWEEP = 500
+_LEASES_A_SWEEP = 100
+_DELETED_AT_ONCE = 1000
+_ROWS_AN_INSERT = 500
+_DEAD_WORKER = "The worker that ran this job died."
+
+
+class JobQueue(Protocol):
+    """What carries job ids to the workers; both methods may raise ``REDIS_FAULTS``."""
+
+    async def send(self, job_id: int) -> None: ...
+
+    async def depth(self) -> int:
+        """How many messages wait for a worker."""
+        ...
+
+
+class JobService:
+    """``owner_id`` of the reading methods is whose jobs may be seen; None is everybody's."""
+
+    def __init__(self, db: Database, queue: JobQueue, *, timings: JobTimings | None = None) -> None:
+        self._db = db
+        self._queue = queue
+        self._timings = timings or JobTimings()
+        self._outage = Outage("database")
+
+    async def enqueue(
+        self, tx: Transaction, job: Job, *, owner_id: int | None = None, run_after: datetime | None = None
+    ) -> EnqueuedJob:
+        """Queue the job with the caller's transaction, to run at once or not before ``run_after``.
+
+        When a live job has the same key, the answer is that one.
+        """
+        enqueued = await JobRepository(tx).insert(job, owner_id=owner_id, run_after=run_after)
+        if enqueued.created and run_after is None:
+            tx.after_commit(lambda: self._send([enqueued.id]))
+        return enqueued
+
+    async def enqueue_many(self, tx: Transaction, jobs: Sequence[Job], *, owner_id: int | None = None) -> int:
+        """Queue those of the jobs whose key is not live, and answer how many those were."""
+        created: list[int] = []
+        for start in range(0, len(jobs), _ROWS_AN_INSERT):
+            some = jobs[start : start + _ROWS_AN_INSERT]
+            created += await JobRepository(tx).insert_many(some, owner_id=owner_id)
+        tx.after_commit(lambda: self._send(created))
+        return len(created)
+
+    async def submit(
+        self, job: Job, *, owner_id: int | None = None, run_after: datetime | None = None
+    ) -> EnqueuedJob:
+        """Queue the job in a transaction of its own."""
+        async with self._db.transaction() as tx:
+            return await self.enqueue(tx, job, owner_id=owner_id, run_after=run_after)
+
+    async def get(self, job_id: int, *, owner_id: int | None = None) -> JobState:
+        async with self._db.reader() as connection:
+            found = await JobRepository(connection).find(job_id, owner_id=owner_id)
+        if found is None:
+            raise NotFound("There is no such job.")
+        return found
+
+    async def list(
+        self,
+        *,
+        owner_id: int | None = None,
+        status: JobStatus | None = None,
+        kind: str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> JobPage:
+        async with self._db.reader() as connection:
+            jobs = JobRepository(connection)
+            page = await jobs.list_page(
+                owner_id=owner_id, status=status, kind=kind, limit=limit, offset=offset
+            )
+            return JobPage(page, await jobs.count(owner_id=owner_id, status=status, kind=kind))
+
+    async def retry(self, job_id: int, *, owner_id: int | None = None) -> JobState:
+        """Queue a failed job once more, as if it were new."""
+        async with self._db.transaction() as tx:
+            jobs = JobRepository(tx)
+            job = await jobs.find(job_id, owner_id=owner_id)
+            if job is None:
+                raise NotFound("There is no such job.")
+            if job.status != "failed":
+                raise Conflict(f"Only a failed job can be retried; this one is {job.status}.")
+            if not await jobs.revive(job_id):
+                raise Conflict("The same work is queued or running already.", details={"key": job.key})
+            tx.after_commit(lambda: self._send([job_id]))
+        return await self.get(job_id, owner_id=owner_id)
+
+    async def backlog(self) -> JobBacklog:
+        async with self._db.reader() as connection:
+            return await JobRepository(connection).backlog()
+
+    async def run(self, job_id: int, perform: Perform) -> None:
+        """Make one attempt at a job; one that is not due, runs elsewhere or is over is left alone."""
+        run = JobRun(self._db, self._timings)
+        claimed = await self._claim(run, job_id)
+        if claimed is None:
+            return
+        with bound_contextvars(job_id=claimed.id, kind=claimed.kind):
+            started = time.monotonic()
+            try:
+                job = Job.read(claimed.kind, claimed.arguments)
+                await run.attempt(lambda: perform(job, run), limit=job.timeout)
+            except LeaseLost:
+                log.warning("job.lease_lost")
+            except asyncio.CancelledError:
+                await asyncio.shield(self._release(run))
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever a handler raises ends in the row
+                await self._after_failure(run, error)
+            else:
+                await self._after_success(run, seconds=time.monotonic() - started)
+
+    async def sweep(self) -> Sweep:
+        """Take jobs from dead workers, and ring for those whose message was lost or whose time has come."""
+        requeued, failed = await self._reap()
+        try:
+            depth = await self._queue.depth()
+        except REDIS_FAULTS:
+            return Sweep(0, requeued, failed)
+        async with self._db.transaction() as tx:
+            jobs = JobRepository(tx)
+            unheard = await jobs.count_due(limit=_RINGS_A_SWEEP) - depth
+            to_send = await jobs.mark_sent(quiet=self._timings.quiet, limit=unheard) if unheard > 0 else []
+        await self._send(to_send)
+        return Sweep(len(to_send), requeued, failed)
+
+    async def fire(self, name: str, job: Job, *, every: float) -> bool:
+        """Queue a periodic job unless it was fired within ``every`` seconds, by whichever scheduler."""
+        async with self._db.transaction() as tx:
+            fired = await JobRepository(tx).fire(name, every=every)
+            if fired:
+                await self.enqueue(tx, job)
+        return fired
+
+    async def forget_old(self) -> int:
+        """Delete finished jobs past their keeping, and answer how many there were."""
+        deleted = 0
+        while True:
+            async with self._db.transaction() as tx:
+                some = await JobRepository(tx).delete_old(
+                    older=self._timings.keep, unowned=self._timings.keep_unowned, limit=_DELETED_AT_ONCE
+                )
+            deleted += some
+            if some < _DELETED_AT_ONCE:
+                return deleted
+
+    async def _claim(self, run: JobRun, job_id: int) -> ClaimedJob | None:
+        """Claim, however long PostgreSQL is away: the message is spent, and later ones can wait too."""
+        while True:
+            try:
+                claimed = await run.claim(job_id)
+            except DatabaseUnavailable as error:
+                self._outage.begins(error)
+                await asyncio.sleep(1)
+            else:
+                self._outage.ends()
+                return claimed
+
+    async def _after_success(self, run: JobRun, *, seconds: float) -> None:
+        if run.finished or await self._write(run, None):
+            log.info("job.succeeded", seconds=round(seconds, 3))
+
+    async def _after_failure(self, run: JobRun, error: Exception) -> None:
+        if run.finished:
+            log.error("job.failed_after_its_end", exc_info=error)
+            return
+        job = run.claimed
+        verdict = judge(error, kind=job.kind, attempts=job.attempts, age=job.age, timings=self._timings)
+        if await self._write(run, verdict):
+            _log_verdict(verdict, attempts=job.attempts, error=error if is_bug(error) else None)
+
+    async def _release(self, run: JobRun) -> None:
+        """Give the job of a run that was cancelled back at once; the attempt was not its fault."""
+        if not run.finished and await self._write(run, TryAgain(0, "", counted=False)):
+            log.info("job.released")
+            await self._send([run.claimed.id])
+
+    async def _write(self, run: JobRun, verdict: GiveUp | TryAgain | None) -> bool:
+        """Write how the attempt ended; False when the lease was lost, and then nothing is written."""
+        deadline = time.monotonic() + self._timings.lease
+        while True:
+            try:
+                async with self._db.transaction() as tx:
+                    held = await _settle(JobRepository(tx), run, verdict)
+            except DatabaseUnavailable as error:
+                self._outage.begins(error)
+                if time.monotonic() > deadline:
+                    log.warning("job.end_not_written")
+                    return False
+                await asyncio.sleep(1)
+            else:
+                self._outage.ends()
+                if not held:
+                    log.warning("job.lease_lost")
+                return held
+
+    async def _reap(self) -> tuple[int, int]:
+        """Requeue the jobs of dead workers, or fail those that were tried often enough."""
+        requeued = failed = 0
+        async with self._db.transaction() as tx:
+            jobs = JobRepository(tx)
+            for dead in await jobs.lock_expired(limit=_LEASES_A_SWEEP):
+                verdict = after_attempt(
+                    _DEAD_WORKER, kind=dead.kind, attempts=dead.attempts, timings=self._timings
+                )
+                if isinstance(verdict, GiveUp):
+                    await jobs.give_up(dead.id, error=verdict.reason)
+                    failed += 1
+                else:
+                    await jobs.take_back(dead.id, delay=verdict.delay, error=verdict.reason)
+                    requeued += 1
+        return requeued, failed
+
+    async def _send(self, job_ids: Sequence[int]) -> None:
+        """Ring for the jobs; where Redis is down, the sweep will, as soon as it is back."""
+        for position, job_id in enumerate(job_ids):
+            try:
+                await self._queue.send(job_id)
+            except REDIS_FAULTS:
+                with suppress(DatabaseUnavailable):  # then they count as sent, and are rung for a bit later
+                    async with self._db.transaction() as tx:
+                        await JobRepository(tx).mark_unsent(job_ids[position:])
+                return
+
+
+async def _settle(jobs: JobRepository, run: JobRun, verdict: GiveUp | TryAgain | None) -> bool:
+    job_id = run.claimed.id
+    if verdict is None:
+        return await jobs.succeed(job_id, run.token)
+    if isinstance(verdict, GiveUp):
+        return await jobs.fail(job_id, run.token, verdict.reason)
+    return await jobs.requeue(
+        job_id, run.token, delay=verdict.delay, error=verdict.reason or None, counted=verdict.counted
+    )
+
+
+def _log_verdict(verdict: GiveUp | TryAgain, *, attempts: int, error: Exception | None) -> None:
+    if isinstance(verdict, GiveUp):
+        log.error("job.failed", reason=verdict.reason, attempts=attempts, exc_info=error)
+    elif verdict.counted:
+        log.warning(
+            "job.will_retry", reason=verdict.reason, attempts=attempts, in_seconds=round(verdict.delay, 1),
+            exc_info=error,
+        )  # fmt: skip
+    else:
+        log.info("job.put_off", reason=verdict.reason, in_seconds=round(verdict.delay, 1))
