@@ -1,6 +1,7 @@
 """Bring a database to the newest schema, one process at a time, or say how far it is from it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from app.utils.database import DatabaseUnavailable, is_connection_fault
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 _ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 _LOCK = 0x616E6973  # the key of the advisory lock, any number of ours

@@ -51,6 +51,7 @@ def serve(application: str, listener: socket.socket) -> None:
         loop="uvloop",
         http="httptools",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the application knows which proxies it trusts

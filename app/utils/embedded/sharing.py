@@ -3,8 +3,31 @@
 import fcntl
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[bool]:
+    """Hold the lock on a file for as long as this lasts; False where somebody else holds it."""
+    descriptor = try_lock(path)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def try_lock(path: Path) -> int | None:
+    """Lock a file until the descriptor is closed, at the latest by the kernel when we die."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 class Ownership:
@@ -22,13 +45,9 @@ class Ownership:
     def acquire(self) -> bool:
         if self._held is not None:
             return True
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
+        self._held = try_lock(self._lock)
+        if self._held is None:
             return False
-        self._held = descriptor
         self._note.unlink(missing_ok=True)
         return True
 
