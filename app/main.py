@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.core import routers as core_routers
-from app.api.envelope import Envelope
-from app.api.surfaces import RENDERED, render
+from app.api.envelope import Envelope, Guard
+from app.api.surfaces import RENDERED, respond
 from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
@@ -32,15 +32,14 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
         version="0.1.0",
         lifespan=lifespan if container is None else None,
         redirect_slashes=False,
-        max_body_size=_MAX_BODY,
     )
     if container is not None:
         app.state.container = container
     for router in core_routers:
         app.include_router(router)
     for failure in RENDERED:
-        app.add_exception_handler(failure, render)
-    app.add_middleware(Envelope)
+        app.add_exception_handler(failure, respond)
+    app.add_middleware(Guard, max_body=_MAX_BODY)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -50,6 +49,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
+    app.add_middleware(Envelope)
     return app
 
 

@@ -1,25 +1,32 @@
-"""What every request passes through: its id, its path spelling, its figures, and the last catch of bugs."""
+"""What every request passes through: its id, spelling and figures; its size, and the catch of bugs."""
 
 import re
 import time
+from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.routing import template_of
 from app.api.surfaces import render
+from app.errors import PayloadTooLarge
 from app.logs import bound_contextvars, log
 from app.utils.metrics import observe_request
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_DIGITS = 18  # of a length; more would be too large with any of them missing
+_GONE = 499  # counted when the client left before the answer; nobody is sent this
 
 
 class Envelope:
-    """Outermost but for CORS; pure ASGI, so context variables and disconnects stay as they are.
+    """Outermost; pure ASGI, so context variables and disconnects stay as they are.
 
-    A trailing slash is dropped here, so that each route answers to both spellings without a redirect.
+    One trailing slash is dropped here, so that each route answers to both spellings without a redirect,
+    and HEAD is asked as GET and answered without the body.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -30,51 +37,116 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        _drop_trailing_slash(scope)
-        answer = _Answer(send, request_id)
+        # A copy: the server still needs to know that it answers a HEAD.
+        asked = dict(scope)
+        asked["state"] = {**scope.get("state", {}), "request_id": request_id}
+        _respell(asked)
+        answer = _Answer(send, request_id, headless=scope["method"] == "HEAD")
         started = time.perf_counter()
         with bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, answer)
-            except Exception as error:  # a bug becomes a 500 that keeps the connection
-                log.error("request.crashed", method=scope["method"], path=scope["path"], exc_info=error)
-                if answer.status:
-                    raise
-                await render(Request(scope), error)(scope, receive, answer)
+                await self._app(asked, receive, answer)
             finally:
-                seconds = time.perf_counter() - started
-                observe_request(scope["method"], _template(scope), answer.status, seconds)
+                _report(scope["method"], asked, answer.status or _GONE, time.perf_counter() - started)
+
+
+class Guard:
+    """Refuses bodies that are too large, by what is announced and by what arrives; catches bugs.
+
+    It stands inside of CORS, so that a page of another origin may read these answers too.
+    """
+
+    def __init__(self, app: ASGIApp, max_body: int) -> None:
+        self._app = app
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _announced(scope) > self._max_body:
+            await render(Request(scope), PayloadTooLarge())(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, _bounded(receive, self._max_body), watched)
+        except Exception as error:  # a bug becomes a 500 that keeps the connection
+            log.error("request.crashed", method=scope["method"], path=scope["path"], exc_info=error)
+            if started:
+                raise
+            await render(Request(scope), error)(scope, receive, send)
 
 
 class _Answer:
-    """Passes messages on, with the request id on the first."""
+    """Passes messages on, with the headers of every answer on the first."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, *, headless: bool) -> None:
         self._send = send
-        self._request_id = request_id
+        self._headers = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+        self._headless = headless
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
-            headers["X-Content-Type-Options"] = "nosniff"
+            message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+        elif self._headless and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
         await self._send(message)
 
 
 def _request_id(scope: Scope) -> str:
-    sent = Headers(scope=scope).get("x-request-id", "")
-    return sent if _SANE_ID.fullmatch(sent) else uuid4().hex
+    sent = _header(scope, b"x-request-id")
+    return sent.decode() if _SANE_ID.fullmatch(sent) else uuid4().hex
 
 
-def _drop_trailing_slash(scope: Scope) -> None:
+def _announced(scope: Scope) -> int:
+    """How many bytes the body will have; 0 where that is not said."""
+    length = _header(scope, b"content-length")[:_DIGITS]
+    return int(length) if length.isdigit() else 0
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return bytes(value)
+    return b""
+
+
+def _respell(scope: MutableMapping[str, Any]) -> None:
     path: str = scope["path"]
     if len(path) > 1 and path.endswith("/"):
-        scope["path"] = path.rstrip("/") or "/"
+        scope["path"] = path[:-1]
+    if scope["method"] == "HEAD":
+        scope["method"] = "GET"
+    if not scope["query_string"].isascii():  # raw bytes that a client should have escaped
+        scope["query_string"] = quote(scope["query_string"], safe="%&=+/?:@!$'()*,;~").encode()
 
 
-def _template(scope: dict[str, Any]) -> str:
-    """The template of the route that answered; one word for all unknown paths keeps the figures few."""
-    return getattr(scope.get("route"), "path", None) or "unmatched"
+def _bounded(receive: Receive, limit: int) -> Receive:
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(PayloadTooLarge.status)  # the one kind that passes through body parsers
+        return message
+
+    return bounded
+
+
+def _report(method: str, scope: Scope, status: int, seconds: float) -> None:
+    endpoint = template_of(scope) or "unmatched"
+    observe_request(method, endpoint, status, seconds)
+    if status >= 500:
+        log.warning(
+            "request.failed", method=method, endpoint=endpoint, status=status, seconds=round(seconds, 3)
+        )

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.routing import methods_of
 from app.errors import (
     AppError,
     Conflict,
@@ -30,7 +31,7 @@ from app.utils.database import DatabaseUnavailable
 
 Body = dict[str, Any]
 
-# What `render` is registered for; anything else is a bug and ends in the envelope.
+# What `respond` is registered for; anything else is a bug and ends in the envelope.
 RENDERED: tuple[type[Exception], ...] = (AppError, DatabaseUnavailable, RequestValidationError, HTTPException)
 
 
@@ -73,6 +74,10 @@ _RUSSIAN = {
     "PERMISSION_DENIED": "Недостаточно прав",
     "NOT_FOUND": "Не найдено",
     "METHOD_NOT_ALLOWED": "Метод не поддерживается",
+    "CONFLICT_ERROR": "Конфликт с уже сохранёнными данными",
+    "PRECONDITION_FAILED": "Объект изменился с момента чтения",
+    "PAYLOAD_TOO_LARGE": "Слишком большой запрос",
+    "UNSUPPORTED_MEDIA": "Такой тип содержимого не поддерживается",
     "RATE_LIMITED": "Слишком много запросов, попробуйте позже",
     "INTERNAL_ERROR": "Внутренняя ошибка сервера",
     "SERVICE_UNAVAILABLE": "Сервис временно недоступен",
@@ -103,6 +108,8 @@ SURFACES = (
     Surface(
         "tracker", ("/api/auth", "/api/library", "/api/sources", "/api/anilist", "/api/import"), _tracker
     ),
+    Surface("hianime", ("/api/home", "/api/schedule", "/api/search", "/api/anime", "/api/episode"), _core),
+    Surface("internal", ("/internal",), _core),
 )
 
 
@@ -113,32 +120,39 @@ def surface_of(path: str) -> Surface:
     return CORE
 
 
+async def respond(request: Request, error: Exception) -> Response:
+    """``render`` for the framework, which would give a plain function a thread."""
+    return render(request, error)
+
+
 def render(request: Request, error: Exception) -> Response:
     """The answer to ``request`` for any exception; a bug tells the client its request id and no more."""
-    failure = _failure(error, request.scope.get("state", {}).get("request_id", ""))
-    surface = surface_of(request.url.path)
+    failure = _failure(error, request)
+    surface = surface_of(request.scope["path"])
     status = surface.invalid_status if failure.status == Invalid.status else failure.status
     # ASCII escapes carry any text, lone surrogates too
     body = json.dumps(surface.body(failure), default=str).encode()
     return Response(body, status, dict(failure.headers), media_type="application/json")
 
 
-def _failure(error: Exception, request_id: str) -> Failure:
-    known = _as_app_error(error)
+def _failure(error: Exception, request: Request) -> Failure:
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    known = _as_app_error(error, request)
     if isinstance(known, AppError):
         return Failure(known.status, known.code, known.message, known.details, known.headers, request_id)
+    if known.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # the framework names the methods of the first route that fits, not of the path
+        known.headers = {"Allow": ", ".join(methods_of(request.scope))}
     return _http_failure(known, request_id)
 
 
-def _as_app_error(error: Exception) -> AppError | HTTPException:
-    if isinstance(error, AppError):
+def _as_app_error(error: Exception, request: Request) -> AppError | HTTPException:
+    if isinstance(error, AppError | HTTPException):
         return error
     if isinstance(error, RequestValidationError):
-        return _invalid(error)
+        return _invalid(error, request)
     if isinstance(error, DatabaseUnavailable):
         return ServiceUnavailable(retry_after=1)
-    if isinstance(error, HTTPException):
-        return error
     return AppError()
 
 
@@ -172,13 +186,26 @@ def _http_failure(error: HTTPException, request_id: str) -> Failure:
     return Failure(status, phrase.upper().replace(" ", "_"), f"{phrase}.", None, headers, request_id)
 
 
-def _invalid(error: RequestValidationError) -> Invalid:
+_FIELDS_TOLD = 20
+
+
+def _invalid(error: RequestValidationError, request: Request) -> AppError:
+    faults = error.errors()
+    if isinstance(error.body, bytes) and any(fault["loc"][:1] == ("body",) for fault in faults):
+        sent = request.headers.get("content-type") or "nothing"
+        return UnsupportedMedia(f"Send application/json, not {_printable(sent)}.")
     fields: dict[str, list[str]] = {}
-    for fault in error.errors():
-        name = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
-        fields.setdefault(_printable(name), []).append(_printable(_sentence(fault)))
+    for fault in faults[:_FIELDS_TOLD]:
+        fields.setdefault(_field(fault), []).append(_printable(_sentence(fault)))
     first, texts = next(iter(fields.items()))
     return Invalid.fields(fields, f"{first}: {texts[0]}")
+
+
+def _field(fault: Mapping[str, Any]) -> str:
+    where = fault["loc"]
+    if fault["type"] == "json_invalid" or len(where) == 1:
+        return str(where[0])
+    return _printable(".".join(str(part) for part in where[1:]))
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
