@@ -10,7 +10,9 @@ from redis.asyncio import Redis
 from app.broker import JobBroker
 from app.config import Settings
 from app.services.accounts import AccountService
+from app.services.health import HealthService
 from app.services.jobs import JobQueue, JobService
+from app.utils import migrations
 from app.utils.database import Database
 from app.utils.redis import connect_redis
 
@@ -23,6 +25,7 @@ class Container:
     db: Database
     redis: Redis
     accounts: AccountService
+    health: HealthService
     jobs: JobService
 
 
@@ -54,5 +57,18 @@ async def build(
             queue = broker = JobBroker(settings.redis)
             stack.push_async_callback(broker.shutdown)
         yield Container(
-            settings=settings, db=db, redis=redis, accounts=AccountService(db), jobs=JobService(db, queue)
+            settings=settings,
+            db=db,
+            redis=redis,
+            accounts=AccountService(db),
+            health=await _health(stack, settings, redis),
+            jobs=JobService(db, queue),
         )
+
+
+async def _health(stack: AsyncExitStack, settings: Settings, redis: Redis) -> HealthService:
+    db = Database.connect(settings.database, pool_size=1, max_overflow=0, statement_timeout=1)
+    stack.push_async_callback(db.close)
+    health = HealthService(db, redis, wanted=migrations.wanted_revision())
+    stack.push_async_callback(health.close)
+    return health

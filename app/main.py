@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api.core import routers as core_routers
 from app.api.envelope import Envelope, Guard
+from app.api.gate import StartGate
 from app.api.surfaces import RENDERED, respond
 from app.config import Settings, load_settings
 from app.container import Container, build
@@ -50,6 +51,8 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Envelope)
+    if container is None:
+        app.add_middleware(StartGate, settings=settings)
     return app
 
 

@@ -152,15 +152,24 @@ async def _state(engine: AsyncEngine) -> SchemaState:
         return await connection.run_sync(_read_state)
 
 
-def _read_state(connection: Connection) -> SchemaState:
-    scripts = ScriptDirectory.from_config(_config())
-    wanted = scripts.get_current_head()
+def wanted_revision() -> str:
+    """The revision that this code needs: the newest migration beside it."""
+    wanted = _scripts().get_current_head()
     if wanted is None:
         raise SchemaNotReady("there are no migrations beside this code")
+    return wanted
+
+
+def _read_state(connection: Connection) -> SchemaState:
+    wanted = wanted_revision()
     row = connection.execute(text("select current_database(), current_schema()")).one()
     found = MigrationContext.configure(connection).get_current_revision()
-    known = found is None or found in {script.revision for script in scripts.walk_revisions()}
+    known = found is None or found in {script.revision for script in _scripts().walk_revisions()}
     return SchemaState(database=row[0], schema=row[1], found=found, wanted=wanted, known=known)
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _upgrade(connection: Connection) -> None:

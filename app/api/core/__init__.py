@@ -2,4 +2,6 @@
 
 from fastapi import APIRouter
 
-routers: tuple[APIRouter, ...] = ()
+from app.api.core import health
+
+routers: tuple[APIRouter, ...] = (health.router,)
