@@ -1,6 +1,13 @@
 """Tables."""
 
-from app.models.accounts import SessionRow, UserRow
+from app.models.accounts import (
+    ApiTokenRow,
+    KnownAddressRow,
+    PasswordResetRow,
+    SessionRow,
+    ThrottleRow,
+    UserRow,
+)
 from app.models.anime import AnimeRow, CatalogueVersionRow, GenreRow, StudioRow
 from app.models.base import Base
 from app.models.jobs import JobRow, ScheduleRow
@@ -19,6 +26,7 @@ from app.models.library import (
 
 __all__ = [
     "AnimeRow",
+    "ApiTokenRow",
     "Base",
     "CatalogueVersionRow",
     "CollectionItemRow",
@@ -30,9 +38,12 @@ __all__ = [
     "IdempotencyRow",
     "ImportRow",
     "JobRow",
+    "KnownAddressRow",
+    "PasswordResetRow",
     "ScheduleRow",
     "SessionRow",
     "StudioRow",
+    "ThrottleRow",
     "TombstoneRow",
     "UserRow",
     "ViewRow",
