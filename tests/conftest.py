@@ -4,7 +4,12 @@ import os
 
 from app.config import Settings
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.application", "tests.standin.fixtures"]
+pytest_plugins = [
+    "tests.fixtures.servers",
+    "tests.fixtures.application",
+    "tests.fixtures.jobs",
+    "tests.standin.fixtures",
+]
 
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)

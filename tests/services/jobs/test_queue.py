@@ -1,0 +1,266 @@
+"""Putting jobs into the queue, looking at them, and picking up what was lost."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from app.errors import Conflict, NotFound
+from app.schemas.jobs import RefreshStale, Sweep
+from app.services.jobs import JobRun, JobService
+from app.utils.clock import utc_now
+from app.utils.database import Database
+from tests.fixtures.jobs import QUICK, Bell, Hasty, Mark, Table
+
+
+class RolledBack(Exception):
+    pass
+
+
+async def enqueue_and_fail(database: Database, jobs: JobService) -> None:
+    async with database.transaction() as tx:
+        await jobs.enqueue(tx, Mark(1))
+        raise RolledBack
+
+
+async def quiet(job: object, run: JobRun) -> None:
+    """A handler with nothing to do."""
+
+
+async def broken(job: object, run: JobRun) -> None:
+    raise RuntimeError("boom")
+
+
+async def test_a_job_is_rung_for_after_the_commit_and_not_before(
+    database: Database, jobs: JobService, bell: Bell
+) -> None:
+    async with database.transaction() as tx:
+        enqueued = await jobs.enqueue(tx, Mark(1))
+        assert bell.rung == []
+    assert bell.rung == [enqueued.id]
+    assert (enqueued.key, enqueued.status, enqueued.created) == ("test.mark:1", "queued", True)
+
+
+async def test_a_rolled_back_transaction_takes_its_job_with_it(
+    database: Database, jobs: JobService, bell: Bell, table: Table
+) -> None:
+    with pytest.raises(RolledBack):
+        await enqueue_and_fail(database, jobs)
+    assert bell.rung == []
+    assert await table.statuses() == {}
+
+
+async def test_a_key_that_is_queued_or_running_answers_that_job(jobs: JobService, bell: Bell) -> None:
+    first = await jobs.submit(Mark(1))
+    second = await jobs.submit(Mark(1, seconds=5.0))
+    assert (second.id, second.created, second.status) == (first.id, False, "queued")
+    assert bell.rung == [first.id]
+
+    seen = []
+
+    async def look(job: object, run: JobRun) -> None:
+        seen.append(await jobs.submit(Mark(1)))
+
+    await jobs.run(first.id, look)
+    assert (seen[0].id, seen[0].created, seen[0].status) == (first.id, False, "running")
+    third = await jobs.submit(Mark(1))
+    assert third.created
+    assert third.id != first.id
+
+
+async def test_concurrent_requests_for_one_key_make_one_job(jobs: JobService, bell: Bell) -> None:
+    asked = await asyncio.gather(*(jobs.submit(Mark(1)) for _ in range(12)))
+    assert len({one.id for one in asked}) == 1
+    assert [one.created for one in asked].count(True) == 1
+    assert len(bell.rung) == 1
+
+
+async def test_many_jobs_at_once_leave_out_live_keys(
+    database: Database, jobs: JobService, bell: Bell, table: Table
+) -> None:
+    live = await jobs.submit(Mark(7))
+    async with database.transaction() as tx:
+        assert await jobs.enqueue_many(tx, [Mark(number) for number in range(1200)]) == 1199
+    assert await table.statuses() == {"queued": 1200}
+    assert len(bell.rung) == len(set(bell.rung)) == 1200
+    assert live.id in bell.rung
+    async with database.transaction() as tx:
+        assert await jobs.enqueue_many(tx, []) == 0
+
+
+async def test_a_failed_send_is_no_failure_and_the_sweep_rings_as_soon_as_redis_is_back(
+    jobs: JobService, bell: Bell
+) -> None:
+    bell.down = True
+    enqueued = await jobs.submit(Mark(1))
+    assert await jobs.sweep() == Sweep()
+    bell.down = False
+    assert await jobs.sweep() == Sweep(sent=1)
+    assert bell.rung == [enqueued.id]
+
+
+async def test_the_sweep_rings_again_for_a_lost_message_but_not_for_a_recent_one(
+    jobs: JobService, bell: Bell, table: Table
+) -> None:
+    enqueued = await jobs.submit(Mark(1))
+    assert await jobs.sweep() == Sweep()
+    await table.rows("update jobs set sent_at = now() - interval '11 seconds'")
+    assert await jobs.sweep() == Sweep(sent=1)
+    assert await jobs.sweep() == Sweep()
+    assert bell.rung == [enqueued.id, enqueued.id]
+
+
+async def test_the_sweep_does_not_ring_for_what_still_waits_in_line(
+    jobs: JobService, bell: Bell, table: Table
+) -> None:
+    for number in range(5):
+        await jobs.submit(Mark(number))
+    await table.rows("update jobs set sent_at = now() - interval '1 minute'")
+    bell.waiting = 5
+    assert await jobs.sweep() == Sweep()
+    bell.waiting = 3
+    assert (await jobs.sweep()).sent == 2
+
+
+async def test_two_sweeps_at_once_ring_once(jobs: JobService, bell: Bell, table: Table) -> None:
+    await asyncio.gather(*(jobs.submit(Mark(number)) for number in range(10)))
+    await table.rows("update jobs set sent_at = null")
+    bell.rung.clear()
+    await asyncio.gather(*(jobs.sweep() for _ in range(4)))
+    assert sorted(bell.rung) == sorted(set(bell.rung))
+    assert len(bell.rung) == 10
+
+
+async def test_a_job_for_later_is_neither_rung_for_nor_run_before_its_time(
+    jobs: JobService, bell: Bell, table: Table
+) -> None:
+    enqueued = await jobs.submit(Mark(1), run_after=utc_now() + timedelta(hours=1))
+    await jobs.sweep()
+    assert bell.rung == []
+    await jobs.run(enqueued.id, quiet)
+    assert (await table.job(enqueued.id)).status == "queued"
+    await table.rows("update jobs set run_after = now()")
+    await jobs.sweep()
+    assert bell.rung == [enqueued.id]
+
+
+async def test_an_expired_lease_is_taken_back_and_counts_as_an_attempt(
+    jobs: JobService, bell: Bell, table: Table
+) -> None:
+    enqueued = await jobs.submit(Mark(1))
+    run = JobRun(jobs._db, QUICK)
+    await run.claim(enqueued.id)
+    assert (await jobs.sweep()).requeued == 0
+    await table.rows("update jobs set lease_until = now() - interval '1 second'")
+    assert (await jobs.sweep()).requeued == 1
+    row = await table.job(enqueued.id)
+    assert (row.status, row.attempts, row.lease_token) == ("queued", 1, None)
+    assert "died" in row.error
+
+
+async def test_a_job_that_kills_its_workers_fails_after_its_last_attempt(
+    jobs: JobService, table: Table
+) -> None:
+    enqueued = await jobs.submit(Mark(1))
+    for attempt in range(1, 6):
+        await table.rows("update jobs set run_after = now()")
+        assert await JobRun(jobs._db, QUICK).claim(enqueued.id) is not None
+        await table.rows("update jobs set lease_until = now() - interval '1 second'")
+        swept = await jobs.sweep()
+        assert (swept.requeued, swept.failed) == ((1, 0) if attempt < 5 else (0, 1))
+    row = await table.job(enqueued.id)
+    assert (row.status, row.attempts) == ("failed", 5)
+    assert row.finished_at is not None
+
+
+async def test_lists_are_newest_first_filtered_and_counted(jobs: JobService, table: Table) -> None:
+    accounts = "insert into users (username, password_hash) values ('ada', 'x') returning id"
+    owner = (await table.rows(accounts))[0].id
+    mine = [await jobs.submit(Mark(number), owner_id=owner) for number in range(3)]
+    await jobs.submit(RefreshStale())
+    await jobs.run(mine[0].id, quiet)
+
+    everything = await jobs.list()
+    assert everything.total == 4
+    assert [job.id for job in everything.jobs] == sorted((job.id for job in everything.jobs), reverse=True)
+    own = await jobs.list(owner_id=owner, limit=2)
+    assert ([job.id for job in own.jobs], own.total) == ([mine[2].id, mine[1].id], 3)
+    assert (await jobs.list(status="succeeded")).jobs[0].id == mine[0].id
+    assert (await jobs.list(kind="anime.refresh_stale")).total == 1
+    assert (await jobs.list(offset=50)).jobs == []
+
+
+async def test_somebody_elses_job_is_not_found(jobs: JobService) -> None:
+    enqueued = await jobs.submit(Mark(1))
+    assert (await jobs.get(enqueued.id)).key == "test.mark:1"
+    with pytest.raises(NotFound):
+        await jobs.get(enqueued.id, owner_id=12345)
+    with pytest.raises(NotFound):
+        await jobs.retry(enqueued.id, owner_id=12345)
+    with pytest.raises(NotFound):
+        await jobs.get(2**62)
+
+
+async def test_a_failed_job_can_be_retried_as_if_it_were_new(
+    jobs: JobService, bell: Bell, table: Table
+) -> None:
+    enqueued = await jobs.submit(Hasty())
+    for _ in range(2):
+        await table.rows("update jobs set run_after = now()")
+        await jobs.run(enqueued.id, broken)
+    assert (await jobs.get(enqueued.id)).status == "failed"
+    bell.rung.clear()
+    revived = await jobs.retry(enqueued.id)
+    assert (revived.status, revived.attempts, revived.error) == ("queued", 0, None)
+    assert (revived.started_at, revived.finished_at) == (None, None)
+    assert bell.rung == [enqueued.id]
+    await jobs.run(enqueued.id, quiet)
+    assert (await jobs.get(enqueued.id)).status == "succeeded"
+
+
+async def test_only_a_failed_job_with_a_free_key_can_be_retried(jobs: JobService, table: Table) -> None:
+    first = await jobs.submit(Mark(1))
+    with pytest.raises(Conflict, match="queued"):
+        await jobs.retry(first.id)
+    await table.rows("update jobs set status = 'failed', finished_at = now()")
+    await jobs.submit(Mark(1))
+    with pytest.raises(Conflict) as conflict:
+        await jobs.retry(first.id)
+    assert conflict.value.details == {"key": "test.mark:1"}
+    assert (await jobs.get(first.id)).status == "failed"
+
+
+async def test_a_periodic_job_is_fired_once_however_many_ask(jobs: JobService, table: Table) -> None:
+    asked = await asyncio.gather(*(jobs.fire("refresh", RefreshStale(), every=60) for _ in range(8)))
+    assert asked.count(True) == 1
+    assert await table.statuses() == {"queued": 1}
+    await table.rows("update schedules set fired_at = now() - interval '61 seconds'")
+    assert await jobs.fire("refresh", RefreshStale(), every=60)
+    assert await table.statuses() == {"queued": 1}, "the earlier one is still live"
+
+
+async def test_old_finished_jobs_are_forgotten_and_live_or_recent_ones_kept(
+    jobs: JobService, table: Table
+) -> None:
+    await table.rows(
+        "insert into jobs (key, kind, status, finished_at, created_at) values "
+        "('ancient', 'x', 'failed', now() - interval '31 days', now() - interval '31 days'),"
+        "('failed', 'x', 'failed', now() - interval '29 days', now() - interval '29 days'),"
+        "('nobodys', 'x', 'succeeded', now() - interval '4 days', now() - interval '4 days'),"
+        "('recent', 'x', 'succeeded', now() - interval '2 days', now() - interval '2 days'),"
+        "('waiting', 'x', 'queued', null, now() - interval '90 days')"
+    )
+    assert await jobs.forget_old() == 2
+    left = {row.key for row in await table.rows("select key from jobs")}
+    assert left == {"failed", "recent", "waiting"}
+
+
+async def test_the_backlog_says_how_much_waits_and_for_how_long(jobs: JobService, table: Table) -> None:
+    empty = await jobs.backlog()
+    assert (empty.queued, empty.running, empty.oldest) == (0, 0, 0)
+    await jobs.submit(Mark(1))
+    await jobs.submit(Mark(2), run_after=utc_now() + timedelta(hours=1))
+    await table.rows("update jobs set run_after = now() - interval '1 minute' where key = 'test.mark:1'")
+    backlog = await jobs.backlog()
+    assert (backlog.queued, backlog.running) == (2, 0)
+    assert 59 < backlog.oldest < 90
