@@ -1,0 +1,144 @@
+"""The history of entries: who changed what, when, and how it was before."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from app.repositories.library.states import state_of, state_values
+from app.schemas.domain.library import EntryState, Subject
+from app.utils.database import Transaction
+
+_CHANGE = "id, entry_id, anime_id, origin, job_id, before, after, changed_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``before`` is None for an addition, ``after`` for a deletion; ``job_id`` names the import it was of."""
+
+    id: int
+    entry_id: int
+    subject: Subject
+    origin: str
+    job_id: int | None
+    before: EntryState | None
+    after: EntryState | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewChange:
+    entry_id: int
+    subject: Subject
+    before: EntryState | None
+    after: EntryState | None
+
+
+class ChangeRepository:
+    def __init__(self, tx: Transaction) -> None:
+        self._session = tx.session
+
+    async def record_many(
+        self, user_id: int, changes: Sequence[NewChange], *, origin: str, job_id: int | None = None
+    ) -> None:
+        await self._session.execute(
+            text(
+                """
+                insert into entry_changes
+                    (user_id, entry_id, anime_id, origin, job_id, before, after, changed_at)
+                select :user_id, entry_id, anime_id, :origin, :job_id, before, after, clock_timestamp()
+                from jsonb_to_recordset(cast(:rows as jsonb))
+                     as r(entry_id bigint, anime_id int, before jsonb, after jsonb)
+                """
+            ),
+            {
+                "user_id": user_id,
+                "origin": origin,
+                "job_id": job_id,
+                "rows": json.dumps([_row(change) for change in changes]),
+            },
+        )
+
+    async def list_of_entries(
+        self, user_id: int, entry_ids: Sequence[int], *, limit: int, offset: int = 0
+    ) -> list[Change]:
+        """The changes of the entries, newest first."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {_CHANGE} from entry_changes
+                where user_id = :user_id and entry_id = any(cast(:entry_ids as bigint[]))
+                order by id desc limit :limit offset :offset
+                """
+            ),
+            {"user_id": user_id, "entry_ids": list(entry_ids), "limit": limit, "offset": offset},
+        )
+        return [_change_of(row) for row in rows]
+
+    async def list_of_anime(
+        self, user_id: int, anime_id: int, *, limit: int, offset: int = 0
+    ) -> list[Change]:
+        """The changes of whatever entries the person had of the title, newest first."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {_CHANGE} from entry_changes
+                where user_id = :user_id and anime_id = :anime_id
+                order by id desc limit :limit offset :offset
+                """
+            ),
+            {"user_id": user_id, "anime_id": anime_id, "limit": limit, "offset": offset},
+        )
+        return [_change_of(row) for row in rows]
+
+    async def list_of_job(self, user_id: int, job_id: int) -> list[Change]:
+        """What one import changed, newest first."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {_CHANGE} from entry_changes
+                where user_id = :user_id and job_id = :job_id order by id desc
+                """
+            ),
+            {"user_id": user_id, "job_id": job_id},
+        )
+        return [_change_of(row) for row in rows]
+
+
+def _row(change: NewChange) -> dict[str, Any]:
+    subject = change.subject
+    return {
+        "entry_id": change.entry_id,
+        "anime_id": subject.anime_id,
+        "before": _snapshot(subject, change.before),
+        "after": _snapshot(subject, change.after),
+    }
+
+
+def _snapshot(subject: Subject, state: EntryState | None) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    ids = {name: getattr(subject, name) for name in ("media_type", "anime_id", "mal_id", "anilist_id")}
+    return {**ids, **state_values(state)}
+
+
+def _change_of(row: Row[Any]) -> Change:
+    known = row.after or row.before
+    return Change(
+        id=row.id,
+        entry_id=row.entry_id,
+        subject=Subject(
+            media_type=known["media_type"],
+            anime_id=known["anime_id"],
+            mal_id=known["mal_id"],
+            anilist_id=known["anilist_id"],
+        ),
+        origin=row.origin,
+        job_id=row.job_id,
+        before=None if row.before is None else state_of(row.before),
+        after=None if row.after is None else state_of(row.after),
+        changed_at=row.changed_at,
+    )

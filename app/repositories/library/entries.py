@@ -1,0 +1,227 @@
+"""Entries one by one or thousands at a time: each method is one statement."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
+from app.schemas.domain.library import Entry, EntryState, MediaType, Subject, Tombstone
+from app.utils.database import Transaction
+
+_RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
+_COLUMNS = ", ".join(STATE_COLUMNS)
+_ENTRY = ", ".join(
+    f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
+)
+_SUBJECT = """
+    e.media_type, e.anime_id, coalesce(e.mal_id, a.mal_id) as mal_id,
+    coalesce(e.anilist_id, a.anilist_id) as anilist_id, coalesce(e.title, a.title) as shown_title,
+    coalesce(e.cover_url, a.image_url) as image_url, a.score as anime_score, a.episodes,
+    a.status = 'finished' as is_finished
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    subject: Subject
+    state: EntryState
+
+
+class EntryRepository:
+    def __init__(self, tx: Transaction) -> None:
+        self._session = tx.session
+
+    async def list_for_update(
+        self, user_id: int, *, anime_ids: Sequence[int] = (), entry_ids: Sequence[int] = ()
+    ) -> list[Entry]:
+        """The person's entries among those asked for, locked in the order of their ids."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {_ENTRY}, {_SUBJECT}
+                from entries e left join anime a on a.id = e.anime_id
+                where e.user_id = :user_id
+                  and (e.anime_id = any(cast(:anime_ids as int[]))
+                       or e.id = any(cast(:entry_ids as bigint[])))
+                order by e.id
+                for update of e
+                """
+            ),
+            {"user_id": user_id, "anime_ids": list(anime_ids), "entry_ids": list(entry_ids)},
+        )
+        return [entry_of(row) for row in rows]
+
+    async def subjects(
+        self, *, anime_ids: Iterable[int] = (), mal_ids: Iterable[int] = (), anilist_ids: Iterable[int] = ()
+    ) -> list[Subject]:
+        """The catalogue titles among those asked for, by any of their ids."""
+        rows = await self._session.execute(
+            text(
+                """
+                select id, mal_id, anilist_id, title, image_url, score, episodes, status = 'finished' as done
+                from anime
+                where id = any(cast(:anime_ids as int[])) or mal_id = any(cast(:mal_ids as int[]))
+                   or anilist_id = any(cast(:anilist_ids as int[]))
+                """
+            ),
+            {"anime_ids": list(anime_ids), "mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids)},
+        )
+        return [
+            Subject(
+                media_type="anime",
+                anime_id=row.id,
+                mal_id=row.mal_id,
+                anilist_id=row.anilist_id,
+                title=row.title,
+                image_url=row.image_url,
+                score=row.score,
+                total=row.episodes,
+                is_finished=bool(row.done),
+            )
+            for row in rows
+        ]
+
+    async def insert_many(self, user_id: int, news: Sequence[NewEntry]) -> dict[int, Entry]:
+        """Add entries; answers by position those that were not on the list already."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                with given as (
+                    select nextval(pg_get_serial_sequence('entries', 'id')) as id, r.*
+                    from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+                        position int, media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
+                ), added as (
+                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+                    select id, :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS} from given
+                    on conflict do nothing
+                    returning id, version, created_at, updated_at, anime_id
+                ), revived as (
+                    delete from entry_tombstones t using added
+                    where t.user_id = :user_id and t.anime_id = added.anime_id
+                )
+                select given.position, added.id, added.version, added.created_at, added.updated_at
+                from added join given using (id)
+                """
+            ),
+            {"user_id": user_id, "rows": json.dumps([_new_row(i, new) for i, new in enumerate(news)])},
+        )
+        return {
+            row.position: Entry(
+                id=row.id,
+                user_id=user_id,
+                version=row.version,
+                subject=news[row.position].subject,
+                state=news[row.position].state,
+                created_at=row.created_at,
+                updated_at=row.updated_at,
+            )
+            for row in rows
+        }
+
+    async def update_many(self, states: Mapping[int, EntryState]) -> dict[int, dict[str, Any]]:
+        """Give each entry its new state; answers its next ``version`` and ``updated_at`` by id."""
+        changed = ", ".join(f"{name} = r.{name}" for name in STATE_COLUMNS)
+        rows = await self._session.execute(
+            text(
+                f"""
+                update entries e
+                set {changed}, version = e.version + 1,
+                    updated_at = greatest(clock_timestamp(), e.updated_at + interval '1 microsecond')
+                from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, {_RECORD})
+                where e.id = r.id
+                returning e.id, e.version, e.updated_at
+                """
+            ),
+            {"rows": json.dumps([{"id": id_, **state_values(state)} for id_, state in states.items()])},
+        )
+        return {row.id: {"version": row.version, "updated_at": row.updated_at} for row in rows}
+
+    async def delete_many(self, entry_ids: Sequence[int]) -> None:
+        """Delete entries and leave a tombstone for each."""
+        await self._session.execute(
+            text(
+                """
+                with gone as (
+                    delete from entries where id = any(cast(:ids as bigint[]))
+                    returning id, user_id, media_type, anime_id
+                )
+                insert into entry_tombstones (entry_id, user_id, media_type, anime_id, deleted_at)
+                select id, user_id, media_type, anime_id, clock_timestamp() from gone
+                """
+            ),
+            {"ids": list(entry_ids)},
+        )
+
+    async def reinsert(self, user_id: int, entry_id: int, new: NewEntry) -> bool:
+        """Put a deleted entry back under its old id; False where its title is on the list again."""
+        values = {"id": entry_id, **_new_row(0, new)}
+        result = await self._session.execute(
+            text(
+                f"""
+                with added as (
+                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+                    select id, :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS}
+                    from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+                        id bigint, media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
+                    on conflict do nothing returning id
+                ), revived as (
+                    delete from entry_tombstones where entry_id in (select id from added)
+                )
+                select count(*) from added
+                """
+            ),
+            {"user_id": user_id, "rows": json.dumps([values])},
+        )
+        return bool(result.scalar())
+
+    async def tombstones(self, user_id: int, media_type: MediaType) -> list[Tombstone]:
+        rows = await self._session.execute(
+            text(
+                """
+                select entry_id, media_type, anime_id, deleted_at from entry_tombstones
+                where user_id = :user_id and media_type = :media_type order by deleted_at, entry_id
+                """
+            ),
+            {"user_id": user_id, "media_type": media_type},
+        )
+        return [Tombstone(row.entry_id, row.media_type, row.anime_id, row.deleted_at) for row in rows]
+
+
+def entry_of(row: Row[Any]) -> Entry:
+    """An entry from a row of ``_ENTRY`` and ``_SUBJECT``."""
+    return Entry(
+        id=row.id,
+        user_id=row.user_id,
+        version=row.version,
+        subject=Subject(
+            media_type=row.media_type,
+            anime_id=row.anime_id,
+            mal_id=row.mal_id,
+            anilist_id=row.anilist_id,
+            title=row.shown_title,
+            image_url=row.image_url,
+            score=row.anime_score,
+            total=row.episodes,
+            is_finished=bool(row.is_finished),
+        ),
+        state=state_of(row._asdict()),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _new_row(position: int, new: NewEntry) -> dict[str, Any]:
+    subject = new.subject
+    linked = subject.anime_id is not None
+    return {
+        "position": position,
+        "media_type": subject.media_type,
+        "anime_id": subject.anime_id,
+        # a linked entry has the ids of its title; a copy here could only go stale
+        "mal_id": None if linked else subject.mal_id,
+        "anilist_id": None if linked else subject.anilist_id,
+        **state_values(new.state),
+    }

@@ -1,0 +1,23 @@
+"""A person's list: every write to it goes through one engine, one entry or five hundred at a time."""
+
+from app.services.library.desk import (
+    AlreadyOnList,
+    NotOnList,
+    Operation,
+    Outcome,
+    Target,
+    UnknownTitle,
+    apply,
+)
+from app.services.library.service import LibraryService
+
+__all__ = [
+    "AlreadyOnList",
+    "LibraryService",
+    "NotOnList",
+    "Operation",
+    "Outcome",
+    "Target",
+    "UnknownTitle",
+    "apply",
+]

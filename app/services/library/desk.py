@@ -1,0 +1,230 @@
+"""The engine under every write: reads what is concerned, applies the rules in memory, writes in bulk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from app.errors import AppError, Conflict, NotFound, PreconditionFailed
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
+from app.schemas.domain.library import Entry, EntryState, Subject
+from app.services.library.rules import edited
+from app.utils.database import Transaction
+
+
+class AlreadyOnList(Conflict):
+    default_message = "This title is on the list already."
+
+
+class NotOnList(NotFound):
+    default_message = "This title is not on the list."
+
+
+class UnknownTitle(NotFound):
+    default_message = "The catalogue has no such title."
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which entry is meant: one of a catalogue title, one by its own id, or one of a title not known yet."""
+
+    anime_id: int | None = None
+    mal_id: int | None = None
+    entry_id: int | None = None
+    subject: Subject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress.
+
+    ``versions`` are those that an ``If-Match`` allows; None allows any.
+    """
+
+    verb: Literal["add", "update", "delete"]
+    target: Target
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    versions: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one operation; a deletion has neither entry nor error."""
+
+    operation: Operation
+    entry: Entry | None = None
+    error: AppError | None = None
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One entry while the operations run over it: what is stored, and what it has become."""
+
+    subject: Subject
+    stored: Entry | None
+    state: EntryState | None
+    failure: AppError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    slot: _Slot
+    before: EntryState | None
+    after: EntryState | None
+
+
+async def apply(
+    tx: Transaction,
+    user_id: int,
+    operations: Sequence[Operation],
+    *,
+    origin: str,
+    today: str,
+    job_id: int | None = None,
+) -> list[Outcome]:
+    """Carry out the operations in order, in a fixed number of statements however many they are."""
+    entries, changes = EntryRepository(tx), ChangeRepository(tx)
+    targets = [operation.target for operation in operations]
+    subjects = await entries.subjects(
+        anime_ids={target.anime_id for target in targets if target.anime_id is not None},
+        mal_ids={target.mal_id for target in targets if target.mal_id is not None},
+    )
+    desk = _Desk(subjects, today)
+    desk.lay_out(
+        await entries.list_for_update(
+            user_id,
+            anime_ids=[subject.anime_id for subject in subjects if subject.anime_id is not None],
+            entry_ids=[target.entry_id for target in targets if target.entry_id is not None],
+        )
+    )
+    done = [(operation, desk.carry_out(operation)) for operation in operations]
+    await desk.store(entries, changes, user_id, origin, job_id)
+    return [Outcome(operation, *_settled(result)) for operation, result in done]
+
+
+class _Desk:
+    """The entries concerned, laid out by title and by id."""
+
+    def __init__(self, subjects: Sequence[Subject], today: str) -> None:
+        self._today = today
+        self._subjects = {subject.anime_id: subject for subject in subjects}
+        self._by_mal_id = {subject.mal_id: subject for subject in subjects if subject.mal_id is not None}
+        self._slots: dict[int, _Slot] = {}
+        self._by_entry_id: dict[int, _Slot] = {}
+        self._steps: list[_Step] = []
+
+    def lay_out(self, stored: Sequence[Entry]) -> None:
+        for entry in stored:
+            slot = _Slot(entry.subject, entry, entry.state)
+            self._by_entry_id[entry.id] = slot
+            if entry.subject.anime_id is not None:
+                self._slots[entry.subject.anime_id] = slot
+
+    def carry_out(self, operation: Operation) -> _Slot | AppError:
+        try:
+            slot = self._slot(operation.target)
+            if operation.verb == "add":
+                self._add(slot, operation)
+            else:
+                self._change(slot, operation)
+        except AppError as error:
+            return error
+        return slot
+
+    def _slot(self, target: Target) -> _Slot:
+        if target.entry_id is not None:
+            if target.entry_id not in self._by_entry_id:
+                raise NotOnList
+            return self._by_entry_id[target.entry_id]
+        if target.subject is not None and target.subject.anime_id is None:
+            return _Slot(target.subject, None, None)
+        subject = self._subject(target)
+        if subject.anime_id is None:
+            raise UnknownTitle
+        return self._slots.setdefault(subject.anime_id, _Slot(subject, None, None))
+
+    def _subject(self, target: Target) -> Subject:
+        anime_id = target.subject.anime_id if target.subject is not None else target.anime_id
+        if anime_id is not None and anime_id in self._subjects:
+            return self._subjects[anime_id]
+        if target.mal_id is not None and target.mal_id in self._by_mal_id:
+            return self._by_mal_id[target.mal_id]
+        raise UnknownTitle
+
+    def _add(self, slot: _Slot, operation: Operation) -> None:
+        if slot.state is not None:
+            raise AlreadyOnList
+        self._move(slot, edited(None, operation.sent, slot.subject, self._today))
+
+    def _change(self, slot: _Slot, operation: Operation) -> None:
+        if slot.state is None:
+            raise NotOnList
+        stored_version = slot.stored.version if slot.stored is not None else None
+        if operation.versions is not None and stored_version not in operation.versions:
+            raise PreconditionFailed
+        if operation.verb == "delete":
+            self._move(slot, None)
+            return
+        sent = dict(operation.sent)
+        if operation.steps:
+            sent["progress"] = max(0, slot.state.progress + operation.steps)
+        self._move(slot, edited(slot.state, sent, slot.subject, self._today))
+
+    def _move(self, slot: _Slot, state: EntryState | None) -> None:
+        if state != slot.state:
+            self._steps.append(_Step(slot, slot.state, state))
+            slot.state = state
+
+    async def store(
+        self,
+        entries: EntryRepository,
+        changes: ChangeRepository,
+        user_id: int,
+        origin: str,
+        job_id: int | None,
+    ) -> None:
+        moved = list({id(step.slot): step.slot for step in self._steps}.values())
+        await self._store_deleted(entries, moved)
+        await self._store_changed(entries, moved)
+        await self._store_added(entries, user_id, moved)
+        news = [
+            NewChange(step.slot.stored.id, step.slot.subject, step.before, step.after)
+            for step in self._steps
+            if step.slot.stored is not None and step.slot.failure is None
+        ]
+        if news:
+            await changes.record_many(user_id, news, origin=origin, job_id=job_id)
+
+    async def _store_deleted(self, entries: EntryRepository, moved: list[_Slot]) -> None:
+        gone = [slot.stored.id for slot in moved if slot.stored is not None and slot.state is None]
+        if gone:
+            await entries.delete_many(gone)
+
+    async def _store_changed(self, entries: EntryRepository, moved: list[_Slot]) -> None:
+        kept = [slot for slot in moved if slot.stored is not None and slot.state is not None]
+        states = {slot.stored.id: slot.state for slot in kept if slot.stored and slot.state}
+        if states:
+            stamps = await entries.update_many(states)
+            for slot in kept:
+                if slot.stored is not None and slot.state is not None:
+                    stamp = stamps[slot.stored.id]
+                    slot.stored = replace(slot.stored, state=slot.state, **stamp)
+
+    async def _store_added(self, entries: EntryRepository, user_id: int, moved: list[_Slot]) -> None:
+        fresh = [slot for slot in moved if slot.stored is None and slot.state is not None]
+        if not fresh:
+            return
+        news = [NewEntry(slot.subject, slot.state) for slot in fresh if slot.state is not None]
+        added = await entries.insert_many(user_id, news)
+        for position, slot in enumerate(fresh):
+            slot.stored = added.get(position)
+            # somebody else was faster with the same title
+            slot.failure = None if slot.stored is not None else AlreadyOnList()
+
+
+def _settled(result: _Slot | AppError) -> tuple[Entry | None, AppError | None]:
+    if isinstance(result, AppError):
+        return None, result
+    if result.failure is not None:
+        return None, result.failure
+    return (result.stored if result.state is not None else None), None
