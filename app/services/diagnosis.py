@@ -65,8 +65,7 @@ def _judge_server(version: str, missing: str | None) -> Finding:
 def _judge_schema(state: migrations.SchemaState) -> Finding:
     if state.at_head:
         return Finding("migrations", "ok", str(state))
-    remedy = "run `anisync migrate`" if state.known else "newer than this code: deploy the code that made it"
-    return Finding("migrations", "bad", f"{state}: {remedy}")
+    return Finding("migrations", "bad", f"{state}: {state.remedy}")
 
 
 async def _look_at_redis(url: str) -> Finding:

@@ -24,7 +24,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 _ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 _LOCK = 0x616E6973  # the key of the advisory lock, any number of ours
 _LOCK_WITHIN = 300.0  # seconds; somebody else may be migrating a large table
-_CONNECT_WITHIN = 60.0  # seconds
+_CONNECT_WITHIN = 50.0  # seconds; a start that fails has failed within a minute
 _LOGIN_STATES = ("28", "3D", "42501")  # wrong role or password, no such database, no right to it
 
 
@@ -49,6 +49,11 @@ class SchemaState:
     def at_head(self) -> bool:
         return self.found == self.wanted
 
+    @property
+    def remedy(self) -> str:
+        """What brings a schema that is not at head there."""
+        return "run `anisync migrate`" if self.known else "newer than this code: deploy the code that made it"
+
     def __str__(self) -> str:
         found = self.found or "none"
         return f"database {self.database}, schema {self.schema}: revision {found}, wanted {self.wanted}"
@@ -68,7 +73,7 @@ async def upgrade(url: str) -> SchemaState:
             await _lock(await keeper.execution_options(isolation_level="AUTOCOMMIT"))
             state = await _state(engine)
             if not state.known:
-                raise SchemaNotReady(f"{state} (newer than this code: deploy the code that made it)")
+                raise SchemaNotReady(f"{state} ({state.remedy})")
             if not state.at_head:
                 async with engine.connect() as connection:
                     await connection.run_sync(_upgrade)
@@ -97,7 +102,7 @@ async def require_head(url: str) -> SchemaState:
     finally:
         await engine.dispose()
     if not state.at_head:
-        raise SchemaNotReady(f"{state} (run `anisync migrate`)")
+        raise SchemaNotReady(f"{state} ({state.remedy})")
     return state
 
 
