@@ -3,7 +3,7 @@
 import errno
 import signal
 import socket
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import uvicorn
 
@@ -46,7 +46,15 @@ def address_of(listener: socket.socket) -> str:
 
 def serve(application: str, listener: socket.socket) -> None:
     """Run ``module:attribute`` on the socket until SIGTERM or SIGINT; requests under way may finish."""
-    config = uvicorn.Config(
+    # uvicorn raises the signal once more when it is done; an orderly end is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    uvicorn.Server(configure(application)).run(sockets=[listener])
+
+
+def configure(application: Any) -> uvicorn.Config:
+    """uvicorn as we want it, for an application or the ``module:attribute`` where it is."""
+    return uvicorn.Config(
         application,
         loop="uvloop",
         http="httptools",
@@ -66,10 +74,6 @@ def serve(application: str, listener: socket.socket) -> None:
         timeout_graceful_shutdown=_GRACE,
         backlog=_BACKLOG,
     )
-    # uvicorn raises the signal once more when it is done; an orderly end is no failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 def _leave(*_: object) -> NoReturn:
