@@ -14,6 +14,7 @@ from app.services.health import HealthService
 from app.services.jobs import JobQueue, JobService
 from app.utils import migrations
 from app.utils.database import Database
+from app.utils.quotas import Quotas
 from app.utils.redis import connect_redis
 
 
@@ -27,6 +28,7 @@ class Container:
     accounts: AccountService
     health: HealthService
     jobs: JobService
+    quotas: Quotas
 
 
 @asynccontextmanager
@@ -63,6 +65,7 @@ async def build(
             accounts=AccountService(db),
             health=await _health(stack, settings, redis),
             jobs=JobService(db, queue),
+            quotas=Quotas(redis),
         )
 
 

@@ -16,6 +16,7 @@ from app.logs import configure_logs
 
 _MAX_BODY = 1024 * 1024  # bytes; a route that takes files says so itself
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
+_EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
 
 def create_app(settings: Settings, *, container: Container | None = None) -> FastAPI:

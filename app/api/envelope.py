@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -41,7 +41,7 @@ class Envelope:
         asked = dict(scope)
         asked["state"] = {**scope.get("state", {}), "request_id": request_id}
         _respell(asked)
-        answer = _Answer(send, request_id, headless=scope["method"] == "HEAD")
+        answer = _Answer(send, asked["state"], headless=scope["method"] == "HEAD")
         started = time.perf_counter()
         with bound_contextvars(request_id=request_id):
             try:
@@ -84,21 +84,30 @@ class Guard:
 
 
 class _Answer:
-    """Passes messages on, with the headers of every answer on the first."""
+    """Passes messages on, with the headers of every answer on the first.
 
-    def __init__(self, send: Send, request_id: str, *, headless: bool) -> None:
+    Whatever the request's state holds as ``answer_headers`` by then is among them, also on a failure.
+    """
+
+    def __init__(self, send: Send, state: Mapping[str, Any], *, headless: bool) -> None:
         self._send = send
-        self._headers = [(b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+        self._state = state
         self._headless = headless
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", ()), *self._headers]}
+            message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
         elif self._headless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
+
+    def _headers(self) -> Iterator[tuple[bytes, bytes]]:
+        yield b"x-request-id", self._state["request_id"].encode()
+        yield b"x-content-type-options", b"nosniff"
+        for name, value in self._state.get("answer_headers", {}).items():
+            yield name.lower().encode(), value.encode()
 
 
 def _request_id(scope: Scope) -> str:

@@ -1,0 +1,48 @@
+"""Inbound limits: how often one client address may ask, and the headers that tell it where it stands."""
+
+import math
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from app.api.deps import Services
+from app.errors import RateLimited
+from app.utils.addresses import address_group, client_address
+from app.utils.quotas import Quota, Standing
+
+
+def _client(request: Request, services: Services) -> str:
+    peer = request.client.host if request.client else None
+    forwarded = request.headers.getlist("x-forwarded-for")
+    return client_address(peer, forwarded, services.settings.trusted_proxies)
+
+
+def _client_group(client: Annotated[str, Depends(_client)]) -> str:
+    return address_group(client)
+
+
+# The address of the client, and the one it counts with: all addresses of a /64 are one client.
+ClientAddress = Annotated[str, Depends(_client)]
+ClientGroup = Annotated[str, Depends(_client_group)]
+
+
+def limited(quota: Quota) -> Any:
+    """A dependency that lets a client pass as often as ``quota`` allows, and tells it where it stands."""
+
+    async def check(request: Request, client: ClientGroup, services: Services) -> None:
+        standing = await services.quotas.take(quota, client)
+        request.state.answer_headers = rate_headers(quota, standing)
+        if not standing.allowed:
+            raise RateLimited(retry_after=standing.reset_after)
+
+    return Depends(check)
+
+
+def rate_headers(quota: Quota, standing: Standing) -> dict[str, str]:
+    """The fields of the RateLimit draft; times are in whole seconds."""
+    return {
+        "RateLimit-Limit": str(standing.limit),
+        "RateLimit-Remaining": str(standing.remaining),
+        "RateLimit-Reset": str(math.ceil(standing.reset_after)),
+        "RateLimit-Policy": f"{quota.limit};w={quota.period:g}",
+    }
