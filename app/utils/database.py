@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import asyncpg
 from sqlalchemy import event, exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -138,10 +139,15 @@ def is_connection_fault(error: BaseException) -> bool:
     if isinstance(error, exc.DBAPIError):
         if error.connection_invalidated:
             return True
-        state = getattr(error.orig, "sqlstate", None) or ""
-        return str(state).startswith(_UNAVAILABLE_STATES)
+        return _is_passing(error.orig)
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):  # of COPY, beneath SQLAlchemy
+        return isinstance(error, asyncpg.InterfaceError) or _is_passing(error)
     # a path in it says that the fault is of a file; one of a socket has none
     return isinstance(error, OSError) and error.filename is None
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    return str(getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE_STATES)
 
 
 def _ping_after_idle(engine: AsyncEngine) -> None:
