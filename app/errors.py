@@ -38,6 +38,10 @@ class Invalid(AppError):
         return cls(message, details={"fields": {name: list(texts) for name, texts in fields.items()}})
 
 
+class DumpUnreadable(Invalid):
+    """The file is no dump, or is damaged or cut off; what it held before that is stored."""
+
+
 class Unauthenticated(AppError):
     code = "AUTH_ERROR"
     status = 401

@@ -8,6 +8,7 @@ Status = Literal["airing", "finished", "upcoming"]
 Season = Literal["winter", "spring", "summer", "fall"]
 TagKind = Literal["genre", "theme", "demographic"]
 
+TITLE_MAX = 500  # characters; titles are indexed, and an index has a limit
 ANIME_TYPES = ("TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV")
 
 
