@@ -69,6 +69,20 @@ class UpstreamAnime:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamPage:
+    """One page of an upstream's list, each title once.
+
+    ``has_next`` can be wrong where the upstream is: who walks pages also stops at one that brings
+    nothing new. ``skipped`` items could not be understood.
+    """
+
+    items: tuple[UpstreamAnime, ...]
+    has_next: bool
+    total: int | None
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StoredAnime:
     """A row of the catalogue ready to be sent: its JSON, and when an upstream last confirmed it."""
 
@@ -84,6 +98,16 @@ class AnimePage:
 
     body: bytes
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """What became of titles that an upstream told of; ``ids`` are ours by MAL's."""
+
+    ids: dict[int, int]
+    added: int
+    updated: int
+    unchanged: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""Jikan's paths: titles and pages in our words, or its data as it came."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from app.errors import Invalid, NotFound, UpstreamError
+from app.external.base import USER, Breaker, Limiter, Patience, Policy, UpstreamClient
+from app.external.jikan.mapping import Unmappable, map_anime
+from app.logs import log
+from app.schemas.domain.anime import Season, UpstreamAnime, UpstreamPage
+from app.utils.cleaning import INT_MAX, clean_int, is_storable
+from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
+from app.utils.rate_limit import Rate
+
+JIKAN = Policy("jikan", "Jikan")
+JIKAN_RATE = Rate.of(per_second=3, per_minute=60)
+PAGE_SIZE = 25  # the most that Jikan gives
+
+
+class JikanClient:
+    """Every method raises ``NotFound`` where MyAnimeList has nothing, and else an ``UpstreamFailure``."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        limiter: Limiter,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._upstream = UpstreamClient(
+            base_url,
+            JIKAN,
+            limiter=limiter,
+            breaker=Breaker(JIKAN.name, clock=clock),
+            transport=transport,
+            clock=clock,
+            sleep=sleep,
+        )
+
+    async def get_anime(self, mal_id: int, *, patience: Patience = USER) -> UpstreamAnime:
+        data = await self.raw_anime(mal_id, patience=patience)
+        try:
+            anime = map_anime(data)
+        except Unmappable as fault:
+            raise UpstreamError(f"Jikan's answer for {mal_id} cannot be understood: {fault}.") from fault
+        if anime.mal_id != mal_id:
+            raise UpstreamError(f"Jikan answered with {anime.mal_id} when asked for {mal_id}.")
+        return anime
+
+    async def list_top(self, page: int, *, patience: Patience = USER) -> UpstreamPage:
+        """Titles by score, 25 a page, from page 1."""
+        query = {"page": page, "limit": PAGE_SIZE}
+        return _page(await self._upstream.get("top", "anime", query=query, patience=patience), page)
+
+    async def list_season(
+        self, year: int, season: Season, page: int, *, patience: Patience = USER
+    ) -> UpstreamPage:
+        """What began in a season, 25 a page, from page 1."""
+        query = {"page": page, "limit": PAGE_SIZE}
+        return _page(await self._upstream.get("seasons", year, season, query=query, patience=patience), page)
+
+    async def raw_top(self, page: int, limit: int, *, patience: Patience = USER) -> list[Any]:
+        """Jikan's own list; ``limit`` is at most 25."""
+        query = {"page": page, "limit": limit}
+        return _list(await self._upstream.get("top", "anime", query=query, patience=patience))
+
+    async def raw_search(self, query: str, *, patience: Patience = USER) -> list[Any]:
+        """The 25 titles that Jikan finds closest, in its order."""
+        if not is_storable(query):
+            raise Invalid.fields({"query": ["holds characters that cannot be sent"]})
+        found = await self._upstream.get("anime", query={"q": query, "limit": PAGE_SIZE}, patience=patience)
+        return _list(found)
+
+    async def raw_anime(self, mal_id: int, *, patience: Patience = USER) -> dict[str, Any]:
+        """Jikan's own object, with relations, themes and streams."""
+        if not 1 <= mal_id <= INT_MAX:
+            raise NotFound(f"MyAnimeList has no title {mal_id}.")
+        data = (await self._upstream.get("anime", mal_id, "full", patience=patience)).get("data")
+        if not isinstance(data, dict):
+            raise UpstreamError("Jikan's answer has no data.")
+        return data
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+
+def _list(body: dict[str, Any]) -> list[Any]:
+    data = body.get("data")
+    if not isinstance(data, list):
+        raise UpstreamError("Jikan's answer has no list of data.")
+    return data
+
+
+def _page(body: dict[str, Any], page: int) -> UpstreamPage:
+    """What can be understood of a page; a bad item costs its neighbours nothing."""
+    items: dict[int | None, UpstreamAnime] = {}
+    data = _list(body)
+    skipped = 0
+    for entry in data:
+        try:
+            anime = map_anime(entry)
+        except Unmappable as fault:
+            skipped += 1
+            log.warning("jikan.item_skipped", reason=str(fault))
+        else:
+            items.setdefault(anime.mal_id, anime)
+    if skipped:
+        UPSTREAM_ITEMS_SKIPPED.labels(JIKAN.name).inc(skipped)
+    has_next, total = _ahead(body.get("pagination"), page) if data else (False, None)
+    return UpstreamPage(tuple(items.values()), has_next=has_next, total=total, skipped=skipped)
+
+
+def _ahead(pagination: object, page: int) -> tuple[bool, int | None]:
+    """Whether another page follows, and how many titles there are in all.
+
+    ``has_next_page`` is known to be wrong at the end of lists; counts, where given, are not.
+    """
+    if not isinstance(pagination, dict):
+        return False, None
+    if clean_int(pagination.get("current_page", page)) != page:
+        return False, None
+    items, last = pagination.get("items"), clean_int(pagination.get("last_visible_page"))
+    if not isinstance(items, dict) or last is None:
+        return pagination.get("has_next_page") is True, None
+    return page < last, clean_int(items.get("total"))

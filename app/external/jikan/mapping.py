@@ -1,0 +1,310 @@
+"""What Jikan says of an anime, in our words; nothing lost, nothing invented."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any, cast
+
+from app.logs import log
+from app.schemas.domain.anime import (
+    ANIME_TYPES,
+    TITLE_MAX,
+    Season,
+    Status,
+    TagKind,
+    UpstreamAnime,
+    UpstreamStudio,
+    UpstreamTag,
+)
+from app.utils.cleaning import clean_int, clean_text, minutes_of, partial_date
+
+_STATUSES = {"finished airing": "finished", "currently airing": "airing", "not yet aired": "upcoming"}
+_SEASONS = {name: name for name in ("winter", "spring", "summer", "fall")}
+_TYPES = {name.lower(): name for name in ANIME_TYPES}
+_RATINGS = {
+    name.lower(): name
+    for name in (
+        "G - All Ages",
+        "PG - Children",
+        "PG-13 - Teens 13 or older",
+        "R - 17+ (violence & profanity)",
+        "R+ - Mild Nudity",
+        "Rx - Hentai",
+    )
+}
+_DAYS = {f"{name}s".lower(): f"{name}s" for name in (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+)}  # fmt: skip
+_SAYS_NOTHING = {"", "none", "null", "unknown", "not available", "n/a"}
+_EXPLICIT = {12, 49}  # Hentai, Erotica
+
+_PLACEHOLDER = re.compile(r"questionmark|/qm_|/icons?[./_-]|apple-touch-icon", re.IGNORECASE)
+_WRITTEN_DATE = re.compile(
+    r"(?:(?P<month>[A-Za-z]{3})[a-z]*\.?,?\s+)?(?:(?P<day>\d{1,2}),\s+)?(?P<year>\d{4})", re.ASCII
+)
+_YEAR = re.compile(r"\b\d{4}\b", re.ASCII)
+_YOUTUBE = re.compile(r"[\w-]{5,20}", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAME_MAX = 200  # characters of the name of a genre or studio
+
+
+class Unmappable(ValueError):
+    """This body does not describe an anime: it has no id or no title."""
+
+
+def map_anime(body: object) -> UpstreamAnime:
+    """One element of ``data``, in the shape of ``/anime/{id}``, ``/anime/{id}/full`` or a list.
+
+    Raises :class:`Unmappable`. Words that are in no table become ``None`` and are logged once.
+    """
+    if not isinstance(body, Mapping):
+        raise Unmappable("not an object")
+    mal_id = clean_int(body.get("mal_id"), low=1)
+    if mal_id is None:
+        raise Unmappable("no mal_id")
+    titles = _Titles(body)
+    if titles.main is None:
+        raise Unmappable(f"{mal_id} has no title")
+    return _anime(mal_id, titles.main, titles, body)
+
+
+def _anime(mal_id: int, title: str, titles: "_Titles", body: Mapping[str, Any]) -> UpstreamAnime:
+    images = _images(body.get("images"))
+    rating = _word(body, "rating", _RATINGS)
+    aired_from, aired_to = _aired(_object(body.get("aired")))
+    return UpstreamAnime(
+        mal_id=mal_id,
+        title=title,
+        title_english=titles.english,
+        title_japanese=titles.japanese,
+        title_russian=titles.russian,
+        synonyms=titles.synonyms,
+        type=_word(body, "type", _TYPES),
+        source=_said(body.get("source")),
+        status=cast("Status | None", _word(body, "status", _STATUSES)),
+        season=cast("Season | None", _word(body, "season", _SEASONS)),
+        year=clean_int(body.get("year"), 1900, 2200),
+        episodes=clean_int(body.get("episodes"), low=1),
+        duration_minutes=minutes_of(_said(body.get("duration")) or ""),
+        rating=rating,
+        score=_score(body.get("score")),
+        scored_by=clean_int(body.get("scored_by"), low=1),
+        rank=clean_int(body.get("rank"), low=1),
+        popularity=clean_int(body.get("popularity"), low=1),
+        members=clean_int(body.get("members"), low=1),
+        synopsis=_said(body.get("synopsis")),
+        image_url=_main_image(images),
+        images=images,
+        trailer_url=_trailer(body.get("trailer")),
+        aired_from=aired_from,
+        aired_to=aired_to,
+        broadcast=_broadcast(_object(body.get("broadcast"))),
+        is_adult=_is_adult(rating, body),
+        tags=tuple(_tags(body)),
+        studios=tuple(_studios(body.get("studios"))),
+    )
+
+
+class _Titles:
+    """``titles`` is the richer form; the four older keys fill in where it is missing.
+
+    Every title that is none of ours by name, in whatever language, is a synonym.
+    """
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        typed = list(_typed_titles(body.get("titles")))
+        self.main = _first(typed, "default") or _title(body.get("title"))
+        self.english = _first(typed, "english") or _title(body.get("title_english"))
+        self.japanese = _first(typed, "japanese") or _title(body.get("title_japanese"))
+        self.russian = _first(typed, "russian")
+        mirrors = [_title(body.get(key)) for key in ("title", "title_english", "title_japanese")]
+        older = map(_title, _list(body.get("title_synonyms")))
+        named = {self.main, self.english, self.japanese, self.russian, None}
+        others = dict.fromkeys([*(title for _, title in typed), *older, *mirrors])
+        self.synonyms = tuple(title for title in others if title is not None and title not in named)
+
+
+def _typed_titles(value: object) -> Iterator[tuple[str, str]]:
+    for entry in _list(value):
+        title = _title(_object(entry).get("title"))
+        if title is not None:
+            yield (clean_text(_object(entry).get("type")) or "").lower(), title
+
+
+def _first(typed: Iterable[tuple[str, str]], kind: str) -> str | None:
+    return next((title for said, title in typed if said == kind), None)
+
+
+def _title(value: object) -> str | None:
+    title = clean_text(value)
+    return title if title is not None and len(title) <= TITLE_MAX else None
+
+
+def _said(value: object) -> str | None:
+    """The text, unless it is a word for not knowing."""
+    text = clean_text(value)
+    return None if text is None or text.lower() in _SAYS_NOTHING else text
+
+
+def _word(body: Mapping[str, Any], key: str, known: Mapping[str, str]) -> str | None:
+    word = _said(body.get(key))
+    if word is None:
+        return None
+    ours = known.get(word.lower())
+    if ours is None:
+        _note_unknown(key, word[:100])
+    return ours
+
+
+@lru_cache(maxsize=256)
+def _note_unknown(key: str, word: str) -> None:
+    """Said once for each word, not once for each title."""
+    log.warning("jikan.unknown_word", field=key, word=word)
+
+
+def _score(value: object) -> float | None:
+    """0 is Jikan's other way to say that nobody has voted."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value <= 10 else None
+
+
+def _images(value: object) -> dict[str, Any] | None:
+    """Both kinds with their three sizes; ``None`` where there are only placeholders."""
+    sizes = ("image_url", "small_image_url", "large_image_url")
+    images = {
+        kind: {size: _picture(_object(_object(value).get(kind)).get(size)) for size in sizes}
+        for kind in ("jpg", "webp")
+    }
+    return images if any(url for kind in images.values() for url in kind.values()) else None
+
+
+def _main_image(images: dict[str, Any] | None) -> str | None:
+    if images is None:
+        return None
+    sizes = ("image_url", "large_image_url", "small_image_url")
+    return next(
+        (images[kind][size] for kind in ("jpg", "webp") for size in sizes if images[kind][size]), None
+    )
+
+
+def _picture(value: object) -> str | None:
+    url = _address(value)
+    return None if url is None or _PLACEHOLDER.search(url) else url
+
+
+def _address(value: object) -> str | None:
+    url = clean_text(value)
+    return url if url is not None and url.startswith(("https://", "http://")) else None
+
+
+def _trailer(value: object) -> str | None:
+    """Newer answers carry only the embedded form."""
+    trailer = _object(value)
+    code = clean_text(trailer.get("youtube_id"))
+    watched = f"https://www.youtube.com/watch?v={code}" if code and _YOUTUBE.fullmatch(code) else None
+    return _address(trailer.get("url")) or watched or _address(trailer.get("embed_url"))
+
+
+def _aired(aired: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Only ``string`` is as precise as MAL; the other forms pad with the first of January."""
+    parts = _object(aired.get("prop"))
+    ends = {
+        key: _from_parts(_object(parts.get(key))) or _from_instant(aired.get(key)) for key in ("from", "to")
+    }
+    text = clean_text(aired.get("string"))
+    if text is not None:
+        first, between, last = text.partition(" to ")
+        ends["from"] = _written(first, ends["from"])
+        if between:
+            ends["to"] = _written(last, ends["to"])
+    return ends["from"], ends["to"]
+
+
+def _written(text: str, otherwise: str | None) -> str | None:
+    """``Oct 3, 2002``, ``Jan 2024`` or ``2024``; of other words only the year is taken. ``?`` is unknown."""
+    if text.strip().lower() in {"?", "", "not available"}:
+        return None
+    match = _WRITTEN_DATE.fullmatch(text.strip())
+    if match is None:
+        year = _YEAR.search(text)
+        return year[0] if year else otherwise
+    named = (match["month"] or "").lower()
+    month = _MONTHS.index(named) + 1 if named in _MONTHS else None
+    return _stated(match["year"], month, match["day"])
+
+
+def _from_parts(parts: Mapping[str, Any]) -> str | None:
+    year, month, day = (clean_int(parts.get(key), low=1, high=9999) for key in ("year", "month", "day"))
+    return None if year is None else _stated(year, month, day)
+
+
+def _from_instant(value: object) -> str | None:
+    return partial_date(clean_text(value) or "")
+
+
+def _stated(year: int | str, month: int | None, day: int | str | None) -> str | None:
+    """As much as makes a date, from the left."""
+    if month is None:
+        return f"{int(year):04}"
+    try:
+        return (
+            date(int(year), month, int(day)).isoformat() if day is not None else f"{int(year):04}-{month:02}"
+        )
+    except ValueError:
+        return f"{int(year):04}-{month:02}" if month <= 12 else f"{int(year):04}"
+
+
+def _broadcast(said: Mapping[str, Any]) -> dict[str, Any] | None:
+    slot: dict[str, Any] = {key: _said(said.get(key)) for key in ("time", "timezone", "string")}
+    slot = {"day": _word(said, "day", _DAYS), **slot}
+    return slot if any(slot.values()) else None
+
+
+def _is_adult(rating: str | None, body: Mapping[str, Any]) -> bool | None:
+    named = [_object(entry) for key in ("genres", "explicit_genres") for entry in _list(body.get(key))]
+    if rating == "Rx - Hentai" or any(clean_int(entry.get("mal_id")) in _EXPLICIT for entry in named):
+        return True
+    return None if rating is None else False
+
+
+def _tags(body: Mapping[str, Any]) -> Iterator[UpstreamTag]:
+    kinds: tuple[tuple[str, TagKind], ...] = (
+        ("genres", "genre"),
+        ("explicit_genres", "genre"),
+        ("themes", "theme"),
+        ("demographics", "demographic"),
+    )
+    seen: set[tuple[str, str | int]] = set()
+    for key, kind in kinds:
+        for name, mal_id in _named(body.get(key)):
+            marks: set[tuple[str, str | int]] = {(kind, name.lower())} | (
+                {(kind, mal_id)} if mal_id else set()
+            )
+            if not marks & seen:
+                seen |= marks
+                yield UpstreamTag(kind, name, mal_id)
+
+
+def _studios(value: object) -> Iterator[UpstreamStudio]:
+    seen: set[str] = set()
+    for name, mal_id in _named(value):
+        if name.lower() not in seen:
+            seen.add(name.lower())
+            yield UpstreamStudio(name, mal_id)
+
+
+def _named(value: object) -> Iterator[tuple[str, int | None]]:
+    for entry in _list(value):
+        name = clean_text(_object(entry).get("name"))
+        if name is not None and len(name) <= _NAME_MAX:
+            yield name, clean_int(_object(entry).get("mal_id"), low=1)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

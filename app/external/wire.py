@@ -1,0 +1,155 @@
+"""One HTTP exchange: a deadline that abandons instead of cancelling, and a body that is distrusted."""
+
+import asyncio
+import json
+import math
+import re
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import httpx
+
+from app.external.failures import Failed, broken_off, of_status, out_of_time, unreachable, unreadable
+from app.external.policy import Policy
+
+_MAYBE_UNCLEAN = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_UNCLEAN = re.compile("[\x00\ud800-\udfff]")
+_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
+
+Query = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    content_type: str
+    retry_after: str | None
+    body: bytes
+
+
+class Wire:
+    """Speaks HTTP with one upstream. All that goes wrong is a :class:`Failed`, nothing of httpx gets out.
+
+    Cancelling a call of httpx 0.28 can leave its pool useless for good. So each call is a task of its own
+    that nobody cancels: who runs out of time leaves it, and it ends soon after by its own timeouts.
+    """
+
+    def __init__(self, policy: Policy, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._policy = policy
+        self._left: set[asyncio.Task[_Answer]] = set()
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=policy.connections, max_keepalive_connections=5),
+            headers={"User-Agent": "AniSync", "Accept": "application/json", "Accept-Encoding": "gzip"},
+        )
+
+    async def get_object(self, url: str, query: Query, seconds: float) -> dict[str, Any]:
+        """The JSON object at ``url``, or :class:`Failed` after ``seconds`` at the latest."""
+        if seconds <= 0:
+            raise out_of_time(self._policy.name, self._policy.title)
+        exchange = asyncio.create_task(self._exchange(url, query, seconds))
+        self._left.add(exchange)
+        exchange.add_done_callback(self._forget)
+        done, _ = await asyncio.wait({exchange}, timeout=seconds)
+        if not done:
+            raise out_of_time(self._policy.name, self._policy.title)
+        return self._read(exchange.result())
+
+    async def close(self) -> None:
+        """End what was abandoned and every connection."""
+        for exchange in list(self._left):
+            exchange.cancel()
+        await asyncio.gather(*self._left, return_exceptions=True)
+        await self._http.aclose()
+
+    def _forget(self, exchange: "asyncio.Task[_Answer]") -> None:
+        self._left.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # whoever still waited has it
+
+    async def _exchange(self, url: str, query: Query, seconds: float) -> _Answer:
+        name, title = self._policy.name, self._policy.title
+        ends = asyncio.get_running_loop().time() + seconds
+        try:
+            async with self._http.stream("GET", url, params=dict(query), timeout=seconds) as response:
+                return _Answer(
+                    response.status_code,
+                    response.headers.get("content-type", ""),
+                    response.headers.get("retry-after"),
+                    await self._body(response, ends),
+                )
+        except httpx.TimeoutException as error:
+            raise out_of_time(name, title) from error
+        except httpx.ConnectError as error:
+            raise unreachable(name, title) from error
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise broken_off(name, title) from error
+
+    async def _body(self, response: httpx.Response, ends: float) -> bytes:
+        loop, body = asyncio.get_running_loop(), bytearray()
+        async for part in self._parts(response):
+            body += part
+            if len(body) > self._policy.size_limit:
+                raise self._unreadable("more than we read")
+            if loop.time() > ends:
+                raise out_of_time(self._policy.name, self._policy.title)
+        return bytes(body)
+
+    async def _parts(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The body, decompressed in steps that cannot outgrow the limit."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding in {"identity", ""}:
+            async for part in response.aiter_raw():
+                yield part
+            return
+        if encoding not in {"gzip", "x-gzip"}:
+            raise self._unreadable("an encoding that was not asked for")
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            async for part in response.aiter_raw():
+                yield unpacker.decompress(part, self._policy.size_limit + 1)
+        except zlib.error as error:
+            raise self._unreadable("a body that cannot be decompressed") from error
+        if not unpacker.eof:
+            raise broken_off(self._policy.name, self._policy.title)
+
+    def _read(self, answer: _Answer) -> dict[str, Any]:
+        if answer.status != 200:
+            raise of_status(self._policy.name, self._policy.title, answer.status, answer.retry_after)
+        if answer.content_type and not _JSON_TYPE.match(answer.content_type.strip()):
+            raise self._unreadable("something other than JSON")
+        try:
+            value: Any = json.loads(answer.body.decode("utf-8"), parse_constant=_reject, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
+            raise self._unreadable("JSON that cannot be read") from error
+        if not isinstance(value, dict):
+            raise self._unreadable("something other than a JSON object")
+        return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
+
+    def _unreadable(self, why: str) -> Failed:
+        return unreadable(self._policy.name, self._policy.title, why)
+
+
+def _reject(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number that is too large")
+    return number
+
+
+def _cleaned(value: Any) -> Any:
+    """The same value without NUL and lone surrogates, which neither a row nor an answer can hold."""
+    if isinstance(value, str):
+        return _UNCLEAN.sub("", value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {_UNCLEAN.sub("", key): _cleaned(item) for key, item in value.items()}
+    return value
