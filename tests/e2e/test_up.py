@@ -1,0 +1,152 @@
+"""`anisync up`: starts with nothing installed, stops without a trace, however it ends, and loses nothing."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from app.utils.tether import NOBODY
+from tests.fixtures.processes import processes_of, wait_until
+from tests.fixtures.stacks import Stack
+
+pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("up")]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    stack = Stack(tmp_path)
+    yield stack
+    stack.clear()
+
+
+def sql(stack: Stack, statement: str) -> Any:
+    async def fetch() -> Any:
+        connection = await asyncpg.connect(stack.database_url)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
+
+
+def healthy(stack: Stack) -> bool:
+    try:
+        answer = httpx.get(f"{stack.url}/health", timeout=5)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == 200 and answer.json()["status"] == "ok"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the wheels have no servers for Windows")
+def test_first_start_ctrl_c_second_start_sigterm(stack: Stack) -> None:
+    stack.run()
+    assert httpx.get(f"{stack.url}/docs").status_code == 200
+    assert healthy(stack)
+    assert (stack.home / "secret").stat().st_mode & 0o777 == 0o600
+    secret = (stack.home / "secret").read_text()
+    sql(stack, "create table kept as select 42 as answer")
+    assert stack.end(signal.SIGINT) == 0
+    assert "AniSync has stopped" in stack.output
+    assert "Traceback" not in stack.output
+
+    stack.run()
+    assert healthy(stack)
+    assert sql(stack, "select answer from kept") == 42
+    assert (stack.home / "secret").read_text() == secret
+    assert stack.end(signal.SIGTERM) == 0
+    assert "Traceback" not in stack.output
+    assert not list(stack.home.glob("metrics-*"))
+
+
+def test_a_killed_parent_leaves_no_process_and_loses_nothing(stack: Stack) -> None:
+    stack.run()
+    sql(stack, "create table kept as select 42 as answer")
+    assert stack.end(signal.SIGKILL) == -signal.SIGKILL
+    assert processes_of(stack.folder) == []
+    stack.run()
+    assert healthy(stack)
+    assert sql(stack, "select answer from kept") == 42
+    stack.end(signal.SIGTERM)
+
+
+PARTS = {
+    "API": ["app.cli", "api"],
+    "worker": ["app.cli", "worker"],
+    "scheduler": ["app.cli", "scheduler"],
+    "PostgreSQL": ["bin/postgres", "-D"],
+    "Valkey": ["valkey-server"],
+}
+
+
+def test_whatever_dies_is_started_again_and_that_is_said(stack: Stack) -> None:
+    stack.run()
+    before = {name: stack.pid_of(words) for name, words in PARTS.items()}
+    assert None not in before.values()
+    for name, pid in before.items():
+        os.kill(pid or 0, signal.SIGKILL)
+        wait_until(lambda words=PARTS[name], pid=pid: stack.pid_of(words) not in (None, pid))
+        said = rf"{name} (had ended|was ended by SIGKILL)"
+        wait_until(lambda said=said: re.search(said, stack.output))
+    wait_until(lambda: healthy(stack))
+    assert stack.end(signal.SIGINT) == 0
+
+
+def test_commands_work_beside_it_and_a_second_one_of_the_home_is_refused(stack: Stack) -> None:
+    stack.run()
+    doctor = stack.command("doctor")
+    assert "ok    database: PostgreSQL 18" in doctor.stdout
+    assert "ok    migrations" in doctor.stdout
+    assert "ok    redis: Valkey 9" in doctor.stdout
+    assert doctor.returncode == 0
+    second = stack.command("up", "--port", "0")
+    assert second.returncode == 1
+    assert second.stderr.startswith("anisync: AniSync is up already in ")
+    assert second.stderr.count("\n") == 1
+    assert healthy(stack)
+    assert stack.end(signal.SIGTERM) == 0
+
+
+def test_two_homes_at_once_and_a_taken_port(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = Stack(tmp_path / "a"), Stack(tmp_path / "b")
+    try:
+        first.run()
+        port = first.url.rpartition(":")[2]
+        refused = second.command("up", "--port", port)
+        assert refused.returncode == 1
+        assert refused.stderr == (
+            f"anisync: Port {port} on 127.0.0.1 is taken: choose another one with --port.\n"
+        )
+        second.run()
+        assert healthy(first)
+        assert healthy(second)
+        assert first.url != second.url
+        assert first.end(signal.SIGTERM) == 0
+        assert healthy(second)
+        assert second.end(signal.SIGTERM) == 0
+    finally:
+        first.clear()
+        second.clear()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="who is not root is a normal user anyway")
+def test_a_normal_user(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    stack = Stack(tmp_path, identity=NOBODY)
+    try:
+        stack.run()
+        assert healthy(stack)
+        assert (stack.home / "postgres").stat().st_uid == 65534
+        assert stack.end(signal.SIGTERM) == 0
+    finally:
+        stack.clear()
