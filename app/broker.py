@@ -18,9 +18,9 @@ from app.utils.redis import REDIS_FAULTS, connect_redis
 RUN_JOB = "jobs.run"  # the one Taskiq task there is; its argument is the id of a job
 
 _QUEUE = "anisync:jobs"
-_BLOCK = 5  # seconds one pop waits in the server
+_BLOCK = 2  # seconds one pop waits in the server
 _LATE = 2  # seconds its answer may be late before the server counts as gone
-_LONGEST_PAUSE = 5.0  # seconds between two attempts to reach a server that is gone
+_LONGEST_PAUSE = 2.0  # seconds between two attempts to reach a server that is gone
 _REST_AFTER_FAULT = 1.0  # seconds in which nothing is sent, so that callers do not wait for a dead server
 
 

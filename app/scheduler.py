@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.config import Settings, SettingsError, load_settings
-from app.container import build
+from app.container import Container, build
 from app.logs import Outage, configure_logs, log
 from app.schemas.jobs import ForgetJobs, Job, RefreshStale, Sweep
 from app.services.jobs import JobService
@@ -31,19 +32,23 @@ PERIODIC = (
 )
 
 
-async def run(settings: Settings) -> None:
-    """Tick until SIGTERM or SIGINT."""
+class Build(Protocol):
+    def __call__(self, settings: Settings) -> AbstractAsyncContextManager[Container]: ...
+
+
+async def run(settings: Settings, *, build: Build = build, every: float = _TICK) -> None:
+    """Tick every so many seconds until SIGTERM or SIGINT."""
     stop = stop_on_signals()
     async with build(settings) as services:
         log.info("scheduler.started")
-        await tick_until(stop, services.jobs)
+        await tick_until(stop, services.jobs, every=every)
     log.info("scheduler.stopped")
 
 
-async def tick_until(stop: asyncio.Event, jobs: JobService) -> None:
+async def tick_until(stop: asyncio.Event, jobs: JobService, *, every: float) -> None:
     outage = Outage("database")
     while not stop.is_set():
-        pause = _TICK
+        pause = every
         try:
             await tick(jobs)
             outage.ends()

@@ -35,7 +35,13 @@ class Worker:
         self._perform = performer(services)
         self._running: set[asyncio.Task[None]] = set()
 
-    async def run_job(self, job_id: int) -> None:
+    def serve(self, broker: JobBroker) -> None:
+        async def run_job(job_id: int) -> None:  # Taskiq takes no bound methods
+            await self._run_job(job_id)
+
+        broker.register_task(run_job, task_name=RUN_JOB)
+
+    async def _run_job(self, job_id: int) -> None:
         if not isinstance(job_id, int) or not 0 < job_id <= _LARGEST_ID:
             log.warning("message.unreadable", message=repr(job_id)[:100])
             return
@@ -62,7 +68,7 @@ async def run(settings: Settings, *, build: Build = build) -> None:
     broker.is_worker_process = True
     async with build(settings) as services:
         worker = Worker(services)
-        broker.register_task(worker.run_job, task_name=RUN_JOB)
+        worker.serve(broker)
         receiver = Receiver(broker, max_async_tasks=_AT_ONCE, wait_tasks_timeout=_GRACE)
         log.info("worker.started")
         try:
@@ -83,7 +89,7 @@ def broker() -> JobBroker:
     async def start(_: TaskiqState) -> None:
         worker = Worker(await opened.enter_async_context(build(settings)))
         opened.push_async_callback(worker.stop)
-        made.register_task(worker.run_job, task_name=RUN_JOB)
+        worker.serve(made)
 
     @made.on_event(TaskiqEvents.WORKER_SHUTDOWN)
     async def stop(_: TaskiqState) -> None:

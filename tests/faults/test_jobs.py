@@ -1,0 +1,293 @@
+"""Jobs survive the death, the freezing and the absence of everything but PostgreSQL's disk."""
+
+import asyncio
+import json
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.broker import RUN_JOB, JobBroker
+from app.schemas.jobs import ForgetJobs, Job
+from app.services.jobs import JobService
+from app.utils.database import Database
+from app.utils.redis import connect_redis
+from tests.faults.stack import Stack, UnixProxy, running_stack
+from tests.fixtures.jobs import Deadly, Endless, Mark, Table
+
+pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("job faults")]
+
+
+@pytest.fixture
+def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
+    yield from running_stack(tmp_path, database_url)
+
+
+@pytest.fixture
+async def jobs(stack: Stack, database: Database) -> AsyncIterator[JobService]:
+    """The service as the API process has it."""
+    broker = JobBroker(stack.valkey.url)
+    yield JobService(database, broker)
+    await broker.shutdown()
+
+
+async def until_done(table: Table, count: int, *, seconds: float) -> None:
+    """Until so many jobs succeeded; none may have failed."""
+    async with asyncio.timeout(seconds):
+        while True:
+            statuses = await table.statuses()
+            assert "failed" not in statuses, statuses
+            if statuses.get("succeeded", 0) >= count:
+                return
+            await asyncio.sleep(0.2)
+
+
+async def submit_all(database: Database, jobs: JobService, batch: list[Job]) -> None:
+    async with database.transaction() as tx:
+        await jobs.enqueue_many(tx, batch)
+
+
+async def test_five_hundred_jobs_survive_kills_of_workers_scheduler_and_valkey(
+    stack: Stack, database: Database, jobs: JobService, table: Table
+) -> None:
+    count, chance = 500, random.Random(20261121)
+    workers, scheduler = [stack.worker(), stack.worker()], stack.scheduler()
+    await workers[0].until_logged("worker.started")
+    await submit_all(database, jobs, [Mark(number, seconds=0.15) for number in range(count)])
+    for blow in range(8):
+        await asyncio.sleep(chance.uniform(0.3, 0.8))
+        victim = chance.randrange(2)
+        workers[victim].kill()
+        workers[victim] = stack.worker()
+        if blow in (2, 5):
+            stack.kill_valkey()
+            await asyncio.sleep(0.5)
+            stack.start_valkey()
+        if blow == 4:
+            scheduler.kill()
+            scheduler = stack.scheduler()
+    statuses = await table.statuses()
+    assert statuses.get("succeeded", 0) < count, "the blows came too late to prove anything"
+
+    await until_done(table, count, seconds=60)
+    assert await table.marks() == list(range(count)), "each job has one effect"
+    assert (await table.rows("select max(attempts) as n from jobs"))[0].n > 1, "no blow hit a running job"
+    assert all(worker.alive for worker in workers)
+
+
+async def test_a_job_whose_worker_dies_in_an_otherwise_idle_queue_is_done_by_another(
+    stack: Stack, jobs: JobService, table: Table
+) -> None:
+    first = stack.worker()
+    job = await jobs.submit(Mark(1, seconds=1.0))
+    await table.until_status(job.id, "running")
+    first.kill()
+    stack.worker()
+    stack.scheduler()
+    await table.until_status(job.id, "succeeded", seconds=30)
+    assert await table.marks() == [1]
+    assert (await table.job(job.id)).attempts == 2
+
+
+async def test_a_frozen_worker_that_wakes_up_can_not_finish_its_job(
+    stack: Stack, jobs: JobService, table: Table
+) -> None:
+    zombie = stack.worker()
+    job = await jobs.submit(Mark(1, seconds=1.0))
+    await table.until_status(job.id, "running")
+    zombie.freeze()
+    stack.worker()
+    stack.scheduler()
+    await table.until_status(job.id, "succeeded", seconds=30)
+    ended = (await table.job(job.id)).finished_at
+    zombie.thaw()
+    await zombie.until_logged("job.lease_lost")
+    assert await table.marks() == [1]
+    row = await table.job(job.id)
+    assert (row.status, row.attempts, row.finished_at) == ("succeeded", 2, ended)
+
+
+async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_the_others(
+    stack: Stack, database: Database, jobs: JobService, table: Table
+) -> None:
+    stack.scheduler()
+    worker = stack.worker()
+    poison = await jobs.submit(Deadly(1))
+    deaths = 0
+    others = 0
+    async with asyncio.timeout(90):
+        while (await table.job(poison.id)).status != "failed":
+            if not worker.alive:
+                deaths += 1
+                worker = stack.worker()
+                await submit_all(database, jobs, [Mark(deaths * 10 + more) for more in range(3)])
+                others += 3
+            await asyncio.sleep(0.05)
+            # Time to the next attempt is not what this test is about.
+            await table.rows("update jobs set lease_until = now() where kind = 'test.deadly'")
+    row = await table.job(poison.id)
+    assert (deaths, row.attempts) == (5, 5)
+    assert "died" in row.error
+    async with asyncio.timeout(30):
+        while len(await table.marks()) < others:  # noqa: ASYNC110  # it happens in another process
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(
+    stack: Stack, jobs: JobService, table: Table
+) -> None:
+    first, quick, slow = stack.worker(), Mark(1, seconds=1.0), Endless(1)
+    made = [await jobs.submit(job) for job in (quick, slow)]
+    for job in made:
+        await table.until_status(job.id, "running")
+    first.terminate()
+    assert await first.exit_code() == 0
+    finished, released = [await table.job(job.id) for job in made]
+    assert finished.status == "succeeded", "what is quick was waited for"
+    assert (released.status, released.attempts, released.error) == ("queued", 0, None)
+    assert first.events()[-1] == "worker.stopped"
+
+    stack.worker()  # and no scheduler: the message must be there already
+    await table.until_status(released.id, "running")
+
+
+async def test_a_worker_outlives_outages_of_redis_in_two_lines_each(
+    stack: Stack, jobs: JobService, table: Table
+) -> None:
+    worker = stack.worker()
+    await worker.until_logged("worker.started")
+    pid = worker.pid
+
+    stack.kill_valkey()
+    await worker.until_logged("outage.begins")
+    await asyncio.sleep(3)
+    stack.start_valkey()
+    await worker.until_logged("outage.over")
+
+    stack.freeze_valkey()
+    await worker.until_logged("outage.begins", times=2)
+    await asyncio.sleep(3)
+    stack.thaw_valkey()
+    await worker.until_logged("outage.over", times=2)
+
+    job = await jobs.submit(Mark(1))
+    await table.until_status(job.id, "succeeded")
+    assert worker.pid == pid
+    assert worker.events() == [
+        "worker.started", "outage.begins", "outage.over", "outage.begins", "outage.over", "job.succeeded",
+    ]  # fmt: skip
+
+
+async def test_messages_that_mean_nothing_are_passed_over(
+    stack: Stack, jobs: JobService, table: Table
+) -> None:
+    worker = stack.worker()
+    broker = JobBroker(stack.valkey.url)
+    async with connect_redis(stack.valkey.url) as redis:
+        await redis.lpush(broker.queue_name, b"", b"\xff\xfe", b"[]", b'{"task_name": "jobs.run"}')
+        for name, argument in (("no.such_task", 1), (RUN_JOB, "one"), (RUN_JOB, 2**64), (RUN_JOB, True)):
+            message = {"task_id": "x", "task_name": name, "labels": {}, "args": [argument], "kwargs": {}}
+            await redis.lpush(broker.queue_name, json.dumps(message))
+    await broker.send(10**9)
+    await broker.shutdown()
+    job = await jobs.submit(Mark(1))
+    await table.until_status(job.id, "succeeded")
+    assert worker.alive
+    assert not [line for line in worker.lines() if line.get("level") == "error"]
+
+
+async def test_taskiqs_own_command_line_runs_jobs_too(stack: Stack, jobs: JobService, table: Table) -> None:
+    made = await jobs.submit(ForgetJobs())
+    worker = stack.start("taskiq", "worker", "--workers", "1", "app.worker:broker")
+    await table.until_status(made.id, "succeeded")
+    worker.terminate()
+    assert await worker.exit_code() == 0
+
+
+async def test_jobs_queued_while_redis_is_gone_run_when_it_is_back(
+    stack: Stack, jobs: JobService, table: Table
+) -> None:
+    stack.worker()
+    stack.scheduler()
+    stack.kill_valkey()
+    made = [await jobs.submit(Mark(number)) for number in range(20)]
+    assert await table.marks() == []
+    stack.start_valkey()
+    for job in made:
+        await table.until_status(job.id, "succeeded")
+    assert await table.marks() == list(range(20))
+
+
+async def test_worker_and_scheduler_outlive_an_absence_of_postgresql(
+    stack: Stack, database_url: str, jobs: JobService, table: Table
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="proxy-") as folder:
+        real = database_url.rpartition("host=")[2]
+        proxy = UnixProxy(Path(real) / ".s.PGSQL.5432", Path(folder) / ".s.PGSQL.5432")
+        await proxy.heal()
+        stack.env["DATABASE_URL"] = database_url.replace(real, folder)
+        worker, scheduler = stack.worker(), stack.scheduler()
+        running = await jobs.submit(Mark(1, seconds=2.0))
+        await table.until_status(running.id, "running")
+        await proxy.cut()
+        queued = await jobs.submit(Mark(2))
+        await worker.until_logged("outage.begins")
+        await scheduler.until_logged("outage.begins")
+        await proxy.heal()
+        for job in (running, queued):
+            await table.until_status(job.id, "succeeded", seconds=30)
+        await scheduler.until_logged("outage.over")
+        assert await table.marks() == [1, 2]
+        assert worker.alive
+        for program in (worker, scheduler):
+            assert not [line for line in program.lines() if line.get("level") == "error"]
+            program.kill()
+        await proxy.cut()
+
+
+async def test_two_schedulers_fire_a_periodic_job_once(stack: Stack, table: Table) -> None:
+    pair = [stack.start("app.scheduler") for _ in range(2)]
+    for scheduler in pair:
+        await scheduler.until_logged("scheduler.started")
+    await asyncio.sleep(5)
+    fired = [event for scheduler in pair for event in scheduler.events() if event == "schedule.fired"]
+    kinds = [row.kind for row in await table.rows("select kind from jobs order by kind")]
+    assert kinds == ["anime.refresh_stale", "jobs.forget"]
+    assert len(fired) == len(kinds)
+    for scheduler in pair:
+        scheduler.terminate()
+    assert [await scheduler.exit_code() for scheduler in pair] == [0, 0]
+
+
+async def idle(stack: Stack, jobs: JobService, table: Table, *, seconds: float) -> None:
+    """A worker with nothing to do stays the same process, says nothing, costs nothing, and still works."""
+    worker = stack.start("app.worker")
+    await worker.until_logged("worker.started")
+    pid, cpu, started = worker.pid, worker.cpu_seconds(), time.monotonic()
+    await asyncio.sleep(seconds)
+    share = (worker.cpu_seconds() - cpu) / (time.monotonic() - started)
+    assert worker.alive
+    assert worker.pid == pid
+    assert worker.events() == ["worker.started"]
+    assert share < 0.02
+    job = await jobs.submit(ForgetJobs())
+    await table.until_status(job.id, "succeeded")
+    worker.terminate()
+    assert await worker.exit_code() == 0
+    assert worker.events() == ["worker.started", "job.succeeded", "worker.stopped"]
+
+
+@pytest.mark.xdist_group("idle worker")
+async def test_an_idle_worker_stays_up_and_quiet(stack: Stack, jobs: JobService, table: Table) -> None:
+    await idle(stack, jobs, table, seconds=40)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_an_idle_worker_stays_up_and_quiet_for_ten_minutes(
+    stack: Stack, jobs: JobService, table: Table
+) -> None:
+    await idle(stack, jobs, table, seconds=600)
