@@ -1,6 +1,7 @@
 """Expected failures: one family, rendered by the surface that was asked."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, ClassVar
 
 
@@ -98,7 +99,7 @@ class _WithRetryAfter(AppError):
         details: Mapping[str, Any] | None = None,
     ) -> None:
         self.retry_after = retry_after
-        headers = {} if retry_after is None else {"Retry-After": str(max(1, round(retry_after + 0.5)))}
+        headers = {} if retry_after is None else {"Retry-After": str(max(1, ceil(retry_after)))}
         super().__init__(message, details=details, headers=headers)
 
 

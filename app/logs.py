@@ -24,7 +24,7 @@ def configure_logs(level: str) -> None:
     ]
     renderer: Any
     if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         finish = [renderer]
     else:
         finish = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

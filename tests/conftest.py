@@ -2,6 +2,8 @@
 
 import os
 
+import structlog
+
 from app.config import Settings
 
 pytest_plugins = [
@@ -13,3 +15,13 @@ pytest_plugins = [
 
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
+
+# Through the standard library, so that pytest shows the log of a test that failed, and no other.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["event"]),
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+)

@@ -1,0 +1,122 @@
+"""What every request passes through: ids on log lines, the label of its route, clients that leave."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import cast
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from prometheus_client import REGISTRY
+
+from app.api.routing import routes_of
+from app.config import Settings
+from app.container import Container
+from app.logs import log
+from app.main import create_app
+
+inner = APIRouter(prefix="/inner")
+
+
+@inner.get("/{name}")
+async def read(name: str) -> str:
+    log.warning("thing.read", name=name)
+    return name
+
+
+@inner.get("/files/{path:path}")
+async def read_file(path: str) -> str:
+    raise RuntimeError(path)
+
+
+outer = APIRouter(prefix="/outer")
+outer.include_router(inner, prefix="/between")
+
+
+@pytest.fixture
+def application() -> FastAPI:
+    app = create_app(Settings(_env_file=None), container=cast(Container, object()))
+    app.include_router(outer)
+    app.include_router(outer, prefix="/api")
+    return app
+
+
+@pytest.fixture
+async def client(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+
+
+def answered(method: str, endpoint: str, status: int) -> float:
+    labels = {"method": method, "endpoint": endpoint, "status": str(status)}
+    return REGISTRY.get_sample_value("anisync_requests_total", labels) or 0
+
+
+async def test_log_lines_carry_the_request_id(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.get("/outer/between/inner/a", headers={"X-Request-ID": "mine"})
+    await client.get("/outer/between/inner/files/a", headers={"X-Request-ID": "next"})
+    lines = [record.getMessage() for record in caplog.records if record.name == "anisync"]
+    assert [line for line in lines if "thing.read" in line and "request_id='mine'" in line]
+    crash = next(line for line in lines if "request.crashed" in line)
+    assert "request_id='next'" in crash
+    assert "Traceback" in crash
+    assert not [line for line in lines if "request_id" not in line]
+
+
+@pytest.mark.parametrize("prefix", ["/outer", "/api/outer"])
+async def test_requests_are_counted_by_the_whole_template(client: httpx.AsyncClient, prefix: str) -> None:
+    template = f"{prefix}/between/inner/{{name}}"
+    before = answered("GET", template, 200), answered("DELETE", template, 405)
+    for name in "abc":
+        await client.get(f"{prefix}/between/inner/{name}")
+        await client.delete(f"{prefix}/between/inner/{name}/")
+    assert (answered("GET", template, 200), answered("DELETE", template, 405)) == (
+        before[0] + 3,
+        before[1] + 3,
+    )
+
+
+async def test_a_convertor_is_no_part_of_the_label(client: httpx.AsyncClient) -> None:
+    template = "/outer/between/inner/files/{path}"
+    before = answered("GET", template, 500)
+    await client.get("/outer/between/inner/files/a/b/c")
+    assert answered("GET", template, 500) == before + 1
+
+
+async def test_strangers_make_no_labels_of_their_own(client: httpx.AsyncClient) -> None:
+    def labels() -> set[tuple[str, ...]]:
+        return {
+            (sample.labels["method"], sample.labels["endpoint"], sample.labels["status"])
+            for metric in REGISTRY.collect()
+            if metric.name == "anisync_requests"
+            for sample in metric.samples
+        }
+
+    await client.get("/nowhere")
+    await client.request("BREW", "/outer/between/inner/a")
+    await client.request("BREW", "/nowhere")
+    before = labels()
+    for number in range(20):
+        await client.get(f"/nowhere/{number}")
+        await client.request(f"M{number}", f"/outer/between/inner/{number}")
+        await client.request(f"M{number}", f"/{number}")
+    assert labels() == before
+
+
+async def test_every_route_would_be_counted_under_its_own_path(application: FastAPI) -> None:
+    assert {route.path_format for route in routes_of(application)} >= {
+        "/health",
+        "/outer/between/inner/{name}",
+        "/api/outer/between/inner/{name}",
+    }
+
+
+async def test_a_failing_answer_is_logged(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        await client.get("/outer/between/inner/files/a")
+    assert [record for record in caplog.records if "request.failed" in record.getMessage()]
