@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 from redis.asyncio import Redis
@@ -10,12 +11,20 @@ from redis.asyncio import Redis
 from app.broker import JobBroker
 from app.config import Settings
 from app.services.accounts import AccountService
+from app.services.blacklist import Blacklist
+from app.services.hashing import Hashing
 from app.services.health import HealthService
+from app.services.issuing import Issuer
 from app.services.jobs import JobQueue, JobService
+from app.services.library import LibraryService
+from app.services.sessions import SessionService
+from app.services.throttles import Throttles
 from app.utils import migrations
 from app.utils.database import Database
+from app.utils.jwt import AccessTokens
 from app.utils.quotas import Quotas
 from app.utils.redis import connect_redis
+from app.utils.refresh import RefreshTokens
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,9 @@ class Container:
     accounts: AccountService
     health: HealthService
     jobs: JobService
+    library: LibraryService
     quotas: Quotas
+    sessions: SessionService
 
 
 @asynccontextmanager
@@ -58,14 +69,22 @@ async def build(
         if queue is None:
             queue = broker = JobBroker(settings.redis)
             stack.push_async_callback(broker.shutdown)
+        quotas, blacklist, issuer = Quotas(redis), Blacklist(redis), _issuer(settings)
+        hashing = Hashing()
+        stack.callback(hashing.close)
+        throttles = Throttles(db, quotas)
         yield Container(
             settings=settings,
             db=db,
             redis=redis,
-            accounts=AccountService(db),
+            accounts=AccountService(db, issuer, hashing, quotas, blacklist),
             health=await _health(stack, settings, redis),
             jobs=JobService(db, queue),
-            quotas=Quotas(redis),
+            library=LibraryService(db),
+            quotas=quotas,
+            sessions=SessionService(
+                db, issuer, hashing, throttles, blacklist, demo=settings.demo_user
+            ),
         )
 
 
@@ -75,3 +94,17 @@ async def _health(stack: AsyncExitStack, settings: Settings, redis: Redis) -> He
     health = HealthService(db, redis, wanted=migrations.wanted_revision())
     stack.push_async_callback(health.close)
     return health
+
+
+def _issuer(settings: Settings) -> Issuer:
+    old = settings.secret_key_previous
+    previous = old.get_secret_value() if old else None
+    lifetime = timedelta(minutes=settings.access_token_expire_minutes)
+    return Issuer(
+        access=AccessTokens(
+            settings.secret, previous=previous, algorithm=settings.algorithm, lifetime=lifetime
+        ),
+        refresh=RefreshTokens(settings.secret, previous=previous),
+        idle=timedelta(days=settings.refresh_token_expire_days),
+        longest=timedelta(days=settings.session_max_days),
+    )

@@ -1,7 +1,7 @@
 """Which path speaks which dialect, and how each of them says that something failed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -194,6 +194,11 @@ def _invalid(error: RequestValidationError, request: Request) -> AppError:
     if isinstance(error.body, bytes) and any(fault["loc"][:1] == ("body",) for fault in faults):
         sent = request.headers.get("content-type") or "nothing"
         return UnsupportedMedia(f"Send application/json, not {_printable(sent)}.")
+    return invalid(faults)
+
+
+def invalid(faults: Sequence[Any]) -> Invalid:
+    """The failure that pydantic's faults describe; each ``loc`` starts with the part of the request."""
     fields: dict[str, list[str]] = {}
     for fault in faults[:_FIELDS_TOLD]:
         fields.setdefault(_field(fault), []).append(_printable(_sentence(fault)))

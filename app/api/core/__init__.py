@@ -2,6 +2,6 @@
 
 from fastapi import APIRouter
 
-from app.api.core import health
+from app.api.core import health, jobs, library
 
-routers: tuple[APIRouter, ...] = (health.router,)
+routers: tuple[APIRouter, ...] = (health.router, jobs.router, library.router)

@@ -1,12 +1,11 @@
 """List entries in PostgreSQL: writing them, showing pages of them, and their history."""
 
-from app.repositories.library.changes import Change, ChangeRepository, NewChange
+from app.repositories.library.changes import ChangeRepository, NewChange
 from app.repositories.library.entries import EntryRepository, NewEntry
 from app.repositories.library.pages import LIST_SORTS, EntryPage, EntryPages, ListFilter
 
 __all__ = [
     "LIST_SORTS",
-    "Change",
     "ChangeRepository",
     "EntryPage",
     "EntryPages",

@@ -3,30 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from app.repositories.library.states import state_of, state_values
-from app.schemas.domain.library import EntryState, Subject
+from app.schemas.domain.library import EntryChange, EntryState, Subject
 from app.utils.database import Transaction
 
 _CHANGE = "id, entry_id, anime_id, origin, job_id, before, after, changed_at"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """``before`` is None for an addition, ``after`` for a deletion; ``job_id`` names the import it was of."""
-
-    id: int
-    entry_id: int
-    subject: Subject
-    origin: str
-    job_id: int | None
-    before: EntryState | None
-    after: EntryState | None
-    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +49,7 @@ class ChangeRepository:
 
     async def list_of_entries(
         self, user_id: int, entry_ids: Sequence[int], *, limit: int, offset: int = 0
-    ) -> list[Change]:
+    ) -> list[EntryChange]:
         """The changes of the entries, newest first."""
         rows = await self._session.execute(
             text(
@@ -80,7 +65,7 @@ class ChangeRepository:
 
     async def list_of_anime(
         self, user_id: int, anime_id: int, *, limit: int, offset: int = 0
-    ) -> list[Change]:
+    ) -> list[EntryChange]:
         """The changes of whatever entries the person had of the title, newest first."""
         rows = await self._session.execute(
             text(
@@ -94,7 +79,7 @@ class ChangeRepository:
         )
         return [_change_of(row) for row in rows]
 
-    async def list_of_job(self, user_id: int, job_id: int) -> list[Change]:
+    async def list_of_job(self, user_id: int, job_id: int) -> list[EntryChange]:
         """What one import changed, newest first."""
         rows = await self._session.execute(
             text(
@@ -125,9 +110,9 @@ def _snapshot(subject: Subject, state: EntryState | None) -> dict[str, Any] | No
     return {**ids, **state_values(state)}
 
 
-def _change_of(row: Row[Any]) -> Change:
+def _change_of(row: Row[Any]) -> EntryChange:
     known = row.after or row.before
-    return Change(
+    return EntryChange(
         id=row.id,
         entry_id=row.entry_id,
         subject=Subject(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
-from app.schemas.domain.library import Entry, EntryState, MediaType, Subject, Tombstone
+from app.schemas.domain.library import Entry, EntryState, Subject
 from app.utils.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
@@ -53,6 +53,23 @@ class EntryRepository:
             {"user_id": user_id, "anime_ids": list(anime_ids), "entry_ids": list(entry_ids)},
         )
         return [entry_of(row) for row in rows]
+
+    async def find(
+        self, user_id: int, *, anime_id: int | None = None, entry_id: int | None = None
+    ) -> Entry | None:
+        row = (
+            await self._session.execute(
+                text(
+                    f"""
+                    select {_ENTRY}, {_SUBJECT}
+                    from entries e left join anime a on a.id = e.anime_id
+                    where e.user_id = :user_id and (e.anime_id = :anime_id or e.id = :entry_id)
+                    """
+                ),
+                {"user_id": user_id, "anime_id": anime_id, "entry_id": entry_id},
+            )
+        ).first()
+        return None if row is None else entry_of(row)
 
     async def subjects(
         self, *, anime_ids: Iterable[int] = (), mal_ids: Iterable[int] = (), anilist_ids: Iterable[int] = ()
@@ -156,16 +173,20 @@ class EntryRepository:
         )
 
     async def reinsert(self, user_id: int, entry_id: int, new: NewEntry) -> bool:
-        """Put a deleted entry back under its old id; False where its title is on the list again."""
-        values = {"id": entry_id, **_new_row(0, new)}
+        """Put a deleted entry back under its old id; False where its title is on the list again.
+
+        Its version goes on above any it ever had, so that an old ETag stays stale.
+        """
         result = await self._session.execute(
             text(
                 f"""
                 with added as (
-                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
-                    select id, :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS}
+                    insert into entries
+                        (id, version, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+                    select :id, (select count(*) + 1 from entry_changes where entry_id = :id), :user_id,
+                           media_type, anime_id, mal_id, anilist_id, {_COLUMNS}
                     from jsonb_to_recordset(cast(:rows as jsonb)) as r(
-                        id bigint, media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
+                        media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
                     on conflict do nothing returning id
                 ), revived as (
                     delete from entry_tombstones where entry_id in (select id from added)
@@ -173,21 +194,9 @@ class EntryRepository:
                 select count(*) from added
                 """
             ),
-            {"user_id": user_id, "rows": json.dumps([values])},
+            {"id": entry_id, "user_id": user_id, "rows": json.dumps([_new_row(0, new)])},
         )
         return bool(result.scalar())
-
-    async def tombstones(self, user_id: int, media_type: MediaType) -> list[Tombstone]:
-        rows = await self._session.execute(
-            text(
-                """
-                select entry_id, media_type, anime_id, deleted_at from entry_tombstones
-                where user_id = :user_id and media_type = :media_type order by deleted_at, entry_id
-                """
-            ),
-            {"user_id": user_id, "media_type": media_type},
-        )
-        return [Tombstone(row.entry_id, row.media_type, row.anime_id, row.deleted_at) for row in rows]
 
 
 def entry_of(row: Row[Any]) -> Entry:

@@ -71,8 +71,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Tombstone:
+class EntryChange:
+    """``before`` is None for an addition, ``after`` for a deletion; ``job_id`` names the import it was of."""
+
+    id: int
     entry_id: int
-    media_type: MediaType
-    anime_id: int | None
-    deleted_at: datetime
+    subject: Subject
+    origin: str
+    job_id: int | None
+    before: EntryState | None
+    after: EntryState | None
+    changed_at: datetime

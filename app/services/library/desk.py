@@ -10,6 +10,8 @@ from app.schemas.domain.library import Entry, EntryState, Subject
 from app.services.library.rules import edited
 from app.utils.database import Transaction
 
+Versions = frozenset[tuple[int, int]]
+
 
 class AlreadyOnList(Conflict):
     default_message = "This title is on the list already."
@@ -37,14 +39,14 @@ class Target:
 class Operation:
     """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress.
 
-    ``versions`` are those that an ``If-Match`` allows; None allows any.
+    ``versions`` are the pairs of entry id and version that an ``If-Match`` allows; None allows any.
     """
 
     verb: Literal["add", "update", "delete"]
     target: Target
     sent: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 0
-    versions: frozenset[int] | None = None
+    versions: Versions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,7 @@ class _Desk:
     def _change(self, slot: _Slot, operation: Operation) -> None:
         if slot.state is None:
             raise NotOnList
-        stored_version = slot.stored.version if slot.stored is not None else None
-        if operation.versions is not None and stored_version not in operation.versions:
+        if operation.versions is not None and _version(slot) not in operation.versions:
             raise PreconditionFailed
         if operation.verb == "delete":
             self._move(slot, None)
@@ -220,6 +221,10 @@ class _Desk:
             slot.stored = added.get(position)
             # somebody else was faster with the same title
             slot.failure = None if slot.stored is not None else AlreadyOnList()
+
+
+def _version(slot: _Slot) -> tuple[int, int] | None:
+    return None if slot.stored is None else (slot.stored.id, slot.stored.version)
 
 
 def _settled(result: _Slot | AppError) -> tuple[Entry | None, AppError | None]:

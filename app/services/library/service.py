@@ -1,10 +1,12 @@
-"""Writing to a list: each method is one transaction."""
+"""A person's list: reading pages of it, and writing to it in one transaction a call."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.schemas.domain.library import Entry
-from app.services.library.desk import Operation, Outcome, Target, apply
+from app.repositories.library import ChangeRepository, EntryPage, EntryPages, EntryRepository, ListFilter
+from app.schemas.domain.library import Entry, EntryChange
+from app.services.library.desk import NotOnList, Operation, Outcome, Target, Versions, apply
+from app.services.library.undo import last_change, take_back
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database
 
@@ -16,25 +18,30 @@ class LibraryService:
         self._db = db
         self._clock = clock
 
+    async def list_anime(self, user_id: int, wanted: ListFilter, *, limit: int, offset: int) -> EntryPage:
+        async with self._db.reader() as connection:
+            return await EntryPages(connection).list_anime(user_id, wanted, limit=limit, offset=offset)
+
+    async def get(self, user_id: int, target: Target) -> Entry:
+        """Raises ``NotOnList``."""
+        async with self._db.transaction() as tx:
+            found = await EntryRepository(tx).find(
+                user_id, anime_id=target.anime_id, entry_id=target.entry_id
+            )
+            if found is None:
+                raise NotOnList
+            return found
+
     async def add(self, user_id: int, target: Target, sent: Mapping[str, Any], *, origin: str) -> Entry:
         """Raises ``AlreadyOnList``, ``UnknownTitle``, or what the rules of an entry say."""
         return _entry(await self._one(user_id, Operation("add", target, sent), origin))
 
-    async def edit(
-        self,
-        user_id: int,
-        target: Target,
-        sent: Mapping[str, Any],
-        *,
-        origin: str,
-        steps: int = 0,
-        versions: frozenset[int] | None = None,
-    ) -> Entry:
+    async def edit(self, user_id: int, operation: Operation, *, origin: str) -> Entry:
         """Change the fields sent and no others; raises ``NotOnList``, ``PreconditionFailed``."""
-        return _entry(await self._one(user_id, Operation("update", target, sent, steps, versions), origin))
+        return _entry(await self._one(user_id, operation, origin))
 
     async def delete(
-        self, user_id: int, target: Target, *, origin: str, versions: frozenset[int] | None = None
+        self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
         """Raises ``NotOnList``, ``PreconditionFailed``."""
         await self._one(user_id, Operation("delete", target, versions=versions), origin)
@@ -43,6 +50,24 @@ class LibraryService:
         """All in one transaction; one that fails says so in its outcome and stops no other."""
         async with self._db.transaction() as tx:
             return await apply(tx, user_id, operations, origin=origin, today=self._today())
+
+    async def history(self, user_id: int, anime_id: int, *, limit: int, offset: int) -> list[EntryChange]:
+        """Newest first; raises ``NotOnList`` where the title never was on the list."""
+        async with self._db.transaction() as tx:
+            changes = ChangeRepository(tx)
+            found = await changes.list_of_anime(user_id, anime_id, limit=limit, offset=offset)
+            if not found and offset == 0:
+                raise NotOnList
+            return found
+
+    async def undo(self, user_id: int, anime_id: int) -> Entry | None:
+        """Take back the last change that was not taken back yet; None where that removed the entry.
+
+        Raises ``NotOnList`` where there is no such change.
+        """
+        async with self._db.transaction() as tx:
+            change = await last_change(tx, user_id, anime_id)
+            return await take_back(tx, user_id, change)
 
     async def _one(self, user_id: int, operation: Operation, origin: str) -> Outcome:
         async with self._db.transaction() as tx:

@@ -1,0 +1,115 @@
+"""A person's anime list."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AwareDatetime, ConfigDict
+
+from app.api.batch import BatchDraft
+from app.api.deps import Page, Services, page_headers, requires
+from app.api.preconditions import IfMatch, entry_etag
+from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
+from app.schemas.domain.accounts import Principal
+from app.schemas.domain.library import EntryStatus
+from app.schemas.fields import Id
+from app.services.library import ListFilter, Operation, Target
+
+router = APIRouter(prefix="/users/me/list", tags=["list"])
+
+Reader = Annotated[Principal, requires("read:content")]
+Writer = Annotated[Principal, requires("write:content")]
+AnimeId = Annotated[Id, Path()]
+Sort = Literal[
+    "created", "-created", "updated", "-updated", "title", "-title", "score", "-score",
+    "progress", "-progress", "started", "-started", "finished", "-finished",
+]  # fmt: skip
+_ORIGIN = "api"
+
+
+class ListQuery(Page):
+    """``updated_since`` answers what changed, deleted entries too, the latest change first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: EntryStatus | None = None
+    sort: Sort = "-created"
+    updated_since: AwareDatetime | None = None
+
+    def wanted(self) -> ListFilter:
+        return ListFilter(status=self.status, updated_since=self.updated_since, sort=self.sort)
+
+
+@router.get("", response_model=list[EntryOut | TombstoneOut])
+async def list_entries(
+    query: Annotated[ListQuery, Query()], user: Reader, services: Services, request: Request
+) -> Response:
+    """The list, newest first."""
+    page = await services.library.list_anime(
+        user.user_id, query.wanted(), limit=query.limit, offset=query.start
+    )
+    headers = page_headers(request, query, page.total)
+    return Response(page.body, headers=headers, media_type="application/json")
+
+
+@router.post("", status_code=201)
+async def add_entry(body: EntryIn, user: Writer, services: Services, response: Response) -> EntryOut:
+    """Put a title on the list."""
+    target = Target(anime_id=body.anime_id, mal_id=body.mal_id)
+    entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN)
+    response.headers["ETag"] = entry_etag(entry)
+    response.headers["Location"] = f"/users/me/list/{entry.subject.anime_id}"
+    return EntryOut.of(entry)
+
+
+@router.post("/batch")
+async def batch(body: BatchIn, user: Writer, services: Services) -> BatchOut:
+    """Up to 500 operations; each has a result, and one that fails stops no other."""
+    draft = BatchDraft(body)
+    outcomes = await services.library.batch(user.user_id, draft.operations, origin=_ORIGIN)
+    return draft.filled(outcomes)
+
+
+@router.get("/{anime_id}")
+async def get_entry(anime_id: AnimeId, user: Reader, services: Services, response: Response) -> EntryOut:
+    """One entry; its ETag is what If-Match wants."""
+    entry = await services.library.get(user.user_id, Target(anime_id=anime_id))
+    response.headers["ETag"] = entry_etag(entry)
+    return EntryOut.of(entry)
+
+
+@router.patch("/{anime_id}")
+async def edit_entry(
+    anime_id: AnimeId,
+    body: EntryPatch,
+    user: Writer,
+    services: Services,
+    response: Response,
+    if_match: IfMatch,
+) -> EntryOut:
+    """Change the fields sent, and no others."""
+    operation = Operation("update", Target(anime_id=anime_id), body.sent(), body.progress_delta, if_match)
+    entry = await services.library.edit(user.user_id, operation, origin=_ORIGIN)
+    response.headers["ETag"] = entry_etag(entry)
+    return EntryOut.of(entry)
+
+
+@router.delete("/{anime_id}", status_code=204)
+async def delete_entry(anime_id: AnimeId, user: Writer, services: Services, if_match: IfMatch) -> None:
+    """Take a title off the list; another device hears of it through ``updated_since``."""
+    await services.library.delete(user.user_id, Target(anime_id=anime_id), origin=_ORIGIN, versions=if_match)
+
+
+@router.get("/{anime_id}/history")
+async def history(
+    anime_id: AnimeId, page: Annotated[Page, Query()], user: Reader, services: Services
+) -> list[ChangeOut]:
+    """What changed, from where and when, newest first."""
+    changes = await services.library.history(user.user_id, anime_id, limit=page.limit, offset=page.start)
+    return [ChangeOut.of(change) for change in changes]
+
+
+@router.post("/{anime_id}/undo")
+async def undo(anime_id: AnimeId, user: Writer, services: Services) -> EntryOut | None:
+    """Take back the last change; null where that took the title off the list."""
+    entry = await services.library.undo(user.user_id, anime_id)
+    return None if entry is None else EntryOut.of(entry)

@@ -1,0 +1,74 @@
+"""Types of single fields: what a row can hold, and what counts as a date, a score, a text."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+LARGEST_INT = 2**31 - 1
+
+Id = Annotated[int, Field(ge=1, le=LARGEST_INT)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
+
+_PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the NUL character cannot be stored")
+    return text
+
+
+def _partial_date(text: str) -> str:
+    found = _PARTIAL_DATE.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError
+        date(*(int(part or 1) for part in found.groups()))
+    except ValueError:
+        raise ValueError("a date is YYYY, YYYY-MM or YYYY-MM-DD") from None
+    return text
+
+
+def _hundredths(value: Any) -> int:
+    """A score of 0 to 10 as 0 to 100; more than one decimal is an error."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("a score is a number from 0 to 10")
+    scaled = Decimal(str(value)) * 10
+    if not scaled.is_finite() or not 0 <= scaled <= 100:
+        raise ValueError("a score is a number from 0 to 10")
+    if scaled != scaled.to_integral_value():
+        raise ValueError("a score has one decimal at most")
+    return int(scaled)
+
+
+def _tenths(value: int) -> float:
+    return value / 10
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Note = Annotated[Text, StringConstraints(max_length=10_000)]
+Tag = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Url = Annotated[Text, StringConstraints(max_length=2000, pattern=r"^https?://")]
+PartialDate = Annotated[
+    str,
+    AfterValidator(_partial_date),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}(-\d{2}(-\d{2})?)?$", "examples": ["2017-10"]}),
+]
+# Held as 0 to 100, read and shown as 0 to 10 with one decimal.
+Score = Annotated[
+    int,
+    BeforeValidator(_hundredths),
+    PlainSerializer(_tenths, return_type=float),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10, "multipleOf": 0.1, "examples": [8.5]}),
+]

@@ -1,0 +1,63 @@
+"""Taking back changes of entries: the last one by hand, or all of an import."""
+
+from collections.abc import Sequence
+from itertools import count
+
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
+from app.schemas.domain.library import Entry, EntryChange
+from app.services.library.desk import NotOnList
+from app.utils.database import Transaction
+
+UNDO = "undo"
+_PAGE = 50
+
+
+async def last_change(tx: Transaction, user_id: int, anime_id: int) -> EntryChange:
+    """The newest change that no later undo has taken back; raises ``NotOnList`` where there is none."""
+    changes = ChangeRepository(tx)
+    undone = 0
+    for page in count():
+        found = await changes.list_of_anime(user_id, anime_id, limit=_PAGE, offset=page * _PAGE)
+        for change in found:
+            if change.origin == UNDO:
+                undone += 1
+            elif undone:
+                undone -= 1
+            else:
+                return change
+        if len(found) < _PAGE:
+            break
+    raise NotOnList("There is nothing to take back.")
+
+
+async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry | None:
+    """Put the entry back as it was before ``change``; None where that means that there is none."""
+    entries = EntryRepository(tx)
+    stored = next(iter(await entries.list_for_update(user_id, entry_ids=[change.entry_id])), None)
+    now = stored.state if stored is not None else None
+    if change.before is None:
+        await entries.delete_many([change.entry_id])
+    elif stored is not None:
+        await entries.update_many({stored.id: change.before})
+    else:
+        await entries.reinsert(user_id, change.entry_id, NewEntry(change.subject, change.before))
+    news = NewChange(change.entry_id, change.subject, now, change.before)
+    await ChangeRepository(tx).record_many(user_id, [news], origin=UNDO)
+    return await entries.find(user_id, entry_id=change.entry_id)
+
+
+async def take_back_many(tx: Transaction, user_id: int, changes: Sequence[EntryChange]) -> int:
+    """Take back changes, newest first, where the entry still is as the change left it.
+
+    Answers how many were taken back; an entry that was edited since keeps its edit.
+    """
+    entries = EntryRepository(tx)
+    held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in changes])
+    states = {entry.id: entry.state for entry in held}
+    mine = [change for change in changes if states.get(change.entry_id) == change.after]
+    await entries.delete_many([change.entry_id for change in mine if change.before is None])
+    back = {change.entry_id: change.before for change in mine if change.before is not None}
+    await entries.update_many(back)
+    news = [NewChange(change.entry_id, change.subject, change.after, change.before) for change in mine]
+    await ChangeRepository(tx).record_many(user_id, news, origin=UNDO)
+    return len(mine)
