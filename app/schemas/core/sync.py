@@ -1,0 +1,59 @@
+"""What the routes of Jikan and of the sync read."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from app.schemas.domain.anime import Season
+
+INT32_MAX = 2**31 - 1
+_PAGES = 10_000  # far beyond the last page of Jikan
+
+
+def _lowered(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class TopQuery(BaseModel):
+    """A page of Jikan's own top list; 25 is the most that it gives."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    page: Annotated[int, Field(ge=1, le=_PAGES)] = 1
+    limit: Annotated[int, Field(ge=1, le=25)] = 25
+
+
+class SearchQuery(BaseModel):
+    """``q`` is another name of ``query``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+    q: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "SearchQuery":
+        if (self.query is None) == (self.q is None):
+            raise ValueError("give either query or q")
+        if not self.words:
+            raise ValueError("query is empty")
+        return self
+
+    @property
+    def words(self) -> str:
+        return " ".join((self.query or self.q or "").split())
+
+
+class SyncTopQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 25
+
+
+class SyncSeasonQuery(BaseModel):
+    """What is left out is the current one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    year: Annotated[int | None, Field(ge=1900, le=2100)] = None
+    season: Annotated[Season | None, BeforeValidator(_lowered)] = None
