@@ -47,8 +47,10 @@ class Settings(BaseSettings):
     # accounts
     secret_key: SecretStr | None = Field(None, validation_alias=AliasChoices("secret_key", "SECRET_KEY"))
     jwt_secret: SecretStr | None = None
+    secret_key_previous: SecretStr | None = None
     access_token_expire_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
     refresh_token_expire_days: Annotated[int, Field(ge=1, le=365)] = 7
+    session_max_days: Annotated[int, Field(ge=1, le=3650)] = 90
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     demo_user: bool = False
 

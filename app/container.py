@@ -1,5 +1,6 @@
 """The composition root: the one place that calls constructors."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from app.services.health import HealthService
 from app.services.issuing import Issuer
 from app.services.jobs import JobQueue, JobService
 from app.services.library import LibraryService
+from app.services.metrics import MetricsService
 from app.services.sessions import SessionService
 from app.services.throttles import Throttles
 from app.utils import migrations
@@ -38,6 +40,7 @@ class Container:
     health: HealthService
     jobs: JobService
     library: LibraryService
+    metrics: MetricsService
     quotas: Quotas
     sessions: SessionService
 
@@ -78,22 +81,29 @@ async def build(
             db=db,
             redis=redis,
             accounts=AccountService(db, issuer, hashing, quotas, blacklist),
-            health=await _health(stack, settings, redis),
+            health=_health(stack, settings, redis),
             jobs=JobService(db, queue),
             library=LibraryService(db),
+            metrics=_metrics(stack, db),
             quotas=quotas,
-            sessions=SessionService(
-                db, issuer, hashing, throttles, blacklist, demo=settings.demo_user
-            ),
+            sessions=SessionService(db, issuer, hashing, throttles, blacklist, demo=settings.demo_user),
         )
 
 
-async def _health(stack: AsyncExitStack, settings: Settings, redis: Redis) -> HealthService:
+def _health(stack: AsyncExitStack, settings: Settings, redis: Redis) -> HealthService:
     db = Database.connect(settings.database, pool_size=1, max_overflow=0, statement_timeout=1)
     stack.push_async_callback(db.close)
     health = HealthService(db, redis, wanted=migrations.wanted_revision())
     stack.push_async_callback(health.close)
     return health
+
+
+def _metrics(stack: AsyncExitStack, db: Database) -> MetricsService:
+    metrics = MetricsService(db)
+    stack.push_async_callback(metrics.close)
+    noting = asyncio.create_task(metrics.keep_noting())
+    stack.callback(noting.cancel)
+    return metrics
 
 
 def _issuer(settings: Settings) -> Issuer:

@@ -39,6 +39,14 @@ class Invalid(AppError):
         return cls(message, details={"fields": {name: list(texts) for name, texts in fields.items()}})
 
 
+class BadRequest(AppError):
+    """For routes whose clients expect 400 where others say 401, 409 or 422."""
+
+    code = "VALIDATION_ERROR"
+    status = 400
+    default_message = "The request was refused."
+
+
 class DumpUnreadable(Invalid):
     """The file is no dump, or is damaged or cut off; what it held before that is stored."""
 

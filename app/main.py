@@ -10,6 +10,7 @@ from app.api.core import routers as core_routers
 from app.api.envelope import Envelope, Guard
 from app.api.gate import StartGate
 from app.api.surfaces import RENDERED, respond
+from app.api.tracker import routers as tracker_routers
 from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
@@ -25,6 +26,8 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with build(settings) as built:
+            if settings.demo_user:
+                await built.accounts.ensure_demo()
             app.state.container = built
             yield
 
@@ -37,7 +40,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     )
     if container is not None:
         app.state.container = container
-    for router in core_routers:
+    for router in (*core_routers, *tracker_routers):
         app.include_router(router)
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)

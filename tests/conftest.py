@@ -9,6 +9,7 @@ from app.config import Settings
 pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.application",
+    "tests.fixtures.accounts",
     "tests.fixtures.jobs",
     "tests.standin.fixtures",
 ]

@@ -29,6 +29,7 @@ async def _principal(services: Services, token: Annotated[str | None, Depends(_b
     return await services.accounts.authenticate(token)
 
 
+BearerToken = Annotated[str | None, Depends(_bearer)]
 CurrentUser = Annotated[Principal, Depends(_principal)]
 
 

@@ -1,6 +1,5 @@
 """Inbound limits: how often one client address may ask, and the headers that tell it where it stands."""
 
-import math
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -8,7 +7,7 @@ from fastapi import Depends, Request
 from app.api.deps import Services
 from app.errors import RateLimited
 from app.utils.addresses import address_group, client_address
-from app.utils.quotas import Quota, Standing
+from app.utils.quotas import Quota, rate_headers
 
 
 def _client(request: Request, services: Services) -> str:
@@ -36,13 +35,3 @@ def limited(quota: Quota) -> Any:
             raise RateLimited(retry_after=standing.reset_after)
 
     return Depends(check)
-
-
-def rate_headers(quota: Quota, standing: Standing) -> dict[str, str]:
-    """The fields of the RateLimit draft; times are in whole seconds."""
-    return {
-        "RateLimit-Limit": str(standing.limit),
-        "RateLimit-Remaining": str(standing.remaining),
-        "RateLimit-Reset": str(math.ceil(standing.reset_after)),
-        "RateLimit-Policy": f"{quota.limit};w={quota.period:g}",
-    }

@@ -1,14 +1,164 @@
-"""Accounts: who is calling, signing in, the people behind it."""
+"""Accounts: who is calling, and the people behind it."""
 
-from app.errors import Unauthenticated
-from app.schemas.domain.accounts import Principal
-from app.utils.database import Database
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+
+from app.errors import Conflict, NotFound, RateLimited, Unauthenticated
+from app.repositories.accounts import AccountRepository
+from app.repositories.sessions import SessionRepository
+from app.schemas.domain.accounts import Account, Principal, Role, TokenPair, Visitor
+from app.services.audit import audit
+from app.services.blacklist import Blacklist
+from app.services.demo import DEMO_NAME, DEMO_PASSWORD
+from app.services.hashing import Hashing
+from app.services.issuing import Issuer
+from app.services.password_rules import check_new_password
+from app.utils.clock import Clock, utc_now
+from app.utils.database import Database, Transaction
+from app.utils.jwt import BadToken
+from app.utils.quotas import Quota, Quotas, rate_headers
+
+REGISTRATIONS = Quota("registrations", 60, 60)
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class Taken(Conflict):
+    """Somebody has this name or e-mail."""
 
 
 class AccountService:
-    def __init__(self, db: Database) -> None:
+    def __init__(
+        self,
+        db: Database,
+        issuer: Issuer,
+        hashing: Hashing,
+        quotas: Quotas,
+        blacklist: Blacklist,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
         self._db = db
+        self._issuer = issuer
+        self._hashing = hashing
+        self._quotas = quotas
+        self._blacklist = blacklist
+        self._clock = clock
 
     async def authenticate(self, token: str) -> Principal:
-        """Who the access token belongs to; raises :class:`Unauthenticated` when it is not good."""
-        raise Unauthenticated
+        """Who the token belongs to; raises :class:`Unauthenticated` when it is not good."""
+        try:
+            claims = self._issuer.access.read(token)
+        except BadToken:
+            raise Unauthenticated from None
+        if await self._blacklist.has(claims.token_id):
+            raise Unauthenticated
+        async with self._db.reader() as connection:
+            caller = await SessionRepository(connection).find_caller(
+                claims.session_id, claims.user_id, self._clock()
+            )
+        if caller is None:
+            raise Unauthenticated
+        return replace(caller, expires_at=claims.expires_at)
+
+    async def register(
+        self,
+        visitor: Visitor,
+        *,
+        username: str | None,
+        email: str | None,
+        password: str,
+        full_name: str | None = None,
+    ) -> TokenPair:
+        """Make an account and sign it in; raises :class:`Taken`."""
+        await self._count_registration(visitor)
+        password_hash = await self._hash(password, username, email)
+        async with self._db.transaction() as tx:
+            account = await _insert(tx, username, email, full_name, password_hash, "user")
+            tokens = await self._issuer.open(tx, account.id, visitor)
+        audit("registered", user_id=account.id, address=visitor.address)
+        return tokens
+
+    async def sign_up(
+        self, visitor: Visitor, *, username: str, password: str, full_name: str | None
+    ) -> Account:
+        """Make an account without signing it in; raises :class:`Taken`."""
+        await self._count_registration(visitor)
+        account = await self.create(username=username, email=None, password=password, full_name=full_name)
+        audit("registered", user_id=account.id, address=visitor.address)
+        return account
+
+    async def create(
+        self,
+        *,
+        username: str | None,
+        email: str | None,
+        password: str,
+        full_name: str | None = None,
+        role: Role = "user",
+    ) -> Account:
+        """Make an account on behalf of an operator; raises :class:`Taken`."""
+        password_hash = await self._hash(password, username, email)
+        async with self._db.transaction() as tx:
+            account = await _insert(tx, username, email, full_name, password_hash, role)
+        audit("account.created", user_id=account.id, role=role)
+        return account
+
+    async def ensure_demo(self) -> None:
+        """Make the demo account where there is none."""
+        async with self._hashing.place():
+            password_hash = await self._hashing.hash(DEMO_PASSWORD)
+        async with self._db.transaction() as tx:
+            await AccountRepository(tx).insert(
+                username=DEMO_NAME, email=None, full_name="Demo", password_hash=password_hash, role="user"
+            )
+
+    async def get(self, user_id: int) -> Account:
+        async with self._db.reader() as connection:
+            account = await AccountRepository(connection).find(user_id)
+        if account is None:
+            raise NotFound("There is no such account.")
+        return account
+
+    async def _count_registration(self, visitor: Visitor) -> None:
+        standing = await self._quotas.take(REGISTRATIONS, visitor.network)
+        visitor.headers.update(rate_headers(REGISTRATIONS, standing))
+        if not standing.allowed:
+            raise RateLimited(retry_after=standing.reset_after)
+
+    async def _hash(self, password: str, *names: str | None) -> str:
+        check_new_password(password, *names)
+        async with self._hashing.place():
+            return await self._hashing.hash(password)
+
+
+async def _insert(
+    tx: Transaction,
+    username: str | None,
+    email: str | None,
+    full_name: str | None,
+    password_hash: str,
+    role: Role,
+) -> Account:
+    accounts = AccountRepository(tx)
+    for name in [username] if username else _names_from(email or ""):
+        account = await accounts.insert(
+            username=name, email=email, full_name=full_name, password_hash=password_hash, role=role
+        )
+        if account is not None:
+            return account
+        if username or (email and await accounts.has_email(email)):
+            break
+    raise Taken("This name or e-mail is taken.")
+
+
+def _names_from(email: str) -> Iterator[str]:
+    """User names that the e-mail suggests, the plain one first."""
+    base = _NOT_IN_NAMES.sub("", email.partition("@")[0])[:24].strip(".-")
+    if len(base) >= 3:
+        yield base
+    base = base or "user"
+    for _ in range(20):
+        yield f"{base}-{secrets.randbelow(10**6):06}"

@@ -1,18 +1,47 @@
-"""Prometheus figures of this process; all names start with ``anisync_``."""
+"""Prometheus figures; all names start with ``anisync_``. With several processes they meet in a folder."""
 
-from prometheus_client import Counter, Gauge, Histogram
+import os
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import generate_latest as _as_text
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 REQUESTS = Counter("anisync_requests_total", "Requests answered.", ["method", "endpoint", "status"])
 REQUEST_SECONDS = Histogram(
     "anisync_request_duration_seconds", "Time to answer a request.", ["method", "endpoint"]
 )
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def observe_request(method: str, endpoint: str, status: int, seconds: float) -> None:
     """Count one answer; ``endpoint`` is the route template, ``seconds`` the wall time."""
-    REQUESTS.labels(method, endpoint, str(status)).inc()
-    REQUEST_SECONDS.labels(method, endpoint).observe(seconds)
+    answers, durations = _request_figures(method if method in _METHODS else "other", endpoint, status)
+    answers.inc()
+    durations.observe(seconds)
 
+
+@lru_cache(maxsize=4096)
+def _request_figures(method: str, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, endpoint, str(status)), REQUEST_SECONDS.labels(method, endpoint)
+
+
+JOB_ATTEMPTS = Counter(
+    "anisync_job_attempts_total", "Attempts at jobs, by how they ended.", ["kind", "outcome"]
+)
+
+POOL_CONNECTIONS = Gauge(
+    "anisync_pool_connections", "Connections to PostgreSQL.", ["state"], multiprocess_mode="livesum"
+)
+POOL_LIMIT = Gauge(
+    "anisync_pool_limit", "Connections that may be opened at most.", multiprocess_mode="livesum"
+)
+POOL_WAITING = Gauge(
+    "anisync_pool_waiting", "Requests that wait for a connection.", multiprocess_mode="livesum"
+)
 
 UPSTREAM_CALLS = Counter("anisync_upstream_calls_total", "Calls to an upstream.", ["upstream", "outcome"])
 UPSTREAM_REFUSALS = Counter(
@@ -33,3 +62,38 @@ UPSTREAM_BREAKER_OPEN = Gauge(
 UPSTREAM_ITEMS_SKIPPED = Counter(
     "anisync_upstream_items_skipped_total", "Items of a list that could not be understood.", ["upstream"]
 )
+
+AUTH_EVENTS = Counter(
+    "anisync_auth_events_total", "Sign-ins, failures, misuse of tokens, changes of roles.", ["event"]
+)
+
+
+class Snapshot(Collector):
+    """Figures that are read when they are asked for, from a place that all processes share."""
+
+    def __init__(self) -> None:
+        self._metrics: list[Metric] = []
+
+    def add(self, name: str, text: str, labels: list[str], rows: Iterable[tuple[list[str], float]]) -> None:
+        """A gauge with a row for each set of values of its labels."""
+        gauge = GaugeMetricFamily(name, text, labels=labels)
+        for values, figure in rows:
+            gauge.add_metric(values, figure)
+        self._metrics.append(gauge)
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._metrics
+
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def as_text(snapshot: Snapshot) -> bytes:
+    """All figures in Prometheus' text format. Reads files where several processes meet."""
+    ours = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        ours = CollectorRegistry()
+        MultiProcessCollector(ours)  # type: ignore[no-untyped-call]
+    momentary = CollectorRegistry()
+    momentary.register(snapshot)
+    return bytes(_as_text(ours)) + bytes(_as_text(momentary))

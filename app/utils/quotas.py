@@ -1,5 +1,6 @@
 """How often something may happen: exact sliding windows, shared through Redis, local without it."""
 
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -31,6 +32,16 @@ class Standing:
     limit: int
     remaining: int
     reset_after: float
+
+
+def rate_headers(quota: Quota, standing: Standing) -> dict[str, str]:
+    """The fields of the RateLimit draft; times are in whole seconds."""
+    return {
+        "RateLimit-Limit": str(standing.limit),
+        "RateLimit-Remaining": str(standing.remaining),
+        "RateLimit-Reset": str(math.ceil(standing.reset_after)),
+        "RateLimit-Policy": f"{quota.limit};w={quota.period:g}",
+    }
 
 
 class Quotas:

@@ -2,6 +2,13 @@
 
 from fastapi import APIRouter
 
-from app.api.core import health, jobs, library
+from app.api.core import auth, health, jobs, library, metrics, users
 
-routers: tuple[APIRouter, ...] = (health.router, jobs.router, library.router)
+routers: tuple[APIRouter, ...] = (
+    health.router,
+    auth.router,
+    users.router,
+    jobs.router,
+    library.router,
+    metrics.router,
+)

@@ -1,6 +1,7 @@
-"""Who is calling, and what they may do."""
+"""Accounts: who is calling, what they may do, where they are signed in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -16,14 +17,74 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {"user": _USER, "admin": _ADMIN
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The account behind a request; ``session_id`` is None for a personal API token."""
+    """The account behind a request; ``session_id`` is None for a personal API token.
+
+    ``expires_at`` is when the token shown ends; a connection that outlives it is to be closed.
+    """
 
     user_id: int
     username: str
     role: Role
     permissions: frozenset[Permission]
     session_id: UUID | None = None
+    expires_at: datetime | None = None
 
     @property
     def is_admin(self) -> bool:
         return "admin:*" in self.permissions
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: int
+    username: str
+    email: str | None
+    full_name: str | None
+    avatar: str | None
+    role: Role
+    is_active: bool
+    created_at: datetime
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        return PERMISSIONS[self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a password is checked against; ``is_known_here``: the visitor's network signed in lately."""
+
+    user_id: int
+    username: str
+    password_hash: str
+    is_active: bool
+    is_known_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The other end of a request. ``headers`` go onto the answer, whether it succeeds or fails."""
+
+    address: str
+    network: str
+    device: str | None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """``expires_in`` is the life of the access token, in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    id: UUID
+    device: str | None
+    address: str | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime

@@ -1,0 +1,156 @@
+"""SQL of sessions. The instant is always the caller's, so that one clock decides."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Table, delete, func, insert, literal, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.models import SessionRow, UserRow
+from app.schemas.domain.accounts import PERMISSIONS, Principal, Session, Visitor
+from app.utils.database import Transaction
+
+_sessions = cast(Table, SessionRow.__table__)
+_s = _sessions.c
+_u = cast(Table, UserRow.__table__).c
+_SESSION = [_s[name] for name in Session.__dataclass_fields__]
+
+_CALLER = text(
+    "select u.username, u.role from sessions s join users u on u.id = s.user_id "
+    "where s.id = :id and s.user_id = :user_id and s.expires_at > :now and u.is_active"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A session as the holder of a refresh token finds it."""
+
+    user_id: int
+    refresh_hash: bytes
+    spent_hash: bytes | None
+    spent_at: datetime | None
+    expires_at: datetime
+
+
+_ROTATION = [_s[name] for name in Rotation.__dataclass_fields__]
+
+
+class SessionRepository:
+    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+
+    def __init__(self, on: Transaction | AsyncConnection) -> None:
+        self._on = on.session if isinstance(on, Transaction) else on
+
+    async def find_caller(self, session_id: UUID, user_id: int, now: datetime) -> Principal | None:
+        """Who calls with this session, if it lives and its account may sign in."""
+        row = (
+            await self._on.execute(_CALLER, {"id": session_id, "user_id": user_id, "now": now})
+        ).one_or_none()
+        if row is None:
+            return None
+        return Principal(user_id, row.username, row.role, PERMISSIONS[row.role], session_id)
+
+    async def insert(
+        self,
+        session_id: UUID,
+        user_id: int,
+        refresh_hash: bytes,
+        visitor: Visitor,
+        *,
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        await self._on.execute(
+            insert(_sessions).values(
+                id=session_id,
+                user_id=user_id,
+                refresh_hash=refresh_hash,
+                device=visitor.device,
+                address=visitor.address,
+                created_at=now,
+                last_used_at=now,
+                expires_at=expires_at,
+            )
+        )
+
+    async def rotate(
+        self,
+        session_id: UUID,
+        spent: bytes,
+        successor: bytes,
+        visitor: Visitor,
+        *,
+        now: datetime,
+        idle: timedelta,
+        longest: timedelta,
+    ) -> Rotation | None:
+        """Spend the current refresh token; None where ``spent`` is not it any more."""
+        return await self._rotation(
+            update(_sessions)
+            .where(
+                _s.id == session_id,
+                _s.refresh_hash == spent,
+                _s.expires_at > now,
+                _u.id == _s.user_id,
+                _u.is_active,
+            )
+            .values(
+                refresh_hash=successor,
+                spent_hash=spent,
+                spent_at=now,
+                last_used_at=now,
+                device=visitor.device,
+                address=visitor.address,
+                expires_at=func.least(literal(now + idle), _s.created_at + longest),
+            )
+            .returning(*_ROTATION)
+        )
+
+    async def find_rotation(self, session_id: UUID, now: datetime) -> Rotation | None:
+        return await self._rotation(
+            select(*_ROTATION).where(
+                _s.id == session_id, _s.expires_at > now, _u.id == _s.user_id, _u.is_active
+            )
+        )
+
+    async def list_by_user(self, user_id: int, now: datetime) -> list[Session]:
+        """Those that live, the last used first."""
+        rows = await self._on.execute(
+            select(*_SESSION)
+            .where(_s.user_id == user_id, _s.expires_at > now)
+            .order_by(_s.last_used_at.desc(), _s.id)
+        )
+        return [Session(*row) for row in rows]
+
+    async def delete(self, session_id: UUID, *, user_id: int | None = None) -> bool:
+        """End a session, of this account where one is given; False where there is none."""
+        ended = delete(_sessions).where(_s.id == session_id)
+        if user_id is not None:
+            ended = ended.where(_s.user_id == user_id)
+        return (await self._on.execute(ended.returning(_s.id))).one_or_none() is not None
+
+    async def delete_by_user(self, user_id: int, *, but: UUID | None = None) -> int:
+        """End all sessions of this account but one, and answer how many those were."""
+        ended = delete(_sessions).where(_s.user_id == user_id)
+        if but is not None:
+            ended = ended.where(_s.id != but)
+        return len((await self._on.execute(ended.returning(_s.id))).all())
+
+    async def delete_surplus(self, user_id: int, *, keep: int, now: datetime) -> None:
+        """End what has expired, and of the others all but the ``keep`` last used."""
+        kept = (
+            select(_s.id)
+            .where(_s.user_id == user_id, _s.expires_at > now)
+            .order_by(_s.last_used_at.desc(), _s.id)
+            .limit(keep)
+        )
+        await self._on.execute(delete(_sessions).where(_s.user_id == user_id, _s.id.not_in(kept)))
+
+    async def delete_expired(self, now: datetime) -> None:
+        await self._on.execute(delete(_sessions).where(_s.expires_at <= now))
+
+    async def _rotation(self, statement: Any) -> Rotation | None:
+        row = (await self._on.execute(statement)).one_or_none()
+        return None if row is None else Rotation(*row)

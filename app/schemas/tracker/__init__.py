@@ -1,0 +1,1 @@
+"""What the tracker surface reads and writes."""

@@ -1,0 +1,105 @@
+"""Passwords into hashes and back to yes or no: off the event loop, and never more at once than fit."""
+
+import asyncio
+import os
+import sys
+import threading
+import unicodedata
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from passlib.context import CryptContext  # type: ignore[import-untyped]  # libpass ships no types
+
+from app.errors import ServiceUnavailable
+
+_ARGON2 = {"memory_cost": 19456, "time_cost": 2, "parallelism": 1}  # KiB; 19 MiB a hash
+_CONTEXT = CryptContext(
+    schemes=["argon2", "bcrypt"],
+    deprecated="auto",
+    argon2__type="ID",
+    **{f"argon2__{name}": value for name, value in _ARGON2.items()},
+)
+# What is compared with when there is no account, so that an unknown name costs the same time.
+_NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$jnHOuTfm/N+b09qbs7Y2xg$pSltBQbwJrL7kZYCKxJtyQcBs3DZLxumTshnD+SRWTY"
+_BCRYPT_BYTES = 72  # what bcrypt reads; it would ignore the rest
+_NICE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``replacement`` is a hash of today's kind, where the stored one is of an older kind."""
+
+    matches: bool
+    replacement: str | None = None
+
+
+class Hashing:
+    """A few threads; whoever wants one takes a place first, and a queue that is too long is refused."""
+
+    def __init__(self, *, threads: int | None = None, most_waiting: int = 100) -> None:
+        self._threads = threads or min(4, max(2, os.cpu_count() or 2))
+        self._pool = ThreadPoolExecutor(self._threads, "hashing", initializer=_give_way)
+        self._places = asyncio.Semaphore(self._threads + 1)  # one prepares while the others compute
+        self._waiting = 0
+        self._most_waiting = most_waiting
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Held around ``hash`` and ``verify``; raises :class:`ServiceUnavailable` when too many wait."""
+        if self._waiting >= self._most_waiting:
+            raise ServiceUnavailable("Too many people are signing in right now.", retry_after=2)
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def hash(self, password: str) -> str:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _hash, password)
+
+    async def verify(self, password: str, stored: str | None) -> Verdict:
+        """Compare; without a stored hash the answer is no, in the time of a comparison."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _verify, password, stored)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _hash(password: str) -> str:
+    hashed: str = _CONTEXT.hash(_normal(password))
+    return hashed
+
+
+def _verify(password: str, stored: str | None) -> Verdict:
+    if stored is None or not _can_match(password, stored):
+        _CONTEXT.verify(_normal(password), _NOBODY)
+        return Verdict(matches=False)
+    if stored.startswith("$argon2"):
+        password = _normal(password)
+    if not _CONTEXT.verify(password, stored):
+        return Verdict(matches=False)
+    return Verdict(True, _hash(password) if _CONTEXT.needs_update(stored) else None)
+
+
+def _can_match(password: str, stored: str) -> bool:
+    if not stored.startswith("$2"):
+        return stored.startswith("$argon2")
+    return len(password.encode()) <= _BCRYPT_BYTES and "\x00" not in password
+
+
+def _normal(password: str) -> str:
+    """One spelling for what looks the same, whichever keyboard wrote it."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def _give_way() -> None:
+    """Let the event loop go first where cores are scarce; on Linux a thread has a priority of its own."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

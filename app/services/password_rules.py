@@ -1,0 +1,62 @@
+"""Which passwords are accepted: length, and not among the first that anybody would try."""
+
+from collections.abc import Iterator
+
+from app.errors import Invalid
+
+SHORTEST, LONGEST = 8, 128  # characters
+
+_ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "0123456789")
+_WORDS = (
+    "password", "passw0rd", "p@ssword", "p@ssw0rd", "iloveyou", "sunshine", "princess", "football",
+    "baseball", "superman", "starwars", "trustno1", "whatever", "letmein1", "welcome1", "dragonball", "pokemon1",
+    "1q2w3e4r", "1q2w3e4r5t", "q1w2e3r4", "1qaz2wsx", "qazwsxedc", "zaq12wsx", "qwerty12", "qwerty123",
+    "asdf1234", "abcd1234", "abc12345", "a1b2c3d4", "12341234", "changeme", "anisync1",
+)  # fmt: skip
+
+
+def check_new_password(password: str, *names: str | None) -> None:
+    """Raise :class:`Invalid` for a password that is too short, too long, or the first to be guessed.
+
+    ``names`` are the user name and e-mail of its owner.
+    """
+    fault = _fault(password, [name for name in names if name])
+    if fault is not None:
+        raise Invalid.fields({"password": [fault]})
+
+
+def _fault(password: str, names: list[str]) -> str | None:
+    if not SHORTEST <= len(password) <= LONGEST:
+        return f"Use {SHORTEST} to {LONGEST} characters."
+    guess = password.casefold()
+    if any(guess in {name.casefold(), name.partition("@")[0].casefold()} for name in names):
+        return "Use something else than your name."
+    if guess in _WORDS or guess == "anisync" * 2 or _is_monotonous(guess) or _is_date(guess):
+        return "This is one of the first passwords that anybody would try."
+    return None
+
+
+def _is_monotonous(guess: str) -> bool:
+    """One short piece over and over, or a run along the keyboard or the alphabet."""
+    if any(guess == guess[:size] * (len(guess) // size) for size in _divisors(len(guess)) if size <= 3):
+        return True
+    return any(guess in row * 3 or guess[::-1] in row * 3 for row in _ROWS)
+
+
+def _divisors(number: int) -> Iterator[int]:
+    return (size for size in range(1, number) if number % size == 0)
+
+
+def _is_date(guess: str) -> bool:
+    """Eight digits that are a day of somebody's life, in any of the usual orders."""
+    if len(guess) != 8 or not (guess.isascii() and guess.isdigit()):
+        return False
+    orders = (
+        (guess[:4], guess[4:6], guess[6:]),
+        (guess[4:], guess[2:4], guess[:2]),
+        (guess[4:], guess[:2], guess[2:4]),
+    )
+    return any(
+        "1930" <= year <= "2030" and "01" <= month <= "12" and "01" <= day <= "31"
+        for year, month, day in orders
+    )

@@ -1,0 +1,171 @@
+"""Sessions: signing in, going on with a refresh token, seeing where one is signed in, and ending it."""
+
+import math
+from datetime import timedelta
+from typing import NoReturn
+from uuid import UUID
+
+from app.errors import NotFound, Unauthenticated
+from app.repositories.accounts import AccountRepository
+from app.repositories.sessions import Rotation, SessionRepository
+from app.schemas.domain.accounts import Principal, Secrets, Session, TokenPair, Visitor
+from app.services.audit import audit
+from app.services.blacklist import Blacklist
+from app.services.demo import DEMO_NAME, DEMO_PASSWORD
+from app.services.hashing import Hashing
+from app.services.issuing import Issuer
+from app.services.throttles import Attempt, Throttles
+from app.utils.cleaning import is_storable
+from app.utils.clock import Clock, utc_now
+from app.utils.database import Database
+from app.utils.jwt import BadToken, Claims
+from app.utils.refresh import digest
+
+GRACE = timedelta(seconds=30)  # in which a spent refresh token answers its successor again
+KNOWN_FOR = timedelta(days=30)  # how long a network counts as the account's own
+
+
+class WrongCredentials(Unauthenticated):
+    """The account, the password, or both; which one is not told."""
+
+    default_message = "The name or the password is wrong."
+
+
+class SessionService:
+    """``demo`` says whether the account that everybody knows the password of may sign in."""
+
+    def __init__(
+        self,
+        db: Database,
+        issuer: Issuer,
+        hashing: Hashing,
+        throttles: Throttles,
+        blacklist: Blacklist,
+        *,
+        demo: bool = False,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._db = db
+        self._issuer = issuer
+        self._hashing = hashing
+        self._throttles = throttles
+        self._blacklist = blacklist
+        self._demo = demo
+        self._clock = clock
+
+    async def sign_in(self, identifier: str, password: str, visitor: Visitor) -> TokenPair:
+        """Begin a session by user name or e-mail. What exactly was wrong shows in nothing, time included."""
+        async with self._hashing.place():
+            found = await self._find(identifier.strip(), visitor)
+            subject = f"id {found.user_id}" if found else f"name {identifier.strip().lower()}"
+            attempt = await self._throttles.begin(
+                subject, visitor, known_here=found is not None and found.is_known_here
+            )
+            verdict = await self._hashing.verify(password, found.password_hash if found else None)
+            if found is None or not verdict.matches or not self._may_sign_in(found, password):
+                await self._refuse(attempt, found)
+            return await self._admit(attempt, found, verdict.replacement)
+
+    async def refresh(self, token: str, visitor: Visitor) -> TokenPair:
+        """Spend the token for a new pair, or answer the same pair again to whoever asks twice in a row."""
+        session_id = self._issuer.refresh.session_of(token)
+        if session_id is None:
+            raise Unauthenticated("The refresh token is not valid.")
+        async with self._db.transaction() as tx:
+            rotated = await self._rotate(SessionRepository(tx), session_id, token, visitor)
+        if rotated is None:
+            raise Unauthenticated("The refresh token is not valid.")
+        successor, session = rotated
+        access, seconds = self._issuer.access.issue(session.user_id, session_id, not_after=session.expires_at)
+        return TokenPair(access, successor, seconds)
+
+    async def sign_out(self, *, access_token: str | None, refresh_token: str | None) -> None:
+        """End the session of either token; one that has ended already is no failure."""
+        if access_token is None and refresh_token is None:
+            raise Unauthenticated
+        claims = self._read(access_token, strict=refresh_token is None)
+        if claims is not None:
+            left = claims.expires_at - self._clock()
+            await self._blacklist.add(claims.token_id, math.ceil(left.total_seconds()))
+            await self._end(claims.session_id)
+        session_id = self._issuer.refresh.session_of(refresh_token) if refresh_token else None
+        if session_id is not None:
+            await self._end(session_id)
+
+    async def list(self, user_id: int) -> list[Session]:
+        async with self._db.reader() as connection:
+            return await SessionRepository(connection).list_by_user(user_id, self._clock())
+
+    async def end(self, user_id: int, session_id: UUID) -> None:
+        async with self._db.transaction() as tx:
+            if not await SessionRepository(tx).delete(session_id, user_id=user_id):
+                raise NotFound("There is no such session.")
+        audit("session.ended", user_id=user_id, session_id=str(session_id))
+
+    async def end_all(self, user: Principal) -> None:
+        async with self._db.transaction() as tx:
+            ended = await SessionRepository(tx).delete_by_user(user.user_id)
+        audit("session.all_ended", user_id=user.user_id, sessions=ended)
+
+    async def _find(self, identifier: str, visitor: Visitor) -> Secrets | None:
+        if not is_storable(identifier):
+            return None
+        async with self._db.reader() as connection:
+            return await AccountRepository(connection).find_secrets(
+                identifier, network=visitor.network, since=self._clock() - KNOWN_FOR
+            )
+
+    def _may_sign_in(self, found: Secrets, password: str) -> bool:
+        is_default = found.username == DEMO_NAME and password == DEMO_PASSWORD
+        return found.is_active and (self._demo or not is_default)
+
+    async def _refuse(self, attempt: Attempt, found: Secrets | None) -> NoReturn:
+        await self._throttles.fail(attempt)
+        user_id = found.user_id if found else None
+        audit("sign_in.failed", user_id=user_id, address=attempt.visitor.address)
+        raise WrongCredentials
+
+    async def _admit(self, attempt: Attempt, found: Secrets, new_hash: str | None) -> TokenPair:
+        async with self._db.transaction() as tx:
+            await self._throttles.succeed(tx, attempt)
+            if new_hash is not None:
+                await AccountRepository(tx).set_password(found.user_id, new_hash)
+            tokens = await self._issuer.open(tx, found.user_id, attempt.visitor)
+        audit("sign_in.succeeded", user_id=found.user_id, address=attempt.visitor.address)
+        return tokens
+
+    async def _rotate(
+        self, sessions: SessionRepository, session_id: UUID, token: str, visitor: Visitor
+    ) -> tuple[str, Rotation] | None:
+        now, spent = self._clock(), digest(token)
+        successors = self._issuer.refresh.successors(token)
+        idle, longest = self._issuer.idle, self._issuer.longest
+        rotated = await sessions.rotate(
+            session_id, spent, digest(successors[0]), visitor, now=now, idle=idle, longest=longest
+        )
+        if rotated is not None:
+            return successors[0], rotated
+        found = await sessions.find_rotation(session_id, now)
+        if found is None:
+            return None
+        if found.spent_hash == spent and found.spent_at and now - found.spent_at <= GRACE:
+            again = [one for one in successors if digest(one) == found.refresh_hash]
+            if again:
+                return again[0], found
+        await sessions.delete(session_id)
+        audit("refresh.reused", user_id=found.user_id, session_id=str(session_id), address=visitor.address)
+        return None
+
+    def _read(self, access_token: str | None, *, strict: bool) -> Claims | None:
+        try:
+            return self._issuer.access.read(access_token) if access_token else None
+        except BadToken:
+            if strict:
+                raise Unauthenticated from None
+            return None
+
+    async def _end(self, session_id: UUID) -> None:
+        async with self._db.transaction() as tx:
+            ended = await SessionRepository(tx).delete(session_id)
+        if ended:
+            audit("sign_out", session_id=str(session_id))

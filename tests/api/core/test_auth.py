@@ -1,0 +1,92 @@
+"""Signing up, in and out over the core surface."""
+
+import httpx
+import pytest
+from dirty_equals import IsInt, IsPositiveInt, IsStr
+
+from tests.fixtures.accounts import PASSWORD, SignedIn
+
+TOKENS = {
+    "access_token": IsStr,
+    "refresh_token": IsStr,
+    "token_type": "bearer",
+    "expires_in": IsInt(ge=890, le=900),
+}
+
+
+async def test_registering_signs_in(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/auth/register", json={"email": "Mio.A@Example.org", "password": PASSWORD})
+    assert answer.status_code == 201
+    assert answer.json() == TOKENS
+    me = await client.get("/users/me", headers=_bearer(answer))
+    assert me.json() == {
+        "id": IsPositiveInt,
+        "username": "Mio.A",
+        "email": "Mio.A@example.org",
+        "full_name": None,
+        "avatar": None,
+        "role": "user",
+        "permissions": ["read:content", "read:profile", "write:content", "write:profile"],
+        "is_active": True,
+        "created_at": IsStr(regex=r"\d{4}-\d\d-\d\dT.*Z"),
+    }
+
+
+async def test_a_taken_name_or_email_is_a_conflict(client: httpx.AsyncClient) -> None:
+    first = {"email": "mio@example.org", "username": "Mio", "password": PASSWORD}
+    assert (await client.post("/auth/register", json=first)).status_code == 201
+    for second in (
+        {"email": "MIO@example.ORG", "password": PASSWORD},
+        {"email": "other@example.org", "username": "mIO", "password": PASSWORD},
+    ):
+        answer = await client.post("/auth/register", json=second)
+        assert answer.status_code == 409
+        assert answer.json()["code"] == "CONFLICT_ERROR"
+
+
+async def test_a_derived_name_that_is_taken_gets_a_suffix(client: httpx.AsyncClient) -> None:
+    names = []
+    for host in ("a.example.org", "b.example.org"):
+        answer = await client.post("/auth/register", json={"email": f"mio@{host}", "password": PASSWORD})
+        names.append((await client.get("/users/me", headers=_bearer(answer))).json()["username"])
+    assert names == ["mio", IsStr(regex=r"mio-\d{6}")]
+
+
+@pytest.mark.parametrize("field", ["email", "username", "login"])
+@pytest.mark.parametrize("by", ["username", "email"])
+async def test_signing_in_by_any_field(
+    client: httpx.AsyncClient, user: SignedIn, field: str, by: str
+) -> None:
+    identifier = user.username if by == "username" else f"{user.username}@example.org"
+    answer = await client.post("/auth/login", json={field: identifier.upper(), "password": PASSWORD})
+    assert answer.status_code == 200
+    assert answer.json() == TOKENS
+
+
+async def test_wrong_either_way_is_the_same_answer(client: httpx.AsyncClient, user: SignedIn) -> None:
+    answers = [
+        await client.post("/auth/login", json={"login": login, "password": password})
+        for login, password in ((user.username, "not the password"), ("nobody at all", PASSWORD))
+    ]
+    bodies = [{**answer.json(), "request_id": ""} for answer in answers]
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert bodies[0] == bodies[1]
+    assert all(answer.headers["WWW-Authenticate"] == "Bearer" for answer in answers)
+
+
+async def test_refreshing_and_signing_out(client: httpx.AsyncClient, user: SignedIn) -> None:
+    answer = await client.post("/auth/refresh", json={"refresh_token": user.refresh_token})
+    assert answer.json() == TOKENS
+    again = await client.post("/auth/refresh", json={"refresh_token": user.refresh_token})
+    assert again.json()["refresh_token"] == answer.json()["refresh_token"] != user.refresh_token
+    assert (await client.get("/users/me", headers=_bearer(answer))).status_code == 200
+    for _ in range(2):
+        assert (await client.post("/auth/logout", headers=_bearer(answer))).status_code == 204
+    for headers in (_bearer(answer), user.headers, _bearer(again)):
+        assert (await client.get("/users/me", headers=headers)).status_code == 401
+    for token in (answer.json()["refresh_token"], user.refresh_token):
+        assert (await client.post("/auth/refresh", json={"refresh_token": token})).status_code == 401
+
+
+def _bearer(answer: httpx.Response) -> dict[str, str]:
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
