@@ -10,6 +10,8 @@ import asyncpg
 from sqlalchemy import event, exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from app.utils.pool import CountedPool
+
 T = TypeVar("T")
 AfterCommit = Callable[[], Awaitable[None]]
 
@@ -61,6 +63,7 @@ class Database:
         milliseconds = str(int(statement_timeout * 1000))
         engine = create_async_engine(
             url,
+            poolclass=CountedPool,
             pool_size=pool_size,
             max_overflow=max_overflow,
             pool_recycle=recycle,
@@ -105,6 +108,12 @@ class Database:
         async with self.reader() as connection:
             return (await connection.execute(text(sql), parameters or {})).scalar()
 
+    def note_figures(self) -> None:
+        """Write down for the metrics how busy the pool is."""
+        pool = self.engine.pool
+        if isinstance(pool, CountedPool):
+            pool.note_figures()
+
     async def close(self) -> None:
         await self.engine.dispose()
 
@@ -140,8 +149,10 @@ def is_connection_fault(error: BaseException) -> bool:
         if error.connection_invalidated:
             return True
         return _is_passing(error.orig)
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):  # of COPY, beneath SQLAlchemy
-        return isinstance(error, asyncpg.InterfaceError) or _is_passing(error)
+    if isinstance(error, asyncpg.PostgresError):  # of COPY, which runs beneath SQLAlchemy
+        return _is_passing(error)
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # that one is about a value that does not fit its column
     # a path in it says that the fault is of a file; one of a socket has none
     return isinstance(error, OSError) and error.filename is None
 

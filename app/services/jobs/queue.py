@@ -14,6 +14,7 @@ from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobBacklog, JobPage, 
 from app.services.jobs.run import JobRun, LeaseLost, Perform
 from app.services.jobs.verdict import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
 from app.utils.database import Database, DatabaseUnavailable, Transaction
+from app.utils.metrics import JOB_ATTEMPTS
 from app.utils.redis import REDIS_FAULTS
 
 _RINGS_A_SWEEP = 500
@@ -180,6 +181,7 @@ class JobService:
 
     async def _after_success(self, run: JobRun, *, seconds: float) -> None:
         if run.finished or await self._write(run, None):
+            JOB_ATTEMPTS.labels(run.claimed.kind, "succeeded").inc()
             log.info("job.succeeded", seconds=round(seconds, 3))
 
     async def _after_failure(self, run: JobRun, error: Exception) -> None:
@@ -189,6 +191,8 @@ class JobService:
         job = run.claimed
         verdict = judge(error, kind=job.kind, attempts=job.attempts, age=job.age, timings=self._timings)
         if await self._write(run, verdict):
+            outcome = "failed" if isinstance(verdict, GiveUp) else "retried" if verdict.counted else "put off"
+            JOB_ATTEMPTS.labels(job.kind, outcome).inc()
             _log_verdict(verdict, attempts=job.attempts, error=error if is_bug(error) else None)
 
     async def _release(self, run: JobRun) -> None:

@@ -1,0 +1,35 @@
+"""Figures for Prometheus."""
+
+from secrets import compare_digest
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import PlainTextResponse
+
+from app.api.deps import Services
+from app.errors import Unauthenticated
+from app.utils.metrics import CONTENT_TYPE
+
+router = APIRouter(tags=["operations"])
+
+_bearer = HTTPBearer(
+    scheme_name="MetricsToken", description="`METRICS_TOKEN`, where one is set.", auto_error=False
+)
+
+
+async def _check_token(
+    services: Services, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    wanted = services.settings.metrics_token
+    if wanted is None:
+        return
+    token = given.credentials if given else ""
+    if not compare_digest(token.encode(), wanted.get_secret_value().encode()):
+        raise Unauthenticated("This needs the metrics token as Bearer.")
+
+
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(_check_token)])
+async def read_metrics(services: Services) -> Response:
+    """Figures in Prometheus' text format. With `METRICS_TOKEN` set they need it as Bearer."""
+    return Response(await services.metrics.text(), media_type=CONTENT_TYPE)

@@ -1,0 +1,50 @@
+"""What `/metrics` shows: the figures of all processes, and those that PostgreSQL keeps."""
+
+import asyncio
+
+from app.repositories.metrics import MetricsRepository
+from app.schemas.domain.metrics import JobFigure
+from app.utils.database import Database, DatabaseUnavailable
+from app.utils.metrics import Snapshot, as_text
+from app.utils.single_look import SingleLook
+
+_WITHIN = 0.5  # seconds that PostgreSQL has to count
+_NOTED_EVERY = 5.0  # seconds
+
+
+class MetricsService:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._look = SingleLook(self._count_jobs)
+
+    async def text(self) -> bytes:
+        """Everything as Prometheus reads it; what PostgreSQL does not tell in time is left out."""
+        self._db.note_figures()
+        snapshot = Snapshot()
+        jobs = await self._look.ask(_WITHIN)
+        if jobs is not None:
+            _add_jobs(snapshot, jobs)
+        return await asyncio.to_thread(as_text, snapshot)
+
+    async def keep_noting(self) -> None:
+        """Note the figures of this process again and again, for a scrape that another one answers."""
+        while True:
+            self._db.note_figures()
+            await asyncio.sleep(_NOTED_EVERY)
+
+    async def close(self) -> None:
+        await self._look.close()
+
+    async def _count_jobs(self) -> list[JobFigure] | None:
+        try:
+            async with self._db.reader() as connection:
+                return await MetricsRepository(connection).count_jobs()
+        except DatabaseUnavailable:
+            return None
+
+
+def _add_jobs(snapshot: Snapshot, jobs: list[JobFigure]) -> None:
+    counts = (([job.kind, job.status], job.count) for job in jobs)
+    snapshot.add("anisync_jobs", "Jobs in the table.", ["kind", "status"], counts)
+    waits = max((job.waits for job in jobs), default=0)
+    snapshot.add("anisync_jobs_overdue_seconds", "Age of the longest overdue job.", [], [([], waits)])
