@@ -1,0 +1,94 @@
+"""The services around Jikan, built on the stand-in, a real database and a limiter that lets all through."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from app.external.jikan.client import JikanClient
+from app.services.absent_titles import AbsentTitles
+from app.services.arrivals import Arrivals
+from app.services.calls import Calls
+from app.services.jikan import JikanService
+from app.services.jobs import JobService
+from app.services.refreshes import Refreshes
+from app.services.sync import SyncService
+from app.utils.absences import Absences
+from app.utils.database import Database
+from app.utils.quotas import Quotas
+from app.utils.single_flight import SingleFlight
+from tests.external.doubles import OpenGate
+from tests.fixtures.jobs import Bell
+from tests.standin import JikanStandin
+
+
+@dataclass
+class Told:
+    """A clock that stands still, and a count of announcements."""
+
+    now: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    announced: int = 0
+    progress: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def announce(self) -> None:
+        self.announced += 1
+
+    async def note_progress(self, done: int, total: int | None) -> None:
+        self.progress.append((done, total))
+
+
+@dataclass
+class Parts:
+    db: Database
+    told: Told
+    jikan: JikanClient
+    jobs: JobService
+    absent: AbsentTitles
+    arrivals: Arrivals
+    refreshes: Refreshes
+    calls: Calls
+    raw: JikanService
+    sync: SyncService
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        async with self.db.reader() as connection:
+            return list((await connection.execute(text(sql), parameters)).all())
+
+    async def queued(self) -> list[str]:
+        return [job.key for job in (await self.jobs.list(status="queued", limit=100)).jobs]
+
+
+@asynccontextmanager
+async def parts_on(standin: JikanStandin, database: Database, redis: Redis) -> AsyncIterator[Parts]:
+    told = Told()
+    jikan = JikanClient(standin.base_url, limiter=OpenGate())
+    jobs = JobService(database, Bell())
+    absent = AbsentTitles(Absences(redis, "mal"))
+    arrivals = Arrivals(database, told.announce, clock=told)
+    refreshes = Refreshes(database, jobs)
+    flights = SingleFlight(redis)
+    calls = Calls(flights, Quotas(redis))
+    yield Parts(
+        db=database,
+        told=told,
+        jikan=jikan,
+        jobs=jobs,
+        absent=absent,
+        arrivals=arrivals,
+        refreshes=refreshes,
+        calls=calls,
+        raw=JikanService(jikan, redis, absent=absent, calls=calls, now=lambda: told.now.timestamp()),
+        sync=SyncService(
+            database, jikan, jobs, arrivals=arrivals, refreshes=refreshes, absent=absent, clock=told
+        ),
+    )
+    await refreshes.close()
+    await flights.close()
+    await jikan.close()
