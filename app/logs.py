@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars, reset_contextvars
 
 _SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie")
 
@@ -74,4 +74,4 @@ class Outage:
             self._since = None
 
 
-__all__ = ["Outage", "bound_contextvars", "configure_logs", "log"]
+__all__ = ["Outage", "bind_contextvars", "bound_contextvars", "configure_logs", "log", "reset_contextvars"]

