@@ -129,6 +129,8 @@ class _Desk:
                 self._add(slot, operation)
             else:
                 self._change(slot, operation)
+        except UnknownTitle as error:
+            return error if operation.verb == "add" else NotOnList()
         except AppError as error:
             return error
         return slot
