@@ -32,47 +32,54 @@ class _Answer:
 class Wire:
     """Speaks HTTP with one upstream. All that goes wrong is a :class:`Failed`, nothing of httpx gets out.
 
-    Cancelling a call of httpx 0.28 can leave its pool useless for good. So each call is a task of its own
-    that nobody cancels: who runs out of time leaves it, and it ends soon after by its own timeouts.
+    A call of httpx 0.28 that is cancelled, or that times out while it waits for a connection, can leave its
+    pool useless for good. So each call is a task of its own that nobody cancels: who runs out of time leaves
+    it, and it ends soon after by its own timeouts. And the wait for a connection is ours, not the pool's.
     """
 
     def __init__(self, policy: Policy, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._policy = policy
-        self._left: set[asyncio.Task[_Answer]] = set()
+        self._exchanges: set[asyncio.Task[_Answer]] = set()
+        self._free = asyncio.Semaphore(policy.connections)
         self._http = httpx.AsyncClient(
             transport=transport,
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=policy.connections, max_keepalive_connections=5),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=5),
             headers={"User-Agent": "AniSync", "Accept": "application/json", "Accept-Encoding": "gzip"},
         )
 
     async def get_object(self, url: str, query: Query, seconds: float) -> dict[str, Any]:
         """The JSON object at ``url``, or :class:`Failed` after ``seconds`` at the latest."""
-        if seconds <= 0:
-            raise out_of_time(self._policy.name, self._policy.title)
-        exchange = asyncio.create_task(self._exchange(url, query, seconds))
-        self._left.add(exchange)
-        exchange.add_done_callback(self._forget)
-        done, _ = await asyncio.wait({exchange}, timeout=seconds)
+        ends = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(ends):
+                await self._free.acquire()
+        except TimeoutError:
+            raise out_of_time(self._policy.name, self._policy.title) from None
+        exchange = asyncio.create_task(self._exchange(url, query, ends))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._finish)
+        done, _ = await asyncio.wait({exchange}, timeout=ends - asyncio.get_running_loop().time())
         if not done:
             raise out_of_time(self._policy.name, self._policy.title)
         return self._read(exchange.result())
 
     async def close(self) -> None:
         """End what was abandoned and every connection."""
-        for exchange in list(self._left):
+        for exchange in self._exchanges:
             exchange.cancel()
-        await asyncio.gather(*self._left, return_exceptions=True)
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
         await self._http.aclose()
 
-    def _forget(self, exchange: "asyncio.Task[_Answer]") -> None:
-        self._left.discard(exchange)
+    def _finish(self, exchange: "asyncio.Task[_Answer]") -> None:
+        self._free.release()
+        self._exchanges.discard(exchange)
         if not exchange.cancelled():
             exchange.exception()  # whoever still waited has it
 
-    async def _exchange(self, url: str, query: Query, seconds: float) -> _Answer:
+    async def _exchange(self, url: str, query: Query, ends: float) -> _Answer:
         name, title = self._policy.name, self._policy.title
-        ends = asyncio.get_running_loop().time() + seconds
+        seconds = max(0.01, ends - asyncio.get_running_loop().time())
         try:
             async with self._http.stream("GET", url, params=dict(query), timeout=seconds) as response:
                 return _Answer(
@@ -85,7 +92,7 @@ class Wire:
             raise out_of_time(name, title) from error
         except httpx.ConnectError as error:
             raise unreachable(name, title) from error
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+        except (httpx.HTTPError, OSError) as error:
             raise broken_off(name, title) from error
 
     async def _body(self, response: httpx.Response, ends: float) -> bytes:
@@ -100,6 +107,9 @@ class Wire:
 
     async def _parts(self, response: httpx.Response) -> AsyncIterator[bytes]:
         """The body, decompressed in steps that cannot outgrow the limit."""
+        if response.is_stream_consumed:  # a transport that is no network had all of it at once
+            yield response.content
+            return
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding in {"identity", ""}:
             async for part in response.aiter_raw():

@@ -14,7 +14,6 @@ from app.utils.redis import REDIS_FAULTS
 
 _PREFIX = "limit:"
 _LATE = 0.15  # seconds; who wakes later than this after his slot asks for another
-_REDIS_REST = 1.0  # seconds without a question after Redis failed
 _MICRO = 1_000_000
 
 
@@ -84,7 +83,7 @@ class SharedLimiter:
         self._pacer = AsyncLimiter(1, rate.spacing * 0.95)
         self._queue = asyncio.Lock()  # one background caller of this process asks at a time
         self._queued = 0
-        self._banned_until = self._redis_away_until = float("-inf")
+        self._banned_until = float("-inf")
         self._last = self._last_background = float("-inf")
 
     async def acquire(self, *, background: bool, max_wait: float) -> float:
@@ -146,19 +145,16 @@ class SharedLimiter:
         now = self._clock()
         if now - slot > _LATE or now < self._banned_until:
             return True
-        if waited < 0.05 or now < self._redis_away_until:
+        if waited < 0.05:
             return False
         try:
             left: int = await self._redis.pttl(self._keys[2])
         except REDIS_FAULTS:
-            self._lose_redis()
             return False
         return left > 0
 
     async def _reserve(self, horizon: float, *, background: bool) -> _Turn:
         banned = self._banned_until - self._clock()
-        if self._clock() < self._redis_away_until:
-            return self._reserve_alone(horizon, background=background)
         rate = self._rate
         try:
             granted, wait, silent = await self._script(
@@ -173,7 +169,6 @@ class SharedLimiter:
                 ],
             )
         except REDIS_FAULTS:
-            self._lose_redis()
             return self._reserve_alone(horizon, background=background)
         turn = _Turn(bool(granted), int(wait) / _MICRO, bool(silent))
         if turn.banned:
@@ -198,12 +193,9 @@ class SharedLimiter:
             self._last_background = slot
         return _Turn(True, slot - now)
 
-    def _lose_redis(self) -> None:
-        self._redis_away_until = self._clock() + _REDIS_REST
-
 
 # The clock of Redis decides. A list holds the last slots given out; some of them may lie ahead.
-# A list that begins further ahead than any slot can be was written before that clock was set back.
+# A slot more than ten minutes ahead was given out before that clock was set back.
 _RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -217,7 +209,7 @@ end
 if ban > 0 then return {0, ban * 1000, 1} end
 local slot = now
 local last = tonumber(redis.call('LINDEX', KEYS[1], -1) or 0)
-if last > now + window then
+if last > now + window + 600000000 then
   redis.call('DEL', KEYS[1], KEYS[2])
   last = 0
 end

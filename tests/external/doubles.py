@@ -1,0 +1,64 @@
+"""Stand-ins for the parts below the stack: a limiter that lets everything through, a clock that is told."""
+
+import httpx
+
+from app.external.jikan.client import JikanClient
+from app.utils.rate_limit import LimitReached
+
+BASE = "https://jikan.test/v4"
+
+
+class OpenGate:
+    """A limiter that grants every slot at once and remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bool, float]] = []
+        self.bans: list[float] = []
+        self.refusal: LimitReached | None = None
+
+    async def acquire(self, *, background: bool, max_wait: float) -> float:
+        self.asked.append((background, max_wait))
+        if self.refusal is not None:
+            raise self.refusal
+        return 0.0
+
+    async def ban(self, seconds: float) -> None:
+        self.bans.append(seconds)
+
+
+class ToldClock:
+    """Time that passes only in ``sleep``, and where the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class Answers(httpx.MockTransport):
+    """Gives these answers in turn, the last one for ever, and keeps the requests."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        super().__init__(self._answer)
+        self._answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+def jikan(
+    transport: httpx.AsyncBaseTransport, *, gate: OpenGate | None = None, clock: ToldClock | None = None
+) -> JikanClient:
+    clock = clock or ToldClock()
+    return JikanClient(BASE, limiter=gate or OpenGate(), transport=transport, clock=clock, sleep=clock.sleep)
