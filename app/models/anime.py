@@ -22,8 +22,11 @@ class AnimeRow(Timestamped, Base):
         CheckConstraint(f"aired_from ~ '{PARTIAL_DATE}'", name="aired_from"),
         CheckConstraint(f"aired_to ~ '{PARTIAL_DATE}'", name="aired_to"),
         Index("ix_anime_score", text("score desc nulls last"), "id"),
+        Index("ix_anime_score_rising", "score", "id"),
         Index("ix_anime_popularity", "popularity", "id"),
+        Index("ix_anime_popularity_falling", text("popularity desc nulls last"), text("id desc")),
         Index("ix_anime_year", "year", "id"),
+        Index("ix_anime_year_falling", text("year desc nulls last"), text("id desc")),
         Index("ix_anime_title", "title", "id"),
         Index("ix_anime_updated_at", "updated_at", "id"),
         Index("ix_anime_tag_ids", "tag_ids", postgresql_using="gin"),
@@ -103,10 +106,14 @@ class StudioRow(Base):
 
 
 class CatalogueVersionRow(Base):
-    """One row, raised by a trigger with every statement that writes ``anime``, ``genres`` or ``studios``."""
+    """One row, raised by a trigger with every statement that writes ``anime``, ``genres`` or ``studios``.
+
+    ``labels`` is raised by those that write ``genres``.
+    """
 
     __tablename__ = "catalogue_version"
     __table_args__ = (CheckConstraint("id", name="single"),)
 
     id: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    labels: Mapped[int] = mapped_column(BigInteger, server_default="0")

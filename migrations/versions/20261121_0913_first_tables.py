@@ -19,19 +19,51 @@ language sql immutable strict parallel safe
 return lower(regexp_replace(normalize(value, NFKD), '[\u0300-\u036f]', '', 'g'))
 """
 
-_SEARCH_TEXT = """
+# One line a title, in spaces, so that a pattern can ask for a whole title, its beginning or a whole word.
+_SEARCH_TEXT = r"""
 create function anime_search_text(
     title text, title_english text, title_japanese text, title_russian text, synonyms text[]
 ) returns text
 language sql immutable parallel safe
-return search_fold(concat_ws(E'\\n', title, title_english, title_japanese, title_russian,
-                             array_to_string(synonyms, E'\\n')))
+return regexp_replace(
+    E'\n ' || replace(
+        search_fold(concat_ws(E'\n', title, title_english, title_japanese, title_russian,
+                              array_to_string(synonyms, E'\n'))),
+        E'\n', E' \n ') || E' \n',
+    '[ \t\r]+', ' ', 'g')
+"""
+
+# A LIKE pattern for text that holds this word; every character of it stands for itself.
+_SEARCH_PATTERN = r"""
+create function search_pattern(word text) returns text
+language sql immutable strict parallel safe
+return '%' || regexp_replace(search_fold(word), '([\\%_])', '\\\1', 'g') || '%'
+"""
+
+# Patterns for what was perhaps meant by a word: a letter swapped, lacking, too many or wrong.
+# Anchored to the beginning of a word, which gives each of them trigrams to be looked up by.
+# For words of letters and digits: nothing is escaped.
+_SEARCH_TYPOS = """
+create function search_typos(word text) returns text[]
+language sql immutable strict parallel safe
+return (
+    with folded as (select search_fold(word) as w),
+         cut as (select left(w, n) as a, substr(w, n + 1) as b from folded, generate_series(0, length(w)) as n)
+    select array_agg(distinct '% ' || near || '%')
+    from cut, unnest(array[
+        a || '_' || substr(b, 2),
+        a || '_' || b,
+        a || substr(b, 2),
+        a || substr(b, 2, 1) || left(b, 1) || substr(b, 3)
+    ]) as near
+    where b <> ''
+)
 """
 
 _BUMP = """
 create function bump_catalogue_version() returns trigger language plpgsql as $$
 begin
-    update catalogue_version set version = version + 1;
+    update catalogue_version set version = version + 1, labels = labels + (tg_table_name = 'genres')::int;
     return null;
 end
 $$
@@ -44,41 +76,28 @@ def upgrade() -> None:
     op.execute("create extension if not exists pg_trgm")
     op.execute(_SEARCH_FOLD)
     op.execute(_SEARCH_TEXT)
+    op.execute(_SEARCH_PATTERN)
+    op.execute(_SEARCH_TYPOS)
     op.create_table(
         "anime",
+        # rows hold them in this order: what filters and orders look at comes first, to be reached quickly
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("mal_id", sa.Integer(), nullable=True),
         sa.Column("anilist_id", sa.Integer(), nullable=True),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("title_english", sa.Text(), nullable=True),
-        sa.Column("title_japanese", sa.Text(), nullable=True),
-        sa.Column("title_russian", sa.Text(), nullable=True),
-        sa.Column("synonyms", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
-        sa.Column("type", sa.Text(), nullable=True),
-        sa.Column("source", sa.Text(), nullable=True),
-        sa.Column("status", sa.Text(), nullable=True),
-        sa.Column("season", sa.Text(), nullable=True),
         sa.Column("year", sa.Integer(), nullable=True),
         sa.Column("episodes", sa.Integer(), nullable=True),
-        sa.Column("duration_minutes", sa.Double(), nullable=True),
-        sa.Column("rating", sa.Text(), nullable=True),
-        sa.Column("score", sa.Double(), nullable=True),
-        sa.Column("scored_by", sa.Integer(), nullable=True),
-        sa.Column("rank", sa.Integer(), nullable=True),
         sa.Column("popularity", sa.Integer(), nullable=True),
         sa.Column("members", sa.Integer(), nullable=True),
-        sa.Column("synopsis", sa.Text(), nullable=True),
-        sa.Column("image_url", sa.Text(), nullable=True),
-        sa.Column("images", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("trailer_url", sa.Text(), nullable=True),
-        sa.Column("aired_from", sa.Text(), nullable=True),
-        sa.Column("aired_to", sa.Text(), nullable=True),
-        sa.Column("broadcast", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("rank", sa.Integer(), nullable=True),
+        sa.Column("scored_by", sa.Integer(), nullable=True),
         sa.Column("is_adult", sa.Boolean(), nullable=True),
-        sa.Column("tag_ids", postgresql.ARRAY(sa.Integer()), server_default="{}", nullable=False),
-        sa.Column("studio_ids", postgresql.ARRAY(sa.Integer()), server_default="{}", nullable=False),
+        sa.Column("score", sa.Double(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("duration_minutes", sa.Double(), nullable=True),
         sa.Column("dumped_on", sa.Date(), nullable=True),
+        sa.Column("tag_ids", postgresql.ARRAY(sa.Integer()), server_default="{}", nullable=False),
         sa.Column(
             "search_text",
             sa.Text(),
@@ -88,8 +107,24 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("season", sa.Text(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("rating", sa.Text(), nullable=True),
+        sa.Column("studio_ids", postgresql.ARRAY(sa.Integer()), server_default="{}", nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("title_english", sa.Text(), nullable=True),
+        sa.Column("title_japanese", sa.Text(), nullable=True),
+        sa.Column("title_russian", sa.Text(), nullable=True),
+        sa.Column("synonyms", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("image_url", sa.Text(), nullable=True),
+        sa.Column("trailer_url", sa.Text(), nullable=True),
+        sa.Column("aired_from", sa.Text(), nullable=True),
+        sa.Column("aired_to", sa.Text(), nullable=True),
+        sa.Column("broadcast", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("images", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("synopsis", sa.Text(), nullable=True),
         sa.CheckConstraint("aired_from ~ '^\\d{4}(-\\d{2}(-\\d{2})?)?$'", name=op.f("ck_anime_aired_from")),
         sa.CheckConstraint("aired_to ~ '^\\d{4}(-\\d{2}(-\\d{2})?)?$'", name=op.f("ck_anime_aired_to")),
         sa.CheckConstraint("season in ('winter', 'spring', 'summer', 'fall')", name=op.f("ck_anime_season")),
@@ -100,10 +135,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("anilist_id", name=op.f("uq_anime_anilist_id")),
         sa.UniqueConstraint("mal_id", name=op.f("uq_anime_mal_id")),
     )
-    op.create_index("ix_anime_popularity", "anime", ["popularity", "id"], unique=False)
+    for column in ("popularity", "year"):
+        falling = sa.literal_column(f"{column} desc nulls last")
+        op.create_index(f"ix_anime_{column}", "anime", [column, "id"], unique=False)
+        op.create_index(
+            f"ix_anime_{column}_falling", "anime", [falling, sa.literal_column("id desc")], unique=False
+        )
     op.create_index(
         "ix_anime_score", "anime", [sa.literal_column("score desc nulls last"), "id"], unique=False
     )
+    op.create_index("ix_anime_score_rising", "anime", ["score", "id"], unique=False)
     op.create_index(
         "ix_anime_search_text",
         "anime",
@@ -118,11 +159,11 @@ def upgrade() -> None:
     op.create_index("ix_anime_tag_ids", "anime", ["tag_ids"], unique=False, postgresql_using="gin")
     op.create_index("ix_anime_title", "anime", ["title", "id"], unique=False)
     op.create_index("ix_anime_updated_at", "anime", ["updated_at", "id"], unique=False)
-    op.create_index("ix_anime_year", "anime", ["year", "id"], unique=False)
     op.create_table(
         "catalogue_version",
         sa.Column("id", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("labels", sa.BigInteger(), server_default="0", nullable=False),
         sa.CheckConstraint("id", name=op.f("ck_catalogue_version_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalogue_version")),
     )
@@ -263,6 +304,7 @@ def downgrade() -> None:
     op.drop_index("uq_genres_kind_mal_id", table_name="genres")
     op.drop_table("genres")
     op.drop_table("catalogue_version")
+    op.drop_index("ix_anime_year_falling", table_name="anime")
     op.drop_index("ix_anime_year", table_name="anime")
     op.drop_index("ix_anime_updated_at", table_name="anime")
     op.drop_index("ix_anime_title", table_name="anime")
@@ -274,9 +316,13 @@ def downgrade() -> None:
         postgresql_using="gin",
         postgresql_ops={"search_text": "gin_trgm_ops"},
     )
+    op.drop_index("ix_anime_score_rising", table_name="anime")
     op.drop_index("ix_anime_score", table_name="anime")
+    op.drop_index("ix_anime_popularity_falling", table_name="anime")
     op.drop_index("ix_anime_popularity", table_name="anime")
     op.drop_table("anime")
     op.execute("drop function bump_catalogue_version")
+    op.execute("drop function search_typos")
+    op.execute("drop function search_pattern")
     op.execute("drop function anime_search_text")
     op.execute("drop function search_fold")
