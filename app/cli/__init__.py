@@ -1,0 +1,5 @@
+"""The command line: `anisync`."""
+
+from app.cli.entry import main
+
+__all__ = ["main"]

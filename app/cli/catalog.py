@@ -1,0 +1,81 @@
+"""`anisync catalog`: fill the catalogue from a dump, or from MyAnimeList."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.ground import complain, run, say
+from app.schemas.domain.anime import Season
+from app.schemas.jobs import EnqueuedJob
+
+if TYPE_CHECKING:
+    from app.container import Container
+
+commands = typer.Typer(help="The catalogue.", no_args_is_help=True)
+
+_OUTCOMES = ("added", "updated", "unchanged", "skipped", "failed")
+
+
+@commands.command("import")
+def load_dump(file: Annotated[Path, typer.Argument(help="A dump; .gz and .zst too.")]) -> None:
+    """Load an open dump of the world's anime, without any network."""
+    from app.errors import DumpUnreadable
+    from app.utils.progress import progress
+
+    async def load(services: "Container") -> int:
+        with progress(file.name) as report:
+            try:
+                summary = await services.dumps.run(
+                    file,
+                    on_progress=lambda step: report(step.consumed, step.size, f"{step.rows} rows"),
+                    on_fault=lambda fault: complain(f"line {fault.line}: {fault.outcome}: {fault.reason}"),
+                )
+            except DumpUnreadable as error:
+                complain(f"anisync: {error}")
+                counts, code = error.details or {}, 2
+            else:
+                counts, code = {name: getattr(summary, name) for name in _OUTCOMES}, 0
+        say(", ".join(f"{name} {counts.get(name, 0)}" for name in _OUTCOMES))
+        return code
+
+    run(load)
+
+
+@commands.command("sync")
+def sync(
+    what: Annotated[list[str], typer.Argument(metavar="top|season|MAL_ID...")],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many titles of `top`.")] = 25,
+    year: Annotated[int | None, typer.Option(min=1900, max=2100, help="The year of `season`.")] = None,
+    season: Annotated[Season | None, typer.Option(help="The season of `season`; now by default.")] = None,
+) -> None:
+    """Fetch titles from MyAnimeList, as jobs; needs no running worker."""
+    from app.services.jobs.follow import follow
+    from app.tasks import performer
+    from app.utils.progress import progress
+
+    for word in what:
+        if word not in {"top", "season"} and not (word.isdecimal() and 0 < int(word) < 2**31):
+            raise typer.BadParameter(f"{word} is neither top, season nor an id of MyAnimeList")
+
+    async def fetch(services: "Container") -> int:
+        failed = 0
+        for word in what:
+            job = await _request(services, word, limit, year, season)
+            with progress(job.key) as report:
+                ended = await follow(services.jobs, job.id, performer(services), report)
+            say(f"{ended.key} {ended.status}" + (f": {ended.error}" if ended.error else ""))
+            failed += ended.status == "failed"
+        return 1 if failed else 0
+
+    run(fetch)
+
+
+async def _request(
+    services: "Container", word: str, limit: int, year: int | None, season: Season | None
+) -> EnqueuedJob:
+    if word == "top":
+        return await services.sync.request_top(limit, owner_id=None)
+    if word == "season":
+        return await services.sync.request_season(year, season, owner_id=None)
+    return await services.sync.request_anime(int(word), owner_id=None)

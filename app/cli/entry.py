@@ -1,0 +1,57 @@
+"""Every command under one name, and how an expected failure ends: in one line on stderr."""
+
+import signal
+import sys
+
+import typer
+
+from app.cli import catalog, jobs, programs, users
+from app.cli.ground import complain
+from app.config import SettingsError
+
+cli = typer.Typer(
+    help="AniSync: the backend that anime trackers are built on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    programs.up,
+    programs.api,
+    programs.worker,
+    programs.scheduler,
+    programs.migrate,
+    programs.doctor,
+):
+    cli.command()(command)
+cli.add_typer(catalog.commands, name="catalog")
+cli.add_typer(users.commands, name="users")
+cli.add_typer(jobs.commands, name="jobs")
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        cli()
+    except SettingsError as error:
+        complain(f"anisync: {error}")
+        sys.exit(2)
+    except _expected_failures() as error:
+        complain("anisync: " + "; ".join([str(error), *_field_faults(error)]))
+        sys.exit(1)
+
+
+def _expected_failures() -> tuple[type[Exception], ...]:
+    """Imported only when something failed, so that `--help` stays quick."""
+    from app.errors import AppError
+    from app.utils.database import DatabaseUnavailable
+    from app.utils.embedded import EmbeddedError
+    from app.utils.migrations import LoginRefused, SchemaNotReady
+    from app.utils.serving import CannotListen
+
+    return AppError, CannotListen, DatabaseUnavailable, EmbeddedError, LoginRefused, SchemaNotReady
+
+
+def _field_faults(error: Exception) -> list[str]:
+    fields = (getattr(error, "details", None) or {}).get("fields", {})
+    return [f"{name}: {' '.join(texts)}" for name, texts in fields.items()]

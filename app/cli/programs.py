@@ -1,0 +1,164 @@
+"""Commands that run the product, all of it or one program; and those that look after its ground."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.ground import complain, environment, prepare, say, with_servers
+from app.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.utils.embedded import EmbeddedServers
+    from app.utils.supervisor import Program
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
+
+
+def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Run everything on this machine: PostgreSQL, Valkey, API, worker and scheduler."""
+    from app.utils.programs import own_program, when_answering
+    from app.utils.serving import address_of, listen
+
+    settings = load_settings()
+    with ExitStack() as stack:
+        stack.enter_context(_alone(settings.anisync_home))
+        listener = stack.enter_context(listen(host, port))
+        url = address_of(listener)
+        say(f"AniSync starts in {settings.anisync_home.resolve()}")
+        settings, servers = stack.enter_context(with_servers(settings))
+        asyncio.run(prepare(settings))
+        told = stack.enter_context(environment(settings))
+        if "demo_user" not in settings.model_fields_set:
+            told["DEMO_USER"] = "true"
+        programs = [
+            own_program("API", told, "api", "--fd", str(listener.fileno()), fd=listener.fileno()),
+            own_program("worker", told, "worker"),
+            own_program("scheduler", told, "scheduler"),
+        ]
+        when_answering(f"{url}/health/live", lambda: _announce(url))
+        _supervise(programs, told, servers, listener)
+    say("AniSync has stopped")
+
+
+def api(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of processes.")] = 1,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Serve the HTTP API."""
+    from app.utils.programs import own_program
+    from app.utils.serving import listen, serve
+    from app.utils.supervisor import end_with_supervisor
+
+    settings = _complete(load_settings())
+    end_with_supervisor()
+    if fd is not None:
+        serve("app.main:app", socket.socket(fileno=fd))
+        return
+    with listen(host, port) as listener:
+        asyncio.run(prepare(settings))
+        if workers == 1:
+            serve("app.main:app", listener)
+            return
+        with environment(settings) as told:
+            arguments = ("api", "--fd", str(listener.fileno()))
+            programs = [
+                own_program(f"API {number}", told, *arguments, fd=listener.fileno())
+                for number in range(1, workers + 1)
+            ]
+            _supervise(programs, told, None, listener)
+
+
+def worker() -> None:
+    """Run background jobs."""
+    _run_program("app.worker")
+
+
+def scheduler() -> None:
+    """Start periodic work; two at once do no harm."""
+    _run_program("app.scheduler")
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from app.utils import migrations
+
+    say(str(asyncio.run(migrations.upgrade(load_settings().database))))
+
+
+def doctor() -> None:
+    """Check settings, database, migrations, Redis and upstreams, and say what is wrong."""
+    from app.services.diagnosis import diagnose
+
+    settings = load_settings()
+    say("ok    settings")
+    with with_servers(settings) as (settings, servers):
+        if servers is not None and servers.owner:
+            asyncio.run(prepare(settings))
+        findings = asyncio.run(diagnose(settings))
+    for finding in findings:
+        say(f"{finding.state:<5} {finding.subject}: {finding.text}")
+    raise typer.Exit(1 if any(finding.state == "bad" for finding in findings) else 0)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Refuse a second `up` of the same home."""
+    from app.utils.embedded.sharing import exclusive
+
+    home.mkdir(parents=True, mode=0o700, exist_ok=True)
+    with exclusive(home / "up.lock") as first:
+        if not first:
+            place = home.resolve()
+            complain(f"anisync: AniSync is up already in {place}: stop it, or set another ANISYNC_HOME.")
+            raise typer.Exit(1)
+        yield
+
+
+def _complete(settings: Settings) -> Settings:
+    """Fail on what only `up` can do without."""
+    _ = settings.database, settings.redis, settings.secret
+    return settings
+
+
+def _supervise(
+    programs: "list[Program]",
+    told: dict[str, str],
+    servers: "EmbeddedServers | None",
+    listener: socket.socket,
+) -> None:
+    from app.utils.embedded.upkeep import Upkeep
+    from app.utils.programs import forget_metrics_of
+    from app.utils.supervisor import Supervisor
+
+    Supervisor(
+        programs,
+        say=say,
+        tend=Upkeep(servers, say) if servers else lambda: None,
+        on_exit=lambda pid: forget_metrics_of(pid, told),
+        on_stop=listener.close,
+    ).run()
+
+
+def _announce(url: str) -> None:
+    say(f"AniSync is up at {url}")
+    say(f"  API and its documentation: {url}/docs")
+    say("  stop it with Ctrl-C")
+
+
+def _run_program(module: str) -> None:
+    """Run the ``main`` of a module that stands beside this one, which may not import it."""
+    import importlib
+
+    from app.utils.supervisor import end_with_supervisor
+
+    _complete(load_settings())
+    end_with_supervisor()
+    importlib.import_module(module).main()

@@ -1,0 +1,32 @@
+"""Seeing one job through to its end, for a caller who waits for it."""
+
+import asyncio
+from collections.abc import Callable
+
+from app.schemas.jobs import JobState
+from app.services.jobs.queue import JobService
+from app.services.jobs.run import Perform
+
+_LOOK_EVERY = 0.3  # seconds
+
+
+async def follow(
+    jobs: JobService, job_id: int, perform: Perform, report: Callable[[int, int | None], None]
+) -> JobState:
+    """Run the job here unless a worker has it, and return its state once it is over.
+
+    Cancelled, it gives the job back, for a worker to take up.
+    """
+    attempt: asyncio.Task[None] | None = None
+    try:
+        while (state := await jobs.get(job_id)).status in {"queued", "running"}:
+            report(state.done, state.total)
+            if state.status == "queued" and (attempt is None or attempt.done()):
+                attempt = asyncio.create_task(jobs.run(job_id, perform))
+            await asyncio.sleep(_LOOK_EVERY)
+        report(state.done, state.total)
+        return state
+    finally:
+        if attempt is not None:
+            attempt.cancel()
+            await asyncio.wait([attempt])

@@ -1,0 +1,71 @@
+"""Programs of our own that run beside each other: command lines, shared metrics, when one answers."""
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.utils.supervisor import Program
+
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def own_program(name: str, environment: Mapping[str, str], *arguments: str, fd: int | None = None) -> Program:
+    """A command of our own command line; it inherits the open file ``fd``."""
+    root = str(Path(__file__).parents[2])
+    # -P keeps a package `app` of the working directory out
+    command = [sys.executable, "-P", "-m", "app.cli", *arguments]
+    return Program(name, command, {**environment, "PYTHONPATH": root}, pass_fds=() if fd is None else (fd,))
+
+
+@contextmanager
+def meeting_place_of_metrics(folder: Path) -> Iterator[dict[str, str]]:
+    """The variable that makes several processes count into one place, a fresh one."""
+    for left in folder.glob("metrics-*"):
+        if not _alive(int(left.name.split("-")[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    place = tempfile.mkdtemp(prefix=f"metrics-{os.getpid()}-", dir=folder)
+    try:
+        yield {_METRICS: place}
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def forget_metrics_of(pid: int, environment: Mapping[str, str]) -> None:
+    """Drop what only a living process can mean, once it has ended."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid, environment[_METRICS])  # type: ignore[no-untyped-call]
+
+
+def when_answering(url: str, then: Callable[[], None]) -> None:
+    """Call ``then``, in a thread, once the URL answers; its socket is open and keeps the question."""
+
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask() -> None:
+        while True:
+            try:
+                with direct.open(url, timeout=120):
+                    break
+            except OSError:
+                time.sleep(0.2)
+        then()
+
+    threading.Thread(target=ask, name="when-answering", daemon=True).start()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

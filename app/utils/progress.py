@@ -1,0 +1,51 @@
+"""How far long work is: a bar on a terminal, plain lines elsewhere; always on stderr."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+_EVERY = 5.0  # seconds between two plain lines
+
+
+class Report(Protocol):
+    """Told how much is done, of how much where that is known, and what else is worth a word."""
+
+    def __call__(self, done: int, total: int | None, note: str = "") -> None: ...
+
+
+@contextmanager
+def progress(title: str, *, to: TextIO | None = None) -> Iterator[Report]:
+    to = to or sys.stderr
+    with _bar(title, to) if to.isatty() else _lines(title, to) as report:
+        yield report
+
+
+@contextmanager
+def _bar(title: str, to: TextIO) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(file=to)) as bar:
+        task = bar.add_task(title, total=None)
+
+        def report(done: int, total: int | None, note: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{title} {note}".rstrip())
+
+        yield report
+
+
+@contextmanager
+def _lines(title: str, to: TextIO) -> Iterator[Report]:
+    told_at = time.monotonic()
+
+    def report(done: int, total: int | None, note: str = "") -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= _EVERY:
+            told_at = time.monotonic()
+            share = f"{100 * done // total} %" if total else str(done)
+            print(f"{title}: {share} {note}".rstrip(), file=to, flush=True)
+
+    yield report

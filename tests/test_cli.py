@@ -1,0 +1,237 @@
+"""The command line: exit codes, one line for what is wrong, and work on given servers."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.container import Container
+from app.schemas.jobs import ForgetJobs, SyncAnime
+from tests.fixtures.processes import ROOT
+
+SECRET = "a secret of tests, longer than 32 bytes"
+
+
+async def anisync(*arguments: str, cwd: Path, **environment: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command that knows only these settings."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.cli", *arguments,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+@pytest.fixture
+def given(settings: Settings) -> dict[str, str]:
+    """The variables that lead a command to the servers of the test."""
+    return {
+        "DATABASE_URL": settings.database,
+        "REDIS_URL": settings.redis,
+        "SECRET_KEY": SECRET,
+        "ANISYNC_HOME": str(settings.anisync_home),
+        "JIKAN_BASE_URL": settings.jikan_base_url,
+        "ANILIST_BASE_URL": settings.anilist_base_url,
+        "ANILIBRIA_BASE_URL": settings.anilibria_base_url,
+        "MANGADEX_BASE_URL": settings.mangadex_base_url,
+    }
+
+
+async def test_help_names_every_command(tmp_path: Path) -> None:
+    code, output, _ = await anisync("--help", cwd=tmp_path)
+    assert code == 0
+    for name in ("up", "api", "worker", "scheduler", "migrate", "doctor", "jobs", "catalog", "users"):
+        assert f" {name} " in output
+
+
+def test_help_is_quick() -> None:
+    """Nothing heavy is imported before a command needs it."""
+    script = (
+        "import sys, app.cli; print(*sorted({'sqlalchemy', 'alembic', 'fastapi', 'httpx', 'redis', 'uvicorn'}"
+    )
+    script += " & set(sys.modules)))"
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [("api", "DATABASE_URL"), ("worker", "REDIS_URL"), ("scheduler", "SECRET_KEY")],
+)
+async def test_a_missing_setting_is_one_line(
+    tmp_path: Path, given: dict[str, str], command: str, missing: str
+) -> None:
+    del given[missing]
+    code, output, errors = await anisync(command, cwd=tmp_path, **given)
+    assert (code, output) == (2, "")
+    assert errors.startswith(f"anisync: {missing} is not set: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "value"),
+    [
+        ("up", "SECRET_KEY", "short"),
+        ("api", "JWT_SECRET", "another secret of tests, longer than 32 bytes"),
+        ("doctor", "ALLOWED_ORIGINS", "*"),
+        ("worker", "ALGORITHM", "none"),
+        ("migrate", "DATABASE_URL", "mysql://localhost/x"),
+    ],
+)
+async def test_a_bad_setting_is_one_line_that_names_it(
+    tmp_path: Path, given: dict[str, str], command: str, name: str, value: str
+) -> None:
+    code, _, errors = await anisync(command, cwd=tmp_path, **{**given, name: value})
+    assert code == 2
+    assert name in errors
+    assert errors.count("\n") == 1
+
+
+async def test_a_taken_port_is_one_line(tmp_path: Path, given: dict[str, str]) -> None:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    code, _, errors = await anisync("api", "--port", str(port), cwd=tmp_path, **given)
+    server.close()
+    assert code == 1
+    assert errors == f"anisync: Port {port} on 127.0.0.1 is taken: choose another one with --port.\n"
+
+
+async def test_migrate_says_where_it_is(
+    tmp_path: Path, given: dict[str, str], empty_database_url: str
+) -> None:
+    code, output, _ = await anisync("migrate", cwd=tmp_path, **{**given, "DATABASE_URL": empty_database_url})
+    assert code == 0
+    assert output.startswith("database clone_")
+    code, again, _ = await anisync("migrate", cwd=tmp_path, **{**given, "DATABASE_URL": empty_database_url})
+    assert (code, again) == (0, output)
+
+
+async def test_without_auto_migrate_an_empty_database_is_refused(
+    tmp_path: Path, given: dict[str, str], empty_database_url: str
+) -> None:
+    refused = {**given, "DATABASE_URL": empty_database_url, "AUTO_MIGRATE": "false"}
+    for command in ("api", "worker", "scheduler", "up"):
+        arguments = (command, "--port", "0") if command in {"api", "up"} else (command,)
+        code, _, errors = await anisync(*arguments, cwd=tmp_path, **refused)
+        assert code == 1, command
+        assert "revision none, wanted" in errors
+        assert "run `anisync migrate`" in errors
+
+
+async def test_doctor_finds_everything_in_order(tmp_path: Path, given: dict[str, str]) -> None:
+    code, output, _ = await anisync("doctor", cwd=tmp_path, **given)
+    lines = output.splitlines()
+    assert code == 0
+    assert lines[0] == "ok    settings"
+    assert lines[1].startswith("ok    database: PostgreSQL ")
+    assert lines[2].startswith("ok    migrations: database clone_")
+    assert lines[3].startswith("ok    redis: ")
+    assert lines[4].startswith("weak  jikan: http://127.0.0.1:9/v4 does not answer")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/x"},
+            "bad   database: PostgreSQL is not reachable",
+        ),
+        ({"REDIS_URL": "redis://127.0.0.1:9/0"}, "bad   redis: not reachable"),
+    ],
+)
+async def test_doctor_says_what_is_wrong(
+    tmp_path: Path, given: dict[str, str], changes: dict[str, str], told: str
+) -> None:
+    code, output, _ = await anisync("doctor", cwd=tmp_path, **{**given, **changes})
+    assert code == 1
+    assert told in output
+
+
+async def test_doctor_misses_the_schema(
+    tmp_path: Path, given: dict[str, str], empty_database_url: str
+) -> None:
+    code, output, _ = await anisync("doctor", cwd=tmp_path, **{**given, "DATABASE_URL": empty_database_url})
+    assert code == 1
+    assert "bad   migrations: " in output
+    assert "run `anisync migrate`" in output
+
+
+async def test_doctor_is_refused_by_the_database(tmp_path: Path, given: dict[str, str]) -> None:
+    absent = given["DATABASE_URL"].replace("@/clone_", "@/absent_")
+    code, output, _ = await anisync("doctor", cwd=tmp_path, **{**given, "DATABASE_URL": absent})
+    assert code == 1
+    assert 'bad   database: PostgreSQL refuses us: database "absent_' in output
+
+
+async def test_jobs_are_listed_and_retried(
+    tmp_path: Path, given: dict[str, str], container: Container
+) -> None:
+    await container.jobs.submit(SyncAnime(mal_id=21))
+    forgotten = await container.jobs.submit(ForgetJobs())
+    code, output, _ = await anisync("jobs", "list", cwd=tmp_path, **given)
+    assert code == 0
+    assert output.splitlines()[0].split() == [str(forgotten.id), "queued", "-", "jobs.forget"]
+    assert output.splitlines()[1].split()[1:] == ["queued", "-", "anime.sync:21"]
+    assert output.splitlines()[2] == "2 of 2 jobs"
+
+    code, output, _ = await anisync("jobs", "list", "--status", "failed", cwd=tmp_path, **given)
+    assert (code, output) == (0, "0 of 0 jobs\n")
+
+    code, _, errors = await anisync("jobs", "retry", str(forgotten.id), cwd=tmp_path, **given)
+    assert code == 1
+    assert errors == "anisync: Only a failed job can be retried; this one is queued.\n"
+
+    async with container.db.transaction() as tx:
+        connection = await tx.session.connection()
+        await connection.exec_driver_sql("update jobs set status = 'failed', finished_at = now()")
+    code, output, _ = await anisync("jobs", "retry", str(forgotten.id), cwd=tmp_path, **given)
+    assert (code, output) == (0, f"{forgotten.id} jobs.forget is queued\n")
+
+
+async def test_an_account_is_created_once(
+    tmp_path: Path, given: dict[str, str], container: Container
+) -> None:
+    who = ("--username", "Mio", "--email", "mio@example.org", "--password", "a long enough one", "--admin")
+    code, output, _ = await anisync("users", "create", *who, cwd=tmp_path, **given)
+    assert code == 0
+    assert output.startswith("created admin Mio with id ")
+    account = await container.accounts.get(int(output.split()[-1]))
+    assert (account.username, account.email, account.role) == ("Mio", "mio@example.org", "admin")
+
+    code, _, errors = await anisync("users", "create", *who, cwd=tmp_path, **given)
+    assert (code, errors) == (1, "anisync: This name or e-mail is taken.\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "told"),
+    [
+        ({"--username": "a b c"}, 2, "--username"),
+        ({"--email": "nobody"}, 2, "--email"),
+        ({"--password": "short"}, 2, "--password"),
+        ({"--password": "password"}, 1, "password: This is one of the first passwords"),
+    ],
+)
+async def test_a_bad_account_is_refused(
+    tmp_path: Path, given: dict[str, str], changes: dict[str, str], code: int, told: str
+) -> None:
+    options = {
+        "--username": "mio",
+        "--email": "mio@example.org",
+        "--password": "a long enough one",
+        **changes,
+    }
+    arguments = [part for option in options.items() for part in option]
+    ended, _, errors = await anisync("users", "create", *arguments, cwd=tmp_path, **given)
+    assert ended == code
+    assert told in errors
