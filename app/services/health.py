@@ -10,7 +10,7 @@ from app.utils.database import Database, DatabaseUnavailable
 from app.utils.redis import REDIS_FAULTS
 from app.utils.single_look import SingleLook
 
-_WITHIN = 0.8  # seconds for all looks together
+WITHIN = 0.8  # seconds for all looks together
 
 
 class HealthService:
@@ -25,7 +25,7 @@ class HealthService:
 
     async def check(self) -> Health:
         """Look at both at once; what does not answer within a second is down."""
-        schema, redis = await asyncio.gather(self._schema_look.ask(_WITHIN), self._redis_look.ask(_WITHIN))
+        schema, redis = await asyncio.gather(self._schema_look.ask(WITHIN), self._redis_look.ask(WITHIN))
         return Health(schema=schema or self._unreachable(), redis=bool(redis))
 
     async def close(self) -> None:
