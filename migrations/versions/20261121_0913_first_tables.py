@@ -25,12 +25,12 @@ create function anime_search_text(
     title text, title_english text, title_japanese text, title_russian text, synonyms text[]
 ) returns text
 language sql immutable parallel safe
-return regexp_replace(
+return replace(
     E'\n ' || replace(
         search_fold(concat_ws(E'\n', title, title_english, title_japanese, title_russian,
                               array_to_string(synonyms, E'\n'))),
         E'\n', E' \n ') || E' \n',
-    '[ \t\r]+', ' ', 'g')
+    '  ', ' ')
 """
 
 # A LIKE pattern for text that holds this word; every character of it stands for itself.
@@ -48,7 +48,8 @@ create function search_typos(word text) returns text[]
 language sql immutable strict parallel safe
 return (
     with folded as (select search_fold(word) as w),
-         cut as (select left(w, n) as a, substr(w, n + 1) as b from folded, generate_series(0, length(w)) as n)
+         cut as (select left(w, n) as a, substr(w, n + 1) as b
+                 from folded, generate_series(0, length(w) - 1) as n)
     select array_agg(distinct '% ' || near || '%')
     from cut, unnest(array[
         a || '_' || substr(b, 2),
@@ -56,7 +57,6 @@ return (
         a || substr(b, 2),
         a || substr(b, 2, 1) || left(b, 1) || substr(b, 3)
     ]) as near
-    where b <> ''
 )
 """
 

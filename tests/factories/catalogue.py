@@ -12,8 +12,10 @@ from typing import Any
 
 import asyncpg
 
-GENRES = ("Action", "Adventure", "Comedy", "Drama", "Fantasy", "Romance", "Sci-Fi", "Slice of Life", "Horror",
-          "Mystery", "Sports", "Supernatural", "Suspense", "Ecchi", "Gourmet", "Girls Love", "Erotica")  # fmt: skip
+GENRES = (
+    "Action", "Adventure", "Comedy", "Drama", "Fantasy", "Romance", "Sci-Fi", "Slice of Life", "Horror",
+    "Mystery", "Sports", "Supernatural", "Suspense", "Ecchi", "Gourmet", "Girls Love", "Erotica",
+)  # fmt: skip
 THEMES = ("Music", "School", "Mecha", "Historical", "Parody", "Space", "Isekai", "Time Travel", "Villainess")
 DEMOGRAPHICS = ("Kids", "Shounen", "Seinen", "Shoujo", "Josei")
 SYLLABLES = (
@@ -36,8 +38,10 @@ SYLLABLES = (
 )
 KANA = "アイウエオカキクケコサシスセソタチツテトナニヌネノ"
 CYRILLIC = ("тень", "город", "ветер", "клинок", "звезда", "сердце", "дракон", "песня", "время", "школа")
-WORDS = ("hero", "story", "world", "girl", "city", "night", "war", "school", "secret", "friend", "dream", "king",
-         "travels", "finds", "fights", "saves", "loses", "the", "a", "of", "and", "with", "in", "after")  # fmt: skip
+WORDS = (
+    "hero", "story", "world", "girl", "city", "night", "war", "school", "secret", "friend", "dream", "king",
+    "travels", "finds", "fights", "saves", "loses", "the", "a", "of", "and", "with", "in", "after",
+)  # fmt: skip
 STATUS = {"Finished Airing": "finished", "Cancelled": "finished", "Currently Airing": "airing",
           "Not yet aired": "upcoming"}  # fmt: skip
 
@@ -166,8 +170,10 @@ def read_titles(shared: Path) -> Iterator[Title]:
             yield title
 
 
-_SAME = ("mal_id", "anilist_id", "title", "title_english", "title_japanese", "title_russian", "type", "season",
-         "year", "synopsis", "image_url", "aired_from", "aired_to")  # fmt: skip
+_SAME = (
+    "mal_id", "anilist_id", "title", "title_english", "title_japanese", "title_russian", "type", "season",
+    "year", "synopsis", "image_url", "aired_from", "aired_to",
+)  # fmt: skip
 _POSITIVE = ("episodes", "score", "scored_by", "rank", "popularity", "members")
 
 
