@@ -5,6 +5,7 @@ import os
 import structlog
 
 from app.config import Settings
+from app.utils.supervisor import end_with_parent
 
 pytest_plugins = [
     "tests.fixtures.servers",
@@ -26,3 +27,6 @@ structlog.configure(
     ],
     logger_factory=structlog.stdlib.LoggerFactory(),
 )
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker would finish its test after the run was killed
+    end_with_parent(os.getppid(), grace=0)

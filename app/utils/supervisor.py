@@ -182,15 +182,19 @@ def end_with_supervisor(grace: float = 20.0) -> None:
     The gentle signal comes from the kernel; this is for a program that does not heed it.
     """
     parent = os.environ.get(_PARENT)
-    if parent is None:
-        return
+    if parent is not None:
+        end_with_parent(int(parent), grace)
+
+
+def end_with_parent(parent: int, grace: float) -> None:
+    """End this process ``grace`` seconds after ``parent`` has ceased to be its parent."""
 
     def watch() -> None:
-        while os.getppid() == int(parent):
-            time.sleep(1)
+        while os.getppid() == parent:
+            time.sleep(0.5)
         if sys.platform != "linux":
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(grace)
         os._exit(1)
 
-    threading.Thread(target=watch, name="end-with-supervisor", daemon=True).start()
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
