@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 from sqlalchemy import event, exc, text
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from app.utils.pool import CountedPool
 
 T = TypeVar("T")
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 AfterCommit = Callable[[], Awaitable[None]]
 
 _IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is trusted
@@ -102,6 +103,19 @@ class Database:
         with _translated():
             async with self._reader.connect() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[Driver]:
+        """A connection beneath SQLAlchemy, in autocommit: a third of the cost, for the hottest reads."""
+        with _translated():
+            pooled = await self.engine.raw_connection()
+            driver: Driver = pooled.driver_connection  # type: ignore[assignment]
+            try:
+                yield driver
+            finally:
+                if driver.is_closed():
+                    pooled.invalidate()
+                pooled.close()
 
     async def scalar(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """The first column of the first row of one reading statement."""
