@@ -5,7 +5,7 @@ import json
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -100,7 +100,10 @@ class Settings(BaseSettings):
     @field_validator("anilibria_base_url")
     @classmethod
     def _check_urls(cls, urls: str) -> str:
-        return ",".join(_http_url(url) for url in _listed(urls))
+        checked = [_http_url(url) for url in _listed(urls)]
+        if not checked:
+            raise ValueError("names no address")
+        return ",".join(checked)
 
     @field_validator("database_url")
     @classmethod
@@ -130,18 +133,25 @@ class Settings(BaseSettings):
             raise ValueError("SECRET_KEY and JWT_SECRET are both set and differ: keep one of them")
         secret = first or second
         if secret and len(secret.get_secret_value().encode()) < 32 and not self.debug:
-            raise ValueError("SECRET_KEY is shorter than 32 bytes: make one with `openssl rand -hex 32`")
+            name = "SECRET_KEY" if first else "JWT_SECRET"
+            raise ValueError(f"{name} is shorter than 32 bytes: make one with `openssl rand -hex 32`")
         self.secret_key = secret
 
     def _join_database(self) -> None:
         if self.database_url or not self.db_host:
             return
-        missing = [name for name in ("db_name", "db_user") if getattr(self, name) is None]
+        missing = [name.upper() for name in ("db_name", "db_user") if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"DB_HOST is set, so {' and '.join(missing).upper()} must be set too")
+            raise ValueError(f"DB_HOST is set, so {' and '.join(missing)} must be set too")
         password = self.db_password.get_secret_value() if self.db_password else ""
         login = quote(self.db_user or "", safe="") + (f":{quote(password, safe='')}" if password else "")
-        self.database_url = f"postgresql+asyncpg://{login}@{self.db_host}:{self.db_port}/{self.db_name}"
+        name = quote(self.db_name or "", safe="")
+        if self.db_host.startswith("/"):  # the folder of a unix socket
+            place = f"/{name}?host={quote(self.db_host, safe='')}&port={self.db_port}"
+        else:
+            host = f"[{self.db_host}]" if ":" in self.db_host else self.db_host
+            place = f"{host}:{self.db_port}/{name}"
+        self.database_url = f"postgresql+asyncpg://{login}@{place}"
 
     @property
     def secret(self) -> str:
@@ -171,6 +181,8 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError("; ".join(_explain(fault) for fault in error.errors())) from None
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f".env cannot be read as UTF-8 text: {error}") from None
 
 
 def _explain(fault: Any) -> str:
@@ -192,7 +204,7 @@ def _listed(value: Any) -> Any:
 
 
 def _origin(origin: str) -> str:
-    if origin == "*":
+    if "*" in origin:
         raise ValueError("`*` cannot be allowed, since requests carry credentials: list the exact origins")
     if origin.endswith("/"):
         warnings.warn(f"ALLOWED_ORIGINS: the trailing slash of {origin} was dropped.", stacklevel=2)
@@ -200,7 +212,7 @@ def _origin(origin: str) -> str:
     parts = urlsplit(origin)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
         raise ValueError(f"{origin!r} is not an origin like https://app.example.org")
-    return origin
+    return origin.lower()
 
 
 def _http_url(url: str) -> str:
@@ -211,8 +223,25 @@ def _http_url(url: str) -> str:
     return url
 
 
+# What libpq understands in a URL and asyncpg takes too, by the name that asyncpg has for it.
+_URL_OPTIONS = {"sslmode": "ssl", "ssl": "ssl", "host": "host", "port": "port"}
+_TLS_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+
 def _asyncpg_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("use postgresql://user:password@host:5432/name")
-    return f"postgresql+asyncpg://{rest}"
+    place, _, query = rest.partition("?")
+    options = [_url_option(name, value) for name, value in parse_qsl(query, keep_blank_values=True)]
+    return f"postgresql+asyncpg://{place}" + (f"?{urlencode(options, safe='/')}" if options else "")
+
+
+def _url_option(name: str, value: str) -> tuple[str, str]:
+    if name not in _URL_OPTIONS:
+        raise ValueError(
+            f"take {name} out: of the options in a URL only {', '.join(_URL_OPTIONS)} are understood"
+        )
+    if _URL_OPTIONS[name] == "ssl" and value not in _TLS_MODES:
+        raise ValueError(f"{name} is one of {', '.join(sorted(_TLS_MODES))}")
+    return _URL_OPTIONS[name], value
