@@ -10,6 +10,8 @@ from app.utils.metrics import POOL_CONNECTIONS, POOL_LIMIT, POOL_WAITING
 class CountedPool(AsyncAdaptedQueuePool):
     """Knows how many callers wait for a connection, or for one to be opened."""
 
+    _sqla_logger_namespace = "sqlalchemy.pool.CountedPool"  # as quiet as the library's own
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.waiting = 0
