@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
@@ -16,9 +16,11 @@ class Report(Protocol):
 
 
 @contextmanager
-def progress(title: str, *, to: TextIO | None = None) -> Iterator[Report]:
+def progress(
+    title: str, *, to: TextIO | None = None, now: Callable[[], float] = time.monotonic
+) -> Iterator[Report]:
     to = to or sys.stderr
-    with _bar(title, to) if to.isatty() else _lines(title, to) as report:
+    with _bar(title, to) if to.isatty() else _lines(title, to, now) as report:
         yield report
 
 
@@ -38,13 +40,13 @@ def _bar(title: str, to: TextIO) -> Iterator[Report]:
 
 
 @contextmanager
-def _lines(title: str, to: TextIO) -> Iterator[Report]:
-    told_at = time.monotonic()
+def _lines(title: str, to: TextIO, now: Callable[[], float]) -> Iterator[Report]:
+    told_at = now()
 
     def report(done: int, total: int | None, note: str = "") -> None:
         nonlocal told_at
-        if time.monotonic() - told_at >= _EVERY:
-            told_at = time.monotonic()
+        if now() - told_at >= _EVERY:
+            told_at = now()
             share = f"{100 * done // total} %" if total else str(done)
             print(f"{title}: {share} {note}".rstrip(), file=to, flush=True)
 

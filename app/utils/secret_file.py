@@ -2,14 +2,14 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
 def read_or_make_secret(path: Path) -> str:
     """The secret in ``path``; safe when several processes ask for it first at the same time."""
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
             file.flush()
@@ -19,6 +19,6 @@ def read_or_make_secret(path: Path) -> str:
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            os.unlink(draft)
     path.chmod(0o600)
     return path.read_text().strip()

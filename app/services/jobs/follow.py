@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 
 from app.schemas.jobs import JobState
 from app.services.jobs.queue import JobService
 from app.services.jobs.run import Perform
 
 _LOOK_EVERY = 0.3  # seconds
+_LOOKS_A_SWEEP = 10
 
 
 async def follow(
@@ -15,14 +17,17 @@ async def follow(
 ) -> JobState:
     """Run the job here unless a worker has it, and return its state once it is over.
 
-    Cancelled, it gives the job back, for a worker to take up.
+    It needs neither worker nor scheduler. Cancelled, it gives the job back, for a worker to take up.
     """
     attempt: asyncio.Task[None] | None = None
+    looks = count()
     try:
         while (state := await jobs.get(job_id)).status in {"queued", "running"}:
             report(state.done, state.total)
             if state.status == "queued" and (attempt is None or attempt.done()):
                 attempt = asyncio.create_task(jobs.run(job_id, perform))
+            if next(looks) % _LOOKS_A_SWEEP == 0:
+                await jobs.sweep()  # whoever ran it may have died
             await asyncio.sleep(_LOOK_EVERY)
         report(state.done, state.total)
         return state
