@@ -55,11 +55,13 @@ def _tenths(value: int) -> float:
     return value / 10
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
-Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Note = Annotated[Text, StringConstraints(max_length=10_000)]
-Tag = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Url = Annotated[Text, StringConstraints(max_length=2000, pattern=r"^https?://")]
+# The bounds of a text stand before its check: behind a function pydantic would not see the stripped text.
+_stored = AfterValidator(_no_nul)
+Text = Annotated[str, _stored]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _stored]
+Note = Annotated[str, StringConstraints(max_length=10_000), _stored]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _stored]
+Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://"), _stored]
 PartialDate = Annotated[
     str,
     AfterValidator(_partial_date),

@@ -6,18 +6,15 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, ConfigDict
 
 from app.api.batch import BatchDraft
-from app.api.deps import Page, Services, page_headers, requires
+from app.api.deps import CurrentUser, Page, Services, page_headers
 from app.api.preconditions import IfMatch, entry_etag
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
-from app.schemas.domain.accounts import Principal
 from app.schemas.domain.library import EntryStatus
 from app.schemas.fields import Id
 from app.services.library import ListFilter, Operation, Target
 
 router = APIRouter(prefix="/users/me/list", tags=["list"])
 
-Reader = Annotated[Principal, requires("read:content")]
-Writer = Annotated[Principal, requires("write:content")]
 AnimeId = Annotated[Id, Path()]
 Sort = Literal[
     "created", "-created", "updated", "-updated", "title", "-title", "score", "-score",
@@ -41,7 +38,7 @@ class ListQuery(Page):
 
 @router.get("", response_model=list[EntryOut | TombstoneOut])
 async def list_entries(
-    query: Annotated[ListQuery, Query()], user: Reader, services: Services, request: Request
+    query: Annotated[ListQuery, Query()], user: CurrentUser, services: Services, request: Request
 ) -> Response:
     """The list, newest first."""
     page = await services.library.list_anime(
@@ -52,7 +49,7 @@ async def list_entries(
 
 
 @router.post("", status_code=201)
-async def add_entry(body: EntryIn, user: Writer, services: Services, response: Response) -> EntryOut:
+async def add_entry(body: EntryIn, user: CurrentUser, services: Services, response: Response) -> EntryOut:
     """Put a title on the list."""
     target = Target(anime_id=body.anime_id, mal_id=body.mal_id)
     entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN)
@@ -62,7 +59,7 @@ async def add_entry(body: EntryIn, user: Writer, services: Services, response: R
 
 
 @router.post("/batch")
-async def batch(body: BatchIn, user: Writer, services: Services) -> BatchOut:
+async def batch(body: BatchIn, user: CurrentUser, services: Services) -> BatchOut:
     """Up to 500 operations; each has a result, and one that fails stops no other."""
     draft = BatchDraft(body)
     outcomes = await services.library.batch(user.user_id, draft.operations, origin=_ORIGIN)
@@ -70,7 +67,7 @@ async def batch(body: BatchIn, user: Writer, services: Services) -> BatchOut:
 
 
 @router.get("/{anime_id}")
-async def get_entry(anime_id: AnimeId, user: Reader, services: Services, response: Response) -> EntryOut:
+async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services, response: Response) -> EntryOut:
     """One entry; its ETag is what If-Match wants."""
     entry = await services.library.get(user.user_id, Target(anime_id=anime_id))
     response.headers["ETag"] = entry_etag(entry)
@@ -81,7 +78,7 @@ async def get_entry(anime_id: AnimeId, user: Reader, services: Services, respons
 async def edit_entry(
     anime_id: AnimeId,
     body: EntryPatch,
-    user: Writer,
+    user: CurrentUser,
     services: Services,
     response: Response,
     if_match: IfMatch,
@@ -94,14 +91,14 @@ async def edit_entry(
 
 
 @router.delete("/{anime_id}", status_code=204)
-async def delete_entry(anime_id: AnimeId, user: Writer, services: Services, if_match: IfMatch) -> None:
+async def delete_entry(anime_id: AnimeId, user: CurrentUser, services: Services, if_match: IfMatch) -> None:
     """Take a title off the list; another device hears of it through ``updated_since``."""
     await services.library.delete(user.user_id, Target(anime_id=anime_id), origin=_ORIGIN, versions=if_match)
 
 
 @router.get("/{anime_id}/history")
 async def history(
-    anime_id: AnimeId, page: Annotated[Page, Query()], user: Reader, services: Services
+    anime_id: AnimeId, page: Annotated[Page, Query()], user: CurrentUser, services: Services
 ) -> list[ChangeOut]:
     """What changed, from where and when, newest first."""
     changes = await services.library.history(user.user_id, anime_id, limit=page.limit, offset=page.start)
@@ -109,7 +106,7 @@ async def history(
 
 
 @router.post("/{anime_id}/undo")
-async def undo(anime_id: AnimeId, user: Writer, services: Services) -> EntryOut | None:
+async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> EntryOut | None:
     """Take back the last change; null where that took the title off the list."""
     entry = await services.library.undo(user.user_id, anime_id)
     return None if entry is None else EntryOut.of(entry)

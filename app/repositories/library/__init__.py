@@ -2,7 +2,7 @@
 
 from app.repositories.library.changes import ChangeRepository, NewChange
 from app.repositories.library.entries import EntryRepository, NewEntry
-from app.repositories.library.pages import LIST_SORTS, EntryPage, EntryPages, ListFilter
+from app.repositories.library.pages import LIST_SORTS, EntryPage, EntryPages, ItemFilter, ListFilter
 
 __all__ = [
     "LIST_SORTS",
@@ -10,6 +10,7 @@ __all__ = [
     "EntryPage",
     "EntryPages",
     "EntryRepository",
+    "ItemFilter",
     "ListFilter",
     "NewChange",
     "NewEntry",

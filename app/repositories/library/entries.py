@@ -19,7 +19,7 @@ _ENTRY = ", ".join(
 _SUBJECT = """
     e.media_type, e.anime_id, coalesce(e.mal_id, a.mal_id) as mal_id,
     coalesce(e.anilist_id, a.anilist_id) as anilist_id, coalesce(e.title, a.title) as shown_title,
-    coalesce(e.cover_url, a.image_url) as image_url, a.score as anime_score, a.episodes,
+    coalesce(e.cover_url, a.image_url) as image_url, a.score as anime_score, a.type as anime_type, a.episodes,
     a.status = 'finished' as is_finished
 """
 
@@ -78,7 +78,8 @@ class EntryRepository:
         rows = await self._session.execute(
             text(
                 """
-                select id, mal_id, anilist_id, title, image_url, score, episodes, status = 'finished' as done
+                select id, mal_id, anilist_id, title, image_url, score, type, episodes,
+                       status = 'finished' as done
                 from anime
                 where id = any(cast(:anime_ids as int[])) or mal_id = any(cast(:mal_ids as int[]))
                    or anilist_id = any(cast(:anilist_ids as int[]))
@@ -95,6 +96,7 @@ class EntryRepository:
                 title=row.title,
                 image_url=row.image_url,
                 score=row.score,
+                format=row.type,
                 total=row.episodes,
                 is_finished=bool(row.done),
             )
@@ -213,6 +215,7 @@ def entry_of(row: Row[Any]) -> Entry:
             title=row.shown_title,
             image_url=row.image_url,
             score=row.anime_score,
+            format=row.anime_type,
             total=row.episodes,
             is_finished=bool(row.is_finished),
         ),

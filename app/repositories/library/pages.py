@@ -1,5 +1,6 @@
 """Entries ready to be sent: pages and single ones as JSON, each in one statement."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.schemas.domain.library import EntryStatus
+from app.schemas.domain.library import EntryCount, EntryStatus, MediaType
 
 
 def _instant(column: str) -> str:
@@ -27,6 +28,18 @@ json_build_object(
         'image_url', coalesce(a.image_url, e.cover_url), 'score', a.score,
         'episodes', coalesce(a.episodes, e.max_progress)))
 """
+_ITEM = f"""
+json_build_object(
+    'id', e.id, 'title', coalesce(e.title, a.title), 'type', e.media_type,
+    'source', coalesce(e.source, 'anisync'), 'cover_url', coalesce(e.cover_url, a.image_url),
+    'status', case e.status when 'plan_to_watch' then 'planning'
+        when 'watching' then case e.media_type when 'manga' then 'reading' else 'watching' end
+        else e.status end,
+    'progress', e.progress, 'max_progress', coalesce(e.max_progress, a.episodes),
+    'anilist_id', coalesce(e.anilist_id, a.anilist_id), 'mal_id', coalesce(e.mal_id, a.mal_id),
+    'format', coalesce(e.format, a.type), 'site_url', e.site_url,
+    'updated_at', {_instant("e.updated_at")})
+"""
 _TOMBSTONE = f"""
 json_build_object('anime_id', t.anime_id, 'deleted', true, 'updated_at', {_instant("t.deleted_at")})
 """
@@ -41,6 +54,7 @@ LIST_SORTS = {
     "started": "e.started_at",
     "finished": "e.finished_at",
 }
+ITEM_SORTS = {"updated_at": "e.updated_at", "title": "lower(coalesce(e.title, a.title))"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,16 @@ class ListFilter:
     status: EntryStatus | None = None
     updated_since: datetime | None = None
     sort: str = "-created"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """``q`` is looked for in the title, in any case; ``sort`` is a key of ``ITEM_SORTS``, ``-`` before it."""
+
+    media_type: MediaType | None = None
+    status: EntryStatus | None = None
+    q: str | None = None
+    sort: str = "-updated_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +102,51 @@ class EntryPages:
             values["since"] = wanted.updated_since
         where = " and ".join(conditions)
         if wanted.updated_since is None:
-            return await self._page(_live_page(where, wanted.sort), values)
+            return await self._page(_live_page(CORE_ENTRY, where, LIST_SORTS, wanted.sort), values)
         return await self._page(_changed_page(where), values)
 
-    async def find_anime(self, user_id: int, anime_id: int) -> tuple[int, int, bytes] | None:
-        """``(entry id, version, JSON)`` of the person's entry of a title."""
-        row = (
-            await self._connection.execute(
-                text(
-                    f"""
-                    select e.id, e.version, {CORE_ENTRY}::text as body
-                    from entries e left join anime a on a.id = e.anime_id
-                    where e.user_id = :user_id and e.anime_id = :anime_id
-                    """
-                ),
-                {"user_id": user_id, "anime_id": anime_id},
-            )
-        ).first()
-        return None if row is None else (row.id, row.version, row.body.encode())
+    async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
+        """One page of all entries in the tracker's words."""
+        values: dict[str, Any] = {"user_id": user_id, "limit": limit, "offset": offset}
+        conditions = ["e.user_id = :user_id"]
+        if wanted.media_type is not None:
+            conditions.append("e.media_type = :media_type")
+            values["media_type"] = wanted.media_type
+        if wanted.status is not None:
+            conditions.append("e.status = :status")
+            values["status"] = wanted.status
+        if wanted.q:
+            conditions.append("strpos(search_fold(coalesce(e.title, a.title)), search_fold(:q)) > 0")
+            values["q"] = wanted.q
+        return await self._page(_live_page(_ITEM, " and ".join(conditions), ITEM_SORTS, wanted.sort), values)
+
+    async def count(self, user_id: int) -> list[EntryCount]:
+        """How many entries there are of each type and status."""
+        rows = await self._connection.execute(
+            text(
+                """
+                select media_type, status, count(*) as number from entries
+                where user_id = :user_id group by media_type, status
+                """
+            ),
+            {"user_id": user_id},
+        )
+        return [EntryCount(row.media_type, row.status, row.number) for row in rows]
 
     async def _page(self, sql: str, values: dict[str, Any]) -> EntryPage:
         row = (await self._connection.execute(text(sql), values)).one()
         return EntryPage(row.body.encode(), row.total)
 
 
-def _live_page(where: str, sort: str) -> str:
-    key = LIST_SORTS[sort.removeprefix("-")]
+def _live_page(shape: str, where: str, sorts: Mapping[str, str], sort: str) -> str:
+    key = sorts[sort.removeprefix("-")]
     direction = "desc" if sort.startswith("-") else "asc"
+    of = "from entries e left join anime a on a.id = e.anime_id"
     return f"""
     select coalesce('[' || string_agg(body, ',') || ']', '[]') as body,
-           (select count(*) from entries e where {where}) as total
+           (select count(*) {of} where {where}) as total
     from (
-        select {CORE_ENTRY}::text as body
-        from entries e left join anime a on a.id = e.anime_id
+        select {shape}::text as body {of}
         where {where}
         order by {key} {direction} nulls last, e.id {direction}
         limit :limit offset :offset

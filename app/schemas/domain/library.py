@@ -51,6 +51,7 @@ class Subject:
     title: str | None = None
     image_url: str | None = None
     score: float | None = None
+    format: str | None = None
     total: int | None = None
     is_finished: bool = False
 
@@ -82,3 +83,12 @@ class EntryChange:
     before: EntryState | None
     after: EntryState | None
     changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCount:
+    """How many entries share a type and a status."""
+
+    media_type: MediaType
+    status: EntryStatus
+    number: int

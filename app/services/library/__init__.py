@@ -1,6 +1,6 @@
 """A person's list: every write to it goes through one engine, one entry or five hundred at a time."""
 
-from app.repositories.library import ListFilter
+from app.repositories.library import ItemFilter, ListFilter
 from app.services.library.desk import (
     AlreadyOnList,
     NotOnList,
@@ -14,6 +14,7 @@ from app.services.library.service import LibraryService
 
 __all__ = [
     "AlreadyOnList",
+    "ItemFilter",
     "LibraryService",
     "ListFilter",
     "NotOnList",

@@ -27,7 +27,10 @@ class UnknownTitle(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which entry is meant: one of a catalogue title, one by its own id, or one of a title not known yet."""
+    """Which entry is meant: of a catalogue title, by its own id, or of a ``subject`` that may be unknown.
+
+    A subject whose ids the catalogue knows is linked to the title there.
+    """
 
     anime_id: int | None = None
     mal_id: int | None = None
@@ -87,9 +90,15 @@ async def apply(
     """Carry out the operations in order, in a fixed number of statements however many they are."""
     entries, changes = EntryRepository(tx), ChangeRepository(tx)
     targets = [operation.target for operation in operations]
+    named = [target.subject for target in targets if target.subject and target.subject.media_type == "anime"]
     subjects = await entries.subjects(
         anime_ids={target.anime_id for target in targets if target.anime_id is not None},
-        mal_ids={target.mal_id for target in targets if target.mal_id is not None},
+        mal_ids={
+            mal_id
+            for mal_id in [*(target.mal_id for target in targets), *(subject.mal_id for subject in named)]
+            if mal_id is not None
+        },
+        anilist_ids={subject.anilist_id for subject in named if subject.anilist_id is not None},
     )
     desk = _Desk(subjects, today)
     desk.lay_out(
@@ -109,8 +118,13 @@ class _Desk:
 
     def __init__(self, subjects: Sequence[Subject], today: str) -> None:
         self._today = today
-        self._subjects = {subject.anime_id: subject for subject in subjects}
-        self._by_mal_id = {subject.mal_id: subject for subject in subjects if subject.mal_id is not None}
+        self._subjects: dict[int | None, Subject] = {subject.anime_id: subject for subject in subjects}
+        self._by_mal_id: dict[int | None, Subject] = {
+            subject.mal_id: subject for subject in subjects if subject.mal_id
+        }
+        self._by_anilist_id: dict[int | None, Subject] = {
+            subject.anilist_id: subject for subject in subjects if subject.anilist_id
+        }
         self._slots: dict[int, _Slot] = {}
         self._by_entry_id: dict[int, _Slot] = {}
         self._steps: list[_Step] = []
@@ -140,20 +154,24 @@ class _Desk:
             if target.entry_id not in self._by_entry_id:
                 raise NotOnList
             return self._by_entry_id[target.entry_id]
-        if target.subject is not None and target.subject.anime_id is None:
-            return _Slot(target.subject, None, None)
         subject = self._subject(target)
         if subject.anime_id is None:
-            raise UnknownTitle
+            return _Slot(subject, None, None)
         return self._slots.setdefault(subject.anime_id, _Slot(subject, None, None))
 
     def _subject(self, target: Target) -> Subject:
-        anime_id = target.subject.anime_id if target.subject is not None else target.anime_id
-        if anime_id is not None and anime_id in self._subjects:
-            return self._subjects[anime_id]
-        if target.mal_id is not None and target.mal_id in self._by_mal_id:
-            return self._by_mal_id[target.mal_id]
-        raise UnknownTitle
+        given = target.subject
+        if given is not None:
+            return self._known(given) or given
+        found = self._subjects.get(target.anime_id) or self._by_mal_id.get(target.mal_id)
+        if found is None:
+            raise UnknownTitle
+        return found
+
+    def _known(self, given: Subject) -> Subject | None:
+        if given.media_type == "manga":
+            return None
+        return self._by_mal_id.get(given.mal_id) or self._by_anilist_id.get(given.anilist_id)
 
     def _add(self, slot: _Slot, operation: Operation) -> None:
         if slot.state is not None:

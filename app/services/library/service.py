@@ -1,10 +1,18 @@
 """A person's list: reading pages of it, and writing to it in one transaction a call."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from app.repositories.library import ChangeRepository, EntryPage, EntryPages, EntryRepository, ListFilter
-from app.schemas.domain.library import Entry, EntryChange
+from app.repositories.library import (
+    ChangeRepository,
+    EntryPage,
+    EntryPages,
+    EntryRepository,
+    ItemFilter,
+    ListFilter,
+)
+from app.schemas.domain.library import Entry, EntryChange, EntryCount
 from app.services.library.desk import NotOnList, Operation, Outcome, Target, Versions, apply
 from app.services.library.undo import last_change, take_back
 from app.utils.clock import Clock, utc_now
@@ -21,6 +29,15 @@ class LibraryService:
     async def list_anime(self, user_id: int, wanted: ListFilter, *, limit: int, offset: int) -> EntryPage:
         async with self._db.reader() as connection:
             return await EntryPages(connection).list_anime(user_id, wanted, limit=limit, offset=offset)
+
+    async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
+        """All entries, manga and titles of one's own included, in the tracker's words."""
+        async with self._db.reader() as connection:
+            return await EntryPages(connection).list_items(user_id, wanted, limit=limit, offset=offset)
+
+    async def count(self, user_id: int) -> list[EntryCount]:
+        async with self._db.reader() as connection:
+            return await EntryPages(connection).count(user_id)
 
     async def get(self, user_id: int, target: Target) -> Entry:
         """Raises ``NotOnList``."""
@@ -45,6 +62,11 @@ class LibraryService:
     ) -> None:
         """Raises ``NotOnList``, ``PreconditionFailed``."""
         await self._one(user_id, Operation("delete", target, versions=versions), origin)
+
+    async def discard(self, user_id: int, target: Target, *, origin: str) -> None:
+        """Like :meth:`delete`, but what is not there is no error."""
+        with suppress(NotOnList):
+            await self.delete(user_id, target, origin=origin)
 
     async def batch(self, user_id: int, operations: Sequence[Operation], *, origin: str) -> list[Outcome]:
         """All in one transaction; one that fails says so in its outcome and stops no other."""

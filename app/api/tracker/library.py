@@ -1,0 +1,85 @@
+"""The tracker page's library: the same entries, manga and titles of one's own included."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import ConfigDict, Field
+
+from app.api.deps import CurrentUser, Page, Services, page_headers
+from app.schemas.fields import Text
+from app.schemas.tracker.library import (
+    AnyStatus,
+    AnyType,
+    ItemDeletedOut,
+    ItemIn,
+    ItemOut,
+    ItemPatch,
+    SummaryOut,
+)
+from app.services.library import ItemFilter, Operation, Target
+
+router = APIRouter(prefix="/api/library", tags=["tracker: library"])
+
+ItemId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_ORIGIN = "tracker"
+_EVERYTHING = 2**31 - 1
+
+
+class ItemQuery(Page):
+    """Without ``limit`` everything is answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = _EVERYTHING
+    type: AnyType | None = None
+    status: AnyStatus | None = None
+    q: Annotated[Text | None, Field(max_length=100)] = None
+    sort: Literal["updated_at", "-updated_at", "title", "-title"] = "-updated_at"
+
+    def wanted(self) -> ItemFilter:
+        return ItemFilter(media_type=self.type, status=self.status, q=self.q, sort=self.sort)
+
+
+@router.get("/items", response_model=list[ItemOut])
+async def list_items(
+    query: Annotated[ItemQuery, Query()], user: CurrentUser, services: Services, request: Request
+) -> Response:
+    """Everything on the list, the latest change first."""
+    page = await services.library.list_items(
+        user.user_id, query.wanted(), limit=query.limit, offset=query.start
+    )
+    headers = page_headers(request, query, page.total)
+    return Response(page.body, headers=headers, media_type="application/json")
+
+
+@router.post("/items")
+async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> ItemOut:
+    """Add a title; one that the catalogue knows by its ids is linked to it."""
+    target = Target(subject=body.subject())
+    return ItemOut.of(await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN))
+
+
+@router.get("/items/{item_id}")
+async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
+    """One item."""
+    return ItemOut.of(await services.library.get(user.user_id, Target(entry_id=item_id)))
+
+
+@router.patch("/items/{item_id}")
+async def edit_item(item_id: ItemId, body: ItemPatch, user: CurrentUser, services: Services) -> ItemOut:
+    """Change what was sent and is not null."""
+    operation = Operation("update", Target(entry_id=item_id), body.sent())
+    return ItemOut.of(await services.library.edit(user.user_id, operation, origin=_ORIGIN))
+
+
+@router.delete("/items/{item_id}")
+async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemDeletedOut:
+    """Take an item off the list; one that is not there is no error."""
+    await services.library.discard(user.user_id, Target(entry_id=item_id), origin=_ORIGIN)
+    return ItemDeletedOut()
+
+
+@router.get("/summary")
+async def summarize(user: CurrentUser, services: Services) -> SummaryOut:
+    """Counts by type and by status."""
+    return SummaryOut.of(await services.library.count(user.user_id))

@@ -1,0 +1,156 @@
+"""Library items as the tracker page reads and writes them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, Subject
+from app.schemas.fields import Count, Id, Line, Url
+from app.schemas.words import TrackerStatus, entry_status, tracker_status
+
+
+def _status(word: Any) -> Any:
+    status = entry_status(word) if isinstance(word, str) else None
+    if status is None:
+        raise ValueError("use planning, watching, reading, completed, dropped or on_hold")
+    return status
+
+
+def _type(word: Any) -> Any:
+    return word.casefold() if isinstance(word, str) else word
+
+
+AnyStatus = Annotated[
+    EntryStatus,
+    BeforeValidator(_status),
+    WithJsonSchema({"type": "string", "examples": ["planning", "CURRENT", "Reading/Watching"]}),
+]
+AnyType = Annotated[
+    MediaType,
+    BeforeValidator(_type),
+    WithJsonSchema({"type": "string", "pattern": "^(?i:anime|manga)$", "examples": ["anime", "MANGA"]}),
+]
+
+
+class ItemOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": 7,
+                "title": "Cowboy Bebop",
+                "type": "anime",
+                "source": "anilist",
+                "cover_url": None,
+                "status": "watching",
+                "progress": 13,
+                "max_progress": 26,
+                "anilist_id": 1,
+                "mal_id": 1,
+                "format": "TV",
+                "site_url": "https://anilist.co/anime/1",
+                "updated_at": "2026-11-20T21:05:11Z",
+            }
+        }
+    )
+
+    id: int
+    title: str
+    type: MediaType
+    source: str
+    cover_url: str | None
+    status: TrackerStatus
+    progress: int
+    max_progress: int | None
+    anilist_id: int | None
+    mal_id: int | None
+    format: str | None
+    site_url: str | None
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, entry: Entry) -> "ItemOut":
+        state, subject = entry.state, entry.subject
+        return cls.model_construct(
+            id=entry.id,
+            title=state.title or subject.title or "",
+            type=subject.media_type,
+            source=state.source or "anisync",
+            cover_url=state.cover_url or subject.image_url,
+            status=tracker_status(state.status, subject.media_type),
+            progress=state.progress,
+            max_progress=entry.total,
+            anilist_id=subject.anilist_id,
+            mal_id=subject.mal_id,
+            format=state.format or subject.format,
+            site_url=state.site_url,
+            updated_at=entry.updated_at,
+        )
+
+
+class ItemIn(BaseModel):
+    """``status`` in any case, AniList's words and the page's labels too."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: Line
+    type: AnyType
+    source: Line
+    cover_url: Url | None = None
+    status: AnyStatus = "plan_to_watch"
+    progress: Count = 0
+    max_progress: Id | None = None
+    anilist_id: Id | None = None
+    mal_id: Id | None = None
+    format: Line | None = None
+    site_url: Url | None = None
+
+    def subject(self) -> Subject:
+        return Subject(media_type=self.type, mal_id=self.mal_id, anilist_id=self.anilist_id, title=self.title)
+
+    def sent(self) -> Mapping[str, Any]:
+        fields = (self.model_fields_set & _STATE_FIELDS) | {"status"}
+        return {name: getattr(self, name) for name in fields}
+
+
+class ItemPatch(BaseModel):
+    """What is not sent, or null, stays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: Line | None = None
+    source: Line | None = None
+    cover_url: Url | None = None
+    status: AnyStatus | None = None
+    progress: Count | None = None
+    max_progress: Id | None = None
+    format: Line | None = None
+    site_url: Url | None = None
+
+    def sent(self) -> Mapping[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+
+_STATE_FIELDS = frozenset(ItemPatch.model_fields)
+
+
+class ItemDeletedOut(BaseModel):
+    ok: bool = True
+
+
+class SummaryOut(BaseModel):
+    """How many items there are of each type and each status, zeros included."""
+
+    total: int
+    by_type: dict[MediaType, int]
+    by_status: dict[TrackerStatus, int]
+
+    @classmethod
+    def of(cls, counts: Sequence[EntryCount]) -> "SummaryOut":
+        by_type: dict[MediaType, int] = {"anime": 0, "manga": 0}
+        by_status: dict[TrackerStatus, int] = dict.fromkeys(get_args(TrackerStatus), 0)
+        for count in counts:
+            by_type[count.media_type] += count.number
+            by_status[tracker_status(count.status, count.media_type)] += count.number
+        return cls(total=sum(by_type.values()), by_type=by_type, by_status=by_status)

@@ -1,0 +1,48 @@
+"""Words of other services for the status of an entry, in any case and spelling."""
+
+import re
+from typing import Literal
+
+from app.schemas.domain.library import EntryStatus, MediaType
+
+# AniList, MyAnimeList (words and numbers), Kitsu, Shikimori, and the labels of the tracker page.
+_STATUSES: dict[EntryStatus, tuple[str, ...]] = {
+    "watching": (
+        "watching", "reading", "current", "repeating", "rewatching", "rereading", "reading watching",
+        "watching reading", "1",
+    ),
+    "completed": ("completed", "complete", "finished", "2"),
+    "on_hold": ("on hold", "onhold", "paused", "3"),
+    "dropped": ("dropped", "4"),
+    "plan_to_watch": ("plan to watch", "plan to read", "planning", "planned", "ptw", "ptr", "6"),
+}  # fmt: skip
+_STATUS_OF = {word: status for status, words in _STATUSES.items() for word in words}
+_AGAIN = frozenset(("repeating", "rewatching", "rereading"))
+
+TrackerStatus = Literal["planning", "watching", "reading", "completed", "dropped", "on_hold"]
+_TRACKER: dict[EntryStatus, TrackerStatus] = {
+    "watching": "watching",
+    "completed": "completed",
+    "plan_to_watch": "planning",
+    "dropped": "dropped",
+    "on_hold": "on_hold",
+}
+
+
+def entry_status(word: str) -> EntryStatus | None:
+    """Our word for theirs; None where nobody knows it."""
+    return _STATUS_OF.get(_plain(word))
+
+
+def says_again(word: str) -> bool:
+    """Whether their word means that the title is being seen once more."""
+    return _plain(word) in _AGAIN
+
+
+def tracker_status(status: EntryStatus, media_type: MediaType) -> TrackerStatus:
+    """The word of the tracker page."""
+    return "reading" if (status, media_type) == ("watching", "manga") else _TRACKER[status]
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[^a-z0-9]+", " ", word.casefold()).strip()

@@ -1,0 +1,152 @@
+"""The tracker's library over HTTP, and that it is the same list as the core's."""
+
+from typing import Any
+
+import httpx
+import pytest
+from dirty_equals import IsDatetime, IsInt, IsPartialDict
+from sqlalchemy import text
+
+from app.utils.database import Database
+from tests.fixtures.accounts import SignedIn
+
+ITEMS = "/api/library/items"
+MANGA = {"title": "Berserk", "type": "manga", "source": "mangadex"}
+
+
+@pytest.fixture
+async def bebop(database: Database) -> int:
+    async with database.transaction() as tx:
+        rows = await tx.session.execute(
+            text(
+                """
+                insert into anime (mal_id, anilist_id, title, episodes, status, type, image_url)
+                values (1, 11, 'Cowboy Bebop', 26, 'finished', 'TV', 'https://img.example/1.jpg') returning id
+                """
+            )
+        )
+        return int(rows.scalar_one())
+
+
+@pytest.fixture
+async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
+    client.headers.update(user.headers)
+    return client
+
+
+async def test_an_item_of_ones_own(mine: httpx.AsyncClient) -> None:
+    answer = await mine.post(ITEMS, json=MANGA)
+    assert answer.status_code == 200
+    item = answer.json()
+    assert item == {
+        "id": IsInt,
+        "title": "Berserk",
+        "type": "manga",
+        "source": "mangadex",
+        "cover_url": None,
+        "status": "planning",
+        "progress": 0,
+        "max_progress": None,
+        "anilist_id": None,
+        "mal_id": None,
+        "format": None,
+        "site_url": None,
+        "updated_at": IsDatetime(iso_string=True),
+    }
+    assert (await mine.get(f"{ITEMS}/{item['id']}")).json() == item
+    assert (await mine.get(ITEMS)).json() == [item]
+
+
+@pytest.mark.parametrize("ids", [{"mal_id": 1}, {"anilist_id": 11}])
+async def test_an_item_that_the_catalogue_knows_is_on_the_core_list_too(
+    mine: httpx.AsyncClient, bebop: int, ids: dict[str, int]
+) -> None:
+    given = {"title": "Kauboi Bibappu", "type": "ANIME", "source": "anilist", "status": "CURRENT", **ids}
+    item = (await mine.post(ITEMS, json=given)).json()
+    assert item == IsPartialDict(
+        title="Kauboi Bibappu", type="anime", status="watching", max_progress=26, mal_id=1, anilist_id=11
+    )
+    [entry] = (await mine.get("/users/me/list")).json()
+    assert entry == IsPartialDict(id=item["id"], anime_id=bebop, status="watching")
+    await mine.patch(f"/users/me/list/{bebop}", json={"progress": 26})
+    assert (await mine.get(f"{ITEMS}/{item['id']}")).json() == IsPartialDict(progress=26, status="completed")
+    assert (await mine.post(ITEMS, json=given)).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("planning", "planning"), ("Plan to watch", "planning"), ("PAUSED", "on_hold"),
+        ("on hold", "on_hold"), ("Reading/Watching", "reading"), ("REPEATING", "reading"),
+        ("Completed", "completed"), ("DROPPED", "dropped"), ("watching", "reading"),
+    ],
+)  # fmt: skip
+async def test_status_words_of_other_services(mine: httpx.AsyncClient, word: str, shown: str) -> None:
+    assert (await mine.post(ITEMS, json={**MANGA, "status": word})).json()["status"] == shown
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"type": "film"}, {"status": "maybe"}, {"progress": -1}, {"title": " "}, {"source": None}, {"x": 1}],
+)
+async def test_bad_items_are_refused_in_both_dialects(mine: httpx.AsyncClient, bad: dict[str, Any]) -> None:
+    answer = await mine.post(ITEMS, json={**MANGA, **bad})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == answer.json()["message"]
+    assert (await mine.get(ITEMS)).json() == []
+
+
+async def test_a_patch_keeps_what_is_null_or_absent(mine: httpx.AsyncClient) -> None:
+    item = (await mine.post(ITEMS, json={**MANGA, "max_progress": 380})).json()
+    path = f"{ITEMS}/{item['id']}"
+    assert (await mine.patch(path, json={})).json() == item
+    after = (await mine.patch(path, json={"status": None, "progress": 3})).json()
+    assert after == IsPartialDict(status="reading", progress=3, max_progress=380)
+    refused = await mine.patch(path, json={"progress": 381})
+    assert refused.status_code == 422
+    assert refused.json()["details"]["max"] == 380
+    assert (await mine.patch(f"{ITEMS}/999999", json={})).status_code == 404
+
+
+async def test_deleting_is_idempotent(mine: httpx.AsyncClient) -> None:
+    item = (await mine.post(ITEMS, json=MANGA)).json()
+    for _ in range(2):
+        answer = await mine.delete(f"{ITEMS}/{item['id']}")
+        assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert (await mine.get(f"{ITEMS}/{item['id']}")).status_code == 404
+
+
+async def test_filters_sorts_and_everything_without_a_limit(mine: httpx.AsyncClient, bebop: int) -> None:
+    for number in range(150):
+        await mine.post(ITEMS, json={**MANGA, "title": f"Volume {number:03}"})
+    await mine.post(ITEMS, json={"title": "Bebop", "type": "anime", "source": "mal", "mal_id": 1})
+
+    async def titles(**parameters: Any) -> list[str]:
+        return [item["title"] for item in (await mine.get(ITEMS, params=parameters)).json()]
+
+    assert len(await titles()) == 151
+    assert await titles(type="Anime") == ["Bebop"]
+    assert await titles(q="VOLUME 01", sort="title", limit=2, offset=1) == ["Volume 011", "Volume 012"]
+    assert len(await titles(q="%")) == 0
+    assert await titles(sort="-title", limit=1) == ["Volume 149"]
+    assert (await mine.get(ITEMS, params={"limit": 1})).headers["X-Total-Count"] == "151"
+
+
+async def test_the_summary_counts(mine: httpx.AsyncClient, bebop: int) -> None:
+    empty = (await mine.get("/api/library/summary")).json()
+    assert empty["total"] == 0
+    await mine.post(ITEMS, json={**MANGA, "status": "reading"})
+    await mine.post(ITEMS, json={"title": "Bebop", "type": "anime", "source": "mal", "mal_id": 1})
+    summary = (await mine.get("/api/library/summary")).json()
+    assert summary["total"] == 2
+    assert summary["by_type"] == {"anime": 1, "manga": 1}
+    assert summary["by_status"] == IsPartialDict(reading=1, planning=1, watching=0)
+
+
+async def test_items_of_another_do_not_exist(mine: httpx.AsyncClient, other_user: SignedIn) -> None:
+    item = (await mine.post(ITEMS, json=MANGA)).json()
+    path = f"{ITEMS}/{item['id']}"
+    assert (await mine.get(path, headers=other_user.headers)).status_code == 404
+    assert (await mine.patch(path, json={"progress": 9}, headers=other_user.headers)).status_code == 404
+    assert (await mine.delete(path, headers=other_user.headers)).json() == {"ok": True}
+    assert (await mine.get(path)).json() == item
