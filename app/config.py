@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     debug: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    # mail; without a server it goes to the log
+    smtp_url: SecretStr | None = None
+    mail_from: str = "AniSync <anisync@localhost>"
+
     # upstreams
     jikan_base_url: str = "https://api.jikan.moe/v4"
     anilist_base_url: str = "https://graphql.anilist.co"
@@ -104,6 +108,14 @@ class Settings(BaseSettings):
         if not checked:
             raise ValueError("names no address")
         return ",".join(checked)
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp_url(cls, url: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(url.get_secret_value()) if url else None
+        if parts and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+            raise ValueError("use smtp://user:password@host:587 or smtps://user:password@host:465")
+        return url
 
     @field_validator("database_url")
     @classmethod
@@ -152,6 +164,11 @@ class Settings(BaseSettings):
             host = f"[{self.db_host}]" if ":" in self.db_host else self.db_host
             place = f"{host}:{self.db_port}/{name}"
         self.database_url = f"postgresql+asyncpg://{login}@{place}"
+
+    @property
+    def upload_folder(self) -> Path:
+        """Where avatars are kept."""
+        return self.upload_dir or self.anisync_home / "uploads" / "avatars"
 
     @property
     def secret(self) -> str:

@@ -11,16 +11,23 @@ from redis.asyncio import Redis
 
 from app.broker import JobBroker
 from app.config import Settings
+from app.external.mail import Mailer
 from app.services.accounts import AccountService
+from app.services.avatars import AvatarService
 from app.services.blacklist import Blacklist
 from app.services.hashing import Hashing
 from app.services.health import HealthService
 from app.services.issuing import Issuer
 from app.services.jobs import JobQueue, JobService
 from app.services.library import LibraryService
+from app.services.mails import MailService
 from app.services.metrics import MetricsService
+from app.services.passwords import PasswordService
+from app.services.proofs import PasswordProof
 from app.services.sessions import SessionService
 from app.services.throttles import Throttles
+from app.services.tokens import TokenService
+from app.services.users import UserService
 from app.utils import migrations
 from app.utils.database import Database
 from app.utils.jwt import AccessTokens
@@ -37,12 +44,17 @@ class Container:
     db: Database
     redis: Redis
     accounts: AccountService
+    avatars: AvatarService
     health: HealthService
     jobs: JobService
     library: LibraryService
+    mails: MailService
     metrics: MetricsService
+    passwords: PasswordService
     quotas: Quotas
     sessions: SessionService
+    tokens: TokenService
+    users: UserService
 
 
 @asynccontextmanager
@@ -75,18 +87,24 @@ async def build(
         quotas, blacklist, issuer = Quotas(redis), Blacklist(redis), _issuer(settings)
         hashing = Hashing()
         stack.callback(hashing.close)
-        throttles = Throttles(db, quotas)
+        throttles, avatars = Throttles(db, quotas), AvatarService(settings.upload_folder)
+        proof, jobs = PasswordProof(db, hashing, throttles), JobService(db, queue)
         yield Container(
             settings=settings,
             db=db,
             redis=redis,
             accounts=AccountService(db, issuer, hashing, quotas, blacklist),
+            avatars=avatars,
             health=_health(stack, settings, redis),
-            jobs=JobService(db, queue),
+            jobs=jobs,
             library=LibraryService(db),
+            mails=MailService(db, _mailer(settings), base_url=settings.public_base_url),
             metrics=_metrics(stack, db),
+            passwords=PasswordService(db, hashing, proof, quotas, jobs),
             quotas=quotas,
             sessions=SessionService(db, issuer, hashing, throttles, blacklist, demo=settings.demo_user),
+            tokens=TokenService(db),
+            users=UserService(db, avatars, proof, jobs),
         )
 
 
@@ -104,6 +122,10 @@ def _metrics(stack: AsyncExitStack, db: Database) -> MetricsService:
     noting = asyncio.create_task(metrics.keep_noting())
     stack.callback(noting.cancel)
     return metrics
+
+
+def _mailer(settings: Settings) -> Mailer:
+    return Mailer(settings.smtp_url.get_secret_value() if settings.smtp_url else None, settings.mail_from)
 
 
 def _issuer(settings: Settings) -> Issuer:

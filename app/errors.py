@@ -78,6 +78,12 @@ class Conflict(AppError):
     default_message = "This clashes with what is stored."
 
 
+class Taken(Conflict):
+    """Somebody has this name or e-mail."""
+
+    default_message = "This name or e-mail is taken."
+
+
 class PreconditionFailed(AppError):
     code = "PRECONDITION_FAILED"
     status = 412

@@ -6,16 +6,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from app.api.access import guard
 from app.api.core import routers as core_routers
 from app.api.envelope import Envelope, Guard
 from app.api.gate import StartGate
+from app.api.profile_form import MAX_BODY as _MAX_PROFILE
 from app.api.surfaces import RENDERED, respond
 from app.api.tracker import routers as tracker_routers
+from app.api.visitors import flood_guard
 from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
 
-_MAX_BODY = 1024 * 1024  # bytes; a route that takes files says so itself
+_MAX_BODY = 1024 * 1024  # bytes
+_LARGER_BODIES = {("PATCH", "/users/me"): _MAX_PROFILE}
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
 _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
@@ -37,6 +41,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
         version="0.1.0",
         lifespan=lifespan if container is None else None,
         redirect_slashes=False,
+        dependencies=[flood_guard, guard],
     )
     if container is not None:
         app.state.container = container
@@ -44,7 +49,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
         app.include_router(router)
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)
-    app.add_middleware(Guard, max_body=_MAX_BODY)
+    app.add_middleware(Guard, max_body=_MAX_BODY, larger=_LARGER_BODIES)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

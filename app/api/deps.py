@@ -7,8 +7,8 @@ from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.container import Container
-from app.errors import Forbidden, Unauthenticated
-from app.schemas.domain.accounts import Permission, Principal
+from app.errors import Unauthenticated
+from app.schemas.domain.accounts import Principal
 
 MAX_OFFSET = 2**31 - 1
 
@@ -23,25 +23,18 @@ def _container(request: Request) -> Container:
 Services = Annotated[Container, Depends(_container)]
 
 
-async def _principal(services: Services, token: Annotated[str | None, Depends(_bearer)]) -> Principal:
-    if token is None:
-        raise Unauthenticated
-    return await services.accounts.authenticate(token)
-
-
 BearerToken = Annotated[str | None, Depends(_bearer)]
+
+
+def _principal(request: Request, _: BearerToken) -> Principal:
+    """Whom the guard of ``access.py`` let pass."""
+    principal: Principal | None = getattr(request.state, "principal", None)
+    if principal is None:
+        raise Unauthenticated
+    return principal
+
+
 CurrentUser = Annotated[Principal, Depends(_principal)]
-
-
-def requires(permission: Permission) -> Any:
-    """A dependency that lets only callers with ``permission`` pass and hands over who they are."""
-
-    async def check(user: CurrentUser) -> Principal:
-        if permission not in user.permissions:
-            raise Forbidden(f"This needs the permission {permission}.")
-        return user
-
-    return Depends(check)
 
 
 class Page(BaseModel):

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from random import getrandbits
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.headers import Header, careful_headers
 from app.api.routing import template_of
 from app.api.surfaces import render
 from app.errors import PayloadTooLarge
@@ -19,14 +20,15 @@ from app.utils.metrics import observe_request
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _DIGITS = 18  # of a length; more would be too large with any of them missing
+_ALIAS = "/api/users"  # answers like /users
 _GONE = 499  # counted when the client left before the answer; nobody is sent this
 
 
 class Envelope:
     """Outermost; pure ASGI, so context variables and disconnects stay as they are.
 
-    One trailing slash is dropped here, so that each route answers to both spellings without a redirect,
-    and HEAD is asked as GET and answered without the body.
+    One trailing slash is dropped here, so that each route answers to both spellings without a redirect;
+    so is the /api that some clients put before /users. HEAD is asked as GET and answered without the body.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,7 +43,7 @@ class Envelope:
         asked = dict(scope)
         asked["state"] = {**scope.get("state", {}), "request_id": request_id}
         _respell(asked)
-        answer = _Answer(send, asked["state"], headless=scope["method"] == "HEAD")
+        answer = _Answer(send, asked, headless=scope["method"] == "HEAD")
         started = time.perf_counter()
         bound = bind_contextvars(request_id=request_id)  # a third of the cost of the context manager
         try:
@@ -57,15 +59,19 @@ class Guard:
     It stands inside of CORS, so that a page of another origin may read these answers too.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body: int, larger: Mapping[tuple[str, str], int] | None = None
+    ) -> None:
         self._app = app
         self._max_body = max_body
+        self._larger = larger or {}  # by method and path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _announced(scope) > self._max_body:
+        limit = self._larger.get((scope["method"], scope["path"]), self._max_body)
+        if _announced(scope) > limit:
             await render(Request(scope), PayloadTooLarge())(scope, receive, send)
             return
         started = False
@@ -76,7 +82,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, _bounded(receive, self._max_body), watched)
+            await self._app(scope, _bounded(receive, limit), watched)
         except Exception as error:  # a bug becomes a 500 that keeps the connection
             log.error("request.crashed", method=scope["method"], path=scope["path"], exc_info=error)
             if started:
@@ -90,24 +96,27 @@ class _Answer:
     Whatever the request's state holds as ``answer_headers`` by then is among them, also on a failure.
     """
 
-    def __init__(self, send: Send, state: Mapping[str, Any], *, headless: bool) -> None:
+    def __init__(self, send: Send, scope: Scope, *, headless: bool) -> None:
         self._send = send
-        self._state = state
+        self._scope = scope
         self._headless = headless
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
+            given = list(message.get("headers", ()))
+            message = {**message, "headers": [*given, *self._headers(given)]}
         elif self._headless and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
 
-    def _headers(self) -> Iterator[tuple[bytes, bytes]]:
-        yield b"x-request-id", self._state["request_id"].encode()
-        yield b"x-content-type-options", b"nosniff"
-        for name, value in self._state.get("answer_headers", {}).items():
+    def _headers(self, given: Iterable[Header]) -> Iterator[Header]:
+        state = self._scope["state"]
+        yield b"x-request-id", state["request_id"].encode()
+        signed = bool(_header(self._scope, b"authorization"))
+        yield from careful_headers(self._scope["path"], given, signed=signed)
+        for name, value in state.get("answer_headers", {}).items():
             yield name.lower().encode(), value.encode()
 
 
@@ -132,7 +141,9 @@ def _header(scope: Scope, wanted: bytes) -> bytes:
 def _respell(scope: MutableMapping[str, Any]) -> None:
     path: str = scope["path"]
     if len(path) > 1 and path.endswith("/"):
-        scope["path"] = path[:-1]
+        scope["path"] = path = path[:-1]
+    if path == _ALIAS or path.startswith(f"{_ALIAS}/"):
+        scope["path"] = path.removeprefix("/api")
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
     if not scope["query_string"].isascii():  # raw bytes that a client should have escaped

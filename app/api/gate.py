@@ -4,6 +4,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.config import Settings
 from app.logs import log
+from app.services.avatars import check_folder
 from app.utils import migrations
 from app.utils.database import DatabaseUnavailable
 
@@ -29,5 +30,9 @@ class StartGate:
             state = await migrations.ensure(self._settings.database, auto=self._settings.auto_migrate)
         except _REFUSALS as error:
             return f"Not started: {error}"
+        try:
+            check_folder(self._settings.upload_folder)
+        except OSError as error:
+            return f"Not started: avatars cannot be stored, set UPLOAD_DIR to a folder of ours: {error}"
         log.info("schema.ready", database=state.database, schema=state.schema, revision=state.found)
         return None

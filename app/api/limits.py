@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from app.api.deps import Services
+from app.container import Container
 from app.errors import RateLimited
 from app.utils.addresses import address_group, client_address
 from app.utils.quotas import Quota, rate_headers
@@ -29,9 +30,14 @@ def limited(quota: Quota) -> Any:
     """A dependency that lets a client pass as often as ``quota`` allows, and tells it where it stands."""
 
     async def check(request: Request, client: ClientGroup, services: Services) -> None:
-        standing = await services.quotas.take(quota, client)
-        request.state.answer_headers = rate_headers(quota, standing)
-        if not standing.allowed:
-            raise RateLimited(retry_after=standing.reset_after)
+        await take(quota, client, request, services)
 
     return Depends(check)
+
+
+async def take(quota: Quota, client: str, request: Request, services: Container) -> None:
+    """Use the quota of the client once, tell it where it stands, and refuse it where nothing is left."""
+    standing = await services.quotas.take(quota, client)
+    request.state.answer_headers = rate_headers(quota, standing)
+    if not standing.allowed:
+        raise RateLimited(retry_after=standing.reset_after)

@@ -6,9 +6,12 @@ from typing import Any, cast
 
 from sqlalchemy import Table, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.errors import Taken
 from app.models import KnownAddressRow, UserRow
+from app.repositories.ownership import ERASED, EXPORTED
 from app.schemas.domain.accounts import Account, Role, Secrets
 from app.utils.database import Transaction
 
@@ -42,6 +45,11 @@ class AccountRepository:
         found = await self._on.execute(select(_u.id).where(func.lower(_u.email) == func.lower(email)))
         return found.one_or_none() is not None
 
+    async def find_by_email(self, email: str) -> Account | None:
+        """An account that may sign in, by its e-mail in any case."""
+        named = select(*_ACCOUNT).where(func.lower(_u.email) == func.lower(email), _u.is_active)
+        return _account((await self._on.execute(named)).one_or_none())
+
     async def find(self, user_id: int) -> Account | None:
         return _account((await self._on.execute(select(*_ACCOUNT).where(_u.id == user_id))).one_or_none())
 
@@ -54,17 +62,56 @@ class AccountRepository:
     async def find_secrets_of(self, user_id: int, *, network: str, since: datetime) -> Secrets | None:
         return await self._secrets(_u.id == user_id, network, since)
 
+    async def find_avatar(self, user_id: int) -> str | None:
+        """The avatar of an account that nobody else changes before this transaction ends."""
+        locked = select(_u.avatar).where(_u.id == user_id).with_for_update()
+        return (await self._on.execute(locked)).scalar_one_or_none()
+
+    async def list_avatars(self) -> set[str]:
+        """Every picture that an account shows."""
+        return set((await self._on.execute(select(_u.avatar).where(_u.avatar.is_not(None)))).scalars())
+
+    async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
+        """One page, oldest first, and how many there are in all."""
+        page = await self._on.execute(select(*_ACCOUNT).order_by(_u.id).limit(limit).offset(offset))
+        total = await self._on.execute(select(func.count()).select_from(_users))
+        return [Account(*row) for row in page], total.scalar_one()
+
+    async def lock_admins(self) -> set[int]:
+        """Who may administer; nobody gains or loses that before this transaction ends."""
+        admins = select(_u.id).where(_u.role == "admin", _u.is_active).order_by(_u.id).with_for_update()
+        return set((await self._on.execute(admins)).scalars())
+
+    async def delete(self, user_id: int) -> bool:
+        """Delete the account and whatever belongs to it; False where it is gone already."""
+        for statement in ERASED:
+            await self._on.execute(statement, {"user_id": user_id})
+        gone = await self._on.execute(delete(_users).where(_u.id == user_id).returning(_u.id))
+        return gone.one_or_none() is not None
+
+    async def export(self, user_id: int) -> dict[str, Any]:
+        """What the account owns, as sections of rows."""
+        sections = {}
+        for section, statement in EXPORTED.items():
+            rows = await self._on.execute(statement, {"user_id": user_id})
+            sections[section] = [dict(row._mapping) for row in rows]
+        return sections
+
     async def set_password(self, user_id: int, password_hash: str) -> None:
         await self.update(user_id, {"password_hash": password_hash})
 
     async def update(self, user_id: int, values: Mapping[str, Any]) -> Account | None:
+        """Raises :class:`Taken` where a new name or e-mail is somebody else's."""
         changed = (
             update(_users)
             .where(_u.id == user_id)
             .values(**values, updated_at=func.now())
             .returning(*_ACCOUNT)
         )
-        return _account((await self._on.execute(changed)).one_or_none())
+        try:
+            return _account((await self._on.execute(changed)).one_or_none())
+        except IntegrityError as error:
+            raise Taken from error
 
     async def note_address(self, user_id: int, network: str, now: datetime) -> None:
         """Remember that the account signed in from here."""

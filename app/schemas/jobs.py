@@ -84,6 +84,25 @@ class ForgetJobs(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class SendMail(Job):
+    """A mail about an account, to its own address unless another is given. ``nonce`` makes each one new."""
+
+    name: ClassVar[str] = "accounts.mail"
+    timeout: ClassVar[float] = 60.0
+    user_id: int
+    topic: Literal["reset", "password_changed", "email_changed"]
+    nonce: str
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TidyAccounts(Job):
+    """Delete what has run out: sessions, tokens, throttles, addresses, pictures that nobody shows."""
+
+    name: ClassVar[str] = "accounts.tidy"
+
+
+@dataclass(frozen=True, slots=True)
 class EnqueuedJob:
     """Where a request for a job led; ``created`` is False when a live job had the key already."""
 

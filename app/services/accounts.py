@@ -5,9 +5,10 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
-from app.errors import Conflict, NotFound, RateLimited, Unauthenticated
+from app.errors import RateLimited, Taken, Unauthenticated
 from app.repositories.accounts import AccountRepository
 from app.repositories.sessions import SessionRepository
+from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import Account, Principal, Role, TokenPair, Visitor
 from app.services.audit import audit
 from app.services.blacklist import Blacklist
@@ -15,18 +16,16 @@ from app.services.demo import DEMO_NAME, DEMO_PASSWORD
 from app.services.hashing import Hashing
 from app.services.issuing import Issuer
 from app.services.password_rules import check_new_password
+from app.services.tokens import PREFIX
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database, Transaction
 from app.utils.jwt import BadToken
 from app.utils.quotas import Quota, Quotas, rate_headers
+from app.utils.refresh import digest
 
 REGISTRATIONS = Quota("registrations", 60, 60)
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
-
-
-class Taken(Conflict):
-    """Somebody has this name or e-mail."""
 
 
 class AccountService:
@@ -49,6 +48,8 @@ class AccountService:
 
     async def authenticate(self, token: str) -> Principal:
         """Who the token belongs to; raises :class:`Unauthenticated` when it is not good."""
+        if token.startswith(PREFIX):
+            return await self._by_api_token(token)
         try:
             claims = self._issuer.access.read(token)
         except BadToken:
@@ -115,12 +116,17 @@ class AccountService:
                 username=DEMO_NAME, email=None, full_name="Demo", password_hash=password_hash, role="user"
             )
 
-    async def get(self, user_id: int) -> Account:
+    async def _by_api_token(self, token: str) -> Principal:
+        now = self._clock()
         async with self._db.reader() as connection:
-            account = await AccountRepository(connection).find(user_id)
-        if account is None:
-            raise NotFound("There is no such account.")
-        return account
+            found = await TokenRepository(connection).find_caller(digest(token), now)
+        if found is None:
+            raise Unauthenticated
+        caller, unnoted_id = found
+        if unnoted_id is not None:
+            async with self._db.transaction() as tx:
+                await TokenRepository(tx).note_use(unnoted_id, now)
+        return caller
 
     async def _count_registration(self, visitor: Visitor) -> None:
         standing = await self._quotas.take(REGISTRATIONS, visitor.network)
@@ -151,7 +157,7 @@ async def _insert(
             return account
         if username or (email and await accounts.has_email(email)):
             break
-    raise Taken("This name or e-mail is taken.")
+    raise Taken
 
 
 def _names_from(email: str) -> Iterator[str]:

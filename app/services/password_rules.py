@@ -9,20 +9,20 @@ SHORTEST, LONGEST = 8, 128  # characters
 _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz", "0123456789")
 _WORDS = (
     "password", "passw0rd", "p@ssword", "p@ssw0rd", "iloveyou", "sunshine", "princess", "football",
-    "baseball", "superman", "starwars", "trustno1", "whatever", "letmein1", "welcome1", "dragonball", "pokemon1",
-    "1q2w3e4r", "1q2w3e4r5t", "q1w2e3r4", "1qaz2wsx", "qazwsxedc", "zaq12wsx", "qwerty12", "qwerty123",
+    "baseball", "superman", "starwars", "trustno1", "whatever", "letmein1", "welcome1", "dragonball",
+    "pokemon1", "1q2w3e4r", "1q2w3e4r5t", "q1w2e3r4", "1qaz2wsx", "qazwsxedc", "zaq12wsx", "qwerty12", "qwerty123",
     "asdf1234", "abcd1234", "abc12345", "a1b2c3d4", "12341234", "changeme", "anisync1",
 )  # fmt: skip
 
 
-def check_new_password(password: str, *names: str | None) -> None:
+def check_new_password(password: str, *names: str | None, field: str = "password") -> None:
     """Raise :class:`Invalid` for a password that is too short, too long, or the first to be guessed.
 
     ``names`` are the user name and e-mail of its owner.
     """
     fault = _fault(password, [name for name in names if name])
     if fault is not None:
-        raise Invalid.fields({"password": [fault]})
+        raise Invalid.fields({field: [fault]})
 
 
 def _fault(password: str, names: list[str]) -> str | None:

@@ -14,7 +14,8 @@ from app.services.blacklist import Blacklist
 from app.services.demo import DEMO_NAME, DEMO_PASSWORD
 from app.services.hashing import Hashing
 from app.services.issuing import Issuer
-from app.services.throttles import Attempt, Throttles
+from app.services.proofs import KNOWN_FOR
+from app.services.throttles import Attempt, Throttles, subject_of
 from app.utils.cleaning import is_storable
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database
@@ -22,7 +23,6 @@ from app.utils.jwt import BadToken, Claims
 from app.utils.refresh import digest
 
 GRACE = timedelta(seconds=30)  # in which a spent refresh token answers its successor again
-KNOWN_FOR = timedelta(days=30)  # how long a network counts as the account's own
 
 
 class WrongCredentials(Unauthenticated):
@@ -57,7 +57,7 @@ class SessionService:
         """Begin a session by user name or e-mail. What exactly was wrong shows in nothing, time included."""
         async with self._hashing.place():
             found = await self._find(identifier.strip(), visitor)
-            subject = f"id {found.user_id}" if found else f"name {identifier.strip().lower()}"
+            subject = subject_of(found.user_id) if found else f"name {identifier.strip().lower()}"
             attempt = await self._throttles.begin(
                 subject, visitor, known_here=found is not None and found.is_known_here
             )

@@ -72,11 +72,6 @@ class Throttles:
         await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=False, cleared=pair)
         _tell(attempt.visitor, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
 
-    async def purge(self) -> None:
-        """Forget the keys whose windows are over."""
-        async with self._db.transaction() as tx:
-            await ThrottleRepository(tx).delete_expired(self._clock())
-
     async def _check_overall(self, visitor: Visitor) -> None:
         standing = await self._quotas.peek(OVERALL, "")
         if not standing.allowed:
@@ -102,6 +97,11 @@ class _StillPending(Exception):
 
 
 _UNTRIED = (PAIR, Standing(True, PAIR.limit, PAIR.limit, 0.0))
+
+
+def subject_of(user_id: int) -> str:
+    """What tries of an account are counted by."""
+    return f"id {user_id}"
 
 
 def _keys(subject: str, network: str, *, known_here: bool) -> dict[str, Quota]:

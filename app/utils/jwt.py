@@ -18,6 +18,7 @@ _TYPE = "access"
 _SKEW = 10  # seconds by which the clocks of our own machines may differ
 _LONGEST = 4096  # characters; ours have some 400
 _MAX_ID = 2**31 - 1
+_FAR = 2**33  # seconds; no instant that we sign is past it
 
 
 class BadToken(Exception):
@@ -127,11 +128,14 @@ def _is_ours(said: Mapping[str, Any]) -> bool:
 
 
 def _is_timely(said: Mapping[str, Any], now: int) -> bool:
-    times = [said.get(name) for name in ("iat", "nbf", "exp")]
-    if any(type(time) is not int for time in times):
+    iat, nbf, exp = (_whole(said.get(name)) for name in ("iat", "nbf", "exp"))
+    if iat is None or nbf is None or exp is None:
         return False
-    iat, nbf, exp = times
-    return max(iat, nbf) <= now + _SKEW and now < exp < 2**33
+    return max(iat, nbf) <= now + _SKEW and now < exp < _FAR
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None
 
 
 def _is_canonical(token: str) -> bool:

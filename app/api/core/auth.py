@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 
 from app.api.deps import BearerToken, Services
-from app.api.visitors import CurrentVisitor, flood_guard
+from app.api.visitors import CurrentVisitor
 from app.schemas.core.auth import LoginIn, LogoutIn, RefreshIn, RegisterIn, TokensOut
 
-router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[flood_guard])
+router = APIRouter(prefix="/auth", tags=["auth"])
 
 
 @router.post("/register", status_code=201)

@@ -1,14 +1,75 @@
-"""Accounts: one's own."""
+"""Accounts: one's own, those of others, and all of them for operators."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from app.api.deps import CurrentUser, Services
-from app.schemas.core.users import ProfileOut
+import orjson
+from fastapi import APIRouter, Path, Request, Response
+
+from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.profile_form import DOCUMENTED, SentChange
+from app.api.visitors import CurrentVisitor
+from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserId, UserIn, UserPatch
 
 router = APIRouter(prefix="/users", tags=["users"])
+
+AnyId = Annotated[UserId, Path()]
 
 
 @router.get("/me")
 async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
     """One's own profile."""
-    return ProfileOut.of(await services.accounts.get(user.user_id))
+    return ProfileOut.of(await services.users.get(user.user_id))
+
+
+@router.patch("/me", openapi_extra=DOCUMENTED)
+async def change_me(
+    change: SentChange, user: CurrentUser, visitor: CurrentVisitor, services: Services
+) -> ProfileOut:
+    """Change one's own profile: fields as JSON, or a form that may hold a picture as `avatar`."""
+    return ProfileOut.of(await services.users.change(user, change, visitor))
+
+
+@router.delete("/me", status_code=204)
+async def erase_me(body: EraseIn, user: CurrentUser, visitor: CurrentVisitor, services: Services) -> None:
+    """Delete one's account and everything that belongs to it, at once and for good."""
+    await services.users.erase(user, body.password, visitor)
+
+
+@router.get("/me/export")
+async def export_me(user: CurrentUser, services: Services) -> Response:
+    """Everything that the account owns, as one JSON document."""
+    owned = await services.users.export(user.user_id)
+    body = orjson.dumps(owned, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    headers = {"Content-Disposition": 'attachment; filename="anisync-account.json"'}
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get("")
+async def list_users(
+    page: Paging, services: Services, request: Request, response: Response
+) -> list[ProfileOut]:
+    """All accounts, oldest first."""
+    accounts, total = await services.users.list(limit=page.limit, offset=page.start)
+    set_page_headers(request, response, page, total)
+    return [ProfileOut.of(account) for account in accounts]
+
+
+@router.post("", status_code=201)
+async def create_user(body: UserIn, services: Services) -> ProfileOut:
+    """Make an account for somebody."""
+    return ProfileOut.of(await services.accounts.create(**dict(body)))
+
+
+@router.get("/{user_id}")
+async def get_user(user_id: AnyId, services: Services) -> PublicProfileOut:
+    """What anybody may know of an account."""
+    return PublicProfileOut.of(await services.users.get(user_id))
+
+
+@router.patch("/{user_id}")
+async def administer_user(
+    user_id: AnyId, body: UserPatch, user: CurrentUser, services: Services
+) -> ProfileOut:
+    """Give another role, close an account or open it again."""
+    account = await services.users.administer(user, user_id, role=body.role, is_active=body.is_active)
+    return ProfileOut.of(account)

@@ -6,14 +6,13 @@ from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.api.deps import CurrentUser, Services
-from app.api.visitors import CurrentVisitor, flood_guard
-from app.errors import BadRequest
+from app.api.visitors import CurrentVisitor
+from app.errors import BadRequest, Taken
 from app.schemas.core.auth import TokensOut
 from app.schemas.tracker.auth import MeOut, RegisteredOut, RegisterIn
-from app.services.accounts import Taken
 from app.services.sessions import WrongCredentials
 
-router = APIRouter(prefix="/api/auth", tags=["tracker: auth"], dependencies=[flood_guard])
+router = APIRouter(prefix="/api/auth", tags=["tracker: auth"])
 
 
 @router.post("/token")
@@ -43,4 +42,4 @@ async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services
 @router.get("/me")
 async def get_me(user: CurrentUser, services: Services) -> MeOut:
     """Who is signed in."""
-    return MeOut.of(await services.accounts.get(user.user_id))
+    return MeOut.of(await services.users.get(user.user_id))

@@ -41,7 +41,7 @@ def _username(name: str) -> str:
     return name
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     return " ".join(_storable(text).split())
 
 
@@ -51,4 +51,4 @@ Username = Annotated[
 ]
 NewPassword = Annotated[str, Field(min_length=8, max_length=128)]
 GivenPassword = Annotated[str, Field(min_length=1, max_length=1024)]
-FullName = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
+FullName = Annotated[str, Field(max_length=100), AfterValidator(one_line)]

@@ -81,6 +81,19 @@ class TokenPair:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A personal token for programs. ``hint`` is how the token begins; the rest was shown once."""
+
+    id: int
+    name: str
+    scopes: list[Permission]
+    hint: str
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     id: UUID
     device: str | None

@@ -1,0 +1,20 @@
+"""Pictures of people."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.deps import Services
+
+router = APIRouter(prefix="/media", tags=["users"])
+
+# A name is given once and its content never changes.
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+@router.get("/avatars/{file}", response_class=Response)
+async def get_avatar(file: str, request: Request, services: Services) -> Response:
+    """An avatar, by the path that a profile names."""
+    picture = await services.avatars.read(file)
+    headers = {"ETag": f'"{file}"', "Cache-Control": _FOREVER, "Content-Disposition": "inline"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(picture, headers=headers, media_type="image/webp")

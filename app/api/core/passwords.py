@@ -1,0 +1,30 @@
+"""Passwords: changing one's own, and getting a new one by mail."""
+
+from fastapi import APIRouter, Response
+
+from app.api.deps import CurrentUser, Services
+from app.api.visitors import CurrentVisitor
+from app.schemas.core.sessions import PasswordChangeIn, PasswordForgottenIn, PasswordResetIn
+
+router = APIRouter(prefix="/auth/password", tags=["auth"])
+
+
+@router.post("", status_code=204)
+async def change_password(
+    body: PasswordChangeIn, user: CurrentUser, visitor: CurrentVisitor, services: Services
+) -> None:
+    """Set a new password; every other session ends."""
+    await services.passwords.change(user, body.current_password, body.new_password, visitor)
+
+
+@router.post("/forgot", status_code=202, response_class=Response)
+async def forget_password(body: PasswordForgottenIn, visitor: CurrentVisitor, services: Services) -> Response:
+    """Have a reset token mailed, if the address is an account's; the answer is the same if not."""
+    await services.passwords.forget(body.email, visitor)
+    return Response(status_code=202)
+
+
+@router.post("/reset", status_code=204)
+async def reset_password(body: PasswordResetIn, visitor: CurrentVisitor, services: Services) -> None:
+    """Set a new password with a mailed token, once; every session and API token ends."""
+    await services.passwords.reset(body.token, body.new_password, visitor)

@@ -1,0 +1,40 @@
+"""Headers that make browsers careful: on every answer, whatever made it."""
+
+from collections.abc import Iterable, Iterator
+
+Header = tuple[bytes, bytes]
+
+_ALWAYS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000"),
+)
+_NOTHING = b"default-src 'none'; frame-ancestors 'none'"
+_OWN_PAGE = (
+    b"default-src 'self'; img-src 'self' data: https:; style-src 'self' 'unsafe-inline'; "
+    b"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# Swagger's page comes with a script of its own and loads the rest from where FastAPI says.
+_DOCS = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"img-src 'self' data: https://fastapi.tiangolo.com; frame-ancestors 'none'"
+)
+_AUTH = ("/auth/", "/api/auth/")
+_NO_STORE = (b"cache-control", b"no-store")
+
+
+def careful_headers(path: str, given: Iterable[Header], *, signed: bool) -> Iterator[Header]:
+    """What an answer to ``path`` carries beside ``given``; ``signed``: somebody said who they are."""
+    names = {name.lower() for name, _ in given}
+    yield from _ALWAYS
+    if b"content-security-policy" not in names:
+        yield b"content-security-policy", _policy(path)
+    if b"cache-control" not in names and (signed or path.startswith(_AUTH)):
+        yield _NO_STORE
+
+
+def _policy(path: str) -> bytes:
+    if path == "/" or path.startswith("/assets/"):
+        return _OWN_PAGE
+    return _DOCS if path.startswith(("/docs", "/redoc")) else _NOTHING

@@ -1,0 +1,75 @@
+"""A change of one's profile, as JSON or as a form with a file."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from app.errors import Invalid, UnsupportedMedia
+from app.schemas.core.users import ProfilePatch
+from app.services.avatars import LARGEST
+from app.services.users import ProfileChange
+
+MAX_BODY = LARGEST + 64 * 1024  # bytes; the file, and what a form puts around it
+
+_FIELDS = {
+    "username": {"type": "string"},
+    "full_name": {"type": "string"},
+    "email": {"type": "string", "description": "Needs `current_password`."},
+    "current_password": {"type": "string"},
+}
+# What FastAPI cannot see in the signature.
+DOCUMENTED: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/json": {"schema": {"type": "object", "properties": _FIELDS}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {**_FIELDS, "avatar": {"type": "string", "format": "binary"}},
+                }
+            },
+        }
+    }
+}
+
+
+async def _change(request: Request) -> ProfileChange:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        return await _from_form(request)
+    body = await request.body()
+    if kind not in {"", "application/json"} and body:
+        raise UnsupportedMedia("Send JSON, or a form with the file in the field `avatar`.")
+    return _checked(await _json(request) if body else {}, None)
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return await request.json()
+    except (ValueError, RecursionError) as error:
+        raise Invalid("The body is not JSON.") from error
+
+
+async def _from_form(request: Request) -> ProfileChange:
+    async with request.form(max_files=1, max_fields=10, max_part_size=64 * 1024) as form:
+        fields: dict[str, Any] = dict(form.multi_items())
+        picture = fields.pop("avatar", None)
+        if any(isinstance(value, UploadFile) for value in fields.values()) or isinstance(picture, str):
+            raise Invalid.fields({"avatar": ["The one file of the form belongs here."]})
+        upload = await picture.read(LARGEST + 1) if isinstance(picture, UploadFile) else None
+    return _checked(fields, upload)
+
+
+def _checked(fields: Any, picture: bytes | None) -> ProfileChange:
+    try:
+        patch = ProfilePatch.model_validate(fields)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from error
+    return ProfileChange(patch.values(), picture=picture, password=patch.current_password)
+
+
+SentChange = Annotated[ProfileChange, Depends(_change)]

@@ -1,0 +1,89 @@
+"""SQL of personal API tokens."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Table, delete, func, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.models import ApiTokenRow, UserRow
+from app.schemas.domain.accounts import PERMISSIONS, ApiToken, Principal
+from app.utils.database import Transaction
+
+_tokens = cast(Table, ApiTokenRow.__table__)
+_t = _tokens.c
+_u = cast(Table, UserRow.__table__).c
+_TOKEN = [_t[name] for name in ApiToken.__dataclass_fields__]
+_USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+_CALLER = text(
+    "select t.id, t.user_id, t.scopes, t.expires_at, u.username, u.role, "
+    "t.last_used_at is null or t.last_used_at < :noted as is_due "
+    "from api_tokens t join users u on u.id = t.user_id "
+    "where t.token_hash = :token_hash and t.expires_at > :now and u.is_active"
+)
+
+
+class TokenRepository:
+    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+
+    def __init__(self, on: Transaction | AsyncConnection) -> None:
+        self._on = on.session if isinstance(on, Transaction) else on
+
+    async def find_caller(self, token_hash: bytes, now: datetime) -> tuple[Principal, int | None] | None:
+        """Who calls with this token; and its id, where it is time to note that it is used."""
+        values = {"token_hash": token_hash, "now": now, "noted": now - _USE_IS_NOTED_EVERY}
+        row = (await self._on.execute(_CALLER, values)).one_or_none()
+        if row is None:
+            return None
+        permissions = PERMISSIONS[row.role] & frozenset(row.scopes)
+        caller = Principal(row.user_id, row.username, row.role, permissions, expires_at=row.expires_at)
+        return caller, row.id if row.is_due else None
+
+    async def note_use(self, token_id: int, now: datetime) -> None:
+        unnoted = or_(_t.last_used_at.is_(None), _t.last_used_at < now)
+        await self._on.execute(update(_tokens).where(_t.id == token_id, unnoted).values(last_used_at=now))
+
+    async def count_live_for_update(self, user_id: int, now: datetime) -> int:
+        """How many tokens of the account are live; nobody else adds one before this transaction ends."""
+        await self._on.execute(select(_u.id).where(_u.id == user_id).with_for_update())
+        live = select(func.count()).where(_t.user_id == user_id, _t.expires_at > now)
+        return int((await self._on.execute(live)).scalar_one())
+
+    async def insert(
+        self,
+        user_id: int,
+        *,
+        name: str,
+        token_hash: bytes,
+        hint: str,
+        scopes: Sequence[str],
+        now: datetime,
+        expires_at: datetime,
+    ) -> ApiToken:
+        new = insert(_tokens).values(
+            user_id=user_id,
+            name=name,
+            token_hash=token_hash,
+            hint=hint,
+            scopes=list(scopes),
+            created_at=now,
+            expires_at=expires_at,
+        )
+        return ApiToken(*(await self._on.execute(new.returning(*_TOKEN))).one())
+
+    async def list_by_user(self, user_id: int, now: datetime) -> list[ApiToken]:
+        """Those that are live, the newest first."""
+        live = select(*_TOKEN).where(_t.user_id == user_id, _t.expires_at > now)
+        return [ApiToken(*row) for row in await self._on.execute(live.order_by(_t.id.desc()))]
+
+    async def delete(self, token_id: int, user_id: int) -> bool:
+        gone = delete(_tokens).where(_t.id == token_id, _t.user_id == user_id).returning(_t.id)
+        return (await self._on.execute(gone)).one_or_none() is not None
+
+    async def delete_by_user(self, user_id: int) -> None:
+        await self._on.execute(delete(_tokens).where(_t.user_id == user_id))
+
+    async def delete_expired(self, now: datetime) -> None:
+        await self._on.execute(delete(_tokens).where(_t.expires_at <= now))

@@ -1,0 +1,45 @@
+"""The password asked for once more, before something that cannot be taken back."""
+
+from datetime import timedelta
+
+from app.errors import Forbidden, NotFound
+from app.repositories.accounts import AccountRepository
+from app.schemas.domain.accounts import Visitor
+from app.services.audit import audit
+from app.services.hashing import Hashing
+from app.services.throttles import Throttles, subject_of
+from app.utils.clock import Clock, utc_now
+from app.utils.database import Database
+
+KNOWN_FOR = timedelta(days=30)  # how long a network counts as the account's own
+
+
+class PasswordProof:
+    """Throttled like signing in, so that a stolen token is no way to guess."""
+
+    def __init__(
+        self, db: Database, hashing: Hashing, throttles: Throttles, *, clock: Clock = utc_now
+    ) -> None:
+        self._db = db
+        self._hashing = hashing
+        self._throttles = throttles
+        self._clock = clock
+
+    async def check(self, user_id: int, password: str, visitor: Visitor) -> None:
+        """Return where it is the password of the account; raises :class:`Forbidden`."""
+        async with self._db.reader() as connection:
+            found = await AccountRepository(connection).find_secrets_of(
+                user_id, network=visitor.network, since=self._clock() - KNOWN_FOR
+            )
+        if found is None:
+            raise NotFound("There is no such account.")
+        async with self._hashing.place():
+            subject = subject_of(user_id)
+            attempt = await self._throttles.begin(subject, visitor, known_here=found.is_known_here)
+            verdict = await self._hashing.verify(password, found.password_hash)
+            if not verdict.matches:
+                await self._throttles.fail(attempt)
+                audit("proof.failed", user_id=user_id, address=visitor.address)
+                raise Forbidden("The password is wrong.")
+            async with self._db.transaction() as tx:
+                await self._throttles.succeed(tx, attempt)
