@@ -58,7 +58,7 @@ class Worker:
         for task in running:
             task.cancel()
         if running:
-            await asyncio.wait(running)
+            await asyncio.wait(running, timeout=_GRACE)
 
 
 async def run(settings: Settings, *, build: Build = build) -> None:

@@ -1,0 +1,90 @@
+"""The broker carries ids, whatever the state of the server."""
+
+import asyncio
+import time
+
+import pytest
+
+from app.broker import JobBroker
+from app.utils.redis import REDIS_FAULTS
+
+
+async def take(broker: JobBroker, count: int) -> list[int]:
+    messages = broker.listen()
+    try:
+        return [broker.formatter.loads(await anext(messages)).args[0] for _ in range(count)]
+    finally:
+        await messages.aclose()
+
+
+async def test_what_was_sent_before_anybody_listened_arrives_in_order(redis_url: str) -> None:
+    sender, receiver = JobBroker(redis_url), JobBroker(redis_url)
+    for job_id in (1, 2, 3):
+        await sender.send(job_id)
+    assert await sender.depth() == 3
+    assert await take(receiver, 3) == [1, 2, 3]
+    assert await sender.depth() == 0
+    for broker in (sender, receiver):
+        await broker.shutdown()
+
+
+async def test_each_message_reaches_one_of_many_listeners(redis_url: str) -> None:
+    brokers = [JobBroker(redis_url) for _ in range(3)]
+    got: list[int] = []
+
+    async def listen(broker: JobBroker) -> None:
+        async for message in broker.listen():
+            got.append(broker.formatter.loads(message).args[0])
+
+    listeners = [asyncio.create_task(listen(broker)) for broker in brokers]
+    for job_id in range(60):
+        await brokers[0].send(job_id)
+    async with asyncio.timeout(10):
+        while len(got) < 60:  # noqa: ASYNC110  # counted by three tasks
+            await asyncio.sleep(0.01)
+    for listener in listeners:
+        listener.cancel()
+    await asyncio.gather(*listeners, return_exceptions=True)
+    assert sorted(got) == list(range(60))
+    for broker in brokers:
+        await broker.shutdown()
+
+
+async def test_a_listener_waits_longer_than_any_socket_timeout(redis_url: str) -> None:
+    """redis-py's own limits are 5 s, and ours 0.25 s; the pop must outlast both."""
+    broker = JobBroker(redis_url)
+    waiting = asyncio.create_task(take(broker, 1))
+    await asyncio.sleep(6)
+    assert not waiting.done()
+    await broker.send(7)
+    assert await asyncio.wait_for(waiting, 5) == [7]
+    await broker.shutdown()
+
+
+async def test_a_listener_that_is_cancelled_ends_whenever_that_is(redis_url: str) -> None:
+    """Cancelled while it connects or sends, redis-py goes on as if nothing were, on Python 3.11."""
+    broker = JobBroker(redis_url)
+
+    async def cancelled_after(seconds: float) -> None:
+        listener = asyncio.create_task(take(broker, 1))
+        await asyncio.sleep(seconds)
+        listener.cancel()
+        done, _ = await asyncio.wait({listener}, timeout=15)
+        assert done
+        await asyncio.gather(listener, return_exceptions=True)
+
+    for _ in range(3):
+        await asyncio.gather(*(cancelled_after(step / 5000) for step in range(40)))
+    await broker.shutdown()
+
+
+async def test_without_a_server_sending_fails_and_fails_fast() -> None:
+    broker = JobBroker("redis://127.0.0.1:9/0")
+    started = time.monotonic()
+    for _ in range(50):
+        with pytest.raises(REDIS_FAULTS):
+            await broker.send(1)
+        with pytest.raises(REDIS_FAULTS):
+            await broker.depth()
+    assert time.monotonic() - started < 50 * 0.1
+    await broker.shutdown()
