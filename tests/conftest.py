@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.application",
     "tests.fixtures.accounts",
+    "tests.fixtures.failing",
     "tests.fixtures.jobs",
     "tests.standin.fixtures",
 ]

@@ -1,7 +1,8 @@
 """What every request passes through: ids on log lines, the label of its route, clients that leave."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import cast
 
 import httpx
@@ -14,6 +15,7 @@ from app.config import Settings
 from app.container import Container
 from app.logs import log
 from app.main import create_app
+from tests.fixtures.failing import opened
 
 inner = APIRouter(prefix="/inner")
 
@@ -34,11 +36,14 @@ outer.include_router(inner, prefix="/between")
 
 
 @pytest.fixture
-def application() -> FastAPI:
-    app = create_app(Settings(_env_file=None), container=cast(Container, object()))
+def application() -> Iterator[FastAPI]:
+    settings = Settings(_env_file=None)
+    app = create_app(settings, container=cast(Container, SimpleNamespace(settings=settings)))
     app.include_router(outer)
     app.include_router(outer, prefix="/api")
-    return app
+    paths = ("/between/inner/{name}", "/between/inner/files/{path}")
+    with opened(f"GET {prefix}{path}" for prefix in ("/outer", "/api/outer") for path in paths):
+        yield app
 
 
 @pytest.fixture

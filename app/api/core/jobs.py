@@ -19,7 +19,7 @@ class JobQuery(Page):
     kind: Annotated[str | None, Field(max_length=100, pattern=r"^[a-z0-9._]+$")] = None
 
 
-def _whose(user: CurrentUser) -> int | None:
+async def _whose(user: CurrentUser) -> int | None:
     return None if user.is_admin else user.user_id
 
 
