@@ -11,29 +11,40 @@ from redis.asyncio import Redis
 
 from app.broker import JobBroker
 from app.config import Settings
+from app.external.jikan.client import JIKAN, JIKAN_RATE, JikanClient
 from app.external.mail import Mailer
+from app.services.absent_titles import AbsentTitles
 from app.services.accounts import AccountService
+from app.services.arrivals import Arrivals
 from app.services.avatars import AvatarService
 from app.services.blacklist import Blacklist
+from app.services.calls import Calls
 from app.services.hashing import Hashing
 from app.services.health import HealthService
 from app.services.issuing import Issuer
+from app.services.jikan import JikanService
 from app.services.jobs import JobQueue, JobService
 from app.services.library import LibraryService
 from app.services.mails import MailService
+from app.services.mal import MalService
 from app.services.metrics import MetricsService
 from app.services.passwords import PasswordService
 from app.services.proofs import PasswordProof
+from app.services.refreshes import Refreshes
 from app.services.sessions import SessionService
+from app.services.sync import SyncService
 from app.services.throttles import Throttles
 from app.services.tokens import TokenService
 from app.services.users import UserService
 from app.utils import migrations
+from app.utils.absences import Absences
 from app.utils.database import Database
 from app.utils.jwt import AccessTokens
 from app.utils.quotas import Quotas
+from app.utils.rate_limit import SharedLimiter
 from app.utils.redis import connect_redis
 from app.utils.refresh import RefreshTokens
+from app.utils.single_flight import SingleFlight
 
 
 @dataclass(frozen=True)
@@ -46,13 +57,16 @@ class Container:
     accounts: AccountService
     avatars: AvatarService
     health: HealthService
+    jikan: JikanService
     jobs: JobService
     library: LibraryService
     mails: MailService
+    mal: MalService
     metrics: MetricsService
     passwords: PasswordService
     quotas: Quotas
     sessions: SessionService
+    sync: SyncService
     tokens: TokenService
     users: UserService
 
@@ -89,6 +103,7 @@ async def build(
         stack.callback(hashing.close)
         throttles, avatars = Throttles(db, quotas), AvatarService(settings.upload_folder)
         proof, jobs = PasswordProof(db, hashing, throttles), JobService(db, queue)
+        upstream = _around_jikan(stack, settings, db, redis, jobs, quotas, transport)
         yield Container(
             settings=settings,
             db=db,
@@ -96,16 +111,49 @@ async def build(
             accounts=AccountService(db, issuer, hashing, quotas, blacklist),
             avatars=avatars,
             health=_health(stack, settings, redis),
+            jikan=upstream.jikan,
             jobs=jobs,
             library=LibraryService(db),
             mails=MailService(db, _mailer(settings), base_url=settings.public_base_url),
+            mal=upstream.mal,
             metrics=_metrics(stack, db),
             passwords=PasswordService(db, hashing, proof, quotas, jobs),
             quotas=quotas,
             sessions=SessionService(db, issuer, hashing, throttles, blacklist, demo=settings.demo_user),
+            sync=upstream.sync,
             tokens=TokenService(db),
             users=UserService(db, avatars, proof, jobs),
         )
+
+
+@dataclass(frozen=True)
+class _AroundJikan:
+    jikan: JikanService
+    mal: MalService
+    sync: SyncService
+
+
+def _around_jikan(
+    stack: AsyncExitStack,
+    settings: Settings,
+    db: Database,
+    redis: Redis,
+    jobs: JobService,
+    quotas: Quotas,
+    transport: httpx.AsyncBaseTransport | None,
+) -> _AroundJikan:
+    limiter = SharedLimiter(JIKAN.name, JIKAN_RATE, redis)
+    client = JikanClient(settings.jikan_base_url, limiter=limiter, transport=transport)
+    stack.push_async_callback(client.close)
+    flights, refreshes = SingleFlight(redis), Refreshes(db, jobs)
+    stack.push_async_callback(flights.close)
+    stack.push_async_callback(refreshes.close)
+    calls, absent, arrivals = Calls(flights, quotas), AbsentTitles(Absences(redis, "mal")), Arrivals(db)
+    return _AroundJikan(
+        jikan=JikanService(client, redis, absent=absent, calls=calls),
+        mal=MalService(db, client, arrivals=arrivals, refreshes=refreshes, absent=absent, calls=calls),
+        sync=SyncService(db, client, jobs, arrivals=arrivals, refreshes=refreshes, absent=absent),
+    )
 
 
 def _health(stack: AsyncExitStack, settings: Settings, redis: Redis) -> HealthService:

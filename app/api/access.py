@@ -1,8 +1,4 @@
-"""Who may ask what: every route in one table, enforced in one place. What is not listed is refused.
-
-``public``: anybody. ``session``: signed in as a person; a personal API token does not do. A permission:
-whoever has it, by role, and by scope where an API token calls.
-"""
+"""Who may ask what: every route in one table, enforced in one place. What is not listed is refused."""
 
 from typing import Literal
 
@@ -14,6 +10,8 @@ from app.container import Container
 from app.errors import Forbidden, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
 
+# public: anybody. session: signed in as a person; a personal API token does not do. A permission: whoever
+# has it by role and, where an API token calls, by scope.
 Access = Literal["public", "session"] | Permission
 
 ACCESS: dict[str, Access] = {

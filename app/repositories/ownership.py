@@ -1,7 +1,4 @@
-"""What belongs to an account, table by table: what an export shows of it, and how it is erased.
-
-A table with a way to ``users`` that is missing here fails a test.
-"""
+"""What belongs to an account, table by table: what an export shows of it, and how it is erased."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +23,7 @@ class Owned:
     secret: frozenset[str] = frozenset()
 
 
+# A table with a way to ``users`` that is missing here fails a test.
 OWNED: dict[str, Owned] = {
     "users": Owned("account", by="id", secret=frozenset({"password_hash"})),
     "sessions": Owned("sessions", secret=frozenset({"refresh_hash", "spent_hash", "spent_at"})),

@@ -1,8 +1,7 @@
-"""Make a small picture of whatever is claimed to be one; a stand-alone script, confined before it decodes.
+"""Make a small WebP of an upload, from standard input to output; a script, confined before it decodes."""
 
-It reads the upload from its standard input and writes a WebP to its standard output. Decoders are where
-hostile files do their harm, so they run here: without secrets in reach, with little memory and time.
-"""
+# Decoders are where hostile files do their harm, so they run in a process of their own: without secrets
+# in reach, with little memory and time.
 
 import io
 import os

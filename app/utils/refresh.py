@@ -1,9 +1,4 @@
-"""Refresh tokens: opaque, known to be ours without a look-up, each leading to one successor.
-
-A token is the session, a secret body, and a tag that proves that we made it. The body of a successor is
-derived from its predecessor's, so whoever shows the predecessor again can be given the same successor
-although nothing readable is stored.
-"""
+"""Refresh tokens: opaque, known to be ours without a look-up, each leading to one successor."""
 
 import base64
 import hashlib
@@ -16,7 +11,12 @@ _LENGTH = 16 + _BODY + _TAG
 
 
 class RefreshTokens:
-    """Makes tokens with ``secret``; knows those of ``previous`` too, so that a secret can be replaced."""
+    """Makes tokens with ``secret``; knows those of ``previous`` too, so that a secret can be replaced.
+
+    A token is the session, a secret body, and a tag that proves that we made it. The body of a successor
+    is derived from its predecessor's, so whoever shows the predecessor again can be given the same
+    successor although nothing readable is stored.
+    """
 
     def __init__(self, secret: str, *, previous: str | None = None) -> None:
         self._keys = [_derived(key) for key in (secret, previous) if key]

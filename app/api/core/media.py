@@ -13,8 +13,11 @@ _FOREVER = "public, max-age=31536000, immutable"
 @router.get("/avatars/{file}", response_class=Response)
 async def get_avatar(file: str, request: Request, services: Services) -> Response:
     """An avatar, by the path that a profile names."""
-    picture = await services.avatars.read(file)
+    return _picture(request, file, await services.avatars.read(file))
+
+
+def _picture(request: Request, file: str, content: bytes) -> Response:
     headers = {"ETag": f'"{file}"', "Cache-Control": _FOREVER, "Content-Disposition": "inline"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(picture, headers=headers, media_type="image/webp")
+    return Response(content, headers=headers, media_type="image/webp")

@@ -1,5 +1,7 @@
 """Accounts in the words of the tracker's clients."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -7,7 +9,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 
 from app.api.deps import CurrentUser, Services
 from app.api.visitors import CurrentVisitor
-from app.errors import BadRequest, Taken
+from app.errors import AppError, BadRequest, Taken
 from app.schemas.core.auth import TokensOut
 from app.schemas.tracker.auth import MeOut, RegisteredOut, RegisterIn
 from app.services.sessions import WrongCredentials
@@ -20,22 +22,18 @@ async def issue_token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()], visitor: CurrentVisitor, services: Services
 ) -> TokensOut:
     """Sign in with the form of OAuth2's password grant, as Swagger's Authorize does."""
-    try:
+    with _as_bad_request(WrongCredentials, "Incorrect username or password"):
         tokens = await services.sessions.sign_in(form.username, form.password, visitor)
-    except WrongCredentials as error:
-        raise BadRequest("Incorrect username or password") from error
     return TokensOut.of(tokens)
 
 
 @router.post("/register")
 async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services) -> RegisteredOut:
     """Make an account."""
-    try:
+    with _as_bad_request(Taken, "Username already exists"):
         account = await services.accounts.sign_up(
             visitor, username=body.username, password=body.password, full_name=body.full_name
         )
-    except Taken as error:
-        raise BadRequest("Username already exists") from error
     return RegisteredOut.of(account)
 
 
@@ -43,3 +41,12 @@ async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services
 async def get_me(user: CurrentUser, services: Services) -> MeOut:
     """Who is signed in."""
     return MeOut.of(await services.users.get(user.user_id))
+
+
+@contextmanager
+def _as_bad_request(failure: type[AppError], message: str) -> Iterator[None]:
+    """The clients of this surface know 400 and this text where others are told 401 or 409."""
+    try:
+        yield
+    except failure as error:
+        raise BadRequest(message) from error
