@@ -1,7 +1,9 @@
 """What values from elsewhere must pass before a row may hold them."""
 
 import re
+from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 
 INT_MAX = 2**31 - 1  # what PostgreSQL's integer holds
 
@@ -32,6 +34,7 @@ def clean_int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
     return value if low <= value <= high else None
 
 
+@lru_cache(maxsize=1024)
 def minutes_of(text: str) -> float | None:
     """The length that "24 min per ep", "1 hr 55 min" or "30 sec" states, in minutes."""
     total = sum(float(number) * _MINUTES[unit.lower()] for number, unit in _LENGTH.findall(text))
@@ -43,6 +46,9 @@ def partial_date(text: str) -> str | None:
 
     A part of zeros is unknown. ``None`` where there is no such date.
     """
+    if len(text) == 10 and text[4] == text[7] == "-":  # the usual case, in a tenth of the time
+        with suppress(ValueError):
+            return date.fromisoformat(text).isoformat()
     match = _DATE.fullmatch(text.strip())
     if match is None:
         return None

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from app.errors import DumpUnreadable
 from app.external.dumps.lines import ROW_MAX
 from app.schemas.domain.dumps import DumpFault
+from app.utils.cleaning import is_storable
 
 _BETWEEN = re.compile(r"[\s,\ufeff]*")
 _COLON = re.compile(r"\s*:\s*")
@@ -32,6 +33,7 @@ class Document:
         self._at = 0
         self._line = 1
         self._ended = False
+        self._suspect = False  # once an escape or a broken byte was met
 
     def head(self) -> dict[str, Any]:
         """What stands before the rows."""
@@ -40,17 +42,17 @@ class Document:
         except ValueError as error:
             raise DumpUnreadable(f"{self._name} is no dump: {error}") from error
 
-    def rows(self) -> Iterator[tuple[int, Any]]:
-        """Line numbers with what stands there: any JSON value, or a :class:`DumpFault`."""
+    def rows(self) -> Iterator[tuple[int, Any, bool]]:
+        """Line numbers, any JSON value or a :class:`DumpFault`, and whether its text may not be storable."""
         while (start := self._next()) != "]":
             if not start:
                 raise DumpUnreadable(f"{self._name} is cut off in line {self._line}")
             line = self._line
             try:
-                yield line, self._value()
+                yield line, self._value(), self._suspect
             except ValueError as error:
                 reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                yield line, DumpFault(line, f"not JSON: {reason}")
+                yield line, DumpFault(line, f"not JSON: {reason}"), False
 
     def _head(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -128,7 +130,9 @@ class Document:
     def _more(self) -> bool:
         block = next(self._blocks, None)
         self._ended = block is None
-        self._text = self._text[self._at :] + self._decoder.decode(block or b"", self._ended)
+        more = self._decoder.decode(block or b"", self._ended)
+        self._suspect = self._suspect or "\\u" in more or not is_storable(more)
+        self._text = self._text[self._at :] + more
         self._at = 0
         return not self._ended
 

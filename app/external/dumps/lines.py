@@ -10,15 +10,18 @@ from app.schemas.domain.dumps import DumpFault
 ROW_MAX = 16 * 1024 * 1024  # bytes or characters of one row
 
 
-def rows(blocks: Iterator[bytes]) -> Iterator[tuple[int, Any]]:
-    """Line numbers with any JSON value or a :class:`DumpFault`. Empty lines are passed over."""
+def rows(blocks: Iterator[bytes]) -> Iterator[tuple[int, Any, bool]]:
+    """Line numbers, any JSON value or a :class:`DumpFault`, and whether its text may be unfit to store.
+
+    Empty lines are passed over.
+    """
     for number, line in enumerate(_lines(blocks), start=1):
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if line is _TOO_LONG:
-            yield number, DumpFault(number, f"longer than {ROW_MAX} bytes")
+            yield number, DumpFault(number, f"longer than {ROW_MAX} bytes"), False
         elif not line.isspace() and line:
-            yield number, _parsed(number, line)
+            yield number, _parsed(number, line), b"\\u0000" in line  # the parser refuses lone surrogates
 
 
 _TOO_LONG = b"(too long)"

@@ -12,38 +12,41 @@ from app.utils.cleaning import clean_int
 _MAL = re.compile(r"https?://(?:www\.)?myanimelist\.net/anime/(\d+)", re.ASCII)
 _ANILIST = re.compile(r"https?://(?:www\.)?anilist\.co/anime/(\d+)", re.ASCII)
 _NO_PICTURE = "/anime-offline-database/"  # its own picture of "no picture"
+_TEXTS = (("type", fields.NAME_MAX), ("status", fields.NAME_MAX), ("picture", fields.URL_MAX))
 _UNITS = {"SECONDS": 1 / 60, "MINUTES": 1.0, "HOURS": 60.0}
 
 
 def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
     """The score is the mean of several sites, so nobody has counted its voters."""
     title = fields.title(row)
-    sources = fields.names(row, "sources", 2048)
+    sources = fields.names(row, "sources", fields.URL_MAX)
     mal_id, anilist_id = _id(_MAL, sources, notes), _id(_ANILIST, sources, notes)
     if mal_id is None and anilist_id is None:
         raise OfNoUse("no address of MyAnimeList or AniList among its sources")
     season = _object(row, "animeSeason")
     tags = _tags(row)
+    kind, status, picture = fields.texts(row, _TEXTS)
+    (quarter,) = fields.texts(season, [("season", fields.NAME_MAX)])
     return UpstreamAnime(
         title=title,
         mal_id=mal_id,
         anilist_id=anilist_id,
         synonyms=tuple(name for name in fields.names(row, "synonyms", TITLE_MAX) if name != title),
-        type=notes.word("type", words.TYPES, fields.text(row, "type")),
-        status=notes.word("status", words.STATUSES, fields.text(row, "status")),
-        season=notes.word("season", words.SEASONS, fields.text(season, "season")),
+        type=notes.word("type", words.TYPES, kind),
+        status=notes.word("status", words.STATUSES, status),
+        season=notes.word("season", words.SEASONS, quarter),
         year=fields.year(season),
         episodes=fields.count(row, "episodes"),
         duration_minutes=_minutes(_object(row, "duration")),
         score=_score(_object(row, "score")),
-        image_url=_picture(row),
+        image_url=_picture(picture),
         is_adult=True if any(tag.name == "Hentai" for tag in tags) else None,
         tags=tuple(tags),
         studios=tuple(UpstreamStudio(name) for name in fields.names(row, "studios")),
     )
 
 
-def _id(pattern: re.Pattern[str], sources: list[str], notes: Notes) -> int | None:
+def _id(pattern: re.Pattern[str], sources: tuple[str, ...], notes: Notes) -> int | None:
     """The first address of its kind; merged entries of one site name several."""
     found = [int(match[1][:12]) for match in map(pattern.match, sources) if match]
     if len(found) > 1:
@@ -79,9 +82,8 @@ def _score(score: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _picture(row: Mapping[str, Any]) -> str | None:
-    picture = fields.address(row, "picture")
-    return None if picture is None or _NO_PICTURE in picture else picture
+def _picture(picture: str | None) -> str | None:
+    return None if picture is None or _NO_PICTURE in picture else fields.address(picture)
 
 
 def _tags(row: Mapping[str, Any]) -> list[UpstreamTag]:

@@ -12,7 +12,7 @@ from app.errors import DumpUnreadable
 from app.external.dumps import lines, offline_database, own
 from app.external.dumps.blocks import Blocks
 from app.external.dumps.document import Document
-from app.external.dumps.fields import Notes, OfNoUse, Unfit
+from app.external.dumps.fields import Notes, OfNoUse, Unfit, require_storable
 from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
 from app.utils.cleaning import partial_date
 
@@ -54,8 +54,8 @@ class Dump:
             raise self._fault
         rows: list[DumpRow] = []
         try:
-            for line, value in islice(self._rows, most):
-                rows.append(self._mapped(line, value))
+            for line, value, suspect in islice(self._rows, most):
+                rows.append(self._mapped(line, value, suspect))
         except DumpUnreadable as fault:
             if not rows:
                 raise
@@ -65,7 +65,7 @@ class Dump:
     def close(self) -> None:
         self._blocks.close()
 
-    def _opened(self, path: Path) -> Iterator[tuple[int, Any]]:
+    def _opened(self, path: Path) -> Iterator[tuple[int, Any, bool]]:
         blocks = iter(self._blocks)
         head = b""
         while len(head) < _SNIFFED and (block := next(blocks, b"")):
@@ -91,13 +91,15 @@ class Dump:
         elif "lastUpdate" in head:
             self._notes.say("dump_date_unknown", "lastUpdate", str(head["lastUpdate"]))
 
-    def _mapped(self, line: int, value: Any) -> DumpRow:
+    def _mapped(self, line: int, value: Any, suspect: bool) -> DumpRow:
         if isinstance(value, DumpFault):
             return value
         if not isinstance(value, dict):
             return DumpFault(line, "not an object")
         theirs = "sources" in value and value.keys().isdisjoint({"mal_id", "anilist_id"})
         try:
+            if suspect:
+                require_storable("the row", value)
             return DumpTitle(line, (offline_database if theirs else own).to_anime(value, self._notes))
         except Unfit as fault:
             return DumpFault(line, str(fault))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["airing", "finished", "upcoming"]
 Season = Literal["winter", "spring", "summer", "fall"]
@@ -12,8 +12,7 @@ TITLE_MAX = 500  # characters; titles are indexed, and an index has a limit
 ANIME_TYPES = ("TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV")
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamTag:
+class UpstreamTag(NamedTuple):
     """A genre, theme or demographic; ``mal_id`` where the source knows it."""
 
     kind: TagKind
@@ -21,8 +20,7 @@ class UpstreamTag:
     mal_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamStudio:
+class UpstreamStudio(NamedTuple):
     name: str
     mal_id: int | None = None
 

@@ -1,7 +1,8 @@
 """What a dump file holds, row by row."""
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from typing import Literal, NamedTuple
 
 from app.schemas.domain.anime import UpstreamAnime
 
@@ -22,3 +23,27 @@ class DumpFault:
 
 
 DumpRow = DumpTitle | DumpFault
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTitle:
+    """What decides how a dump may touch a stored title; ``dated`` is the day of what was stored last."""
+
+    id: int
+    mal_id: int | None
+    anilist_id: int | None
+    dated: date | None
+    synced: bool
+
+
+class PlannedTitle(NamedTuple):
+    """One row to write. Without a ``target`` it is new; ``overwrite`` lets it replace, else it fills gaps.
+
+    The ids are those that the row has afterwards, whatever ``anime`` says.
+    """
+
+    anime: UpstreamAnime
+    mal_id: int | None
+    anilist_id: int | None
+    target: int | None = None
+    overwrite: bool = False

@@ -1,0 +1,205 @@
+"""Stores chunks of a dump: new titles by COPY, known ones by one merging statement."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import exc, text
+
+from app.models import Base
+from app.repositories.columns import STATED, StudioIds, TagIds, label_ids, merged
+from app.repositories.labels import LabelRepository
+from app.schemas.domain.anime import UpstreamStudio, UpstreamTag
+from app.schemas.domain.dumps import PlannedTitle, StoredTitle
+from app.utils.database import Driver, Transaction
+
+_PATIENCE = 300.0  # seconds for one statement; requests have far less
+_LABELS_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLabels:
+    """Ids of the labels that earlier chunks of a run have met; labels are never deleted."""
+
+    tags: dict[UpstreamTag, int] = field(default_factory=dict)
+    studios: dict[UpstreamStudio, int] = field(default_factory=dict)
+
+
+class DumpRepository:
+    """Call :meth:`begin` before anything else; it keeps other writers out until the transaction ends."""
+
+    def __init__(self, tx: Transaction, known: KnownLabels) -> None:
+        self._session = tx.session
+        self._labels = LabelRepository(tx)
+        self._known = known
+
+    async def begin(self) -> None:
+        await self._session.execute(_BEGIN)
+
+    async def stored(self, mal_ids: Collection[int], anilist_ids: Collection[int]) -> list[StoredTitle]:
+        """The titles that have one of these ids."""
+        ids = {"mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids)}
+        return [StoredTitle(*row) for row in await self._session.execute(_STORED, ids)]
+
+    async def absorb(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
+        """Let each first title take over what the second has, and delete the second.
+
+        Lists, favourites and all else that points to the second then points to the first. Where somebody
+        has both, nothing is merged: the second ids of such pairs are returned.
+        """
+        refused: set[int] = set()
+        for heir, old in pairs:
+            try:
+                async with self._session.begin_nested():
+                    for statement in _REPOINT:
+                        await self._session.execute(statement, {"heir": heir, "old": old})
+                    await self._session.execute(_ABSORB, {"heir": heir, "old": old})
+                    await self._session.execute(_DELETE, {"old": old})
+            except exc.IntegrityError:
+                refused.add(old)
+        return refused
+
+    async def release(self, ids: Collection[int]) -> None:
+        """Take the AniList ids from titles, for others to have."""
+        if ids:
+            await self._session.execute(_RELEASE, {"ids": list(ids)})
+
+    async def insert(self, titles: Sequence[PlannedTitle], dated: date | None) -> None:
+        if not titles:
+            return
+        tags, studios = await self._label_ids(titles)
+        records = ((*_record(title, tags, studios), dated) for title in titles)
+        await self._copy("anime", [*_COLUMNS, "dumped_on"], records)
+
+    async def merge(self, titles: Sequence[PlannedTitle], dated: date | None) -> set[int]:
+        """Bring stored titles up to what the dump says; returns the ids of those that changed."""
+        if not titles:
+            return set()
+        tags, studios = await self._label_ids(titles)
+        await self._session.execute(_INCOMING)
+        records = ((title.target, title.overwrite, *_record(title, tags, studios)) for title in titles)
+        await self._copy("incoming_titles", ["target", "overwrite", *_COLUMNS], records)
+        changed = set((await self._session.execute(_CHANGED)).scalars())
+        if changed:
+            await self._session.execute(_MERGE, {"changed": list(changed), "dated": dated})
+        confirmed = [title.target for title in titles if title.overwrite and title.target not in changed]
+        if dated is not None and confirmed:
+            await self._date(confirmed, dated)
+        return changed
+
+    async def settle(self) -> None:
+        """Tell the planner what the table looks like now, and finish the indexes of the search."""
+        for statement in _SETTLE:
+            await self._session.execute(statement)
+
+    async def _date(self, ids: Sequence[int | None], dated: date) -> None:
+        older = (await self._session.execute(_OLDER, {"ids": ids, "dated": dated})).scalars().all()
+        if older:
+            await self._session.execute(_DATE, {"ids": older, "dated": dated})
+
+    async def _label_ids(self, titles: Sequence[PlannedTitle]) -> tuple[TagIds, StudioIds]:
+        tags, studios = self._known.tags, self._known.studios
+        if len(studios) + len(tags) > _LABELS_KEPT:
+            tags.clear()
+            studios.clear()
+        new_tags = {tag for title in titles for tag in title.anime.tags if tag not in tags}
+        new_studios = {studio for title in titles for studio in title.anime.studios if studio not in studios}
+        tags.update(await self._labels.ids_of_tags(new_tags))
+        studios.update(await self._labels.ids_of_studios(new_studios))
+        return tags, studios
+
+    async def _copy(self, table: str, columns: Sequence[str], records: Iterable[tuple[Any, ...]]) -> None:
+        raw = await (await self._session.connection()).get_raw_connection()
+        driver: Driver = raw.driver_connection  # type: ignore[assignment]
+        await driver.copy_records_to_table(table, records=records, columns=columns, timeout=_PATIENCE)
+
+
+def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
+    """The values of ``_COLUMNS``."""
+    anime = title.anime
+    tag_ids, studio_ids = label_ids(anime, tags, studios)
+    return (
+        title.mal_id, title.anilist_id, anime.title, anime.title_english, anime.title_japanese,
+        anime.title_russian, anime.synonyms, anime.type, anime.source, anime.status, anime.season, anime.year,
+        anime.episodes, anime.duration_minutes, anime.rating, anime.score, anime.scored_by, anime.rank,
+        anime.popularity, anime.members, anime.synopsis, anime.image_url, _json(anime.images),
+        anime.trailer_url, anime.aired_from, anime.aired_to, _json(anime.broadcast), anime.is_adult,
+        tag_ids, studio_ids,
+    )  # fmt: skip
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+_COLUMNS = ("mal_id", "anilist_id", *STATED)
+
+_BEGIN = text(f"""
+    select set_config('statement_timeout', '{_PATIENCE:.0f}s', true)
+    from catalogue_version for no key update
+""")
+
+_STORED = text("""
+    select id, mal_id, anilist_id, dumped_on, synced_at is not null
+    from anime where mal_id = any(cast(:mal_ids as int[]))
+    union
+    select id, mal_id, anilist_id, dumped_on, synced_at is not null
+    from anime where anilist_id = any(cast(:anilist_ids as int[]))
+""")
+
+# Whatever names a title does so in a column of this name, with a foreign key or without.
+_REPOINT = [
+    text(f"update {table.name} set anime_id = :heir where anime_id = :old")
+    for table in Base.metadata.sorted_tables
+    if "anime_id" in table.columns
+]
+
+_NEWER = "theirs.dumped_on > coalesce(ours.dumped_on, '-infinity') and ours.synced_at is null"
+_ABSORB = text(f"""
+    update anime as ours
+    set {", ".join(f"{name} = {merged(name, 'theirs', 'ours', f'({_NEWER})')}" for name in STATED)},
+        dumped_on = greatest(ours.dumped_on, theirs.dumped_on), updated_at = now()
+    from anime as theirs where ours.id = :heir and theirs.id = :old
+""")
+_DELETE = text("delete from anime where id = :old")
+_RELEASE = text("update anime set anilist_id = null, updated_at = now() where id = any(cast(:ids as int[]))")
+
+_INCOMING = text(
+    "create temporary table if not exists incoming_titles"
+    " (target int, overwrite boolean, mal_id int, anilist_id int, "
+    + ", ".join(f"{name} {kind}" for name, kind in STATED.items())
+    + ") on commit delete rows"
+)
+_MERGED = f"""
+    select theirs.target, theirs.overwrite, theirs.mal_id, theirs.anilist_id,
+           {", ".join(f"{merged(name, 'theirs', 'ours', 'theirs.overwrite')} as {name}" for name in STATED)}
+    from incoming_titles as theirs join anime as ours on ours.id = theirs.target
+"""
+_CHANGED = text(f"""
+    select anime.id from anime join ({_MERGED}) as m on m.target = anime.id
+    where ({", ".join(f"anime.{name}" for name in _COLUMNS)})
+          is distinct from ({", ".join(f"m.{name}" for name in _COLUMNS)})
+""")
+_MERGE = text(f"""
+    update anime
+    set {", ".join(f"{name} = m.{name}" for name in _COLUMNS)},
+        dumped_on = case when m.overwrite then greatest(anime.dumped_on, cast(:dated as date))
+                         else anime.dumped_on end,
+        updated_at = now()
+    from ({_MERGED}) as m
+    where anime.id = m.target and anime.id = any(cast(:changed as int[]))
+""")
+_OLDER = text("""
+    select id from anime
+    where id = any(cast(:ids as int[])) and coalesce(dumped_on, '-infinity') < :dated
+""")
+_DATE = text("update anime set dumped_on = :dated where id = any(cast(:ids as int[]))")
+
+_SETTLE = [
+    text("set local default_statistics_target = 30"),  # a fair sample; autovacuum takes a larger one later
+    text("select gin_clean_pending_list('ix_anime_search_text')"),
+    text("select gin_clean_pending_list('ix_anime_tag_ids')"),
+    text("analyze anime"),
+]

@@ -1,0 +1,194 @@
+"""Decides which stored title each row of a dump means, and what the row may do to it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date
+
+import structlog
+
+from app.schemas.domain.anime import UpstreamAnime
+from app.schemas.domain.dumps import DumpFault, DumpTitle, PlannedTitle, StoredTitle
+from app.utils.id_set import IdSet
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """A title while a chunk is planned: its ids, what is stored of it, what rows say of it."""
+
+    stored: StoredTitle | None
+    mal_id: int | None
+    anilist_id: int | None
+    dated: date
+    synced: bool
+    anime: UpstreamAnime | None = None
+    overwrite: bool = False
+    nameless: bool = False  # all rows so far came without MAL's id; one that has it counts more
+    counted: bool = False
+    line: int = 0
+
+    @classmethod
+    def of(cls, stored: StoredTitle) -> "Slot":
+        return cls(stored, stored.mal_id, stored.anilist_id, stored.dated or date.min, stored.synced)
+
+    def take(self, anime: UpstreamAnime, line: int, *, overwrite: bool) -> None:
+        """Hear one more row: the first one counts most, but for a row with MAL's id after those without."""
+        nameless = anime.mal_id is None
+        if self.anime is None:
+            self.anime, self.overwrite, self.nameless, self.line = anime, overwrite, nameless, line
+        elif self.nameless and not nameless:
+            self.anime, self.overwrite, self.nameless = _filled(anime, self.anime), overwrite, False
+        else:
+            self.anime = _filled(self.anime, anime)
+
+    def planned(self) -> PlannedTitle | None:
+        """What is to be written, if any row spoke of this title."""
+        if self.anime is None:
+            return None
+        target = self.stored.id if self.stored else None
+        return PlannedTitle(self.anime, self.mal_id, self.anilist_id, target, self.overwrite)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one chunk does to the catalogue. ``repeats`` are rows that stand for no title of their own."""
+
+    slots: list[Slot]
+    absorbed: list[tuple[Slot, Slot]]
+    repeats: list[DumpFault]
+
+    @property
+    def absorptions(self) -> list[tuple[int, int]]:
+        """Pairs of stored titles that are one: the id that stays, the id that goes."""
+        return [
+            (heir.stored.id, old.stored.id)
+            for heir, old in self.absorbed
+            if heir.stored and old.stored and heir.stored is not old.stored
+        ]
+
+    def keep_apart(self, refused: Collection[int]) -> None:
+        """Leave the titles that could not be absorbed as they are, AniList ids included."""
+        for heir, old in self.absorbed:
+            if heir.stored and old.stored and old.stored.id in refused:
+                heir.anilist_id = heir.stored.anilist_id
+
+    @property
+    def released(self) -> list[int]:
+        """Stored titles that give up their AniList id."""
+        changed = (slot for slot in self.slots if slot.stored and slot.anilist_id != slot.stored.anilist_id)
+        return [slot.stored.id for slot in changed if slot.stored and slot.stored.anilist_id is not None]
+
+    @property
+    def titles(self) -> list[PlannedTitle]:
+        return [planned for slot in self.slots if (planned := slot.planned())]
+
+
+class Planner:
+    """Plans a whole dump, chunk by chunk, as though each row came alone.
+
+    Among dumps the later one wins; one of the same day, or undated like the stored one, wins too, so that a
+    corrected file can be loaded again. What an upstream sync wrote is only completed. A row that repeats an
+    earlier one of its file only completes too, and so does one without MAL's id about a title that has it:
+    thus the same file finds nothing to do the second time.
+    """
+
+    def __init__(self, dated: date | None) -> None:
+        self._dated = dated or date.min
+        self._seen_mal = IdSet()
+        self._seen_anilist = IdSet()
+        self._by_mal: dict[int | None, Slot] = {}
+        self._by_anilist: dict[int | None, Slot] = {}
+        self._absorbed: list[tuple[Slot, Slot]] = []
+        self._repeats: list[DumpFault] = []
+
+    def plan(self, rows: Sequence[DumpTitle], stored: Iterable[StoredTitle]) -> Plan:
+        slots = {Slot.of(title): None for title in stored}
+        self._by_mal = {slot.mal_id: slot for slot in slots if slot.mal_id is not None}
+        self._by_anilist = {slot.anilist_id: slot for slot in slots if slot.anilist_id is not None}
+        self._absorbed, self._repeats = [], []
+        for row in rows:
+            slots[self._place(row)] = None
+        gone = {old for _, old in self._absorbed}
+        return Plan([slot for slot in slots if slot not in gone], self._absorbed, self._repeats)
+
+    def _place(self, row: DumpTitle) -> Slot:
+        anime = row.anime
+        holder = self._by_anilist.get(anime.anilist_id)
+        slot = self._by_mal.get(anime.mal_id)
+        if slot is None and holder is not None and None in (anime.mal_id, holder.mal_id):
+            slot = holder
+        if slot is None:
+            slot = Slot(None, None, None, self._dated, synced=False)
+        repeated = self._is_repeated(anime)
+        if repeated or slot.counted:
+            which = f"line {slot.line}" if slot.line else "an earlier line"
+            self._repeats.append(DumpFault(row.line, f"the same title as {which}", "skipped"))
+        slot.counted = slot.counted or not repeated
+        overwrite = not repeated and self._may_overwrite(slot, anime)
+        slot.take(anime, row.line, overwrite=overwrite)
+        if slot.mal_id is None and anime.mal_id is not None:
+            slot.mal_id = anime.mal_id
+            self._by_mal[anime.mal_id] = slot
+        if anime.anilist_id not in (None, slot.anilist_id):
+            self._claim(slot, row, holder, overwrite=overwrite)
+        self._note_seen(slot, anime)
+        return slot
+
+    def _is_repeated(self, anime: UpstreamAnime) -> bool:
+        if anime.mal_id is not None:
+            return anime.mal_id in self._seen_mal
+        return anime.anilist_id in self._seen_anilist
+
+    def _note_seen(self, slot: Slot, anime: UpstreamAnime) -> None:
+        if anime.mal_id is not None:
+            self._seen_mal.add(anime.mal_id)
+        if anime.anilist_id is not None and anime.anilist_id == slot.anilist_id:
+            self._seen_anilist.add(anime.anilist_id)
+
+    def _may_overwrite(self, slot: Slot, anime: UpstreamAnime) -> bool:
+        if slot.synced or self._dated < slot.dated:
+            return False
+        return self._dated > slot.dated or anime.mal_id is not None or slot.mal_id is None
+
+    def _claim(self, slot: Slot, row: DumpTitle, holder: Slot | None, *, overwrite: bool) -> None:
+        """Give the title the AniList id of the row, unless that id, or the one it has, is well founded."""
+        has_to_stay = slot.anilist_id is not None and (not overwrite or slot.anilist_id in self._seen_anilist)
+        if has_to_stay or (holder is not None and not self._gives_way(holder)):
+            _log.debug("dump_id_taken", line=row.line, mal_id=slot.mal_id, anilist_id=row.anime.anilist_id)
+            return
+        if holder is not None and holder.mal_id is None:
+            self._absorb(slot, holder)
+        elif holder is not None:
+            holder.anilist_id = None
+        self._by_anilist.pop(slot.anilist_id, None)
+        slot.anilist_id = row.anime.anilist_id
+        self._by_anilist[slot.anilist_id] = slot
+
+    def _gives_way(self, holder: Slot) -> bool:
+        """Whether a title may lose its AniList id: not what this file, a newer one or a sync gave it."""
+        if holder.mal_id is None:
+            return True
+        return not holder.synced and self._dated >= holder.dated and holder.mal_id not in self._seen_mal
+
+    def _absorb(self, heir: Slot, old: Slot) -> None:
+        """Two titles turn out to be one; the one with MAL's id stays, or takes the stored place."""
+        if old.anime is not None and heir.anime is not None:
+            heir.anime = _filled(heir.anime, old.anime)
+        if old.counted:
+            self._repeats.append(DumpFault(old.line, f"the same title as line {heir.line}", "skipped"))
+        if heir.stored is None:
+            heir.stored, heir.dated, heir.synced = old.stored, old.dated, old.synced
+            heir.overwrite = not old.synced and self._dated >= old.dated
+        self._absorbed.append((heir, old))
+
+
+_FILLABLE = [
+    field.name for field in fields(UpstreamAnime) if field.name not in {"title", "mal_id", "anilist_id"}
+]
+
+
+def _filled(first: UpstreamAnime, second: UpstreamAnime) -> UpstreamAnime:
+    """The first, with what only the second says."""
+    gaps = [name for name in _FILLABLE if getattr(first, name) in (None, ())]
+    return replace(first, **{name: getattr(second, name) for name in gaps})
