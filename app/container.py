@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
 from redis.asyncio import Redis
@@ -98,32 +99,41 @@ async def build(
         if queue is None:
             queue = broker = JobBroker(settings.redis)
             stack.push_async_callback(broker.shutdown)
-        quotas, blacklist, issuer = Quotas(redis), Blacklist(redis), _issuer(settings)
-        hashing = Hashing()
-        stack.callback(hashing.close)
-        throttles, avatars = Throttles(db, quotas), AvatarService(settings.upload_folder)
-        proof, jobs = PasswordProof(db, hashing, throttles), JobService(db, queue)
+        quotas, jobs = Quotas(redis), JobService(db, queue)
         upstream = _around_jikan(stack, settings, db, redis, jobs, quotas, transport)
         yield Container(
             settings=settings,
             db=db,
             redis=redis,
-            accounts=AccountService(db, issuer, hashing, quotas, blacklist),
-            avatars=avatars,
+            **_people(stack, settings, db, redis, quotas, jobs),
             health=_health(stack, settings, redis),
             jikan=upstream.jikan,
             jobs=jobs,
             library=LibraryService(db),
-            mails=MailService(db, _mailer(settings), base_url=settings.public_base_url),
             mal=upstream.mal,
             metrics=_metrics(stack, db),
-            passwords=PasswordService(db, hashing, proof, quotas, jobs),
             quotas=quotas,
-            sessions=SessionService(db, issuer, hashing, throttles, blacklist, demo=settings.demo_user),
             sync=upstream.sync,
-            tokens=TokenService(db),
-            users=UserService(db, avatars, proof, jobs),
         )
+
+
+def _people(
+    stack: AsyncExitStack, settings: Settings, db: Database, redis: Redis, quotas: Quotas, jobs: JobService
+) -> dict[str, Any]:
+    """The services about accounts, by their names in the container."""
+    hashing, issuer, blacklist = Hashing(), _issuer(settings), Blacklist(redis)
+    stack.callback(hashing.close)
+    throttles, avatars = Throttles(db, quotas), AvatarService(settings.upload_folder)
+    proof = PasswordProof(db, hashing, throttles)
+    return {
+        "accounts": AccountService(db, issuer, hashing, quotas, blacklist),
+        "avatars": avatars,
+        "mails": MailService(db, _mailer(settings), base_url=settings.public_base_url),
+        "passwords": PasswordService(db, hashing, proof, quotas, jobs),
+        "sessions": SessionService(db, issuer, hashing, throttles, blacklist, demo=settings.demo_user),
+        "tokens": TokenService(db),
+        "users": UserService(db, avatars, proof, jobs),
+    }
 
 
 @dataclass(frozen=True)

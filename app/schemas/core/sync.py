@@ -2,16 +2,26 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app.schemas.core.fields import one_line
 from app.schemas.domain.anime import Season
 
-INT32_MAX = 2**31 - 1
 _PAGES = 10_000  # far beyond the last page of Jikan
 
 
 def _lowered(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
+
+
+def _some_words(text: str) -> str:
+    words = one_line(text)
+    if not words:
+        raise ValueError("has no words")
+    return words
+
+
+Words = Annotated[str, Field(max_length=100), AfterValidator(_some_words)]
 
 
 class TopQuery(BaseModel):
@@ -28,20 +38,18 @@ class SearchQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    query: Annotated[str | None, Field(min_length=1, max_length=100)] = None
-    q: Annotated[str | None, Field(min_length=1, max_length=100)] = None
+    query: Words | None = None
+    q: Words | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "SearchQuery":
         if (self.query is None) == (self.q is None):
             raise ValueError("give either query or q")
-        if not self.words:
-            raise ValueError("query is empty")
         return self
 
     @property
     def words(self) -> str:
-        return " ".join((self.query or self.q or "").split())
+        return self.query or self.q or ""
 
 
 class SyncTopQuery(BaseModel):

@@ -1,0 +1,39 @@
+"""Jikan's own answers, as they came."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.cached import respond_cached
+from app.api.core.mal import MalId
+from app.api.deps import Services
+from app.api.limits import ClientGroup, limited
+from app.schemas.core.sync import SearchQuery, TopQuery
+from app.utils.quotas import Quota
+
+READS = Quota("jikan", 600, 60)
+
+router = APIRouter(prefix="/anime/jikan", tags=["jikan"], dependencies=[limited(READS)])
+
+
+@router.get("/top")
+async def list_top(
+    query: Annotated[TopQuery, Query()], request: Request, client: ClientGroup, services: Services
+) -> Response:
+    """A page of Jikan's top list."""
+    answer = await services.jikan.top(page=query.page, limit=query.limit, client=client)
+    return respond_cached(request, answer)
+
+
+@router.get("/search")
+async def search(
+    query: Annotated[SearchQuery, Query()], request: Request, client: ClientGroup, services: Services
+) -> Response:
+    """The 25 titles that Jikan finds closest."""
+    return respond_cached(request, await services.jikan.search(query.words, client=client))
+
+
+@router.get("/{mal_id}")
+async def get_anime(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
+    """All that Jikan says of one title."""
+    return respond_cached(request, await services.jikan.anime(mal_id, client=client))

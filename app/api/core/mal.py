@@ -1,0 +1,20 @@
+"""A title by its MyAnimeList id, from the catalogue or from MyAnimeList."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from app.api.cached import respond_cached
+from app.api.deps import Services
+from app.api.limits import ClientGroup
+from app.schemas.fields import Id
+
+router = APIRouter(prefix="/anime/mal", tags=["catalogue"])
+
+MalId = Annotated[Id, Path()]
+
+
+@router.get("/{mal_id}")
+async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
+    """The title as we have it; one that we lack is fetched, stored and served."""
+    return respond_cached(request, await services.mal.get(mal_id, client=client))

@@ -1,0 +1,39 @@
+"""Syncs of the catalogue with MyAnimeList, as jobs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.api.core.mal import MalId
+from app.api.deps import CurrentUser, Services
+from app.api.limits import limited
+from app.schemas.core.jobs import QueuedJobOut
+from app.schemas.core.sync import SyncSeasonQuery, SyncTopQuery
+from app.utils.quotas import Quota
+
+ORDERS = Quota("sync", 1200, 60)
+
+router = APIRouter(prefix="/anime/sync", tags=["sync"], dependencies=[limited(ORDERS)])
+
+
+@router.post("/top", status_code=202)
+async def sync_top(
+    query: Annotated[SyncTopQuery, Query()], user: CurrentUser, services: Services
+) -> QueuedJobOut:
+    """Bring the best titles in step."""
+    return QueuedJobOut.of(await services.sync.request_top(query.limit, owner_id=user.user_id))
+
+
+@router.post("/season", status_code=202)
+async def sync_season(
+    query: Annotated[SyncSeasonQuery, Query()], user: CurrentUser, services: Services
+) -> QueuedJobOut:
+    """Bring a season in step; the current one if none is named."""
+    job = await services.sync.request_season(query.year, query.season, owner_id=user.user_id)
+    return QueuedJobOut.of(job)
+
+
+@router.post("/{mal_id}", status_code=202)
+async def sync_anime(mal_id: MalId, user: CurrentUser, services: Services) -> QueuedJobOut:
+    """Bring one title in step."""
+    return QueuedJobOut.of(await services.sync.request_anime(mal_id, owner_id=user.user_id))

@@ -1,0 +1,127 @@
+"""GET /anime/mal/{mal_id}: hit, miss, stale, absent; what the headers say is true."""
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.config import Settings
+from app.container import Container
+from app.utils.database import Database
+from tests.standin import JikanStandin
+
+
+@pytest.fixture
+def settings(settings: Settings, jikan_standin: JikanStandin) -> Settings:
+    return settings.model_copy(update={"jikan_base_url": jikan_standin.base_url})
+
+
+async def store(database: Database, mal_id: int, *, hours: float | None, status: str = "finished") -> None:
+    async with database.transaction() as tx:
+        await tx.session.execute(
+            text(
+                "insert into anime (mal_id, title, status, synced_at)"
+                " values (:mal_id, 'Stored', :status, now() - make_interval(mins => :minutes))"
+            ),
+            {"mal_id": mal_id, "status": status, "minutes": None if hours is None else int(hours * 60)},
+        )
+
+
+async def test_a_miss_is_fetched_stored_and_a_hit_from_then_on(
+    client: httpx.AsyncClient, jikan_standin: JikanStandin
+) -> None:
+    first = await client.get("/anime/mal/777")
+    second = await client.get("/anime/mal/777/")
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
+    assert (first.headers["Age"], second.headers["Age"]) == ("0", "0")
+    assert first.content == second.content
+    assert first.json()["mal_id"] == 777
+    assert jikan_standin.stats().total == 1
+
+
+async def test_it_is_the_same_object_as_under_its_own_id(client: httpx.AsyncClient) -> None:
+    fetched = (await client.get("/anime/mal/777")).json()
+    assert (await client.get(f"/anime/{fetched['id']}")).json() == fetched
+
+
+@pytest.mark.parametrize(
+    ("status", "hours", "state"),
+    [
+        ("airing", 5, "hit"),
+        ("airing", 7, "stale"),
+        ("upcoming", 23, "hit"),
+        ("upcoming", 25, "stale"),
+        ("finished", 24 * 6, "hit"),
+        ("finished", 24 * 31, "stale"),
+    ],
+)
+async def test_what_airs_goes_stale_sooner(
+    client: httpx.AsyncClient,
+    container: Container,
+    database: Database,
+    jikan_standin: JikanStandin,
+    status: str,
+    hours: int,
+    state: str,
+) -> None:
+    await store(database, 21, hours=hours, status=status)
+    answer = await client.get("/anime/mal/21")
+    assert (answer.status_code, answer.headers["X-Cache"]) == (200, state)
+    assert abs(int(answer.headers["Age"]) - hours * 3600) < 120
+    await container.mal.settle()
+    queued = [job.key for job in (await container.jobs.list()).jobs]
+    assert queued == (["anime.sync:21"] if state == "stale" else [])
+    assert jikan_standin.stats().total == 0
+
+
+async def test_a_title_of_a_dump_is_stale_and_has_no_age(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await store(database, 21, hours=None)
+    answer = await client.get("/anime/mal/21")
+    assert (answer.headers["X-Cache"], "Age" in answer.headers) == ("stale", False)
+
+
+async def test_a_client_that_has_it_is_told_304_with_true_headers(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await store(database, 21, hours=24 * 90)
+    etag = (await client.get("/anime/mal/21")).headers["ETag"]
+    for sent in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        same = await client.get("/anime/mal/21", headers={"If-None-Match": sent})
+        assert (same.status_code, same.content, same.headers["ETag"]) == (304, b"", etag)
+        assert (same.headers["X-Cache"], int(same.headers["Age"]) > 86_400 * 89) == ("stale", True)
+        assert "no-cache" in same.headers["Cache-Control"]
+    other = await client.get("/anime/mal/21", headers={"If-None-Match": '"other"'})
+    assert other.status_code == 200
+
+
+async def test_what_mal_lacks_is_404_and_asked_for_once(
+    client: httpx.AsyncClient, jikan_standin: JikanStandin
+) -> None:
+    for _ in range(5):
+        answer = await client.get("/anime/mal/99999999")
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+        assert "99999999" in answer.json()["message"]
+    assert jikan_standin.stats().total == 1
+
+
+@pytest.mark.parametrize("mal_id", ["0", "-1", "2147483648", "99999999999999999999", "1.5", "x", "1%00"])
+async def test_an_id_that_no_title_can_have_is_refused(client: httpx.AsyncClient, mal_id: str) -> None:
+    answer = await client.get(f"/anime/mal/{mal_id}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "code"),
+    [("status", 502, "UPSTREAM_ERROR"), ("html", 502, "UPSTREAM_ERROR"), ("hang", 504, "UPSTREAM_TIMEOUT")],
+)
+async def test_an_upstream_that_fails_is_told_apart_from_us(
+    client: httpx.AsyncClient, jikan_standin: JikanStandin, mode: str, status: int, code: str
+) -> None:
+    jikan_standin.behave(mode)
+    answer = await client.get("/anime/mal/777")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert int(answer.headers["Retry-After"]) >= 1
+    jikan_standin.clear()
+    assert (await client.get("/anime/mal/777")).status_code == 200

@@ -1,0 +1,174 @@
+"""While Jikan is away: what is known is served at once, what is not fails cleanly, and it heals by itself."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.utils.database import Database
+from tests.faults.stack import Stack, running_stack
+from tests.faults.upstream_stack import Api, Timed, statuses, timed_get, two_apis
+from tests.standin import JikanStandin
+
+pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("upstream faults")]
+
+OUTAGES: dict[str, dict[str, Any]] = {
+    "refuse": {},
+    "blackhole": {"mode": "hang"},
+    "500": {"mode": "status", "status": 500},
+    "slow drip": {"mode": "drip", "interval": 0.4},
+    "html": {"mode": "html"},
+    "429": {"mode": "status", "status": 429, "retry_after": 3},
+}
+KNOWN = range(1, 21)
+FIRST_UNKNOWN = 1000
+
+
+@pytest.fixture
+def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
+    yield from running_stack(tmp_path, database_url)
+
+
+@pytest.fixture
+async def apis(stack: Stack, jikan_standin: JikanStandin, database: Database) -> AsyncIterator[list[Api]]:
+    """With twenty titles, half of them stale."""
+    async with database.transaction() as tx:
+        await tx.session.execute(
+            text(
+                "insert into anime (mal_id, title, status, synced_at) select i, 'Title ' || i, 'finished',"
+                " now() - case when i % 2 = 0 then interval '90 days' else interval '1 hour' end"
+                " from generate_series(cast(:first as int), :last) as i"
+            ),
+            {"first": KNOWN[0], "last": KNOWN[-1]},
+        )
+    async with two_apis(stack, jikan_standin) as apis:
+        yield apis
+
+
+def break_it(standin: JikanStandin, outage: str) -> None:
+    options = OUTAGES[outage]
+    if options:
+        standin.behave(**options)
+    else:
+        standin.refuse()
+
+
+def mend(standin: JikanStandin) -> None:
+    standin.clear()
+    standin.accept()
+
+
+async def live_through(apis: list[Api], *, seconds: float) -> tuple[list[Timed], list[Timed]]:
+    """Ask for known and unknown titles all the while; what came, known ones first."""
+    known: list[Timed] = []
+    unknown: list[Timed] = []
+    ends = time.monotonic() + seconds
+
+    async def ask_for_known(api: Api) -> None:
+        turn = 0
+        while time.monotonic() < ends:
+            known.append(await timed_get(api, f"/anime/mal/{KNOWN[turn % len(KNOWN)]}"))
+            turn += 1
+            await asyncio.sleep(0.02)
+
+    async def ask_for_unknown(api: Api, first: int) -> None:
+        mal_id = first
+        while time.monotonic() < ends:
+            unknown.append(await timed_get(api, f"/anime/mal/{mal_id}"))
+            mal_id += 1
+            await asyncio.sleep(0.2)
+
+    await asyncio.gather(
+        *(ask_for_known(api) for api in apis),
+        *(ask_for_unknown(api, FIRST_UNKNOWN * (turn + 1)) for turn, api in enumerate(apis)),
+    )
+    return known, unknown
+
+
+def check_known(known: list[Timed]) -> None:
+    assert statuses(known).keys() == {200}
+    for one in known:
+        stale = one.answer.json()["mal_id"] % 2 == 0
+        assert one.answer.headers["x-cache"] == ("stale" if stale else "hit")
+        assert (int(one.answer.headers["age"]) > 86_400) == stale
+    slow = sorted(one.seconds for one in known)[int(len(known) * 0.95)]
+    unhurried = 0.5  # seconds; far below what waiting for Jikan takes
+    assert slow < unhurried
+
+
+def check_unknown(unknown: list[Timed]) -> None:
+    assert unknown
+    assert statuses(unknown).keys() <= {502, 503, 504}, statuses(unknown)
+    for one in unknown:
+        assert one.seconds < 4
+        assert int(one.answer.headers["retry-after"]) >= 1
+        body = one.answer.json()
+        assert body["code"] in {"UPSTREAM_ERROR", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT"}
+        assert body["request_id"] == one.answer.headers["x-request-id"]
+
+
+async def seconds_to_recover(api: Api, *, first: int) -> float:
+    """From now until a title that nobody has asked for yet is served."""
+    healed = time.monotonic()
+    for mal_id in range(first, first + 400):
+        if (await timed_get(api, f"/anime/mal/{mal_id}")).answer.status_code == 200:
+            return time.monotonic() - healed
+        await asyncio.sleep(0.2)
+    raise AssertionError("it never recovers")
+
+
+async def snapshot(database: Database) -> Any:
+    columns = "count(*)::text || md5(string_agg(to_jsonb(anime)::text, '' order by id))"
+    return await database.scalar(f"select {columns} from anime where mal_id <= 20")
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+async def test_an_outage_hides_nothing_that_is_known_and_ends_by_itself(
+    apis: list[Api], jikan_standin: JikanStandin, database: Database, outage: str
+) -> None:
+    before = await snapshot(database)
+    break_it(jikan_standin, outage)
+    known, unknown = await live_through(apis, seconds=6)
+    check_known(known)
+    check_unknown(unknown)
+    assert await snapshot(database) == before
+    mend(jikan_standin)
+    took = await asyncio.gather(
+        *(seconds_to_recover(api, first=20_000 + turn * 1000) for turn, api in enumerate(apis))
+    )
+    assert max(took) < 35
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("outage", OUTAGES)
+async def test_five_minutes_of_outage(
+    apis: list[Api], jikan_standin: JikanStandin, database: Database, outage: str
+) -> None:
+    before = await snapshot(database)
+    break_it(jikan_standin, outage)
+    known, unknown = await live_through(apis, seconds=300)
+    check_known(known)
+    check_unknown(unknown)
+    assert await snapshot(database) == before
+    assert jikan_standin.stats().total <= 2 * 5 * 12
+    mend(jikan_standin)
+    took = await asyncio.gather(
+        *(seconds_to_recover(api, first=20_000 + turn * 1000) for turn, api in enumerate(apis))
+    )
+    assert max(took) < 35
+
+
+async def test_garbage_never_replaces_what_is_good(
+    apis: list[Api], jikan_standin: JikanStandin, database: Database
+) -> None:
+    first = await timed_get(apis[0], "/anime/mal/777")
+    assert first.answer.status_code == 200
+    for mode in ("html", "garbage", "nan", "truncated", "deep"):
+        jikan_standin.behave(mode)
+        for api in apis:
+            assert (await timed_get(api, "/anime/mal/777")).answer.content == first.answer.content
+        jikan_standin.clear()

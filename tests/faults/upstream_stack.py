@@ -1,0 +1,75 @@
+"""Two API processes on one database and one Valkey, in front of the stand-in."""
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from tests.faults.stack import Program, Stack
+from tests.standin import JikanStandin
+
+_UP_WITHIN = 30.0  # seconds
+
+
+@dataclass
+class Api:
+    program: Program
+    http: httpx.AsyncClient
+
+
+@dataclass
+class Timed:
+    """One answer, and how many seconds it took."""
+
+    answer: httpx.Response
+    seconds: float
+
+
+async def start_api(stack: Stack, standin: JikanStandin) -> Api:
+    """A process that serves, and a client of it."""
+    port = _free_port()
+    program = stack.start("app.cli", "api", "--port", str(port), JIKAN_BASE_URL=standin.base_url)
+    http = httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", timeout=15, limits=httpx.Limits(max_connections=200)
+    )
+    deadline = time.monotonic() + _UP_WITHIN
+    while True:
+        assert program.alive, program.log_file.read_text()
+        assert time.monotonic() < deadline, "the API does not answer"
+        try:
+            if (await http.get("/health/live")).status_code == 200:
+                return Api(program, http)
+        except httpx.TransportError:
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def two_apis(stack: Stack, standin: JikanStandin) -> AsyncIterator[list[Api]]:
+    apis = list(await asyncio.gather(start_api(stack, standin), start_api(stack, standin)))
+    try:
+        yield apis
+    finally:
+        for api in apis:
+            await api.http.aclose()
+
+
+async def timed_get(api: Api, path: str) -> Timed:
+    started = time.monotonic()
+    answer = await api.http.get(path)
+    return Timed(answer, time.monotonic() - started)
+
+
+def statuses(answers: list[Timed]) -> Counter[int]:
+    return Counter(one.answer.status_code for one in answers)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
