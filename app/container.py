@@ -100,20 +100,17 @@ async def build(
             queue = broker = JobBroker(settings.redis)
             stack.push_async_callback(broker.shutdown)
         quotas, jobs = Quotas(redis), JobService(db, queue)
-        upstream = _around_jikan(stack, settings, db, redis, jobs, quotas, transport)
         yield Container(
             settings=settings,
             db=db,
             redis=redis,
             **_people(stack, settings, db, redis, quotas, jobs),
+            **_my_anime_list(stack, settings, db, redis, quotas, jobs, transport),
             health=_health(stack, settings, redis),
-            jikan=upstream.jikan,
             jobs=jobs,
             library=LibraryService(db),
-            mal=upstream.mal,
             metrics=_metrics(stack, db),
             quotas=quotas,
-            sync=upstream.sync,
         )
 
 
@@ -136,22 +133,16 @@ def _people(
     }
 
 
-@dataclass(frozen=True)
-class _AroundJikan:
-    jikan: JikanService
-    mal: MalService
-    sync: SyncService
-
-
-def _around_jikan(
+def _my_anime_list(
     stack: AsyncExitStack,
     settings: Settings,
     db: Database,
     redis: Redis,
-    jobs: JobService,
     quotas: Quotas,
+    jobs: JobService,
     transport: httpx.AsyncBaseTransport | None,
-) -> _AroundJikan:
+) -> dict[str, Any]:
+    """The services in front of MyAnimeList, by their names in the container."""
     limiter = SharedLimiter(JIKAN.name, JIKAN_RATE, redis)
     client = JikanClient(settings.jikan_base_url, limiter=limiter, transport=transport)
     stack.push_async_callback(client.close)
@@ -159,11 +150,11 @@ def _around_jikan(
     stack.push_async_callback(flights.close)
     stack.push_async_callback(refreshes.close)
     calls, absent, arrivals = Calls(flights, quotas), AbsentTitles(Absences(redis, "mal")), Arrivals(db)
-    return _AroundJikan(
-        jikan=JikanService(client, redis, absent=absent, calls=calls),
-        mal=MalService(db, client, arrivals=arrivals, refreshes=refreshes, absent=absent, calls=calls),
-        sync=SyncService(db, client, jobs, arrivals=arrivals, refreshes=refreshes, absent=absent),
-    )
+    return {
+        "jikan": JikanService(client, redis, absent=absent, calls=calls),
+        "mal": MalService(db, client, arrivals=arrivals, refreshes=refreshes, absent=absent, calls=calls),
+        "sync": SyncService(db, client, jobs, arrivals=arrivals, refreshes=refreshes, absent=absent),
+    }
 
 
 def _health(stack: AsyncExitStack, settings: Settings, redis: Redis) -> HealthService:
