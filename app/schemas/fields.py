@@ -14,17 +14,19 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from app.utils.cleaning import is_storable
+
 LARGEST_INT = 2**31 - 1
 
 Id = Annotated[int, Field(ge=1, le=LARGEST_INT)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
 
-_PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("the NUL character cannot be stored")
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("has characters that cannot be stored")
     return text
 
 
@@ -56,7 +58,7 @@ def _tenths(value: int) -> float:
 
 
 # The bounds of a text stand before its check: behind a function pydantic would not see the stripped text.
-_stored = AfterValidator(_no_nul)
+_stored = AfterValidator(_storable)
 Text = Annotated[str, _stored]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _stored]
 Note = Annotated[str, StringConstraints(max_length=10_000), _stored]
