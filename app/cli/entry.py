@@ -39,6 +39,11 @@ def main() -> None:
     except _expected_failures() as error:
         complain("anisync: " + "; ".join([str(error), *_field_faults(error)]))
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        complain(f"anisync: {error.filename}: {error.strerror}")
+        sys.exit(1)
 
 
 def _expected_failures() -> tuple[type[Exception], ...]:

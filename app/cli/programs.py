@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,10 +22,11 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 
 
 def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API, worker and scheduler."""
-    from app.utils.programs import own_program, when_answering
+    from app.utils.programs import own_program, stop_with_launcher, when_answering
     from app.utils.serving import address_of, listen
 
     settings = load_settings()
+    stop_with_launcher("uv")
     with ExitStack() as stack:
         stack.enter_context(_alone(settings.anisync_home))
         listener = stack.enter_context(listen(host, port))
@@ -43,7 +44,7 @@ def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         ]
         when_answering(f"{url}/health/live", lambda: _announce(url))
         _supervise(programs, told, servers, listener)
-    say("AniSync has stopped")
+    _tell("AniSync has stopped")
 
 
 def api(
@@ -140,17 +141,22 @@ def _supervise(
 
     Supervisor(
         programs,
-        say=say,
-        tend=Upkeep(servers, say) if servers else lambda: None,
+        say=_tell,
+        tend=Upkeep(servers, _tell) if servers else lambda: None,
         on_exit=lambda pid: forget_metrics_of(pid, told),
         on_stop=listener.close,
     ).run()
 
 
 def _announce(url: str) -> None:
-    say(f"AniSync is up at {url}")
-    say(f"  API and its documentation: {url}/docs")
-    say("  stop it with Ctrl-C")
+    _tell(f"AniSync is up at {url}")
+    _tell(f"  API and its documentation: {url}/docs")
+    _tell("  stop it with Ctrl-C")
+
+
+def _tell(line: str) -> None:
+    with suppress(OSError):  # a terminal that was closed must not keep us from stopping in order
+        say(line)
 
 
 def _run_program(module: str) -> None:

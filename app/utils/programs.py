@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.utils.supervisor import Program
+from app.utils.supervisor import Program, end_with_parent
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -59,6 +59,20 @@ def when_answering(url: str, then: Callable[[], None]) -> None:
         then()
 
     threading.Thread(target=ask, name="when-answering", daemon=True).start()
+
+
+def stop_with_launcher(name: str) -> None:
+    """Stop this process, gently, when its parent dies, if that is a program called ``name``.
+
+    For launchers that stay around and pass signals on: killed, they can not.
+    """
+    parent = os.getppid()
+    try:
+        called = Path(f"/proc/{parent}/comm").read_text().strip()
+    except OSError:
+        return
+    if called == name:
+        end_with_parent(parent)
 
 
 def _alive(pid: int) -> bool:

@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -177,24 +176,21 @@ def _ending(code: int) -> str:
 
 
 def end_with_supervisor(grace: float = 20.0) -> None:
-    """In a program: make sure it ends ``grace`` seconds after its supervisor died, whatever it is doing.
-
-    The gentle signal comes from the kernel; this is for a program that does not heed it.
-    """
+    """In a program: make sure it ends ``grace`` seconds after its supervisor died, whatever it is doing."""
     parent = os.environ.get(_PARENT)
     if parent is not None:
-        end_with_parent(int(parent), grace)
+        end_with_parent(int(parent), grace=grace)
 
 
-def end_with_parent(parent: int, grace: float) -> None:
-    """End this process ``grace`` seconds after ``parent`` has ceased to be its parent."""
+def end_with_parent(parent: int, *, grace: float | None = None) -> None:
+    """Ask this process to stop once ``parent`` is its parent no more, and ``grace`` seconds later end it."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        if sys.platform != "linux":
-            os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(grace)
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        if grace is not None:
+            time.sleep(grace)
+            os._exit(1)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

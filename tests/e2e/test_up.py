@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from app.utils.tether import NOBODY
-from tests.fixtures.processes import processes_of, wait_until
+from tests.fixtures.processes import ROOT, processes_of, wait_until
 from tests.fixtures.stacks import Stack
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("up")]
@@ -76,6 +77,15 @@ def test_a_killed_parent_leaves_no_process_and_loses_nothing(stack: Stack) -> No
     assert healthy(stack)
     assert sql(stack, "select answer from kept") == 42
     stack.end(signal.SIGTERM)
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
+def test_a_killed_uv_run_leaves_no_process_either(stack: Stack) -> None:
+    """What the README says to type stays around as a parent, and cannot pass its own death on."""
+    stack.launcher = ["uv", "run", "--project", str(ROOT), "--no-sync", "--offline", "python"]
+    stack.run()
+    assert stack.end(signal.SIGKILL) == -signal.SIGKILL
+    assert "AniSync has stopped" in stack.output
 
 
 PARTS = {
