@@ -13,7 +13,6 @@ from app.api.gate import StartGate
 from app.api.profile_form import MAX_BODY as _MAX_PROFILE
 from app.api.surfaces import RENDERED, respond
 from app.api.tracker import routers as tracker_routers
-from app.api.visitors import flood_guard
 from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
@@ -41,7 +40,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
         version="0.1.0",
         lifespan=lifespan if container is None else None,
         redirect_slashes=False,
-        dependencies=[flood_guard, guard],
+        dependencies=[guard],
     )
     if container is not None:
         app.state.container = container

@@ -6,6 +6,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from app.api.routing import template_of
+from app.api.visitors import stem_flood
 from app.container import Container
 from app.errors import Forbidden, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
@@ -82,10 +83,13 @@ ACCESS: dict[str, Access] = {
 
 async def _guard(connection: HTTPConnection) -> None:
     """Let the request pass, with who is calling in its state, or refuse it."""
+    container: Container = connection.app.state.container
+    # Before anybody is authenticated, so that a refusal tells the limits too.
+    await stem_flood(connection, container)
     access = ACCESS.get(route_name(connection))
     if access == "public":
         return
-    principal = await _authenticate(connection)
+    principal = await _authenticate(connection, container)
     if access is None:
         raise Forbidden("This route is not open to anybody yet.")
     _check(principal, access)
@@ -101,11 +105,10 @@ def route_name(connection: HTTPConnection) -> str:
     return f"{method} {template_of(connection.scope)}"
 
 
-async def _authenticate(connection: HTTPConnection) -> Principal:
+async def _authenticate(connection: HTTPConnection, container: Container) -> Principal:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
-    container: Container = connection.app.state.container
     return await container.accounts.authenticate(token.strip())
 
 

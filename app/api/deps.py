@@ -15,7 +15,7 @@ MAX_OFFSET = 2**31 - 1
 _bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/token", auto_error=False)
 
 
-def _container(request: Request) -> Container:
+async def _container(request: Request) -> Container:
     container: Container = request.app.state.container
     return container
 
@@ -26,7 +26,7 @@ Services = Annotated[Container, Depends(_container)]
 BearerToken = Annotated[str | None, Depends(_bearer)]
 
 
-def _principal(request: Request, _: BearerToken) -> Principal:
+async def _principal(request: Request, _: BearerToken) -> Principal:
     """Whom the guard of ``access.py`` let pass."""
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:

@@ -1,23 +1,35 @@
 """Inbound limits: how often one client address may ask, and the headers that tell it where it stands."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from app.api.deps import Services
 from app.container import Container
 from app.errors import RateLimited
-from app.utils.addresses import address_group, client_address
+from app.utils.addresses import Network, address_group, client_address
 from app.utils.quotas import Quota, rate_headers
 
-
-def _client(request: Request, services: Services) -> str:
-    peer = request.client.host if request.client else None
-    forwarded = request.headers.getlist("x-forwarded-for")
-    return client_address(peer, forwarded, services.settings.trusted_proxies)
+_OWN_MACHINE = "127.0.0.1"
 
 
-def _client_group(client: Annotated[str, Depends(_client)]) -> str:
+def client_of(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
+    """The address of the client, as far as trusted proxies tell it."""
+    peer = connection.client.host if connection.client else None
+    if connection.client and connection.client.port == 0:
+        # No connection has this port: uvicorn, left to itself, has put a header of the request in the
+        # place of the peer, which it does for its own machine only.
+        peer = _OWN_MACHINE
+    return client_address(peer, connection.headers.getlist("x-forwarded-for"), trusted)
+
+
+async def _client(request: Request, services: Services) -> str:
+    return client_of(request, services.settings.trusted_proxies)
+
+
+async def _client_group(client: Annotated[str, Depends(_client)]) -> str:
     return address_group(client)
 
 
@@ -35,7 +47,7 @@ def limited(quota: Quota) -> Any:
     return Depends(check)
 
 
-async def take(quota: Quota, client: str, request: Request, services: Container) -> None:
+async def take(quota: Quota, client: str, request: HTTPConnection, services: Container) -> None:
     """Use the quota of the client once, tell it where it stands, and refuse it where nothing is left."""
     standing = await services.quotas.take(quota, client)
     request.state.answer_headers = rate_headers(quota, standing)

@@ -3,10 +3,12 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
-from app.api.deps import Services
-from app.api.limits import ClientAddress, ClientGroup, take
+from app.api.limits import ClientAddress, ClientGroup, client_of, take
+from app.container import Container
 from app.schemas.domain.accounts import Visitor
+from app.utils.addresses import address_group
 from app.utils.cleaning import clean_text
 from app.utils.quotas import Quota
 
@@ -17,16 +19,14 @@ _FLOOD = Quota("auth", 12_000, 60)
 _AUTH = ("/auth/", "/api/auth/")
 
 
-async def _stem(request: Request, network: ClientGroup, services: Services) -> None:
-    if request.url.path.startswith(_AUTH):
-        await take(_FLOOD, network, request, services)
+async def stem_flood(connection: HTTPConnection, services: Container) -> None:
+    """Refuse a client that asks the routes of accounts as no person and no program would."""
+    if connection.scope["path"].startswith(_AUTH):
+        client = address_group(client_of(connection, services.settings.trusted_proxies))
+        await take(_FLOOD, client, connection, services)
 
 
-# Before anybody is authenticated, so that a refusal tells the limits too.
-flood_guard = Depends(_stem)
-
-
-def _visitor(request: Request, address: ClientAddress, network: ClientGroup) -> Visitor:
+async def _visitor(request: Request, address: ClientAddress, network: ClientGroup) -> Visitor:
     device = clean_text(request.headers.get("user-agent", "")[:_DEVICE])
     visitor = Visitor(address, network, device, getattr(request.state, "answer_headers", {}))
     request.state.answer_headers = visitor.headers
