@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import JobRow, ScheduleRow
-from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobBacklog, JobState, JobStatus
+from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobState, JobStatus
 from app.utils.database import Transaction
 
 _jobs = cast(Table, JobRow.__table__)
@@ -211,15 +211,6 @@ class JobRepository:
             return (await self._on.execute(statement.returning(_j.id))).first() is not None
         except IntegrityError:
             return False
-
-    async def backlog(self) -> JobBacklog:
-        statement = select(
-            func.count().filter(_j.status == "queued"),
-            func.count().filter(_j.status == "running"),
-            func.coalesce(func.extract("epoch", func.now() - func.min(_j.run_after).filter(_DUE)), 0),
-        ).where(_LIVE)
-        queued, running, oldest = (await self._on.execute(statement)).one()
-        return JobBacklog(queued, running, float(oldest))
 
 
 def _requeued(delay: float, error: str | None) -> dict[str, Any]:

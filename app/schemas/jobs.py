@@ -151,15 +151,6 @@ class JobPage:
 
 
 @dataclass(frozen=True, slots=True)
-class JobBacklog:
-    """How much work waits and runs; ``oldest`` is the age in seconds of the longest overdue job."""
-
-    queued: int
-    running: int
-    oldest: float
-
-
-@dataclass(frozen=True, slots=True)
 class Sweep:
     """What one sweep did: jobs rung for again, taken from dead workers, and given up."""
 

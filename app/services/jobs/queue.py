@@ -10,7 +10,7 @@ from typing import Protocol
 from app.errors import Conflict, NotFound
 from app.logs import Outage, bound_contextvars, log
 from app.repositories.jobs import JobRepository
-from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobBacklog, JobPage, JobState, JobStatus, Sweep
+from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobPage, JobState, JobStatus, Sweep
 from app.services.jobs.run import JobRun, LeaseLost, Perform
 from app.services.jobs.verdict import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
 from app.utils.database import Database, DatabaseUnavailable, Transaction
@@ -107,10 +107,6 @@ class JobService:
                 raise Conflict("The same work is queued or running already.", details={"key": job.key})
             tx.after_commit(lambda: self._send([job_id]))
         return await self.get(job_id, owner_id=owner_id)
-
-    async def backlog(self) -> JobBacklog:
-        async with self._db.reader() as connection:
-            return await JobRepository(connection).backlog()
 
     async def run(self, job_id: int, perform: Perform) -> None:
         """Make one attempt at a job; one that is not due, runs elsewhere or is over is left alone."""

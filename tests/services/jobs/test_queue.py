@@ -253,14 +253,3 @@ async def test_old_finished_jobs_are_forgotten_and_live_or_recent_ones_kept(
     assert await jobs.forget_old() == 2
     left = {row.key for row in await table.rows("select key from jobs")}
     assert left == {"failed", "recent", "waiting"}
-
-
-async def test_the_backlog_says_how_much_waits_and_for_how_long(jobs: JobService, table: Table) -> None:
-    empty = await jobs.backlog()
-    assert (empty.queued, empty.running, empty.oldest) == (0, 0, 0)
-    await jobs.submit(Mark(1))
-    await jobs.submit(Mark(2), run_after=utc_now() + timedelta(hours=1))
-    await table.rows("update jobs set run_after = now() - interval '1 minute' where key = 'test.mark:1'")
-    backlog = await jobs.backlog()
-    assert (backlog.queued, backlog.running) == (2, 0)
-    assert 59 < backlog.oldest < 90
