@@ -1,0 +1,21 @@
+"""Run Alembic's commands on an embedded PostgreSQL of a moment."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from app.utils.embedded import POSTGRES, EmbeddedServers
+
+COMMANDS = (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"], ["check"])
+
+with (
+    tempfile.TemporaryDirectory() as folder,
+    EmbeddedServers(Path(folder), wanted=[POSTGRES], fast=True) as urls,
+):
+    environment = {**os.environ, "DATABASE_URL": urls.database_url}
+    for command in COMMANDS:
+        sys.stdout.write(f"alembic {' '.join(command)}\n")
+        sys.stdout.flush()
+        subprocess.run([sys.executable, "-m", "alembic", *command], env=environment, check=True)
