@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ _TYPE = "access"
 _SKEW = 10  # seconds by which the clocks of our own machines may differ
 _LONGEST = 4096  # characters; ours have some 400
 _MAX_ID = 2**31 - 1
+_NUMBER = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+_TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _FAR = 2**33  # seconds; no instant that we sign is past it
 
 
@@ -122,9 +125,9 @@ def _is_ours(said: Mapping[str, Any]) -> bool:
     if any(not isinstance(said.get(name), str) for name in names):
         return False
     fixed = (said.get("iss"), said.get("aud"), said.get("type"))
-    number = said["sub"]
-    known = fixed == (_ISSUER, _AUDIENCE, _TYPE) and 0 < len(said["jti"]) <= 64
-    return known and number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= _MAX_ID
+    if fixed != (_ISSUER, _AUDIENCE, _TYPE) or not _TOKEN_ID.fullmatch(said["jti"]):
+        return False
+    return _NUMBER.fullmatch(said["sub"]) is not None and int(said["sub"]) <= _MAX_ID
 
 
 def _is_timely(said: Mapping[str, Any], now: int) -> bool:
