@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.utils.supervisor import Program, end_with_parent
+from app.utils.tether import is_alive
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -28,7 +29,7 @@ def own_program(name: str, environment: Mapping[str, str], *arguments: str, fd: 
 def meeting_place_of_metrics(folder: Path) -> Iterator[dict[str, str]]:
     """The variable that makes several processes count into one place, a fresh one."""
     for left in folder.glob("metrics-*"):
-        if not _alive(int(left.name.split("-")[1])):
+        if not is_alive(int(left.name.split("-")[1])):
             shutil.rmtree(left, ignore_errors=True)
     place = tempfile.mkdtemp(prefix=f"metrics-{os.getpid()}-", dir=folder)
     try:
@@ -73,13 +74,3 @@ def stop_with_launcher(name: str) -> None:
         return
     if called == name:
         end_with_parent(parent)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -101,15 +101,15 @@ def _leave_watcher(parent: int, last_signal: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    while _alive(program):
-        if not _alive(parent):
+    while is_alive(program):
+        if not is_alive(parent):
             os.kill(program, last_signal)
             break
         time.sleep(_WATCH_EVERY)
     os._exit(0)
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

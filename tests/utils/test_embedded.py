@@ -16,6 +16,7 @@ from redis import Redis
 from app.utils.embedded import EmbeddedError, EmbeddedServers, ServerUrls
 from app.utils.embedded.identity import choose_identity
 from app.utils.embedded.postgres import Postgres
+from app.utils.embedded.strays import _noted_in
 from app.utils.embedded.wheels import postgres_binary
 from app.utils.tether import NAMESPACE, NOBODY, SAME
 from tests.fixtures.processes import processes_of, python, wait_until
@@ -185,7 +186,7 @@ def test_root_is_not_what_postgres_sees(used: Path, identity: str) -> None:
     server = Postgres(used, run, fast=False, identity=identity)
     server.start()
     try:
-        assert ask(ServerUrls(server.url, ""), "select 1") == 1
+        assert ask(ServerUrls(server.url(run), ""), "select 1") == 1
     finally:
         server.stop()
 
@@ -196,6 +197,19 @@ def test_a_broken_valkey_file_is_put_aside(used: Path) -> None:
     with EmbeddedServers(used) as urls, Redis.from_url(urls.redis_url) as redis:
         assert redis.dbsize() == 0
     assert list(used.glob("valkey.broken-*"))
+
+
+def test_a_server_is_found_by_its_own_note_where_there_is_no_proc(used: Path) -> None:
+    servers = EmbeddedServers(used)
+    with servers:
+        for name, pid in servers.pids().items():
+            assert _noted_in(used / NOTES[name]) == [pid]
+    for note in NOTES.values():
+        (used / note).write_text(f"{os.getpid()}\n")
+        assert _noted_in(used / note) == []
+
+
+NOTES = {"PostgreSQL": "postgres/postmaster.pid", "Valkey": "valkey/valkey.pid"}
 
 
 def test_a_missing_wheel_says_what_to_do(home: Path) -> None:

@@ -37,9 +37,14 @@ class Postgres(Server):
         self.fast = fast
         self.run = run
 
+    @staticmethod
+    def url(run: Path) -> str:
+        """The URL of the server whose socket is in ``run``."""
+        return f"postgresql+asyncpg://{_ROLE}@/{DATABASE}?host={quote(str(run))}"
+
     @property
-    def url(self) -> str:
-        return f"postgresql+asyncpg://{_ROLE}@/{DATABASE}?host={quote(str(self.run))}"
+    def pid_file(self) -> Path:
+        return self.folder / "postmaster.pid"
 
     def prepare(self) -> None:
         for leftover in self.folder.parent.glob(f"{self.folder.name}.init-*"):
@@ -49,7 +54,7 @@ class Postgres(Server):
         adopt(self.folder, self.identity)
         # We own the home and nothing lives in the folder, so a lock file here is of the dead;
         # its process id may belong to anybody by now.
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        self.pid_file.unlink(missing_ok=True)
         for socket in self.run.glob(".s.PGSQL.5432*"):
             socket.unlink()
 
@@ -61,7 +66,7 @@ class Postgres(Server):
     def is_ready(self, pid: int) -> bool:
         """The eighth line of its lock file is what pg_ctl waits for, too."""
         try:
-            lines = (self.folder / "postmaster.pid").read_text().splitlines()
+            lines = self.pid_file.read_text().splitlines()
         except FileNotFoundError:
             return False
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
@@ -83,8 +88,12 @@ class Postgres(Server):
         _sync(self.folder.parent)
 
     def _run(self, command: list[str], text: str = "") -> None:
-        child = self.spawn(command, stdin=subprocess.PIPE)
-        child.communicate(text.encode())
+        with self.spawn(command, stdin=subprocess.PIPE) as child:
+            try:
+                child.communicate(text.encode())
+            except BaseException:
+                child.kill()
+                raise
         if child.returncode:
             raise EmbeddedError(f"{Path(command[0]).name} failed: {self.last_words()} (see {self.log})")
 

@@ -37,6 +37,11 @@ class Server:
     def command(self) -> list[str]:
         raise NotImplementedError
 
+    @property
+    def pid_file(self) -> Path:
+        """Where the server notes its process id."""
+        raise NotImplementedError
+
     def is_ready(self, pid: int) -> bool:
         raise NotImplementedError
 
@@ -48,7 +53,7 @@ class Server:
         """Start it and return once it answers; raises :class:`EmbeddedError` with the end of its log."""
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("servers are tied to the thread that starts them: start them in the main one")
-        end_strays(self.folder)
+        end_strays(self.folder, self.pid_file)
         self.prepare()
         self.child = self.spawn(self.command())
         deadline = time.monotonic() + _READY_WITHIN

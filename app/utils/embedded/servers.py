@@ -55,13 +55,13 @@ class EmbeddedServers:
 
         To be called in the main thread: the servers die with the thread that started them.
         """
-        postgres_binary("postgres"), valkey_binary()
+        self._look_for_wheels()
         try:
             self._make_home()
             self._ownership = Ownership(self.home)
             run = _socket_folder(self.home)
             if not self._own_or_join(self._ownership):
-                return self._urls(run)
+                return _urls(run)
             self._start_all(run)
         except PermissionError as error:
             self.stop()
@@ -69,7 +69,7 @@ class EmbeddedServers:
         except BaseException:
             self.stop()
             raise
-        return self._urls(run)
+        return _urls(run)
 
     def revive(self) -> list[str]:
         """Start again what died, and name it; where the owner of a joined home is gone, take its place."""
@@ -83,6 +83,7 @@ class EmbeddedServers:
         fallen = [server for server in self._servers if not server.running]
         for server in fallen:
             server.start()
+        self._ownership.announce(self._wanted)
         return [server.name for server in fallen]
 
     def stop(self) -> None:
@@ -105,6 +106,12 @@ class EmbeddedServers:
     def pids(self) -> dict[str, int]:
         """The process of each server that we own and that lives."""
         return {each.name: each.child.pid for each in self._servers if each.child and each.running}
+
+    def _look_for_wheels(self) -> None:
+        if POSTGRES in self._wanted:
+            postgres_binary("postgres")
+        if VALKEY in self._wanted:
+            valkey_binary()
 
     def _make_home(self) -> None:
         if not self.home.exists():
@@ -130,7 +137,7 @@ class EmbeddedServers:
         self._servers = self._build(run)
         for server in self._servers:
             server.start()
-        self._ownership.announce([server.name for server in self._servers])
+        self._ownership.announce(self._wanted)
 
     def _build(self, run: Path) -> list[Server]:
         servers: list[Server] = []
@@ -141,11 +148,9 @@ class EmbeddedServers:
             servers.append(Valkey(self.home, run, fast=self._fast))
         return servers
 
-    def _urls(self, run: Path) -> ServerUrls:
-        return ServerUrls(
-            database_url=Postgres(self.home, run, fast=self._fast, identity="").url,
-            redis_url=Valkey(self.home, run, fast=self._fast).url,
-        )
+
+def _urls(run: Path) -> ServerUrls:
+    return ServerUrls(database_url=Postgres.url(run), redis_url=Valkey.url(run))
 
 
 def _socket_folder(home: Path) -> Path:

@@ -10,6 +10,8 @@ from app.utils.embedded.errors import EmbeddedError
 from app.utils.embedded.server import Server
 from app.utils.embedded.wheels import valkey_binary
 
+_SOCKET = "valkey.sock"
+
 
 class Valkey(Server):
     name = "Valkey"
@@ -18,11 +20,16 @@ class Valkey(Server):
     def __init__(self, home: Path, run: Path, *, fast: bool) -> None:
         super().__init__(home / "valkey", home / "logs" / "valkey.log")
         self.fast = fast
-        self.socket = run / "valkey.sock"
+        self.socket = run / _SOCKET
+
+    @staticmethod
+    def url(run: Path) -> str:
+        """The URL of the server whose socket is in ``run``."""
+        return f"unix://{quote(str(run / _SOCKET))}?db=0"
 
     @property
-    def url(self) -> str:
-        return f"unix://{quote(str(self.socket))}?db=0"
+    def pid_file(self) -> Path:
+        return self.folder / "valkey.pid"
 
     def start(self) -> None:
         """Start it; where its file is beyond repair, put that aside and start empty."""
@@ -47,6 +54,7 @@ class Valkey(Server):
             "--port": "0",
             "--unixsocket": str(self.socket),
             "--unixsocketperm": "700",
+            "--pidfile": str(self.pid_file),
             "--dir": str(self.folder),
             "--save": "",
             "--appendonly": "no" if self.fast else "yes",
