@@ -1,4 +1,4 @@
-"""The Taskiq broker: carries job ids over a Redis list, and outlives every outage of Redis."""
+"""The Taskiq broker: carries job ids over two Redis lists, and outlives every outage of Redis."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -16,6 +16,7 @@ from app.utils.redis import REDIS_FAULTS, connect_redis
 RUN_JOB = "jobs.run"  # the one Taskiq task there is; its argument is the id of a job
 
 _QUEUE = "anisync:jobs"
+_BULK_QUEUE = "anisync:jobs:bulk"
 _BLOCK = 2  # seconds one pop waits in the server
 _LATE = 2  # seconds its answer may be late before the server counts as gone
 _LONGEST_PAUSE = 2.0  # seconds between two attempts to reach a server that is gone
@@ -33,14 +34,18 @@ class JobBroker(ListQueueBroker):
         self._url = url
         self._client = connect_redis(url)
 
-    async def send(self, job_id: int) -> None:
-        """Ring for a job; raises one of ``REDIS_FAULTS`` where Redis does not answer."""
+    async def send(self, job_id: int, *, bulk: bool = False) -> None:
+        """Ring for a job; those in ``bulk`` let all others go first.
+
+        Raises one of ``REDIS_FAULTS`` where Redis does not answer.
+        """
         message = TaskiqMessage(task_id=str(job_id), task_name=RUN_JOB, labels={}, args=[job_id], kwargs={})
-        await self._client.lpush(self.queue_name, self.formatter.dumps(message).message)
+        queue = _BULK_QUEUE if bulk else self.queue_name
+        await self._client.lpush(queue, self.formatter.dumps(message).message)
 
     async def depth(self) -> int:
         """How many messages wait."""
-        return await self._client.llen(self.queue_name)
+        return await self._client.llen(self.queue_name) + await self._client.llen(_BULK_QUEUE)
 
     async def listen(self) -> AsyncGenerator[bytes, None]:
         """Messages as they come, until the task that takes them is cancelled."""
@@ -48,7 +53,7 @@ class JobBroker(ListQueueBroker):
         async with _patient(self._url) as client:
             while not _is_cancelled():
                 try:
-                    popped = await client.brpop([self.queue_name], timeout=_BLOCK)
+                    popped = await client.brpop([self.queue_name, _BULK_QUEUE], timeout=_BLOCK)
                 except REDIS_FAULTS as error:
                     outage.begins(error)
                     await asyncio.sleep(pause)

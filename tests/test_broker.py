@@ -28,6 +28,17 @@ async def test_what_was_sent_before_anybody_listened_arrives_in_order(redis_url:
         await broker.shutdown()
 
 
+async def test_bulk_lets_all_others_go_first(redis_url: str) -> None:
+    broker = JobBroker(redis_url)
+    for job_id in (1, 2, 3):
+        await broker.send(job_id, bulk=True)
+    for job_id in (7, 8):
+        await broker.send(job_id)
+    assert await broker.depth() == 5
+    assert await take(broker, 5) == [7, 8, 1, 2, 3]
+    await broker.shutdown()
+
+
 async def test_each_message_reaches_one_of_many_listeners(redis_url: str) -> None:
     brokers = [JobBroker(redis_url) for _ in range(3)]
     got: list[int] = []

@@ -58,8 +58,8 @@ class JobRepository:
             if found is not None:  # else it ended between the two statements
                 return EnqueuedJob(found.id, job.key, found.status, created=False)
 
-    async def insert_many(self, jobs: Sequence[Job], *, owner_id: int | None) -> list[int]:
-        """Insert those whose key is not live, and answer their ids."""
+    async def insert_many(self, jobs: Sequence[Job], *, owner_id: int | None) -> list[tuple[int, str]]:
+        """Insert those whose key is not live, and answer their ids and kinds."""
         rows = [
             {
                 "key": job.key,
@@ -71,7 +71,7 @@ class JobRepository:
             for job in sorted(jobs, key=lambda job: job.key)  # one order for all, so that none deadlock
         ]
         new = insert(_jobs).values(rows).on_conflict_do_nothing(index_elements=[_j.key], index_where=_LIVE)
-        return list((await self._on.execute(new.returning(_j.id))).scalars())
+        return [(row.id, row.kind) for row in await self._on.execute(new.returning(_j.id, _j.kind))]
 
     async def claim(self, job_id: int, token: UUID, *, lease: float) -> ClaimedJob | None:
         """Take a job that is queued and due; every claim counts as an attempt."""
@@ -151,7 +151,7 @@ class JobRepository:
         some = select(_j.id).where(_DUE).limit(limit).subquery()
         return (await self._on.execute(select(func.count()).select_from(some))).scalar_one()
 
-    async def mark_sent(self, *, quiet: float, limit: int) -> list[int]:
+    async def mark_sent(self, *, quiet: float, limit: int) -> list[tuple[int, str]]:
         """Due jobs that were not sent for ``quiet`` seconds, marked as sent now; never sent ones first."""
         unsent = (
             select(_j.id)
@@ -161,7 +161,9 @@ class JobRepository:
             .with_for_update(skip_locked=True)
         )
         statement = update(_jobs).where(_j.id.in_(unsent)).values(sent_at=func.now())
-        return sorted((await self._on.execute(statement.returning(_j.id))).scalars())
+        return sorted(
+            (row.id, row.kind) for row in await self._on.execute(statement.returning(_j.id, _j.kind))
+        )
 
     async def mark_unsent(self, job_ids: Sequence[int]) -> None:
         statement = update(_jobs).where(_j.id.in_(job_ids), _j.status == "queued").values(sent_at=None)

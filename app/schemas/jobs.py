@@ -24,6 +24,7 @@ class Job:
     name: ClassVar[str]
     max_attempts: ClassVar[int] = 5
     timeout: ClassVar[float] = 300.0  # seconds for one attempt
+    bulk: ClassVar[bool] = False  # there may be hundreds in line: all others go first
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -51,12 +52,14 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class SyncAnime(Job):
     name: ClassVar[str] = "anime.sync"
+    bulk: ClassVar[bool] = True
     mal_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class SyncTop(Job):
     name: ClassVar[str] = "anime.sync_top"
+    bulk: ClassVar[bool] = True
     timeout: ClassVar[float] = 1800.0
     limit: int
 
@@ -64,6 +67,7 @@ class SyncTop(Job):
 @dataclass(frozen=True, slots=True)
 class SyncSeason(Job):
     name: ClassVar[str] = "anime.sync_season"
+    bulk: ClassVar[bool] = True
     timeout: ClassVar[float] = 1800.0
     year: int
     season: Season

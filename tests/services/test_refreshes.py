@@ -13,7 +13,7 @@ from app.utils.database import Database
 class Silent:
     """A queue that carries nothing."""
 
-    async def send(self, job_id: int) -> None:
+    async def send(self, job_id: int, *, bulk: bool) -> None:
         return None
 
     async def depth(self) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 from app.errors import Conflict, NotFound
 from app.logs import Outage, bound_contextvars, log
 from app.repositories.jobs import JobRepository
-from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobPage, JobState, JobStatus, Sweep
+from app.schemas.jobs import JOBS, ClaimedJob, EnqueuedJob, Job, JobPage, JobState, JobStatus, Sweep
 from app.services.jobs.run import JobRun, LeaseLost, Perform
 from app.services.jobs.verdict import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
 from app.utils.database import Database, DatabaseUnavailable, Transaction
@@ -27,7 +27,9 @@ _DEAD_WORKER = "The worker that ran this job died."
 class JobQueue(Protocol):
     """What carries job ids to the workers; both methods may raise ``REDIS_FAULTS``."""
 
-    async def send(self, job_id: int) -> None: ...
+    async def send(self, job_id: int, *, bulk: bool) -> None:
+        """Ring for a job; those in ``bulk`` let all others go first."""
+        ...
 
     async def depth(self) -> int:
         """How many messages wait for a worker."""
@@ -52,12 +54,12 @@ class JobService:
         """
         enqueued = await JobRepository(tx).insert(job, owner_id=owner_id, run_after=run_after)
         if enqueued.created and run_after is None:
-            tx.after_commit(lambda: self._send([enqueued.id]))
+            tx.after_commit(lambda: self._send([(enqueued.id, job.name)]))
         return enqueued
 
     async def enqueue_many(self, tx: Transaction, jobs: Sequence[Job], *, owner_id: int | None = None) -> int:
         """Queue those of the jobs whose key is not live, and answer how many those were."""
-        created: list[int] = []
+        created: list[tuple[int, str]] = []
         for start in range(0, len(jobs), _ROWS_AN_INSERT):
             some = jobs[start : start + _ROWS_AN_INSERT]
             created += await JobRepository(tx).insert_many(some, owner_id=owner_id)
@@ -105,7 +107,7 @@ class JobService:
                 raise Conflict(f"Only a failed job can be retried; this one is {job.status}.")
             if not await jobs.revive(job_id):
                 raise Conflict("The same work is queued or running already.", details={"key": job.key})
-            tx.after_commit(lambda: self._send([job_id]))
+            tx.after_commit(lambda: self._send([(job_id, job.kind)]))
         return await self.get(job_id, owner_id=owner_id)
 
     async def run(self, job_id: int, perform: Perform) -> None:
@@ -195,7 +197,7 @@ class JobService:
         """Give the job of a run that was cancelled back at once; the attempt was not its fault."""
         if not run.finished and await self._write(run, TryAgain(0, "", counted=False)):
             log.info("job.released")
-            await self._send([run.claimed.id])
+            await self._send([(run.claimed.id, run.claimed.kind)])
 
     async def _write(self, run: JobRun, verdict: GiveUp | TryAgain | None) -> bool:
         """Write how the attempt ended; False when the lease was lost, and then nothing is written."""
@@ -233,15 +235,16 @@ class JobService:
                     requeued += 1
         return requeued, failed
 
-    async def _send(self, job_ids: Sequence[int]) -> None:
-        """Ring for the jobs; where Redis is down, the sweep will, as soon as it is back."""
-        for position, job_id in enumerate(job_ids):
+    async def _send(self, jobs: Sequence[tuple[int, str]]) -> None:
+        """Ring for jobs, given as id and kind; where Redis is down, the sweep will, once it is back."""
+        for position, (job_id, kind) in enumerate(jobs):
             try:
-                await self._queue.send(job_id)
+                await self._queue.send(job_id, bulk=JOBS.get(kind, Job).bulk)
             except REDIS_FAULTS:
+                unsent = [job_id for job_id, _ in jobs[position:]]
                 with suppress(DatabaseUnavailable):  # then they count as sent, and are rung for a bit later
                     async with self._db.transaction() as tx:
-                        await JobRepository(tx).mark_unsent(job_ids[position:])
+                        await JobRepository(tx).mark_unsent(unsent)
                 return
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Conflict, NotFound
-from app.schemas.jobs import RefreshStale, Sweep
+from app.schemas.jobs import RefreshStale, Sweep, SyncAnime
 from app.services.jobs import JobRun, JobService
 from app.utils.clock import utc_now
 from app.utils.database import Database
@@ -253,3 +253,19 @@ async def test_old_finished_jobs_are_forgotten_and_live_or_recent_ones_kept(
     assert await jobs.forget_old() == 2
     left = {row.key for row in await table.rows("select key from jobs")}
     assert left == {"failed", "recent", "waiting"}
+
+
+async def test_bulk_jobs_are_rung_for_as_such_wherever_they_are_rung_for(
+    database: Database, jobs: JobService, bell: Bell, table: Table
+) -> None:
+    bulk = {(await jobs.submit(SyncAnime(1))).id}
+    other = {(await jobs.submit(Mark(1))).id}
+    async with database.transaction() as tx:
+        await jobs.enqueue_many(tx, [SyncAnime(2), Mark(2)])
+    bulk |= {row.id for row in await table.rows("select id from jobs where key = 'anime.sync:2'")}
+    assert bell.bulk == bulk
+    bell.bulk.clear()
+    await table.rows("update jobs set sent_at = null")
+    await jobs.sweep()
+    assert bell.bulk == bulk
+    assert other <= set(bell.rung)
