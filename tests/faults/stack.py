@@ -89,10 +89,11 @@ class Stack:
         self._socket_folder = tempfile.TemporaryDirectory(prefix="stack-")
         (folder / "logs").mkdir()
         self.valkey = Valkey(folder, Path(self._socket_folder.name), fast=True)
+        self.redis_url = Valkey.url(Path(self._socket_folder.name))
         self.env = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             "DATABASE_URL": database_url,
-            "REDIS_URL": self.valkey.url,
+            "REDIS_URL": self.redis_url,
             "SECRET_KEY": _SECRET,
             "ANISYNC_HOME": str(folder),
             "AUTO_MIGRATE": "false",

@@ -30,7 +30,7 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 @pytest.fixture
 async def jobs(stack: Stack, database: Database) -> AsyncIterator[JobService]:
     """The service as the API process has it."""
-    broker = JobBroker(stack.valkey.url)
+    broker = JobBroker(stack.redis_url)
     yield JobService(database, broker)
     await broker.shutdown()
 
@@ -186,8 +186,8 @@ async def test_messages_that_mean_nothing_are_passed_over(
     stack: Stack, jobs: JobService, table: Table
 ) -> None:
     worker = stack.worker()
-    broker = JobBroker(stack.valkey.url)
-    async with connect_redis(stack.valkey.url) as redis:
+    broker = JobBroker(stack.redis_url)
+    async with connect_redis(stack.redis_url) as redis:
         await redis.lpush(broker.queue_name, b"", b"\xff\xfe", b"[]", b'{"task_name": "jobs.run"}')
         for name, argument in (("no.such_task", 1), (RUN_JOB, "one"), (RUN_JOB, 2**64), (RUN_JOB, True)):
             message = {"task_id": "x", "task_name": name, "labels": {}, "args": [argument], "kwargs": {}}
