@@ -1,5 +1,6 @@
 """The HTTP process: the application, its lifespan, its middlewares."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,9 @@ from app.api.access import guard
 from app.api.core import routers as core_routers
 from app.api.envelope import Envelope, Guard
 from app.api.gate import StartGate
+from app.api.openapi import describe
 from app.api.profile_form import MAX_BODY as _MAX_PROFILE
+from app.api.response_cache import AnswerStore, ResponseCache
 from app.api.surfaces import RENDERED, respond
 from app.api.tracker import routers as tracker_routers
 from app.config import Settings, load_settings
@@ -26,13 +29,18 @@ _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateL
 def create_app(settings: Settings, *, container: Container | None = None) -> FastAPI:
     """The application on ``settings``; tests hand over a container of their own."""
 
+    answers = AnswerStore()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with build(settings) as built:
             if settings.demo_user:
                 await built.accounts.ensure_demo()
             app.state.container = built
+            built.changes.on_change(answers.forget)
+            listening = asyncio.create_task(built.changes.listen())
             yield
+            listening.cancel()
 
     app = FastAPI(
         title="AniSync",
@@ -44,10 +52,13 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     )
     if container is not None:
         app.state.container = container
+        container.changes.on_change(answers.forget)
     for router in (*core_routers, *tracker_routers):
         app.include_router(router)
+    describe(app)
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)
+    app.add_middleware(ResponseCache, store=answers)
     app.add_middleware(Guard, max_body=_MAX_BODY, larger=_LARGER_BODIES)
     if settings.allowed_origins:
         app.add_middleware(

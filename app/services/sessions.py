@@ -87,7 +87,7 @@ class SessionService:
         if claims is not None:
             left = claims.expires_at - self._clock()
             await self._blacklist.add(claims.token_id, math.ceil(left.total_seconds()))
-            await self._end(claims.session_id)
+            await self._end(claims.session_id, user_id=claims.user_id)
         session_id = self._issuer.refresh.session_of(refresh_token) if refresh_token else None
         if session_id is not None:
             await self._end(session_id)
@@ -164,8 +164,8 @@ class SessionService:
                 raise Unauthenticated from None
             return None
 
-    async def _end(self, session_id: UUID) -> None:
+    async def _end(self, session_id: UUID, *, user_id: int | None = None) -> None:
         async with self._db.transaction() as tx:
-            ended = await SessionRepository(tx).delete(session_id)
+            ended = await SessionRepository(tx).delete(session_id, user_id=user_id)
         if ended:
             audit("sign_out", session_id=str(session_id))

@@ -1,0 +1,219 @@
+"""Who may ask what: the table is complete, and it is what happens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from app.api.access import ACCESS
+from app.config import Settings
+from app.container import Container
+from app.schemas.domain.accounts import PERMISSIONS, Permission, Principal
+from tests.factories.forged_tokens import forged_tokens
+from tests.fixtures.accounts import SignedIn
+from tests.fixtures.routes import PROTECTED, ROUTES, Route
+
+_REFUSED = (401, 403)
+
+
+def test_every_route_is_classified() -> None:
+    unclassified = [route.name for route in ROUTES if route.access is None]
+    assert unclassified == [], "say in app/api/access.py who may ask these"
+
+
+def test_the_table_has_no_route_that_is_not() -> None:
+    assert set(ACCESS) - {route.name for route in ROUTES} == set()
+
+
+def test_there_is_something_to_protect() -> None:
+    assert len(PROTECTED) > 20
+    assert {"session", "admin:*", "write:catalog"} <= {route.access for route in PROTECTED}
+
+
+async def test_nobody_gets_in_without_a_token(client: httpx.AsyncClient) -> None:
+    for route in PROTECTED:
+        answer = await client.request(route.method, route.url())
+        assert answer.status_code == 401, route.name
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        if route.path.startswith("/auth"):
+            assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_no_forged_token_gets_in_anywhere(
+    client: httpx.AsyncClient, settings: Settings, user: SignedIn
+) -> None:
+    forged = dict(forged_tokens(user.access_token, settings.secret))
+    forged |= {"the refresh token": user.refresh_token, "an API token": "ant_" + "x" * 43, "nothing": " "}
+    assert len(forged) >= 30
+    for route in PROTECTED:
+        bodies = set()
+        for name, token in forged.items():
+            headers = {"Authorization": f"Bearer {token}", "X-Request-ID": "same"}
+            answer = await client.request(route.method, route.url(), headers=headers)
+            assert answer.status_code == 401, (route.name, name)
+            assert answer.headers["Cache-Control"] == "no-store"
+            bodies.add(answer.content)
+        assert len(bodies) == 1, route.name
+
+
+async def test_signing_out_takes_no_forged_token(
+    client: httpx.AsyncClient, settings: Settings, user: SignedIn
+) -> None:
+    gone = {"a subject that is nobody", "a session that is not"}  # well made, of what has ended: no failure
+    for name, token in forged_tokens(user.access_token, settings.secret):
+        answer = await client.post("/auth/logout", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 401 or name in gone, name
+    assert (await client.get("/users/me", headers=user.headers)).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "bearer ", ""])
+async def test_only_bearer_is_a_way_in(client: httpx.AsyncClient, user: SignedIn, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {user.access_token}".strip()}
+    answer = await client.get("/users/me", headers=headers)
+    assert answer.status_code == (200 if scheme.strip() == "bearer" else 401)
+
+
+async def _token_with(container: Container, owner: SignedIn, scopes: list[Permission]) -> dict[str, str]:
+    account = await container.users.get(owner.id)
+    principal = Principal(owner.id, owner.username, account.role, account.permissions)
+    _, secret = await container.tokens.mint(principal, name="a program", scopes=scopes, days=1)
+    return {"Authorization": f"Bearer {secret}"}
+
+
+async def test_each_role_is_let_in_where_the_table_says_so(
+    client: httpx.AsyncClient, user: SignedIn, admin: SignedIn
+) -> None:
+    for route in PROTECTED:
+        for caller, permissions in ((user, PERMISSIONS["user"]), (admin, PERMISSIONS["admin"])):
+            if route.name == "POST /auth/logout-all":  # it would end what the others need
+                continue
+            answer = await client.request(route.method, route.url(), headers=caller.headers)
+            allowed = route.access == "session" or route.access in permissions
+            assert (answer.status_code not in _REFUSED) == allowed, (route.name, caller.username)
+            assert answer.status_code < 500, route.name
+
+
+async def test_an_api_token_opens_what_its_scopes_say_and_no_more(
+    client: httpx.AsyncClient, container: Container, admin: SignedIn
+) -> None:
+    for scope in sorted(PERMISSIONS["admin"]):
+        headers = await _token_with(container, admin, [scope])
+        for route in PROTECTED:
+            answer = await client.request(route.method, route.url(), headers=headers)
+            opened = answer.status_code not in _REFUSED
+            assert opened == (route.access == scope), (route.name, scope)
+
+
+async def test_an_api_token_loses_what_its_owner_loses(
+    client: httpx.AsyncClient, container: Container, admin: SignedIn
+) -> None:
+    other = await container.accounts.create(
+        username="second", email=None, password="x y z 1 2 3", role="admin"
+    )
+    headers = await _token_with(container, admin, ["admin:*", "read:profile"])
+    assert (await client.get("/users", headers=headers)).status_code == 200
+    actor = Principal(other.id, "second", "admin", PERMISSIONS["admin"])
+    await container.users.administer(actor, admin.id, role="user", is_active=None)
+    assert (await client.get("/users", headers=headers)).status_code == 403
+    assert (await client.get("/users", headers=admin.headers)).status_code == 403
+    assert (await client.get("/users/me", headers=headers)).status_code == 200
+    await container.users.administer(actor, admin.id, role=None, is_active=False)
+    assert (await client.get("/users/me", headers=headers)).status_code == 401
+    assert (await client.get("/users/me", headers=admin.headers)).status_code == 401
+
+
+async def _ids_of(container: Container, owner: SignedIn, client: httpx.AsyncClient) -> dict[str, Any]:
+    """An id of every kind that an account can own."""
+    principal = Principal(owner.id, owner.username, "user", PERMISSIONS["user"])
+    token, _ = await container.tokens.mint(principal, name="mine", scopes=["read:content"], days=1)
+    [session] = await container.sessions.list(owner.id)
+    item = {"title": "A title", "type": "anime", "source": "manual"}
+    made = await client.post("/api/library/items", json=item, headers=owner.headers)
+    assert made.status_code == 200, made.text
+    async with container.db.transaction() as tx:
+        mail = await container.jobs.enqueue(tx, _job(owner), owner_id=owner.id)
+    return {
+        "session_id": session.id,
+        "token_id": token.id,
+        "item_id": made.json()["id"],
+        "job_id": mail.id,
+        "anime_id": 1,
+    }
+
+
+def _job(owner: SignedIn) -> Any:
+    from app.schemas.jobs import SendMail
+
+    return SendMail(owner.id, "reset", "x")
+
+
+def _is_of_somebody(route: Route) -> bool:
+    own = ("/users/me", "/auth", "/jobs", "/api/library", "/favorites", "/watch", "/collections")
+    return bool(route.parameters) and route.path.startswith(own)
+
+
+_BODIES: Mapping[str, Any] = {"PATCH /users/me/list/{anime_id}": {"progress": 1}}
+
+
+async def test_what_is_somebody_elses_is_answered_like_what_is_not(
+    client: httpx.AsyncClient, container: Container, user: SignedIn, other_user: SignedIn
+) -> None:
+    ids = await _ids_of(container, user, client)
+    owned = [route for route in ROUTES if _is_of_somebody(route)]
+    assert len(owned) >= 8
+    for route in owned:
+        assert set(route.parameters) <= set(ids), f"make one of each in _ids_of: {route.name}"
+        headers = {**other_user.headers, "X-Request-ID": "same"}
+        answers = [
+            await client.request(route.method, url, headers=headers, json=_BODIES.get(route.name, {}))
+            for url in (route.url(ids), route.url())
+        ]
+        assert answers[0].status_code == answers[1].status_code, route.name
+        assert answers[0].content == answers[1].content, route.name
+    for route in owned:  # and nothing of it is gone or changed
+        if route.method == "GET" and "anime_id" not in route.parameters:
+            assert (await client.get(route.url(ids), headers=user.headers)).status_code == 200, route.name
+    assert len(await container.sessions.list(user.id)) == 1
+    assert len(await container.tokens.list(user.id)) == 1
+
+
+async def test_the_document_says_the_same(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert {route.name for route in ROUTES} == set(operations)
+    for route in ROUTES:
+        schemes = operations[route.name].get("security", [])
+        needed = [{"OAuth2PasswordBearer": []}]
+        assert (schemes == needed) == (route.access != "public") or route.name == "POST /auth/logout"
+        assert route.access == "public" or {"401", "403"} <= set(operations[route.name]["responses"])
+    ids = [operation["operationId"] for operation in operations.values()]
+    assert len(ids) == len(set(ids))
+    flow = document["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"]
+    assert flow["tokenUrl"] == "/api/auth/token"
+
+
+async def test_the_other_spelling_of_users_answers_alike(
+    client: httpx.AsyncClient, user: SignedIn, admin: SignedIn
+) -> None:
+    for route in [route for route in ROUTES if route.path.startswith("/users") and route.method == "GET"]:
+        for caller in (user, admin):
+            headers = {**caller.headers, "X-Request-ID": "same"}
+            plain, other = [
+                await client.get(f"{prefix}{route.url({'user_id': user.id})}", headers=headers)
+                for prefix in ("", "/api")
+            ]
+            assert (plain.status_code, plain.content) == (other.status_code, other.content), route.name
+    assert (await client.get("/api/usersx", headers=user.headers)).status_code == 404
+
+
+async def test_an_unclassified_route_is_refused(
+    client: httpx.AsyncClient, admin: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(ACCESS, "GET /users/{user_id}")
+    assert (await client.get(f"/users/{admin.id}")).status_code == 401
+    assert (await client.get(f"/users/{admin.id}", headers=admin.headers)).status_code == 403
