@@ -16,10 +16,13 @@ from app.external.jikan.client import JIKAN, JIKAN_RATE, JikanClient
 from app.external.mail import Mailer
 from app.services.absent_titles import AbsentTitles
 from app.services.accounts import AccountService
+from app.services.anime import AnimeService
 from app.services.arrivals import Arrivals
 from app.services.avatars import AvatarService
 from app.services.blacklist import Blacklist
 from app.services.calls import Calls
+from app.services.changes import CatalogueChanges
+from app.services.dumps import DumpService
 from app.services.hashing import Hashing
 from app.services.health import HealthService
 from app.services.issuing import Issuer
@@ -56,7 +59,10 @@ class Container:
     db: Database
     redis: Redis
     accounts: AccountService
+    anime: AnimeService
     avatars: AvatarService
+    changes: CatalogueChanges
+    dumps: DumpService
     health: HealthService
     jikan: JikanService
     jobs: JobService
@@ -99,13 +105,16 @@ async def build(
         if queue is None:
             queue = broker = JobBroker(settings.redis)
             stack.push_async_callback(broker.shutdown)
-        quotas, jobs = Quotas(redis), JobService(db, queue)
+        quotas, jobs, changes = Quotas(redis), JobService(db, queue), CatalogueChanges(redis)
         yield Container(
             settings=settings,
             db=db,
             redis=redis,
             **_people(stack, settings, db, redis, quotas, jobs),
-            **_my_anime_list(stack, settings, db, redis, quotas, jobs, transport),
+            **_my_anime_list(stack, settings, db, redis, quotas, jobs, changes, transport),
+            anime=AnimeService(db, changes.announce),
+            changes=changes,
+            dumps=DumpService(db, changed=changes.announce),
             health=_health(stack, settings, redis),
             jobs=jobs,
             library=LibraryService(db),
@@ -140,6 +149,7 @@ def _my_anime_list(
     redis: Redis,
     quotas: Quotas,
     jobs: JobService,
+    changes: CatalogueChanges,
     transport: httpx.AsyncBaseTransport | None,
 ) -> dict[str, Any]:
     """The services in front of MyAnimeList, by their names in the container."""
@@ -149,7 +159,8 @@ def _my_anime_list(
     flights, refreshes = SingleFlight(redis), Refreshes(db, jobs)
     stack.push_async_callback(flights.close)
     stack.push_async_callback(refreshes.close)
-    calls, absent, arrivals = Calls(flights, quotas), AbsentTitles(Absences(redis, "mal")), Arrivals(db)
+    calls, absent = Calls(flights, quotas), AbsentTitles(Absences(redis, "mal"))
+    arrivals = Arrivals(db, changes.announce)
     return {
         "jikan": JikanService(client, redis, absent=absent, calls=calls),
         "mal": MalService(db, client, arrivals=arrivals, refreshes=refreshes, absent=absent, calls=calls),

@@ -1,6 +1,5 @@
 """The HTTP process: the application, its lifespan, its middlewares."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -37,10 +36,8 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
             if settings.demo_user:
                 await built.accounts.ensure_demo()
             app.state.container = built
-            built.changes.on_change(answers.forget)
-            listening = asyncio.create_task(built.changes.listen())
-            yield
-            listening.cancel()
+            async with built.changes.heard_by(answers.forget):
+                yield
 
     app = FastAPI(
         title="AniSync",

@@ -68,6 +68,13 @@ AUTH_EVENTS = Counter(
 )
 
 
+CACHE_REQUESTS = Counter(
+    "anisync_cache_requests_total",
+    "Requests that a cache answered, shared, or let through.",
+    ["cache", "outcome"],
+)
+
+
 class Snapshot(Collector):
     """Figures that are read when they are asked for, from a place that all processes share."""
 

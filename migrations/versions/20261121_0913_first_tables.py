@@ -60,6 +60,17 @@ return (
 )
 """
 
+# Titles that look like the query, or hold words that do, with how much they do (0 to 1).
+_SEARCH_ALIKE = """
+create function search_alike(query text) returns table (id integer, likeness real)
+language sql stable parallel safe
+set pg_trgm.word_similarity_threshold = 0.45
+begin atomic
+    select anime.id, word_similarity(search_fold(query), anime.search_text)
+    from anime where search_fold(query) <% anime.search_text;
+end
+"""
+
 _BUMP = """
 create function bump_catalogue_version() returns trigger language plpgsql as $$
 begin
@@ -192,6 +203,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_studios")),
         sa.UniqueConstraint("mal_id", name=op.f("uq_studios_mal_id")),
     )
+    op.execute(_SEARCH_ALIKE)
     op.create_index("uq_studios_name", "studios", [sa.literal_column("lower(name)")], unique=True)
     op.create_table(
         "users",
@@ -279,7 +291,7 @@ def upgrade() -> None:
     op.execute(_BUMP)
     for table in _VERSIONED:
         op.execute(
-            f"create trigger {table}_bump after insert or update or delete or truncate on {table} "
+            f"create trigger {table}_bump before insert or update or delete or truncate on {table} "
             "for each statement execute function bump_catalogue_version()"
         )
 
@@ -304,6 +316,7 @@ def downgrade() -> None:
     op.drop_index("uq_genres_kind_mal_id", table_name="genres")
     op.drop_table("genres")
     op.drop_table("catalogue_version")
+    op.execute("drop function search_alike")
     op.drop_index("ix_anime_year_falling", table_name="anime")
     op.drop_index("ix_anime_year", table_name="anime")
     op.drop_index("ix_anime_updated_at", table_name="anime")

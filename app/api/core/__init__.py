@@ -3,7 +3,9 @@
 from fastapi import APIRouter
 
 from app.api.core import (
+    anime,
     auth,
+    genres,
     health,
     jikan,
     jobs,
@@ -12,6 +14,7 @@ from app.api.core import (
     media,
     metrics,
     passwords,
+    search,
     sessions,
     sync,
     tokens,
@@ -29,6 +32,9 @@ routers: tuple[APIRouter, ...] = (
     mal.router,
     jikan.router,
     sync.router,
+    anime.router,  # after the three above, which have words where it has an id
+    genres.router,
+    search.router,
     jobs.router,
     library.router,
     metrics.router,

@@ -1,0 +1,54 @@
+"""The catalogue: pages of titles, single titles, titles added by hand."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.catalogue_answers import respond, respond_page
+from app.api.catalogue_query import CatalogueQuery, TitleQuery
+from app.api.deps import Services
+from app.api.failures import KNOWN_ALREADY, failures
+from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
+from app.schemas.core.anime import AnimeIn, AnimeOut, AnimePartOut
+from app.schemas.fields import Id
+
+router = APIRouter(prefix="/anime", tags=["catalogue"])
+
+AnimeId = Annotated[Id, Path()]
+
+
+@router.get(
+    "",
+    response_model=list[AnimeOut] | list[AnimePartOut],
+    responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
+)
+async def list_anime(
+    query: Annotated[CatalogueQuery, Query()], services: Services, request: Request
+) -> Response:
+    """Titles that meet every condition."""
+    page = await services.anime.list(query.wanted(), query.sort, query.part)
+    return respond_page(request, query, page)
+
+
+@router.get(
+    "/{anime_id}",
+    response_model=AnimeOut | AnimePartOut,
+    responses=KNOWN_ALREADY | failures(NotFound, Invalid, ServiceUnavailable),
+)
+async def get_anime(anime_id: AnimeId, query: Annotated[TitleQuery, Query()], services: Services) -> Response:
+    """One title."""
+    anime = await services.anime.get(anime_id, query.keys)
+    return respond(anime.body)
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=AnimeOut,
+    responses=failures(Unauthenticated, Forbidden, Conflict, Invalid, ServiceUnavailable),
+)
+async def add_anime(body: AnimeIn, services: Services) -> Response:
+    """Add a title. One that is there already answers 409 with its id."""
+    anime = await services.anime.create(body.stated())
+    headers = {"Location": f"/anime/{anime.id}"}
+    return Response(anime.body, 201, headers, media_type="application/json")

@@ -1,0 +1,22 @@
+"""Genres, themes and demographics."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.catalogue_answers import respond
+from app.api.catalogue_query import GenresQuery
+from app.api.deps import Services
+from app.api.failures import KNOWN_ALREADY, failures
+from app.errors import Invalid, ServiceUnavailable
+from app.schemas.core.anime import GenreOut
+
+router = APIRouter(prefix="/genres", tags=["catalogue"])
+
+
+@router.get(
+    "", response_model=list[GenreOut], responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable)
+)
+async def list_genres(query: Annotated[GenresQuery, Query()], services: Services) -> Response:
+    """All of them, with how many titles have each."""
+    return respond(await services.anime.genres(query.kind))

@@ -1,0 +1,31 @@
+"""Search over every title, synonym and script."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.catalogue_answers import respond_page
+from app.api.catalogue_query import SearchQuery
+from app.api.deps import Services
+from app.api.failures import KNOWN_ALREADY, failures
+from app.api.limits import limited
+from app.errors import Invalid, RateLimited, ServiceUnavailable
+from app.schemas.core.anime import AnimeOut, AnimePartOut
+from app.utils.quotas import Quota
+
+SEARCHES = Quota("search", 300, 60)
+
+router = APIRouter(prefix="/search", tags=["catalogue"], dependencies=[limited(SEARCHES)])
+
+
+@router.get(
+    "/anime",
+    response_model=list[AnimeOut] | list[AnimePartOut],
+    responses=KNOWN_ALREADY | failures(Invalid, RateLimited, ServiceUnavailable),
+)
+async def search_anime(
+    query: Annotated[SearchQuery, Query()], services: Services, request: Request
+) -> Response:
+    """The best matches first; typing mistakes are forgiven."""
+    page = await services.anime.search(query.q, query.part)
+    return respond_page(request, query, page)

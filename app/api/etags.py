@@ -1,0 +1,19 @@
+"""Strong ``ETag``s of bytes, and what ``If-None-Match`` says of them."""
+
+import re
+from hashlib import blake2b
+
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def etag_of(*parts: bytes) -> str:
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return f'"{digest.hexdigest()}"'
+
+
+def is_known(etag: str, if_none_match: str) -> bool:
+    """Whether the client has this version already; weak tags count, as RFC 9110 has it for GET."""
+    sent = if_none_match.strip()
+    return sent in (etag, "*") or etag in _TAG.findall(sent)

@@ -1,0 +1,225 @@
+"""A cache in front of the router: hot answers of the catalogue, and 304 for whoever has them already."""
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.etags import is_known
+from app.utils.metrics import CACHE_REQUESTS
+
+# Their answers are the same for everybody. Search is told apart: each of its answers counts for a limit.
+_KEPT = re.compile(r"/anime|/anime/\d{1,10}|/genres")
+_CONDITIONAL = re.compile(r"/search/anime")
+
+_LONGEST_QUERY = 1024  # bytes; longer ones are hardly ever asked twice
+_LARGEST = 1024 * 1024  # bytes of one answer
+_OVERHEAD = 1024  # bytes that an answer takes beside its body, roughly
+_UNCHANGED = frozenset({b"content-length", b"content-type"})  # not on a 304
+
+Key = tuple[str, str, bytes, bytes]
+Headers = list[tuple[bytes, bytes]]
+
+_HITS, _MISSES, _SHARED, _BYPASSED = (
+    CACHE_REQUESTS.labels("answers", outcome) for outcome in ("hit", "miss", "shared", "bypass")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole 200, and the route that made it."""
+
+    headers: Headers
+    body: bytes
+    etag: str
+    route: Any
+    made_at: float
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + _OVERHEAD
+
+
+class AnswerStore:
+    """Keeps answers for some seconds, until something they are made of changes; at most ``room`` bytes.
+
+    An answer that was begun before the last change is not kept: it may show what was before.
+    """
+
+    def __init__(
+        self,
+        *,
+        room: int = 32 * 1024 * 1024,
+        seconds: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self.changes = 0
+        self.flights: dict[Key, asyncio.Future[Answer | None]] = {}
+        self._room = room
+        self._seconds = seconds
+        self._answers: OrderedDict[Key, Answer] = OrderedDict()
+        self._size = 0
+
+    def forget(self) -> None:
+        """Something has changed: keep nothing of before, nor what is being made right now."""
+        self.changes += 1
+        self.flights = {}
+        self._answers.clear()
+        self._size = 0
+
+    def find(self, key: Key) -> Answer | None:
+        answer = self._answers.get(key)
+        if answer is None or self.clock() - answer.made_at >= self._seconds:
+            return None
+        self._answers.move_to_end(key)
+        return answer
+
+    def keep(self, key: Key, answer: Answer, *, begun_at: int) -> None:
+        """``begun_at`` is what ``changes`` was before the answer was made."""
+        if begun_at != self.changes or answer.size > _LARGEST:
+            return
+        self._drop(key)
+        self._answers[key] = answer
+        self._size += answer.size
+        while self._size > self._room:
+            self._drop(next(iter(self._answers)))
+
+    def _drop(self, key: Key) -> None:
+        if old := self._answers.pop(key, None):
+            self._size -= old.size
+
+
+class ResponseCache:
+    """Stands before the router. An answer is kept if its ``Cache-Control`` says ``public``.
+
+    However many ask for one thing at once, it is made once. ``Cache-Control: no-cache`` asks for it anew.
+    """
+
+    def __init__(self, app: ASGIApp, store: AnswerStore) -> None:
+        self._app = app
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = _asked(scope)
+        if asked is None:
+            await self._app(scope, receive, send)
+            return
+        answer = await self._answer(asked, scope, receive, send)
+        if answer is None:
+            return
+        scope["route"] = answer.route
+        if asked.if_none_match and is_known(answer.etag, asked.if_none_match):
+            headers = [header for header in answer.headers if header[0] not in _UNCHANGED]
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """The answer to send; None where it was sent already, because it is not one to keep."""
+        if asked.bypass:
+            _BYPASSED.inc()
+            return await self._make(asked, scope, receive, send)
+        if answer := self._store.find(asked.key):
+            _HITS.inc()
+            return answer
+        if flight := self._store.flights.get(asked.key):
+            if answer := await asyncio.shield(flight):
+                _SHARED.inc()
+                return answer
+        return await self._lead(asked, scope, receive, send)
+
+    async def _lead(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """Make the answer for all who ask meanwhile."""
+        _MISSES.inc()
+        flights, answer = self._store.flights, None
+        flight = asyncio.get_running_loop().create_future()
+        flights[asked.key] = flight
+        try:
+            answer = await self._make(asked, scope, receive, send)
+        finally:
+            if flights.get(asked.key) is flight:
+                del flights[asked.key]
+            flight.set_result(answer)
+        return answer
+
+    async def _make(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        begun_at = self._store.changes
+        recorder = _Recorder(send)
+        await self._app(scope, receive, recorder)
+        answer = recorder.answer(scope, self._store.clock())
+        if answer is not None and asked.keep:
+            self._store.keep(asked.key, answer, begun_at=begun_at)
+        return answer
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What matters of a request."""
+
+    key: Key
+    if_none_match: str
+    bypass: bool
+    keep: bool
+
+
+def _asked(scope: Scope) -> _Asked | None:
+    """None for requests that are none of our business."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    path: str = scope["path"]
+    kept = _KEPT.fullmatch(path) is not None
+    if not kept and not _CONDITIONAL.fullmatch(path):
+        return None
+    host, if_none_match, directives = b"", b"", b""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value
+        elif name == b"if-none-match":
+            if_none_match = if_none_match + b"," + value if if_none_match else value
+        elif name == b"cache-control":
+            directives += value.lower()
+    query: bytes = scope["query_string"]
+    keep = kept and len(query) <= _LONGEST_QUERY and b"no-store" not in directives
+    bypass = not keep or b"no-cache" in directives or b"max-age=0" in directives
+    # scheme and host are part of it: they are in the links to other pages
+    key = (scope["scheme"], path, query, host)
+    return _Asked(key, if_none_match.decode("latin-1"), bypass, keep)
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """Holds a public 200 back until it is whole; passes everything else on as it comes."""
+
+    send: Send
+    start: Message | None = None
+    etag: str = ""
+    body: list[bytes] = field(default_factory=list)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self._is_public(message):
+            self.start = message
+        elif self.start is None:
+            await self.send(message)
+        else:
+            self.body.append(message.get("body", b""))
+
+    def _is_public(self, message: Message) -> bool:
+        headers = dict(message["headers"])
+        self.etag = headers.get(b"etag", b"").decode("latin-1")
+        return (
+            message["status"] == 200 and bool(self.etag) and b"public" in headers.get(b"cache-control", b"")
+        )
+
+    def answer(self, scope: Scope, now: float) -> Answer | None:
+        if self.start is None:
+            return None
+        route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+        return Answer(list(self.start["headers"]), b"".join(self.body), self.etag, route, now)

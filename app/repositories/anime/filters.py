@@ -1,0 +1,70 @@
+"""Conditions on ``anime a``, with their values as numbered arguments."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.repositories.anime.genres import GenreBook
+from app.schemas.domain.catalogue import AnimeSort, CatalogueFilter
+
+ORDERS: dict[AnimeSort, str] = {
+    "score": "a.score, a.id",
+    "-score": "a.score desc nulls last, a.id",
+    "title": "a.title, a.id",
+    "-title": "a.title desc, a.id desc",
+    "year": "a.year, a.id",
+    "-year": "a.year desc nulls last, a.id desc",
+    "popularity": "a.popularity, a.id",
+    "-popularity": "a.popularity desc nulls last, a.id desc",
+    "updated": "a.updated_at, a.id",
+    "-updated": "a.updated_at desc, a.id desc",
+}
+_SAFE = "a.is_adult is not true and (a.rating is null or a.rating !~* '^rx')"
+
+
+class Arguments(list[Any]):
+    """Values for one statement, in the order of their numbers."""
+
+    def place(self, value: Any, kind: str) -> str:
+        """The placeholder of one more value of the SQL type ``kind``."""
+        self.append(value)
+        return f"${len(self)}::{kind}"
+
+
+def conditions(wanted: CatalogueFilter, book: GenreBook, arguments: Arguments) -> Iterator[str]:
+    """What ``wanted`` asks for, but for its search."""
+    plain = (
+        ("a.status =", wanted.status, "text"),
+        ("a.season =", wanted.season, "text"),
+        ("a.type =", wanted.type, "text"),
+        ("a.year =", wanted.year, "int"),
+        ("a.year >=", wanted.year_from, "int"),
+        ("a.year <=", wanted.year_to, "int"),
+        ("a.score >=", wanted.min_score, "double precision"),
+    )
+    for condition, value, kind in plain:
+        if value is not None:
+            yield f"{condition} {arguments.place(value, kind)}"
+    if wanted.sfw:
+        yield _SAFE
+    yield from _genre_conditions(wanted, book, arguments)
+
+
+def _genre_conditions(wanted: CatalogueFilter, book: GenreBook, arguments: Arguments) -> Iterator[str]:
+    sets = [book.ids(genre) for genre in wanted.genres]
+    if single := sorted({ids[0] for ids in sets if len(ids) == 1}):
+        yield f"a.tag_ids @> {arguments.place(single, 'int[]')}"
+    for ids in sets:
+        if len(ids) != 1:  # a name of several kinds, or of none: then nothing overlaps
+            yield f"a.tag_ids && {arguments.place(ids, 'int[]')}"
+    if excluded := sorted({id_ for genre in wanted.genres_excluded for id_ in book.ids(genre)}):
+        yield f"not a.tag_ids && {arguments.place(excluded, 'int[]')}"
+
+
+def all_words(search: str, arguments: Arguments) -> Iterator[str]:
+    """Every word occurs in a title, a synonym or several of them; wildcards are letters."""
+    for word in search.split():
+        yield f"a.search_text like search_pattern({arguments.place(word, 'text')})"
+
+
+def where(parts: list[str]) -> str:
+    return " and ".join(parts) or "true"

@@ -1,0 +1,26 @@
+"""Genres, themes and demographics by name, as of one version of their table."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+_NO_BOOK_YET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class GenreBook:
+    """Answers which ids a word stands for; ``version`` is the ``labels`` of ``catalogue_version``."""
+
+    version: int = _NO_BOOK_YET
+    by_name: Mapping[str, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, version: int, rows: Iterable[tuple[int, str]]) -> "GenreBook":
+        by_name: dict[str, list[int]] = {}
+        for id_, name in rows:
+            by_name.setdefault(name.casefold(), []).append(id_)
+            by_name.setdefault(str(id_), []).append(id_)
+        return cls(version, by_name)
+
+    def ids(self, word: str) -> list[int]:
+        """The ids of a name in any case, or of an id; none for a word that nobody knows."""
+        return self.by_name.get(word.casefold(), [])

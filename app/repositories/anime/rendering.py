@@ -1,0 +1,46 @@
+"""SQL that turns rows of ``anime`` into JSON with the wanted keys."""
+
+from collections.abc import Sequence
+
+_INSTANTS = frozenset({"created_at", "updated_at", "synced_at"})
+_KINDS = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
+
+# One look at the labels of a title serves its genres, themes and demographics.
+_TAGS = """
+    left join lateral (
+        select {columns}
+        from genres g
+        where g.id = any(a.tag_ids)
+    ) tags on true
+"""
+_STUDIOS = """
+    coalesce((
+        select json_agg((select s from (select studio.id, studio.name) s) order by studio.name)
+        from studios studio
+        where studio.id = any(a.studio_ids)
+    ), '[]') as studios
+"""
+
+
+def columns(keys: Sequence[str]) -> str:
+    """The select list; it reads a row named ``a`` and what :func:`joins` adds."""
+    return ", ".join(_column(key) for key in keys)
+
+
+def joins(keys: Sequence[str]) -> str:
+    """What must be joined to ``a`` for these keys."""
+    wanted = [f"{_tags_of(kind)} as {key}" for key, kind in _KINDS.items() if key in keys]
+    return _TAGS.format(columns=", ".join(wanted)) if wanted else ""
+
+
+def _column(key: str) -> str:
+    if key in _INSTANTS:
+        return f"""to_char(a.{key} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as {key}"""
+    if key in _KINDS:
+        return f"coalesce(tags.{key}, '[]') as {key}"
+    return _STUDIOS if key == "studios" else f"a.{key}"
+
+
+def _tags_of(kind: str) -> str:
+    label = "(select t from (select g.id, g.name, g.mal_id) t)"
+    return f"json_agg({label} order by g.name) filter (where g.kind = '{kind}')"

@@ -1,0 +1,163 @@
+"""Titles, pages of them and genres, as JSON that PostgreSQL built."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.repositories.anime.filters import ORDERS, Arguments, all_words, conditions, where
+from app.repositories.anime.genres import GenreBook
+from app.repositories.anime.rendering import columns, joins
+from app.repositories.anime.search import is_tolerant, meant, ranked
+from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
+from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, Slice
+from app.utils.database import Driver
+
+_FAR = 1000  # rows to skip, from where on it pays to order ids alone and to fetch rows afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """A page as of one version of the catalogue; ``total`` is None where that version was known already."""
+
+    version: int
+    labels: int
+    total: int | None
+    body: bytes
+
+
+class AnimeRepository:
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    async def find(self, anime_id: int, keys: Sequence[str] = ANIME_KEYS) -> StoredAnime | None:
+        return await self._find("id", anime_id, keys)
+
+    async def find_by_mal_id(self, mal_id: int) -> StoredAnime | None:
+        return await self._find("mal_id", mal_id, ANIME_KEYS)
+
+    async def page(
+        self,
+        wanted: CatalogueFilter,
+        sort: AnimeSort,
+        part: Slice,
+        *,
+        book: GenreBook,
+        known_version: int | None,
+    ) -> PageRead:
+        """The matching titles in order; they are counted unless the catalogue is still ``known_version``."""
+        arguments = Arguments()
+        parts = list(conditions(wanted, book, arguments))
+        parts += all_words(wanted.search or "", arguments)
+        return await self._page("", where(parts), sort, part, arguments, known_version)
+
+    async def page_of_meant(
+        self, wanted: CatalogueFilter, search: str, sort: AnimeSort, part: Slice, *, book: GenreBook
+    ) -> PageRead | None:
+        """Like :meth:`page`, for a search that nothing matches as written; None if it allows no other."""
+        if not is_tolerant(search):
+            return None
+        arguments = Arguments()
+        tables, condition = meant(search, arguments)
+        parts = [condition, *conditions(wanted, book, arguments)]
+        return await self._page(tables, where(parts), sort, part, arguments, None)
+
+    async def search(self, query: str, part: Slice) -> AnimePage:
+        """The best matches first; among equals the one with the most members."""
+        arguments = Arguments()
+        tables = ranked(query, arguments)
+        place = "tier, likeness desc, members desc nulls last, id"
+        sql = f"""
+            {tables},
+            page as (
+                select id, row_number() over (order by {place}) as place
+                from found order by place
+                limit {arguments.place(part.limit, "bigint")} offset {arguments.place(part.offset, "bigint")}
+            )
+            select (select count(*) from found) as total,
+                   {_array(part.keys, "page join anime a using (id)", "page.place")} as body
+        """
+        row = await self._driver.fetchrow(sql, *arguments)
+        assert row is not None
+        return AnimePage(row["body"], row["total"])
+
+    async def genres(self, kind: TagKind | None) -> bytes:
+        """All genres, themes and demographics as JSON, with how many titles have each."""
+        body: bytes = await self._driver.fetchval(_GENRES, kind)
+        return body
+
+    async def tags(self, ids: Sequence[int]) -> dict[int, UpstreamTag]:
+        """Genres, themes and demographics by id, as far as there are any."""
+        rows = await self._driver.fetch(_TAGS, ids)
+        return {row["id"]: UpstreamTag(row["kind"], row["name"], row["mal_id"]) for row in rows}
+
+    async def genre_book(self) -> GenreBook:
+        row = await self._driver.fetchrow(_BOOK)
+        assert row is not None
+        return GenreBook.of(row["labels"], zip(row["ids"], row["names"], strict=True))
+
+    async def _find(self, column: str, value: int, keys: Sequence[str]) -> StoredAnime | None:
+        sql = f"""
+            select a.id, a.status, a.synced_at,
+                   convert_to((select row_to_json(p) from (select {columns(keys)}) p)::text, 'UTF8') as body
+            from anime a {joins(keys)}
+            where a.{column} = $1
+        """
+        row = await self._driver.fetchrow(sql, value)
+        return None if row is None else StoredAnime(row["id"], row["body"], row["synced_at"], row["status"])
+
+    async def _page(
+        self,
+        tables: str,
+        condition: str,
+        sort: AnimeSort,
+        part: Slice,
+        arguments: Arguments,
+        known_version: int | None,
+    ) -> PageRead:
+        total = f"(select count(*) from anime a where {condition})"
+        if known_version is not None:
+            total = f"case when v.version <> {arguments.place(known_version, 'bigint')} then {total} end"
+        order = ORDERS[sort]
+        rows = f"""
+            from anime a where {condition} order by {order}
+            limit {arguments.place(part.limit, "bigint")} offset {arguments.place(part.offset, "bigint")}
+        """
+        page = f"(select a.* {rows}) a"
+        if part.offset >= _FAR:
+            page = f"(select a.id {rows}) i join anime a using (id)"
+        sql = f"""
+            {tables}
+            select v.version, v.labels, {total} as total, {_array(part.keys, page, order)} as body
+            from catalogue_version v
+        """
+        row = await self._driver.fetchrow(sql, *arguments)
+        assert row is not None
+        return PageRead(row["version"], row["labels"], row["total"], row["body"])
+
+
+def _array(keys: Sequence[str], source: str, order: str) -> str:
+    """SQL for the JSON array of the rows of ``source``, as bytes."""
+    rows = f"select {columns(keys)} from {source} {joins(keys)} order by {order}"
+    return f"convert_to(coalesce((select json_agg(p) from ({rows}) p), '[]')::text, 'UTF8')"
+
+
+_BOOK = """
+    select v.labels,
+           array(select id from genres order by id) as ids,
+           array(select name from genres order by id) as names
+    from catalogue_version v
+"""
+
+_TAGS = "select id, kind, name, mal_id from genres where id = any($1::int[])"
+
+_GENRES = """
+    select convert_to(coalesce(json_agg(g), '[]')::text, 'UTF8')
+    from (
+        select g.id, g.name, g.mal_id, g.kind, coalesce(uses.count, 0) as count
+        from genres g
+        left join (
+            select tag_id, count(*) as count from anime, unnest(tag_ids) as tag_id group by tag_id
+        ) uses on uses.tag_id = g.id
+        where $1::text is null or g.kind = $1
+        order by g.kind, g.name, g.id
+    ) g
+"""

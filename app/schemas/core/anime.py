@@ -1,0 +1,210 @@
+"""Titles of the catalogue as the core surface reads and writes them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.schemas.core.fields import Body
+from app.schemas.domain.anime import Season, Status, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
+from app.schemas.domain.catalogue import ANIME_KEYS, NewAnime
+from app.schemas.fields import Count, Id, Line, PartialDate, Tag, Text, Url
+
+AnimeType = Literal["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV"]
+
+_TAG: dict[str, Any] = {"id": 3, "name": "Action", "mal_id": 1}
+_EXAMPLE: dict[str, Any] = {
+    "id": 42,
+    "mal_id": 1,
+    "anilist_id": 1,
+    "title": "Cowboy Bebop",
+    "title_english": "Cowboy Bebop",
+    "title_japanese": "カウボーイビバップ",
+    "title_russian": "Ковбой Бибоп",
+    "synonyms": ["Bebop"],
+    "type": "TV",
+    "source": "Original",
+    "status": "finished",
+    "season": "spring",
+    "year": 1998,
+    "episodes": 26,
+    "duration_minutes": 24,
+    "rating": "R - 17+ (violence & profanity)",
+    "score": 8.75,
+    "scored_by": 1069273,
+    "rank": 49,
+    "popularity": 41,
+    "members": 2073470,
+    "synopsis": "Bounty hunters roam the solar system.",
+    "image_url": "https://cdn.example.org/images/anime/4/19644.jpg",
+    "images": {"jpg": {"image_url": "https://cdn.example.org/images/anime/4/19644.jpg"}},
+    "trailer_url": None,
+    "aired_from": "1998-04-03",
+    "aired_to": "1999-04",
+    "broadcast": {"day": "Saturdays", "time": "01:00", "timezone": "Asia/Tokyo", "string": None},
+    "genres": [_TAG],
+    "themes": [{"id": 20, "name": "Space", "mal_id": 29}],
+    "demographics": [],
+    "studios": [{"id": 5, "name": "Sunrise"}],
+    "created_at": "2026-11-21T09:00:00.000000Z",
+    "updated_at": "2026-11-21T09:00:00.000000Z",
+    "synced_at": None,
+}
+
+
+class TagOut(BaseModel):
+    id: int
+    name: str
+    mal_id: int | None
+
+
+class StudioOut(BaseModel):
+    id: int
+    name: str
+
+
+class BroadcastOut(BaseModel):
+    """When a new episode is shown, in the words of MyAnimeList."""
+
+    day: str | None
+    time: str | None
+    timezone: str | None
+    string: str | None
+
+
+class AnimeOut(BaseModel):
+    """What is not known is null, or an empty list; dates are as precise as they are known."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    id: int
+    mal_id: int | None
+    anilist_id: int | None
+    title: str
+    title_english: str | None
+    title_japanese: str | None
+    title_russian: str | None
+    synonyms: list[str]
+    type: str | None
+    source: str | None
+    status: Status | None
+    season: Season | None
+    year: int | None
+    episodes: int | None
+    duration_minutes: float | None
+    rating: str | None
+    score: Annotated[float, Field(gt=0, le=10)] | None
+    scored_by: int | None
+    rank: int | None
+    popularity: int | None
+    members: int | None
+    synopsis: str | None
+    image_url: str | None
+    images: dict[str, Any] | None
+    trailer_url: str | None
+    aired_from: PartialDate | None
+    aired_to: PartialDate | None
+    broadcast: BroadcastOut | None
+    genres: list[TagOut]
+    themes: list[TagOut]
+    demographics: list[TagOut]
+    studios: list[StudioOut]
+    created_at: datetime
+    updated_at: datetime
+    synced_at: datetime | None
+
+
+class AnimePartOut(BaseModel):
+    """The keys of a title that ``fields`` selects."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"propertyNames": {"enum": list(ANIME_KEYS)}})
+
+
+class GenreOut(BaseModel):
+    """``count`` is how many titles of the catalogue have it."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {**_TAG, "kind": "genre", "count": 5385}})
+
+    id: int
+    name: str
+    mal_id: int | None
+    kind: TagKind
+    count: int
+
+
+_Word = Annotated[Text, Field(min_length=1, max_length=100)]
+_Label = Tag | Id
+_Labels = Annotated[list[_Label], Field(max_length=50, default_factory=list)]
+_Image = dict[_Word, Url | None]
+
+
+class BroadcastIn(Body):
+    day: _Word | None = None
+    time: _Word | None = None
+    timezone: _Word | None = None
+    string: _Word | None = None
+
+
+class AnimeIn(Body):
+    """A title stated by hand. Genres, themes and demographics are names, or ids of known ones.
+
+    A score or a number of episodes of 0 is an unknown one.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"title": "Cowboy Bebop", "mal_id": 1, "year": 1998, "genres": ["Action", "Sci-Fi"]}
+        }
+    )
+
+    title: Line
+    mal_id: Id | None = None
+    anilist_id: Id | None = None
+    title_english: Line | None = None
+    title_japanese: Line | None = None
+    title_russian: Line | None = None
+    synonyms: Annotated[list[Line], Field(max_length=100, default_factory=list)]
+    type: AnimeType | None = None
+    source: _Word | None = None
+    status: Status | None = None
+    season: Season | None = None
+    year: Annotated[int, Field(ge=1900, le=2200)] | None = None
+    episodes: Count | None = None
+    duration_minutes: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
+    rating: _Word | None = None
+    score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    scored_by: Count | None = None
+    rank: Id | None = None
+    popularity: Id | None = None
+    members: Count | None = None
+    synopsis: Annotated[Text, Field(max_length=20_000)] | None = None
+    image_url: Url | None = None
+    images: Annotated[dict[_Word, _Image], Field(max_length=10)] | None = None
+    trailer_url: Url | None = None
+    aired_from: PartialDate | None = None
+    aired_to: PartialDate | None = None
+    broadcast: BroadcastIn | None = None
+    is_adult: bool | None = None
+    genres: _Labels
+    themes: _Labels
+    demographics: _Labels
+    studios: Annotated[list[Tag], Field(max_length=50, default_factory=list)]
+
+    def stated(self) -> NewAnime:
+        plain = self.model_dump(exclude={"genres", "themes", "demographics", "studios"})
+        plain |= {"score": self.score or None, "episodes": self.episodes or None}
+        kinds: tuple[tuple[TagKind, list[_Label]], ...] = (
+            ("genre", self.genres),
+            ("theme", self.themes),
+            ("demographic", self.demographics),
+        )
+        names = [
+            UpstreamTag(kind, label) for kind, labels in kinds for label in labels if isinstance(label, str)
+        ]
+        ids = [label for _, labels in kinds for label in labels if isinstance(label, int)]
+        anime = UpstreamAnime(
+            **{**plain, "synonyms": tuple(self.synonyms)},
+            tags=tuple(names),
+            studios=tuple(UpstreamStudio(name) for name in self.studios),
+        )
+        return NewAnime(anime, tuple(ids))
