@@ -169,7 +169,11 @@ class Planner:
         """Whether a title may lose its AniList id: not what this file, a newer one or a sync gave it."""
         if holder.mal_id is None:
             return True
-        return not holder.synced and self._dated >= holder.dated and holder.mal_id not in self._seen_mal
+        return (
+            not holder.synced
+            and self._dated >= holder.dated
+            and holder.anilist_id not in self._seen_anilist
+        )
 
     def _absorb(self, heir: Slot, old: Slot) -> None:
         """Two titles turn out to be one; the one with MAL's id stays, or takes the stored place."""

@@ -12,8 +12,8 @@ from app.schemas.domain.dumps import DumpFault
 from app.utils.cleaning import is_storable
 
 _BETWEEN = re.compile(r"[\s,\ufeff]*")
-_COLON = re.compile(r"\s*:\s*")
 _CLOSED = '}]"'  # ends of values that cannot go on, as a number may
+_FOLLOWS = re.compile(r"[\s,\]}]")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
 
 
@@ -64,8 +64,10 @@ class Document:
             raise DumpUnreadable(f"{self._name} is no dump: neither JSON nor JSON Lines")
         while self._next() == '"':
             key = self._value()
-            self._pass(_COLON)
-            if key == "data" and self._next() == "[":
+            if self._next() != ":":
+                break
+            self._advance(self._at + 1)
+            if self._next() == "[" and key == "data":
                 self._advance(self._at + 1)
                 return found
             found[str(key)] = self._value()
@@ -73,21 +75,16 @@ class Document:
 
     def _next(self) -> str:
         """The next character that is neither white space nor a comma; empty at the end."""
-        self._pass(_BETWEEN)
-        return self._text[self._at : self._at + 1]
-
-    def _pass(self, pattern: re.Pattern[str]) -> None:
         while True:
-            match = pattern.match(self._text, self._at)
-            end = match.end() if match else self._at
-            self._advance(end)
-            if end < len(self._text) or not self._more():
-                return
+            match = _BETWEEN.match(self._text, self._at)
+            self._advance(match.end() if match else self._at)
+            if self._at < len(self._text) or not self._more():
+                return self._text[self._at : self._at + 1]
 
     def _value(self) -> Any:
         """The value that starts here. A broken one raises ``ValueError`` and is passed over."""
         while True:
-            fault: ValueError | None = None
+            fault: ValueError
             try:
                 value, end = self._json.raw_decode(self._text, self._at)
             except RecursionError:
@@ -95,11 +92,12 @@ class Document:
             except ValueError as error:
                 fault = error
             else:
-                if end < len(self._text) or self._ended or self._text[end - 1] in _CLOSED:
+                if self._text[end - 1] in _CLOSED or _FOLLOWS.match(self._text, end) or self._ended:
                     self._advance(end)
                     return value
-            broken_until = None if fault is None else self._end_of_broken()
-            if fault is not None and broken_until is not None:
+                fault = ValueError("Expecting ',' delimiter")
+            broken_until = self._end_of_broken()
+            if broken_until is not None:
                 self._advance(broken_until)
                 raise fault
             self._read_on()
