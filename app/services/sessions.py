@@ -84,10 +84,9 @@ class SessionService:
         if access_token is None and refresh_token is None:
             raise Unauthenticated
         claims = self._read(access_token, strict=refresh_token is None)
-        if claims is not None:
+        if claims is not None and await self._end(claims.session_id, user_id=claims.user_id):
             left = claims.expires_at - self._clock()
             await self._blacklist.add(claims.token_id, math.ceil(left.total_seconds()))
-            await self._end(claims.session_id, user_id=claims.user_id)
         session_id = self._issuer.refresh.session_of(refresh_token) if refresh_token else None
         if session_id is not None:
             await self._end(session_id)
@@ -164,8 +163,9 @@ class SessionService:
                 raise Unauthenticated from None
             return None
 
-    async def _end(self, session_id: UUID, *, user_id: int | None = None) -> None:
+    async def _end(self, session_id: UUID, *, user_id: int | None = None) -> bool:
         async with self._db.transaction() as tx:
             ended = await SessionRepository(tx).delete(session_id, user_id=user_id)
         if ended:
             audit("sign_out", session_id=str(session_id))
+        return ended

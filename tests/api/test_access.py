@@ -64,6 +64,7 @@ async def test_signing_out_takes_no_forged_token(
     for name, token in forged_tokens(user.access_token, settings.secret):
         answer = await client.post("/auth/logout", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 401 or name in gone, name
+        assert (await client.get("/users/me", headers=user.headers)).status_code == 200, name
     assert (await client.get("/users/me", headers=user.headers)).status_code == 200
 
 
