@@ -11,14 +11,10 @@ from app.utils.database import Database
 Announce = Callable[[], Awaitable[None]]
 
 
-async def _nobody() -> None:
-    return None
-
-
 class Arrivals:
     """``announce`` tells every process that the catalogue has changed."""
 
-    def __init__(self, db: Database, announce: Announce = _nobody, *, clock: Clock = utc_now) -> None:
+    def __init__(self, db: Database, announce: Announce, *, clock: Clock = utc_now) -> None:
         self._db = db
         self._announce = announce
         self._clock = clock

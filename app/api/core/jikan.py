@@ -1,22 +1,26 @@
 """Jikan's own answers, as they came."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.cached import respond_cached
+from app.api.cached import CACHED, respond_cached
 from app.api.core.mal import MalId
 from app.api.deps import Services
+from app.api.failures import failures
 from app.api.limits import ClientGroup, limited
-from app.schemas.core.sync import SearchQuery, TopQuery
+from app.api.sync_query import SearchQuery, TopQuery
+from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.utils.quotas import Quota
 
 READS = Quota("jikan", 600, 60)
 
+_RESPONSES = CACHED | failures(Invalid, RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout)
+
 router = APIRouter(prefix="/anime/jikan", tags=["jikan"], dependencies=[limited(READS)])
 
 
-@router.get("/top")
+@router.get("/top", response_model=list[dict[str, Any]], responses=_RESPONSES)
 async def list_top(
     query: Annotated[TopQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
@@ -25,7 +29,7 @@ async def list_top(
     return respond_cached(request, answer)
 
 
-@router.get("/search")
+@router.get("/search", response_model=list[dict[str, Any]], responses=_RESPONSES)
 async def search(
     query: Annotated[SearchQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
@@ -33,7 +37,7 @@ async def search(
     return respond_cached(request, await services.jikan.search(query.words, client=client))
 
 
-@router.get("/{mal_id}")
+@router.get("/{mal_id}", response_model=dict[str, Any], responses=_RESPONSES | failures(NotFound))
 async def get_anime(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """All that Jikan says of one title."""
     return respond_cached(request, await services.jikan.anime(mal_id, client=client))

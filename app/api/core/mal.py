@@ -4,9 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api.cached import respond_cached
+from app.api.cached import CACHED, respond_cached
 from app.api.deps import Services
+from app.api.failures import failures
 from app.api.limits import ClientGroup
+from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from app.schemas.core.anime import AnimeOut
 from app.schemas.fields import Id
 
 router = APIRouter(prefix="/anime/mal", tags=["catalogue"])
@@ -14,7 +17,12 @@ router = APIRouter(prefix="/anime/mal", tags=["catalogue"])
 MalId = Annotated[Id, Path()]
 
 
-@router.get("/{mal_id}")
+@router.get(
+    "/{mal_id}",
+    response_model=AnimeOut,
+    responses=CACHED
+    | failures(NotFound, Invalid, RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout),
+)
 async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """The title as we have it; one that we lack is fetched, stored and served."""
     return respond_cached(request, await services.mal.get(mal_id, client=client))

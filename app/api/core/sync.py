@@ -6,14 +6,21 @@ from fastapi import APIRouter, Query
 
 from app.api.core.mal import MalId
 from app.api.deps import CurrentUser, Services
+from app.api.failures import failures
 from app.api.limits import limited
+from app.api.sync_query import SyncSeasonQuery, SyncTopQuery
+from app.errors import Invalid, RateLimited, ServiceUnavailable
 from app.schemas.core.jobs import QueuedJobOut
-from app.schemas.core.sync import SyncSeasonQuery, SyncTopQuery
 from app.utils.quotas import Quota
 
 ORDERS = Quota("sync", 1200, 60)
 
-router = APIRouter(prefix="/anime/sync", tags=["sync"], dependencies=[limited(ORDERS)])
+router = APIRouter(
+    prefix="/anime/sync",
+    tags=["sync"],
+    dependencies=[limited(ORDERS)],
+    responses=failures(Invalid, RateLimited, ServiceUnavailable),
+)
 
 
 @router.post("/top", status_code=202)

@@ -1,9 +1,10 @@
-"""What the routes of Jikan and of the sync read."""
+"""What the query string of the routes of Jikan and of the syncs may hold."""
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from app.api.catalogue_query import StrictQuery
 from app.schemas.core.fields import one_line
 from app.schemas.domain.anime import Season
 
@@ -24,27 +25,25 @@ def _some_words(text: str) -> str:
 Words = Annotated[str, Field(max_length=100), AfterValidator(_some_words)]
 
 
-class TopQuery(BaseModel):
+class TopQuery(StrictQuery):
     """A page of Jikan's own top list; 25 is the most that it gives."""
-
-    model_config = ConfigDict(extra="forbid")
 
     page: Annotated[int, Field(ge=1, le=_PAGES)] = 1
     limit: Annotated[int, Field(ge=1, le=25)] = 25
 
 
-class SearchQuery(BaseModel):
+class SearchQuery(StrictQuery):
     """``q`` is another name of ``query``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     query: Words | None = None
     q: Words | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "SearchQuery":
-        if (self.query is None) == (self.q is None):
-            raise ValueError("give either query or q")
+        if self.query is None and self.q is None:
+            raise ValueError("say what to search for, as query or q")
+        if self.query is not None and self.q is not None and self.query != self.q:
+            raise ValueError("query and q are the same parameter: give one of them")
         return self
 
     @property
@@ -52,16 +51,12 @@ class SearchQuery(BaseModel):
         return self.query or self.q or ""
 
 
-class SyncTopQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class SyncTopQuery(StrictQuery):
     limit: Annotated[int, Field(ge=1, le=1000)] = 25
 
 
-class SyncSeasonQuery(BaseModel):
+class SyncSeasonQuery(StrictQuery):
     """What is left out is the current one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     year: Annotated[int | None, Field(ge=1900, le=2100)] = None
     season: Annotated[Season | None, BeforeValidator(_lowered)] = None
