@@ -22,7 +22,9 @@ from app.services.avatars import AvatarService
 from app.services.blacklist import Blacklist
 from app.services.calls import Calls
 from app.services.changes import CatalogueChanges
+from app.services.collections import CollectionService
 from app.services.dumps import DumpService
+from app.services.favorites import FavoriteService
 from app.services.hashing import Hashing
 from app.services.health import HealthService
 from app.services.issuing import Issuer
@@ -40,6 +42,7 @@ from app.services.sync import SyncService
 from app.services.throttles import Throttles
 from app.services.tokens import TokenService
 from app.services.users import UserService
+from app.services.watching import WatchService
 from app.utils import migrations
 from app.utils.absences import Absences
 from app.utils.database import Database
@@ -62,7 +65,9 @@ class Container:
     anime: AnimeService
     avatars: AvatarService
     changes: CatalogueChanges
+    collections: CollectionService
     dumps: DumpService
+    favorites: FavoriteService
     health: HealthService
     jikan: JikanService
     jobs: JobService
@@ -76,6 +81,7 @@ class Container:
     sync: SyncService
     tokens: TokenService
     users: UserService
+    watching: WatchService
 
 
 @asynccontextmanager
@@ -114,12 +120,15 @@ async def build(
             **_my_anime_list(stack, settings, db, redis, quotas, jobs, changes, transport),
             anime=AnimeService(db, changes.announce),
             changes=changes,
+            collections=CollectionService(db),
             dumps=DumpService(db, changed=changes.announce),
+            favorites=FavoriteService(db),
             health=_health(stack, settings, redis),
             jobs=jobs,
             library=LibraryService(db),
             metrics=_metrics(stack, db),
             quotas=quotas,
+            watching=WatchService(db),
         )
 
 

@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from app.api.core import (
     anime,
     auth,
+    collections,
+    favorites,
     genres,
     health,
     jikan,
@@ -19,6 +21,7 @@ from app.api.core import (
     sync,
     tokens,
     users,
+    watching,
 )
 
 routers: tuple[APIRouter, ...] = (
@@ -37,5 +40,8 @@ routers: tuple[APIRouter, ...] = (
     search.router,
     jobs.router,
     library.router,
+    favorites.router,
+    watching.router,
+    collections.router,
     metrics.router,
 )

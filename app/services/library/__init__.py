@@ -10,6 +10,7 @@ from app.services.library.desk import (
     UnknownTitle,
     apply,
 )
+from app.services.library.rules import ProgressAboveTotal
 from app.services.library.service import LibraryService
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "NotOnList",
     "Operation",
     "Outcome",
+    "ProgressAboveTotal",
     "Target",
     "UnknownTitle",
     "apply",

@@ -40,7 +40,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress.
+    """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress, and ``at_least``
+    raises it.
 
     ``versions`` are the pairs of entry id and version that an ``If-Match`` allows; None allows any.
     """
@@ -50,6 +51,7 @@ class Operation:
     sent: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 0
     versions: Versions | None = None
+    at_least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ class _Desk:
         sent = dict(operation.sent)
         if operation.steps:
             sent["progress"] = max(0, slot.state.progress + operation.steps)
+        if operation.at_least > slot.state.progress:
+            sent["progress"] = operation.at_least
         self._move(slot, edited(slot.state, sent, slot.subject, self._today))
 
     def _move(self, slot: _Slot, state: EntryState | None) -> None:

@@ -11,9 +11,9 @@ from app.schemas.domain.library import EntryState, Subject
 class ProgressAboveTotal(Invalid):
     """More was seen than there is."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, field: str = "progress") -> None:
         text = f"There are only {total}."
-        super().__init__(f"progress: {text}", details={"fields": {"progress": [text]}, "max": total})
+        super().__init__(f"{field}: {text}", details={"fields": {field: [text]}, "max": total})
 
 
 def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject, today: str) -> EntryState:

@@ -1,0 +1,33 @@
+"""Favourites."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.schemas.core.watching import FavoriteIn, FavoriteOut
+from app.schemas.fields import Id
+
+router = APIRouter(prefix="/favorites", tags=["favorites"])
+
+
+@router.get("")
+async def list_favorites(
+    page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
+) -> list[FavoriteOut]:
+    """One's favourites, newest first."""
+    favorites, total = await services.favorites.list_own(user.user_id, limit=page.limit, offset=page.start)
+    set_page_headers(request, response, page, total)
+    return [FavoriteOut.of(favorite) for favorite in favorites]
+
+
+@router.post("", status_code=201)
+async def add_favorite(body: FavoriteIn, user: CurrentUser, services: Services) -> FavoriteOut:
+    """Add a title; twice is a conflict."""
+    return FavoriteOut.of(await services.favorites.add(user.user_id, body.anime_id))
+
+
+@router.delete("/{anime_id}", status_code=204)
+async def remove_favorite(anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
+    """Remove a title; one that is no favourite is no error."""
+    await services.favorites.remove(user.user_id, anime_id)

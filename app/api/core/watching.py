@@ -1,0 +1,51 @@
+"""Playback: where one stopped, what to go on with, what was seen when."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.schemas.core.watching import ProgressIn, ProgressOut, ViewIn, ViewOut
+
+router = APIRouter(tags=["watching"])
+
+
+@router.post("/watch/progress")
+async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> ProgressOut:
+    """Keep where one stopped; from 90 % on the episode counts on the list."""
+    kept = await services.watching.report(
+        user.user_id,
+        body.anime_id,
+        episode=body.episode,
+        position_seconds=body.position_seconds,
+        percent=body.progress_percent,
+        reported_at=body.client_ts,
+    )
+    return ProgressOut.of(kept)
+
+
+@router.get("/watch/continue")
+async def list_to_continue(
+    page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
+) -> list[ProgressOut]:
+    """The latest unfinished episode of each title, or the next one."""
+    rows, total = await services.watching.list_to_continue(user.user_id, limit=page.limit, offset=page.start)
+    set_page_headers(request, response, page, total)
+    return [ProgressOut.of(row) for row in rows]
+
+
+@router.get("/views")
+async def list_views(
+    page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
+) -> list[ViewOut]:
+    """The viewing log, newest first."""
+    views, total = await services.watching.list_views(user.user_id, limit=page.limit, offset=page.start)
+    set_page_headers(request, response, page, total)
+    return [ViewOut.of(view) for view in views]
+
+
+@router.post("/views", status_code=201)
+async def log_view(body: ViewIn, user: CurrentUser, services: Services) -> ViewOut:
+    """Add a line to the viewing log."""
+    view = await services.watching.log_view(
+        user.user_id, body.anime_id, episode=body.episode, release_id=body.release_id, at=body.at
+    )
+    return ViewOut.of(view)

@@ -1,0 +1,172 @@
+"""SQL of collections and of what is in them."""
+
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.repositories.cards import CARD, card_of
+from app.repositories.paging import fetch_page
+from app.schemas.domain.watching import Collection, CollectionItem
+from app.utils.database import Transaction
+
+_COLLECTION = """
+    c.id, c.user_id, c.name, c.description, c.is_public, c.created_at, c.updated_at,
+    (select count(*) from collection_items i where i.collection_id = c.id) as items_count
+"""
+_TOUCH = "update collections set updated_at = clock_timestamp() where id = :collection_id"
+
+
+class CollectionRepository:
+    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+
+    def __init__(self, on: Transaction | AsyncConnection) -> None:
+        self._on = on.session if isinstance(on, Transaction) else on
+
+    async def insert(self, user_id: int, *, name: str, description: str | None, is_public: bool) -> int:
+        result = await self._on.execute(
+            text(
+                """
+                insert into collections (user_id, name, description, is_public)
+                values (:user_id, :name, :description, :is_public) returning id
+                """
+            ),
+            {"user_id": user_id, "name": name, "description": description, "is_public": is_public},
+        )
+        return int(result.scalar_one())
+
+    async def find(self, collection_id: int) -> Collection | None:
+        return await self._find("c.id = :key", collection_id)
+
+    async def find_by_share(self, share_hash: bytes) -> Collection | None:
+        return await self._find("c.share_hash = :key", share_hash)
+
+    async def find_for_update(self, collection_id: int, user_id: int) -> Collection | None:
+        """The person's own, locked until the transaction ends."""
+        await self._on.execute(
+            text("select 1 from collections where id = :id and user_id = :user_id for update"),
+            {"id": collection_id, "user_id": user_id},
+        )
+        found = await self.find(collection_id)
+        return found if found is not None and found.user_id == user_id else None
+
+    async def _find(self, condition: str, key: int | bytes) -> Collection | None:
+        statement = text(f"select {_COLLECTION} from collections c where {condition}")
+        row = (await self._on.execute(statement, {"key": key})).first()
+        return None if row is None else _collection_of(row)
+
+    async def list_by_user(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Collection], int]:
+        """One page, newest first, and how many there are in all."""
+        rows, total = await fetch_page(
+            self._on,
+            select=_COLLECTION,
+            source="from collections c where c.user_id = :user_id",
+            order="c.created_at desc, c.id desc",
+            values={"user_id": user_id, "limit": limit, "offset": offset},
+        )
+        return [_collection_of(row) for row in rows], total
+
+    async def update(
+        self, collection_id: int, *, name: str, description: str | None, is_public: bool
+    ) -> None:
+        await self._on.execute(
+            text(
+                """
+                update collections set name = :name, description = :description, is_public = :is_public,
+                                       updated_at = clock_timestamp()
+                where id = :id
+                """
+            ),
+            {"id": collection_id, "name": name, "description": description, "is_public": is_public},
+        )
+
+    async def set_share(self, collection_id: int, share_hash: bytes | None) -> None:
+        await self._on.execute(
+            text("update collections set share_hash = :share_hash where id = :id"),
+            {"id": collection_id, "share_hash": share_hash},
+        )
+
+    async def delete(self, collection_id: int) -> None:
+        await self._on.execute(text("delete from collections where id = :id"), {"id": collection_id})
+
+    async def list_items(
+        self, collection_id: int, *, limit: int, offset: int
+    ) -> tuple[list[CollectionItem], int]:
+        """One page in the order of the collection, and how many there are in all."""
+        rows, total = await fetch_page(
+            self._on,
+            select=f"i.position, i.added_at, {CARD}",
+            source=(
+                "from collection_items i join anime a on a.id = i.anime_id "
+                "where i.collection_id = :collection_id"
+            ),
+            order="i.position, i.anime_id",
+            values={"collection_id": collection_id, "limit": limit, "offset": offset},
+        )
+        return [_item_of(row) for row in rows], total
+
+    async def place(self, collection_id: int, anime_id: int, position: int) -> CollectionItem:
+        """Put a title at a place, or move it there; the others make room. Counted from 1."""
+        await self.remove(collection_id, anime_id)
+        values = {"collection_id": collection_id, "anime_id": anime_id, "position": position}
+        await self._on.execute(
+            text(
+                """
+                update collection_items set position = position + 1
+                where collection_id = :collection_id and position >= :position
+                """
+            ),
+            values,
+        )
+        row = await self._on.execute(
+            text(
+                f"""
+                with added as (
+                    insert into collection_items (collection_id, anime_id, position)
+                    values (:collection_id, :anime_id, :position) returning *
+                )
+                select i.position, i.added_at, {CARD} from added i join anime a on a.id = i.anime_id
+                """
+            ),
+            values,
+        )
+        await self._on.execute(text(_TOUCH), values)
+        return _item_of(row.one())
+
+    async def remove(self, collection_id: int, anime_id: int) -> bool:
+        """Take a title out and close the gap; False where it was not in."""
+        values: dict[str, Any] = {"collection_id": collection_id, "anime_id": anime_id}
+        result = await self._on.execute(
+            text(
+                """
+                with gone as (
+                    delete from collection_items
+                    where collection_id = :collection_id and anime_id = :anime_id returning position
+                ), closed as (
+                    update collection_items i set position = i.position - 1
+                    from gone where i.collection_id = :collection_id and i.position > gone.position
+                )
+                select count(*) from gone
+                """
+            ),
+            values,
+        )
+        await self._on.execute(text(_TOUCH), values)
+        return bool(result.scalar())
+
+
+def _collection_of(row: Row[Any]) -> Collection:
+    return Collection(
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        description=row.description,
+        is_public=row.is_public,
+        items_count=row.items_count,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _item_of(row: Row[Any]) -> CollectionItem:
+    return CollectionItem(card_of(row), row.position, row.added_at)

@@ -1,0 +1,209 @@
+"""Favourites, playback, the viewing log and collections as the core surface reads and writes them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from app.schemas.domain.watching import (
+    AnimeCard,
+    Collection,
+    CollectionItem,
+    Favorite,
+    View,
+    WatchProgress,
+)
+from app.schemas.fields import Count, Id, Line, Note
+
+
+class CardOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    mal_id: int | None
+    title: str
+    image_url: str | None
+    score: float | None
+    episodes: int | None
+
+    @classmethod
+    def of(cls, card: AnimeCard) -> "CardOut":
+        return cls.model_validate(card)
+
+
+class _Body(BaseModel):
+    """What a client sends: exact types, no unknown keys; instants come as text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+Instant = Annotated[AwareDatetime, Field(strict=False, examples=["2026-11-20T21:05:11Z"])]
+
+
+class FavoriteIn(_Body):
+    anime_id: Id
+
+
+class FavoriteOut(BaseModel):
+    id: int
+    anime_id: int
+    created_at: datetime
+    anime: CardOut
+
+    @classmethod
+    def of(cls, favorite: Favorite) -> "FavoriteOut":
+        return cls(
+            id=favorite.id,
+            anime_id=favorite.anime.id,
+            created_at=favorite.created_at,
+            anime=CardOut.of(favorite.anime),
+        )
+
+
+class ProgressIn(_Body):
+    """``position_seconds`` or ``progress_percent`` is needed; ``client_ts`` is when it was so."""
+
+    anime_id: Id
+    episode: Id
+    position_seconds: Count | None = None
+    progress_percent: Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False)] = None
+    client_ts: Instant | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "ProgressIn":
+        if self.position_seconds is None and self.progress_percent is None:
+            raise ValueError("give position_seconds or progress_percent")
+        return self
+
+
+class ProgressOut(BaseModel):
+    """``progress_percent`` follows from the position and the title's length where it was not reported."""
+
+    id: int
+    anime_id: int
+    episode: int
+    position_seconds: int | None
+    progress_percent: float | None
+    created_at: datetime
+    last_watched_at: datetime
+    anime: CardOut
+
+    @classmethod
+    def of(cls, progress: WatchProgress) -> "ProgressOut":
+        return cls(
+            id=progress.id,
+            anime_id=progress.anime.id,
+            episode=progress.episode,
+            position_seconds=progress.position_seconds,
+            progress_percent=progress.percent,
+            created_at=progress.created_at,
+            last_watched_at=progress.last_watched_at,
+            anime=CardOut.of(progress.anime),
+        )
+
+
+class ViewIn(_Body):
+    """``at`` is now where it is not sent."""
+
+    anime_id: Id
+    episode: Id
+    release_id: Id | None = None
+    at: Instant | None = None
+
+
+class ViewOut(BaseModel):
+    id: int
+    anime_id: int
+    episode: int
+    release_id: int | None
+    at: datetime
+    anime: CardOut
+
+    @classmethod
+    def of(cls, view: View) -> "ViewOut":
+        return cls(
+            id=view.id,
+            anime_id=view.anime.id,
+            episode=view.episode,
+            release_id=view.release_id,
+            at=view.viewed_at,
+            anime=CardOut.of(view.anime),
+        )
+
+
+class CollectionIn(_Body):
+    name: Line
+    description: Note | None = None
+    is_public: bool = False
+
+
+class CollectionPatch(_Body):
+    """What is not sent stays."""
+
+    name: Line = ""
+    description: Note | None = None
+    is_public: bool = False
+
+    @model_validator(mode="after")
+    def _something(self) -> "CollectionPatch":
+        if not self.model_fields_set:
+            raise ValueError("send at least one field")
+        return self
+
+    def sent(self) -> Mapping[str, Any]:
+        return self.model_dump(include=self.model_fields_set)
+
+
+class CollectionOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    description: str | None
+    is_public: bool
+    items_count: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, collection: Collection) -> "CollectionOut":
+        return cls.model_validate(collection)
+
+
+class CollectionItemIn(_Body):
+    """``position`` counts from 1; with it a title that is in already moves there."""
+
+    anime_id: Id
+    position: Id | None = None
+
+
+class CollectionItemOut(BaseModel):
+    anime_id: int
+    position: int
+    added_at: datetime
+    anime: CardOut
+
+    @classmethod
+    def of(cls, item: CollectionItem) -> "CollectionItemOut":
+        return cls(
+            anime_id=item.anime.id,
+            position=item.position,
+            added_at=item.added_at,
+            anime=CardOut.of(item.anime),
+        )
+
+
+class SharedCollectionOut(CollectionOut):
+    """A collection as its link shows it, with one page of what is in it."""
+
+    items: list[CollectionItemOut]
+
+    @classmethod
+    def shown(cls, collection: Collection, items: list[CollectionItem]) -> "SharedCollectionOut":
+        head = CollectionOut.of(collection)
+        return cls(**head.model_dump(), items=[CollectionItemOut.of(item) for item in items])
+
+
+class ShareOut(BaseModel):
+    share_url: str

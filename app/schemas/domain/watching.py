@@ -1,0 +1,64 @@
+"""What a person watches, likes and collects."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnimeCard:
+    """As much of a title as a list of titles shows."""
+
+    id: int
+    mal_id: int | None
+    title: str
+    image_url: str | None
+    score: float | None
+    episodes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Favorite:
+    id: int
+    anime: AnimeCard
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WatchProgress:
+    """Where somebody stopped; ``percent`` follows from the position where only that was reported."""
+
+    id: int
+    anime: AnimeCard
+    episode: int
+    position_seconds: int | None
+    percent: float | None
+    created_at: datetime
+    last_watched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    id: int
+    anime: AnimeCard
+    episode: int
+    release_id: int | None
+    viewed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    id: int
+    user_id: int
+    name: str
+    description: str | None
+    is_public: bool
+    items_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionItem:
+    anime: AnimeCard
+    position: int
+    added_at: datetime

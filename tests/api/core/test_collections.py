@@ -1,0 +1,114 @@
+"""Collections over HTTP."""
+
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from dirty_equals import IsDatetime, IsInt, IsPartialDict
+from sqlalchemy import text
+
+from app.utils.database import Database
+from tests.fixtures.accounts import SignedIn
+
+COLLECTIONS = "/collections"
+
+
+@pytest.fixture
+async def titles(database: Database) -> list[int]:
+    async with database.transaction() as tx:
+        rows = await tx.session.execute(
+            text("insert into anime (title) values ('One'), ('Two'), ('Three'), ('Four') returning id")
+        )
+        return list(rows.scalars())
+
+
+@pytest.fixture
+async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
+    client.headers.update(user.headers)
+    return client
+
+
+@pytest.fixture
+async def path(mine: httpx.AsyncClient) -> str:
+    answer = await mine.post(COLLECTIONS, json={"name": "Rainy days"})
+    assert answer.status_code == 201
+    return f"{COLLECTIONS}/{answer.json()['id']}"
+
+
+async def order(mine: httpx.AsyncClient, path: str) -> list[str]:
+    rows = (await mine.get(f"{path}/items")).json()
+    assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
+    return [row["anime"]["title"] for row in rows]
+
+
+async def test_making_changing_and_deleting(mine: httpx.AsyncClient, path: str) -> None:
+    shown = (await mine.get(path)).json()
+    assert shown == {
+        "id": IsInt,
+        "name": "Rainy days",
+        "description": None,
+        "is_public": False,
+        "items_count": 0,
+        "created_at": IsDatetime(iso_string=True),
+        "updated_at": IsDatetime(iso_string=True),
+    }
+    assert (await mine.get(COLLECTIONS)).json() == [shown]
+    renamed = (await mine.patch(path, json={"name": "Snow", "description": "For winter"})).json()
+    assert renamed == IsPartialDict(name="Snow", description="For winter", is_public=False)
+    assert (await mine.patch(path, json={})).status_code == 422
+    assert (await mine.patch(path, json={"name": " "})).status_code == 422
+    assert (await mine.delete(path)).status_code == 204
+    assert (await mine.get(path)).status_code == 404
+
+
+async def test_titles_keep_their_order(mine: httpx.AsyncClient, path: str, titles: list[int]) -> None:
+    for anime_id in titles[:3]:
+        assert (await mine.post(f"{path}/items", json={"anime_id": anime_id})).status_code == 201
+    assert (await mine.post(f"{path}/items", json={"anime_id": titles[0]})).status_code == 409
+    await mine.post(f"{path}/items", json={"anime_id": titles[3], "position": 2})
+    assert await order(mine, path) == ["One", "Four", "Two", "Three"]
+    await mine.post(f"{path}/items", json={"anime_id": titles[2], "position": 1})
+    assert await order(mine, path) == ["Three", "One", "Four", "Two"]
+    await mine.post(f"{path}/items", json={"anime_id": titles[2], "position": 99})
+    assert await order(mine, path) == ["One", "Four", "Two", "Three"]
+    for _ in range(2):
+        assert (await mine.delete(f"{path}/items/{titles[3]}")).status_code == 204
+    assert await order(mine, path) == ["One", "Two", "Three"]
+    assert (await mine.get(path)).json()["items_count"] == 3
+    assert (await mine.post(f"{path}/items", json={"anime_id": 999_999})).status_code == 404
+    assert await order(mine, path) == ["One", "Two", "Three"]
+
+
+async def test_a_private_collection_of_another_does_not_exist(
+    mine: httpx.AsyncClient, path: str, titles: list[int], other_user: SignedIn
+) -> None:
+    theirs = other_user.headers
+    for method, where, body in (
+        ("GET", path, None),
+        ("PATCH", path, {"name": "Mine now"}),
+        ("DELETE", path, None),
+        ("GET", f"{path}/items", None),
+        ("POST", f"{path}/items", {"anime_id": titles[0]}),
+        ("DELETE", f"{path}/items/{titles[0]}", None),
+        ("POST", f"{path}/share", None),
+        ("DELETE", f"{path}/share", None),
+    ):
+        assert (await mine.request(method, where, json=body, headers=theirs)).status_code == 404
+    await mine.patch(path, json={"is_public": True})
+    assert (await mine.get(path, headers=theirs)).status_code == 200
+    assert (await mine.patch(path, json={"name": "Mine now"}, headers=theirs)).status_code == 404
+
+
+async def test_a_share_link_works_without_signing_in_until_it_is_revoked(
+    mine: httpx.AsyncClient, path: str, titles: list[int]
+) -> None:
+    await mine.post(f"{path}/items", json={"anime_id": titles[0]})
+    link = urlsplit((await mine.post(f"{path}/share")).json()["share_url"]).path
+    anonymous = {"Authorization": ""}
+    shown = (await mine.get(link, headers=anonymous)).json()
+    assert shown == IsPartialDict(name="Rainy days", items=[IsPartialDict(anime_id=titles[0])])
+    newer = urlsplit((await mine.post(f"{path}/share")).json()["share_url"]).path
+    assert (await mine.get(link, headers=anonymous)).status_code == 404
+    assert (await mine.get(newer, headers=anonymous)).status_code == 200
+    assert (await mine.delete(f"{path}/share")).status_code == 204
+    assert (await mine.get(newer, headers=anonymous)).status_code == 404
