@@ -1,0 +1,88 @@
+"""`anisync catalog`: dumps come in twice without a trace, bad rows are named, syncs need no worker."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from app.utils.database import Database
+from tests.standin.client import JikanStandin
+from tests.test_cli import anisync
+
+ROWS = [
+    {"title": f"A title {number}", "type": "TV", "sources": [f"https://myanimelist.net/anime/{number}"]}
+    for number in range(1, 4)
+]
+
+
+@pytest.fixture
+def given(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": "a secret of tests, longer than 32 bytes",
+        "ANISYNC_HOME": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    """Three titles and a row that is none."""
+    path = tmp_path / "dump.jsonl.gz"
+    lines = [*(json.dumps(row) for row in ROWS), "no title at all {"]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return path
+
+
+async def test_an_import_counts_and_names_bad_rows_and_a_second_one_changes_nothing(
+    tmp_path: Path, given: dict[str, str], dump: Path, database: Database
+) -> None:
+    code, output, errors = await anisync("catalog", "import", str(dump), cwd=tmp_path, **given)
+    assert (code, output) == (0, "added 3, updated 0, unchanged 0, skipped 0, failed 1\n")
+    assert errors.startswith("line 4: failed: ")
+    assert errors.count("\n") == 1
+    assert await database.scalar("select count(*) from anime") == 3
+
+    code, output, _ = await anisync("catalog", "import", str(dump), cwd=tmp_path, **given)
+    assert (code, output) == (0, "added 0, updated 0, unchanged 3, skipped 0, failed 1\n")
+
+
+@pytest.mark.parametrize("content", [None, b"\x1f\x8b garbage"])
+async def test_a_file_that_cannot_be_read_is_told(
+    tmp_path: Path, given: dict[str, str], content: bytes | None
+) -> None:
+    path = tmp_path / "dump.json.gz"
+    if content is not None:
+        path.write_bytes(content)
+    code, output, errors = await anisync("catalog", "import", str(path), cwd=tmp_path, **given)
+    assert (code, output) == (2, "added 0, updated 0, unchanged 0, skipped 0, failed 0\n")
+    assert errors.startswith("anisync: ")
+    assert errors.count("\n") == 1
+
+
+async def test_a_sync_needs_no_worker(
+    tmp_path: Path, given: dict[str, str], database: Database, jikan_standin: JikanStandin
+) -> None:
+    given["JIKAN_BASE_URL"] = jikan_standin.base_url
+    code, output, _ = await anisync("catalog", "sync", "1", "top", "--limit", "5", cwd=tmp_path, **given)
+    assert (code, output) == (0, "anime.sync:1 succeeded\nanime.sync_top:5 succeeded\n")
+    assert await database.scalar("select count(*) from anime where mal_id = 1") == 1
+    assert await database.scalar("select count(*) from anime") >= 5
+
+
+async def test_a_sync_that_fails_is_told(
+    tmp_path: Path, given: dict[str, str], jikan_standin: JikanStandin
+) -> None:
+    given["JIKAN_BASE_URL"] = jikan_standin.base_url
+    jikan_standin.behave("status", status=404)
+    code, output, _ = await anisync("catalog", "sync", "999999", cwd=tmp_path, **given)
+    assert code == 1
+    assert output.startswith("anime.sync:999999 failed: ")
+
+
+@pytest.mark.parametrize("word", ["all", "-5", "99999999999"])
+async def test_what_cannot_be_synced_is_refused(tmp_path: Path, given: dict[str, str], word: str) -> None:
+    code, _, errors = await anisync("catalog", "sync", "--", word, cwd=tmp_path, **given)
+    assert code == 2
+    assert "neither top, season nor an id" in errors
