@@ -27,6 +27,7 @@ from app.services.dumps import DumpService
 from app.services.favorites import FavoriteService
 from app.services.hashing import Hashing
 from app.services.health import HealthService
+from app.services.idempotency import IdempotencyService
 from app.services.issuing import Issuer
 from app.services.jikan import JikanService
 from app.services.jobs import JobQueue, JobService
@@ -69,6 +70,7 @@ class Container:
     dumps: DumpService
     favorites: FavoriteService
     health: HealthService
+    idempotency: IdempotencyService
     jikan: JikanService
     jobs: JobService
     library: LibraryService
@@ -124,6 +126,7 @@ async def build(
             dumps=DumpService(db, changed=changes.announce),
             favorites=FavoriteService(db),
             health=_health(stack, settings, redis),
+            idempotency=IdempotencyService(db),
             jobs=jobs,
             library=LibraryService(db),
             metrics=_metrics(stack, db),

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.idempotency import idempotent_router
 from app.schemas.core.watching import (
     CollectionIn,
     CollectionItemIn,
@@ -16,7 +17,7 @@ from app.schemas.core.watching import (
 )
 from app.schemas.fields import Id
 
-router = APIRouter(prefix="/collections", tags=["collections"])
+router = idempotent_router("/collections", "collections")
 
 CollectionId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

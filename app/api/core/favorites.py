@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.idempotency import idempotent_router
 from app.schemas.core.watching import FavoriteIn, FavoriteOut
 from app.schemas.fields import Id
 
-router = APIRouter(prefix="/favorites", tags=["favorites"])
+router = idempotent_router("/favorites", "favorites")
 
 
 @router.get("")

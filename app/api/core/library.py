@@ -2,18 +2,19 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import AwareDatetime, ConfigDict
 
 from app.api.batch import BatchDraft
 from app.api.deps import CurrentUser, Page, Services, page_headers
+from app.api.idempotency import idempotent_router
 from app.api.preconditions import IfMatch, entry_etag
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
 from app.schemas.domain.library import EntryStatus
 from app.schemas.fields import Id
 from app.services.library import ListFilter, Operation, Target
 
-router = APIRouter(prefix="/users/me/list", tags=["list"])
+router = idempotent_router("/users/me/list", "list")
 
 AnimeId = Annotated[Id, Path()]
 Sort = Literal[

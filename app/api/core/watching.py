@@ -1,11 +1,12 @@
 """Playback: where one stopped, what to go on with, what was seen when."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.idempotency import idempotent_router
 from app.schemas.core.watching import ProgressIn, ProgressOut, ViewIn, ViewOut
 
-router = APIRouter(tags=["watching"])
+router = idempotent_router("", "watching")
 
 
 @router.post("/watch/progress")

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from app.api.deps import CurrentUser, Page, Services, page_headers
+from app.api.idempotency import idempotent_router
 from app.schemas.fields import Text
 from app.schemas.tracker.library import (
     AnyStatus,
@@ -18,7 +19,7 @@ from app.schemas.tracker.library import (
 )
 from app.services.library import ItemFilter, Operation, Target
 
-router = APIRouter(prefix="/api/library", tags=["tracker: library"])
+router = idempotent_router("/api/library", "tracker: library")
 
 ItemId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _ORIGIN = "tracker"

@@ -282,3 +282,45 @@ async def test_nobody_reaches_the_list_of_another(
 
 async def test_without_a_token_there_is_no_list(client: httpx.AsyncClient) -> None:
     assert (await client.get(LIST)).status_code == 401
+
+
+async def test_twenty_equal_posts_with_one_key_add_one_entry(
+    mine: httpx.AsyncClient, titles: list[int]
+) -> None:
+    key = {"Idempotency-Key": "a-key"}
+    body = {"anime_id": titles[0], "status": "watching"}
+    answers = await asyncio.gather(*(mine.post(LIST, json=body, headers=key) for _ in range(20)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert any(answer.status_code == 201 for answer in answers)
+    again = await mine.post(LIST, json=body, headers=key)
+    first = next(answer for answer in answers if answer.status_code == 201)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert (again.headers["ETag"], again.headers["Location"]) == (
+        first.headers["ETag"],
+        first.headers["Location"],
+    )
+    assert len((await mine.get(LIST)).json()) == 1
+
+
+async def test_a_key_is_of_one_body_and_one_person(
+    mine: httpx.AsyncClient, titles: list[int], other_user: SignedIn
+) -> None:
+    key = {"Idempotency-Key": "a-key"}
+    await mine.post(LIST, json={"anime_id": titles[0], "status": "watching"}, headers=key)
+    other_body = await mine.post(LIST, json={"anime_id": titles[1], "status": "watching"}, headers=key)
+    assert other_body.status_code == 422
+    theirs = await mine.post(
+        LIST, json={"anime_id": titles[1], "status": "watching"}, headers={**key, **other_user.headers}
+    )
+    assert theirs.status_code == 201
+
+
+async def test_a_key_of_a_request_that_failed_may_try_again(
+    mine: httpx.AsyncClient, titles: list[int]
+) -> None:
+    key = {"Idempotency-Key": "a-key"}
+    assert (
+        await mine.post(LIST, json={"anime_id": 999_999, "status": "watching"}, headers=key)
+    ).status_code == 404
+    answer = await mine.post(LIST, json={"anime_id": titles[0], "status": "watching"}, headers=key)
+    assert answer.status_code == 201
