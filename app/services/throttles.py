@@ -43,9 +43,12 @@ class Throttles:
     over everybody is kept in Redis: it only eases the load, and a known address is let past it.
     """
 
-    def __init__(self, db: Database, quotas: Quotas, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, db: Database, quotas: Quotas, *, overall: Quota = OVERALL, clock: Clock = utc_now
+    ) -> None:
         self._db = db
         self._quotas = quotas
+        self._overall = overall
         self._clock = clock
 
     async def begin(self, subject: str, visitor: Visitor, *, known_here: bool) -> Attempt:
@@ -63,7 +66,7 @@ class Throttles:
     async def fail(self, attempt: Attempt) -> None:
         async with self._db.transaction() as tx:
             await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=True)
-        await self._quotas.take(OVERALL, "")
+        await self._quotas.take(self._overall, "")
         _tell(attempt.visitor, [_standing(attempt, key, more=1) for key in attempt.keys])
 
     async def succeed(self, tx: Transaction, attempt: Attempt) -> None:
@@ -73,9 +76,9 @@ class Throttles:
         _tell(attempt.visitor, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
 
     async def _check_overall(self, visitor: Visitor) -> None:
-        standing = await self._quotas.peek(OVERALL, "")
+        standing = await self._quotas.peek(self._overall, "")
         if not standing.allowed:
-            _tell(visitor, [(OVERALL, standing)])
+            _tell(visitor, [(self._overall, standing)])
             raise RateLimited(retry_after=standing.reset_after)
 
     async def _try(self, keys: dict[str, Quota], visitor: Visitor) -> Attempt | None:
