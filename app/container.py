@@ -30,7 +30,7 @@ from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
 from app.services.issuing import Issuer
 from app.services.jikan import JikanService
-from app.services.jobs import JobQueue, JobService
+from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.library import LibraryService
 from app.services.mails import MailService
 from app.services.mal import MalService
@@ -49,7 +49,7 @@ from app.utils.absences import Absences
 from app.utils.database import Database
 from app.utils.jwt import AccessTokens
 from app.utils.quotas import Quotas
-from app.utils.rate_limit import SharedLimiter
+from app.utils.rate_limit import Rate, SharedLimiter
 from app.utils.redis import connect_redis
 from app.utils.refresh import RefreshTokens
 from app.utils.single_flight import SingleFlight
@@ -93,6 +93,8 @@ async def build(
     db: Database | None = None,
     queue: JobQueue | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    job_timings: JobTimings | None = None,
+    jikan_rate: Rate = JIKAN_RATE,
 ) -> AsyncIterator[Container]:
     """Build the services on ``settings``; the keyword arguments replace a part in tests.
 
@@ -113,13 +115,15 @@ async def build(
         if queue is None:
             queue = broker = JobBroker(settings.redis)
             stack.push_async_callback(broker.shutdown)
-        quotas, jobs, changes = Quotas(redis), JobService(db, queue), CatalogueChanges(redis)
+        quotas, changes = Quotas(redis), CatalogueChanges(redis)
+        jobs = JobService(db, queue, timings=job_timings)
+        limiter = SharedLimiter(JIKAN.name, jikan_rate, redis)
         yield Container(
             settings=settings,
             db=db,
             redis=redis,
             **_people(stack, settings, db, redis, quotas, jobs),
-            **_my_anime_list(stack, settings, db, redis, quotas, jobs, changes, transport),
+            **_my_anime_list(stack, settings, db, redis, limiter, quotas, jobs, changes, transport),
             anime=AnimeService(db, changes.announce),
             changes=changes,
             collections=CollectionService(db),
@@ -159,13 +163,13 @@ def _my_anime_list(
     settings: Settings,
     db: Database,
     redis: Redis,
+    limiter: SharedLimiter,
     quotas: Quotas,
     jobs: JobService,
     changes: CatalogueChanges,
     transport: httpx.AsyncBaseTransport | None,
 ) -> dict[str, Any]:
     """The services in front of MyAnimeList, by their names in the container."""
-    limiter = SharedLimiter(JIKAN.name, JIKAN_RATE, redis)
     client = JikanClient(settings.jikan_base_url, limiter=limiter, transport=transport)
     stack.push_async_callback(client.close)
     flights, refreshes = SingleFlight(redis), Refreshes(db, jobs)
