@@ -13,6 +13,7 @@ from app.schemas.domain.cached import CachedAnswer
 from app.services.absent_titles import AbsentTitles
 from app.services.calls import Calls
 from app.services.freshness import RAW_FOR, jittered
+from app.utils.metrics import CACHE_REQUESTS
 from app.utils.redis import REDIS_FAULTS
 
 _PREFIX = "cache:jikan:"
@@ -53,6 +54,7 @@ class JikanService:
 
     async def _answer(self, key: str, ask: Callable[[], Awaitable[Any]], *, client: str) -> CachedAnswer:
         cached = await self._read(key)
+        CACHE_REQUESTS.labels("jikan", "miss" if cached is None else "hit").inc()
         if cached is not None:
             asked_at, body = cached
             return CachedAnswer(body, "hit", max(0, int(self._now() - asked_at)))

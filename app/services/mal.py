@@ -12,6 +12,7 @@ from app.services.freshness import age_in_seconds, is_fresh
 from app.services.refreshes import Refreshes
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database
+from app.utils.metrics import CACHE_REQUESTS
 
 
 class MalService:
@@ -41,6 +42,11 @@ class MalService:
 
         Raises :class:`NotFound` when MyAnimeList has none, and what ``Calls.make`` raises.
         """
+        answer = await self._answer(mal_id, client)
+        CACHE_REQUESTS.labels("mal", answer.state).inc()
+        return answer
+
+    async def _answer(self, mal_id: int, client: str) -> CachedAnswer:
         stored = await self._find(mal_id)
         if stored is not None:
             return self._serve(mal_id, stored)
@@ -52,10 +58,6 @@ class MalService:
             client=client,
         )
         return CachedAnswer(body, "miss", 0)
-
-    async def settle(self) -> None:
-        """Return when every refresh that was due so far is queued."""
-        await self._refreshes.settle()
 
     def _serve(self, mal_id: int, stored: StoredAnime) -> CachedAnswer:
         now = self._clock()

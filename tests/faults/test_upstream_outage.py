@@ -73,7 +73,7 @@ async def live_through(apis: list[Api], *, seconds: float) -> tuple[list[Timed],
         while time.monotonic() < ends:
             known.append(await timed_get(api, f"/anime/mal/{KNOWN[turn % len(KNOWN)]}"))
             turn += 1
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def ask_for_unknown(api: Api, first: int) -> None:
         mal_id = first

@@ -15,6 +15,7 @@ from app.services.arrivals import Arrivals
 from app.services.calls import Calls
 from app.services.jikan import JikanService
 from app.services.jobs import JobService
+from app.services.mal import MalService
 from app.services.refreshes import Refreshes
 from app.services.sync import SyncService
 from app.utils.absences import Absences
@@ -54,6 +55,7 @@ class Parts:
     arrivals: Arrivals
     refreshes: Refreshes
     calls: Calls
+    mal: MalService
     raw: JikanService
     sync: SyncService
 
@@ -84,6 +86,15 @@ async def parts_on(standin: JikanStandin, database: Database, redis: Redis) -> A
         arrivals=arrivals,
         refreshes=refreshes,
         calls=calls,
+        mal=MalService(
+            database,
+            jikan,
+            arrivals=arrivals,
+            refreshes=refreshes,
+            absent=absent,
+            calls=calls,
+            clock=told,
+        ),
         raw=JikanService(jikan, redis, absent=absent, calls=calls, now=lambda: told.now.timestamp()),
         sync=SyncService(
             database, jikan, jobs, arrivals=arrivals, refreshes=refreshes, absent=absent, clock=told

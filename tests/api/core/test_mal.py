@@ -5,7 +5,6 @@ import pytest
 from sqlalchemy import text
 
 from app.config import Settings
-from app.container import Container
 from app.utils.database import Database
 from tests.standin import JikanStandin
 
@@ -15,14 +14,14 @@ def settings(settings: Settings, jikan_standin: JikanStandin) -> Settings:
     return settings.model_copy(update={"jikan_base_url": jikan_standin.base_url})
 
 
-async def store(database: Database, mal_id: int, *, hours: float | None, status: str = "finished") -> None:
+async def store(database: Database, mal_id: int, *, hours: float | None) -> None:
     async with database.transaction() as tx:
         await tx.session.execute(
             text(
                 "insert into anime (mal_id, title, status, synced_at)"
-                " values (:mal_id, 'Stored', :status, now() - make_interval(mins => :minutes))"
+                " values (:mal_id, 'Stored', 'finished', now() - make_interval(mins => :minutes))"
             ),
-            {"mal_id": mal_id, "status": status, "minutes": None if hours is None else int(hours * 60)},
+            {"mal_id": mal_id, "minutes": None if hours is None else int(hours * 60)},
         )
 
 
@@ -44,33 +43,15 @@ async def test_it_is_the_same_object_as_under_its_own_id(client: httpx.AsyncClie
     assert (await client.get(f"/anime/{fetched['id']}")).json() == fetched
 
 
-@pytest.mark.parametrize(
-    ("status", "hours", "state"),
-    [
-        ("airing", 5, "hit"),
-        ("airing", 7, "stale"),
-        ("upcoming", 23, "hit"),
-        ("upcoming", 25, "stale"),
-        ("finished", 24 * 6, "hit"),
-        ("finished", 24 * 31, "stale"),
-    ],
-)
-async def test_what_airs_goes_stale_sooner(
-    client: httpx.AsyncClient,
-    container: Container,
-    database: Database,
-    jikan_standin: JikanStandin,
-    status: str,
-    hours: int,
-    state: str,
+async def test_age_says_when_mal_was_asked(
+    client: httpx.AsyncClient, database: Database, jikan_standin: JikanStandin
 ) -> None:
-    await store(database, 21, hours=hours, status=status)
-    answer = await client.get("/anime/mal/21")
-    assert (answer.status_code, answer.headers["X-Cache"]) == (200, state)
-    assert abs(int(answer.headers["Age"]) - hours * 3600) < 120
-    await container.mal.settle()
-    queued = [job.key for job in (await container.jobs.list()).jobs]
-    assert queued == (["anime.sync:21"] if state == "stale" else [])
+    await store(database, 21, hours=5)
+    await store(database, 22, hours=24 * 31)
+    for mal_id, state, hours in ((21, "hit", 5), (22, "stale", 24 * 31)):
+        answer = await client.get(f"/anime/mal/{mal_id}")
+        assert (answer.status_code, answer.headers["X-Cache"]) == (200, state)
+        assert abs(int(answer.headers["Age"]) - hours * 3600) < 120
     assert jikan_standin.stats().total == 0
 
 
