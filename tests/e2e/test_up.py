@@ -47,11 +47,17 @@ def healthy(stack: Stack) -> bool:
     return answer.status_code == 200 and answer.json()["status"] == "ok"
 
 
+def sign_in(stack: Stack, username: str, password: str) -> int:
+    who = {"username": username, "password": password}
+    return httpx.post(f"{stack.url}/auth/login", json=who, timeout=30).status_code
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the wheels have no servers for Windows")
 def test_first_start_ctrl_c_second_start_sigterm(stack: Stack) -> None:
     stack.run()
     assert httpx.get(f"{stack.url}/docs").status_code == 200
     assert healthy(stack)
+    assert sign_in(stack, "demo", "demo1234") == 200
     assert (stack.home / "secret").stat().st_mode & 0o777 == 0o600
     secret = (stack.home / "secret").read_text()
     sql(stack, "create table kept as select 42 as answer")
@@ -117,6 +123,9 @@ def test_commands_work_beside_it_and_a_second_one_of_the_home_is_refused(stack: 
     assert "ok    migrations" in doctor.stdout
     assert "ok    redis: Valkey 9" in doctor.stdout
     assert doctor.returncode == 0
+    who = ("--username", "mio", "--email", "mio@example.org", "--password", "a long enough one")
+    assert stack.command("users", "create", *who, "--admin").stdout == "created admin mio with id 2\n"
+    assert sign_in(stack, "mio", "a long enough one") == 200
     second = stack.command("up", "--port", "0")
     assert second.returncode == 1
     assert second.stderr.startswith("anisync: AniSync is up already in ")
