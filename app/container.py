@@ -101,22 +101,11 @@ async def build(
     ``queue`` carries job ids to the workers, ``transport`` answers in place of every upstream.
     """
     async with AsyncExitStack() as stack:
-        if db is None:
-            db = Database.connect(
-                settings.database,
-                pool_size=settings.db_pool_size,
-                max_overflow=settings.db_max_overflow,
-                recycle=settings.db_pool_recycle,
-                pre_ping=settings.db_pool_pre_ping,
-            )
-            stack.push_async_callback(db.close)
+        db = db or _database(stack, settings)
         redis = connect_redis(settings.redis)
         stack.push_async_callback(redis.aclose)
-        if queue is None:
-            queue = broker = JobBroker(settings.redis)
-            stack.push_async_callback(broker.shutdown)
         quotas, changes = Quotas(redis), CatalogueChanges(redis)
-        jobs = JobService(db, queue, timings=job_timings)
+        jobs = JobService(db, queue or _queue(stack, settings), timings=job_timings)
         limiter = SharedLimiter(JIKAN.name, jikan_rate, redis)
         yield Container(
             settings=settings,
@@ -137,6 +126,24 @@ async def build(
             quotas=quotas,
             watching=WatchService(db),
         )
+
+
+def _database(stack: AsyncExitStack, settings: Settings) -> Database:
+    db = Database.connect(
+        settings.database,
+        pool_size=settings.db_pool_size,
+        max_overflow=settings.db_max_overflow,
+        recycle=settings.db_pool_recycle,
+        pre_ping=settings.db_pool_pre_ping,
+    )
+    stack.push_async_callback(db.close)
+    return db
+
+
+def _queue(stack: AsyncExitStack, settings: Settings) -> JobBroker:
+    broker = JobBroker(settings.redis)
+    stack.push_async_callback(broker.shutdown)
+    return broker
 
 
 def _people(
