@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -18,7 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from app.api.deps import Page
 from app.schemas.domain.anime import ANIME_TYPES, Season, Status, TagKind
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, Slice
-from app.schemas.fields import Text
+from app.schemas.fields import storable
 
 _MOST_FAULTS = 20
 _MOST_GENRES = 50
@@ -35,14 +36,15 @@ class StrictQuery(BaseModel):
     def _refuse_unknown(cls, given: Any) -> Any:
         known = sorted(field.alias or name for name, field in cls.model_fields.items())
         if unknown := [name for name in given if name not in known]:
-            faults = [_unknown(name, known) for name in unknown[:_MOST_FAULTS]]
-            raise ValidationError.from_exception_data(cls.__name__, faults)
+            fault = PydanticCustomError("extra_forbidden", "Unknown parameter.", {"known": known})
+            raise _faulty(cls, fault, unknown[:_MOST_FAULTS])
         return given
 
 
-def _unknown(name: str, known: list[str]) -> InitErrorDetails:
-    fault = PydanticCustomError("extra_forbidden", "Unknown parameter.", {"known": known})
-    return InitErrorDetails(type=fault, loc=(name,), input=None)
+def _faulty(query: type[BaseModel], fault: PydanticCustomError, names: list[str]) -> ValidationError:
+    """The same fault of several parameters."""
+    faults = [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
+    return ValidationError.from_exception_data(query.__name__, faults)
 
 
 def _words(values: Iterable[str]) -> list[str]:
@@ -75,11 +77,8 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-def _trimmed(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
-
-
-_Genre = Annotated[Text, Field(max_length=1000)]
+# bounds first: behind a function pydantic would not see the stripped text
+_Genre = Annotated[str, StringConstraints(max_length=1000), AfterValidator(storable)]
 _Genres = Annotated[list[_Genre], Field(max_length=_MOST_GENRES, default_factory=list)]
 _Year = Annotated[int, Field(ge=1, le=9999)]
 _Type = Annotated[
@@ -88,7 +87,7 @@ _Type = Annotated[
     AfterValidator(_known_type),
     Field(json_schema_extra={"enum": list[Any](ANIME_TYPES)}),
 ]
-_Search = Annotated[Text, BeforeValidator(_trimmed), Field(max_length=100)]
+_Search = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(storable)]
 Fields = Annotated[
     list[Annotated[str, Field(max_length=2000)]],
     Field(max_length=100, default_factory=list, description="Only these keys of a title; a comma list."),
@@ -139,9 +138,11 @@ class CatalogueQuery(SliceQuery):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "CatalogueQuery":
         if self.q is not None and self.search is not None and self.q != self.search:
-            raise ValueError("search and q are the same parameter: give one of them")
+            fault = PydanticCustomError("contradiction", "search and q are the same: give one of them")
+            raise _faulty(type(self), fault, ["q"])
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
-            raise ValueError("year_from is after year_to")
+            fault = PydanticCustomError("contradiction", "year_from is after year_to")
+            raise _faulty(type(self), fault, ["year_from"])
         return self
 
     def wanted(self) -> CatalogueFilter:
@@ -161,7 +162,9 @@ class CatalogueQuery(SliceQuery):
 
 
 class SearchQuery(SliceQuery):
-    q: Annotated[Text, Field(min_length=2, max_length=100), BeforeValidator(_trimmed)]
+    q: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(storable)
+    ]
 
 
 class GenresQuery(StrictQuery):

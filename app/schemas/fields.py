@@ -24,7 +24,7 @@ Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
 _PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     if not is_storable(text):
         raise ValueError("has characters that cannot be stored")
     return text
@@ -58,7 +58,7 @@ def _tenths(value: int) -> float:
 
 
 # The bounds of a text stand before its check: behind a function pydantic would not see the stripped text.
-_stored = AfterValidator(_storable)
+_stored = AfterValidator(storable)
 Text = Annotated[str, _stored]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _stored]
 Note = Annotated[str, StringConstraints(max_length=10_000), _stored]
