@@ -1,0 +1,55 @@
+"""Every table that belongs to an account says what an export shows of it and how it is erased."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import ForeignKeyConstraint
+
+from app.models import Base
+from app.repositories.ownership import ERASED, EXPORTED, OWNED
+
+# Tables that refer to an account without being its property.
+_SHARED: set[str] = set()
+_SECRETS = {"hash", "secret", "token", "lease"}
+
+
+def _owned_tables() -> set[str]:
+    """Those with a way to ``users``, over any number of foreign keys that erase along."""
+    found = {"users"}
+    while True:
+        more = {name for name, to in _references() if to in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def _references() -> Iterator[tuple[str, str]]:
+    for table in Base.metadata.sorted_tables:
+        for constraint in table.constraints:
+            if isinstance(constraint, ForeignKeyConstraint):
+                yield table.name, constraint.referred_table.name
+
+
+def test_every_owned_table_is_in_the_plan() -> None:
+    assert _owned_tables() - _SHARED == set(OWNED), "say in app/repositories/ownership.py what becomes of it"
+
+
+def test_what_is_owned_goes_with_its_owner() -> None:
+    explicit = " ".join(str(statement) for statement in ERASED)
+    for table in Base.metadata.sorted_tables:
+        for constraint in table.constraints:
+            if not isinstance(constraint, ForeignKeyConstraint) or table.name not in OWNED:
+                continue
+            if constraint.referred_table.name in OWNED:
+                erased = constraint.ondelete == "CASCADE" or f"delete from {table.name} " in explicit
+                assert erased, f"{table.name} stays when {constraint.referred_table.name} goes"
+
+
+def test_no_secret_is_exported() -> None:
+    for section, statement in EXPORTED.items():
+        shown = [column.name for column in statement.selected_columns]
+        assert shown, section
+        assert not [name for name in shown if _SECRETS & set(name.split("_"))], section
+
+
+def test_sections_are_distinct() -> None:
+    assert len(EXPORTED) == len([owned for owned in OWNED.values() if owned.section])
