@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -104,8 +104,17 @@ class JobRepository:
         return await self._write(job_id, token, done=done, total=total)
 
     async def succeed(self, job_id: int, token: UUID) -> bool:
+        """A job that never said how much there was to do has done all of it."""
+        done = func.greatest(_j.done, case((_j.total.is_(None), 1), else_=0))
         return await self._write(
-            job_id, token, status="succeeded", finished_at=func.now(), error=None, **_RELEASED
+            job_id,
+            token,
+            status="succeeded",
+            finished_at=func.now(),
+            error=None,
+            done=done,
+            total=func.coalesce(_j.total, done),
+            **_RELEASED,
         )
 
     async def fail(self, job_id: int, token: UUID, error: str) -> bool:

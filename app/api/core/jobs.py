@@ -6,10 +6,16 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from app.api.deps import CurrentUser, Page, Services, set_page_headers
+from app.api.failures import failures
+from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
 from app.schemas.core.jobs import JobOut
 from app.schemas.jobs import JobStatus
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(
+    prefix="/jobs",
+    tags=["jobs"],
+    responses=failures(Unauthenticated, Forbidden, Invalid, ServiceUnavailable),
+)
 
 JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
@@ -42,13 +48,13 @@ async def list_jobs(
     return [JobOut.of(job) for job in page.jobs]
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id}", responses=failures(NotFound))
 async def get_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
     """One job and how far it is."""
     return JobOut.of(await services.jobs.get(job_id, owner_id=owner))
 
 
-@router.post("/{job_id}/retry", status_code=202)
+@router.post("/{job_id}/retry", status_code=202, responses=failures(NotFound, Conflict))
 async def retry_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
     """Queue a failed job once more."""
     return JobOut.of(await services.jobs.retry(job_id, owner_id=owner))

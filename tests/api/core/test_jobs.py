@@ -160,3 +160,13 @@ async def test_a_failed_job_is_retried_by_its_owner_and_no_other_job_is(
     retried = await people["ada"].post(f"/jobs/{made.id}/retry")
     assert retried.status_code == 202
     assert (retried.json()["status"], retried.json()["error"]) == ("queued", None)
+
+
+async def test_the_document_knows_the_routes_and_their_failures(people: People) -> None:
+    document = (await people[""].get("/openapi.json")).json()
+    for path, method, failures in (
+        ("/jobs", "get", {"401", "422", "503"}),
+        ("/jobs/{job_id}", "get", {"401", "404", "422", "503"}),
+        ("/jobs/{job_id}/retry", "post", {"401", "404", "409", "422", "503"}),
+    ):
+        assert failures <= set(document["paths"][path][method]["responses"])
