@@ -8,9 +8,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api.access import guard
 from app.api.core import routers as core_routers
+from app.api.core.imports import MAX_BODY as _MAX_IMPORT
+from app.api.docs import add_docs
 from app.api.envelope import Envelope, Guard
 from app.api.gate import StartGate
-from app.api.openapi import describe
+from app.api.openapi import describe, operation_id
 from app.api.profile_form import MAX_BODY as _MAX_PROFILE
 from app.api.response_cache import AnswerStore, ResponseCache
 from app.api.surfaces import RENDERED, respond
@@ -20,7 +22,7 @@ from app.container import Container, build
 from app.logs import configure_logs
 
 _MAX_BODY = 1024 * 1024  # bytes
-_LARGER_BODIES = {("PATCH", "/users/me"): _MAX_PROFILE}
+_LARGER_BODIES = {("PATCH", "/users/me"): _MAX_PROFILE, ("POST", "/users/me/import"): _MAX_IMPORT}
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
 _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
@@ -45,6 +47,9 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
         version="0.1.0",
         lifespan=lifespan if container is None else None,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
         dependencies=[guard],
     )
     if container is not None:
@@ -53,6 +58,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     for router in (*core_routers, *tracker_routers):
         app.include_router(router)
     describe(app)
+    add_docs(app)
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)
     app.add_middleware(ResponseCache, store=answers)

@@ -14,7 +14,7 @@ def entry_etag(entry: Entry) -> str:
     return f'"{entry.id}-{entry.version}"'
 
 
-def _versions(
+async def _versions(
     if_match: Annotated[
         str | None, Header(description="The ETag that the change is based on; a stale one answers 412.")
     ] = None,

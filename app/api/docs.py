@@ -1,0 +1,50 @@
+"""The page at `/docs`: Swagger UI, all of it from this server."""
+
+from importlib.resources import files
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>AniSync API</title>
+<link rel="icon" href="/docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+_START = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  docExpansion: "none",
+  filter: true,
+  persistAuthorization: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+"""
+
+
+def add_docs(app: FastAPI) -> None:
+    """Serve the page, its start, and the files of Swagger UI that are a package of ours to depend on."""
+
+    async def show(_: Request) -> Response:
+        return HTMLResponse(_PAGE)
+
+    async def start(_: Request) -> Response:
+        return Response(_START, media_type="text/javascript")
+
+    app.add_route("/docs", show, include_in_schema=False)
+    app.add_route("/docs/start.js", start, include_in_schema=False)
+    app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")), "swagger")
