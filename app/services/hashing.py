@@ -82,9 +82,11 @@ def _verify(password: str, stored: str | None) -> Verdict:
         return Verdict(matches=False)
     if stored.startswith("$argon2"):
         password = _normal(password)
-    if not _CONTEXT.verify(password, stored):
+    try:
+        matches = _CONTEXT.verify(password, stored)
+    except ValueError:  # the stored hash is damaged: nothing matches it
         return Verdict(matches=False)
-    return Verdict(True, _hash(password) if _CONTEXT.needs_update(stored) else None)
+    return Verdict(matches, _hash(password) if matches and _CONTEXT.needs_update(stored) else None)
 
 
 def _can_match(password: str, stored: str) -> bool:

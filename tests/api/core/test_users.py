@@ -54,7 +54,8 @@ async def test_changing_nothing_answers_the_profile(
         {"username": "me"}, {"username": "Me"}, {"username": "ab"}, {"username": "x" * 33},
         {"username": "a b c"}, {"username": "mio\n"}, {"username": "мио"}, {"username": None},
         {"username": 7}, {"full_name": "x" * 101}, {"full_name": "a\x00b"}, {"full_name": 7},
-        {"email": "nobody"}, {"email": "new@example.org"}, {"avatar": "x.png"}, {"role": "admin"}, {"is_active": False},
+        {"email": "nobody"}, {"email": "new@example.org"}, {"avatar": "x.png"}, {"role": "admin"},
+        {"is_active": False},
         {"id": 1}, {"password_hash": "x"}, {"created_at": "2020-01-01T00:00:00Z"}, [], 7, "text",
     ],
 )  # fmt: skip
