@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.container import Container
 from app.utils.database import Database
 from tests.faults.stack import Stack, running_stack
-from tests.faults.upstream_stack import start_api
+from tests.faults.upstream_stack import api
 from tests.fixtures.accounts import SignedIn
 from tests.standin import JikanStandin
 
@@ -30,10 +30,9 @@ async def curator(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API who may order syncs; a worker does them."""
     stack.start("tests.faults.programs", "worker", JIKAN_BASE_URL=jikan_standin.base_url)
-    api = await start_api(stack, jikan_standin)
-    api.http.headers.update(admin.headers)
-    yield api.http
-    await api.http.aclose()
+    async with api(stack, jikan_standin) as one:
+        one.http.headers.update(admin.headers)
+        yield one.http
 
 
 async def ended(curator: httpx.AsyncClient, order: str, *, seconds: float) -> dict[str, Any]:

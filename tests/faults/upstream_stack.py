@@ -30,32 +30,33 @@ class Timed:
     seconds: float
 
 
-async def start_api(stack: Stack, standin: JikanStandin) -> Api:
+@asynccontextmanager
+async def api(stack: Stack, standin: JikanStandin) -> AsyncIterator[Api]:
     """A process that serves, and a client of it."""
     port = _free_port()
     program = stack.start("app.cli", "api", "--port", str(port), JIKAN_BASE_URL=standin.base_url)
-    http = httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", timeout=15, limits=httpx.Limits(max_connections=200)
-    )
+    limits = httpx.Limits(max_connections=200)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=15, limits=limits) as http:
+        await _until_up(program, http)
+        yield Api(program, http)
+
+
+@asynccontextmanager
+async def two_apis(stack: Stack, standin: JikanStandin) -> AsyncIterator[list[Api]]:
+    async with api(stack, standin) as first, api(stack, standin) as second:
+        yield [first, second]
+
+
+async def _until_up(program: Program, http: httpx.AsyncClient) -> None:
     deadline = time.monotonic() + _UP_WITHIN
     while True:
         assert program.alive, program.log_file.read_text()
         assert time.monotonic() < deadline, "the API does not answer"
         try:
             if (await http.get("/health/live")).status_code == 200:
-                return Api(program, http)
+                return
         except httpx.TransportError:
             await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def two_apis(stack: Stack, standin: JikanStandin) -> AsyncIterator[list[Api]]:
-    apis = list(await asyncio.gather(start_api(stack, standin), start_api(stack, standin)))
-    try:
-        yield apis
-    finally:
-        for api in apis:
-            await api.http.aclose()
 
 
 async def timed_get(api: Api, path: str) -> Timed:
