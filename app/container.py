@@ -24,10 +24,12 @@ from app.services.calls import Calls
 from app.services.changes import CatalogueChanges
 from app.services.collections import CollectionService
 from app.services.dumps import DumpService
+from app.services.exports import ExportService
 from app.services.favorites import FavoriteService
 from app.services.hashing import Hashing
 from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
+from app.services.imports import ImportService
 from app.services.issuing import Issuer
 from app.services.jikan import JikanService
 from app.services.jobs import JobQueue, JobService, JobTimings
@@ -68,9 +70,11 @@ class Container:
     changes: CatalogueChanges
     collections: CollectionService
     dumps: DumpService
+    exports: ExportService
     favorites: FavoriteService
     health: HealthService
     idempotency: IdempotencyService
+    imports: ImportService
     jikan: JikanService
     jobs: JobService
     library: LibraryService
@@ -117,9 +121,11 @@ async def build(
             changes=changes,
             collections=CollectionService(db),
             dumps=DumpService(db, changed=changes.announce),
+            exports=ExportService(db),
             favorites=FavoriteService(db),
             health=_health(stack, settings, redis),
             idempotency=IdempotencyService(db),
+            imports=ImportService(db, jobs),
             jobs=jobs,
             library=LibraryService(db),
             metrics=_metrics(stack, db),

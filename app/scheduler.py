@@ -9,7 +9,7 @@ from typing import Protocol
 from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import Outage, configure_logs, log
-from app.schemas.jobs import ForgetJobs, Job, RefreshStale, Sweep, TidyAccounts
+from app.schemas.jobs import ForgetJobs, ForgetKeys, Job, MatchEntries, RefreshStale, Sweep, TidyAccounts
 from app.services.jobs import JobService
 from app.utils import migrations
 from app.utils.database import DatabaseUnavailable
@@ -30,6 +30,8 @@ PERIODIC = (
     Periodic(RefreshStale(), every=600),
     Periodic(ForgetJobs(), every=3600),
     Periodic(TidyAccounts(), every=900),
+    Periodic(MatchEntries(), every=300),
+    Periodic(ForgetKeys(), every=3600),
 )
 
 

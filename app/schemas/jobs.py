@@ -74,6 +74,30 @@ class SyncSeason(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class ImportList(Job):
+    """Read a person's list file, which lies beside the job; ``digest`` is its SHA-256."""
+
+    name: ClassVar[str] = "library.import"
+    timeout: ClassVar[float] = 1800.0
+    user_id: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatchEntries(Job):
+    """Link entries of unknown titles to those that the catalogue has come to know."""
+
+    name: ClassVar[str] = "library.match"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetKeys(Job):
+    """Delete idempotency keys that are no longer honoured."""
+
+    name: ClassVar[str] = "library.forget_keys"
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshStale(Job):
     """Queue a refresh of every title that is airing or has grown stale, oldest first."""
 

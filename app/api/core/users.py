@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
@@ -33,15 +32,6 @@ async def change_me(
 async def erase_me(body: EraseIn, user: CurrentUser, visitor: CurrentVisitor, services: Services) -> None:
     """Delete one's account and everything that belongs to it, at once and for good."""
     await services.users.erase(user, body.password, visitor)
-
-
-@router.get("/me/export")
-async def export_me(user: CurrentUser, services: Services) -> Response:
-    """Everything that the account owns, as one JSON document."""
-    owned = await services.users.export(user.user_id)
-    body = orjson.dumps(owned, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
-    headers = {"Content-Disposition": 'attachment; filename="anisync-account.json"'}
-    return Response(body, headers=headers, media_type="application/json")
 
 
 @router.get("")

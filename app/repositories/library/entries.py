@@ -54,6 +54,62 @@ class EntryRepository:
         )
         return [entry_of(row) for row in rows]
 
+    async def list_like(self, user_id: int, subjects: Sequence[Subject]) -> list[Entry]:
+        """The person's entries of any of the titles, by any id, and all of titles without one; locked."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {_ENTRY}, {_SUBJECT}
+                from entries e left join anime a on a.id = e.anime_id
+                where e.user_id = :user_id
+                  and (e.anime_id = any(cast(:anime_ids as int[]))
+                       or e.anime_id is null and (
+                           e.mal_id = any(cast(:mal_ids as int[]))
+                           or e.anilist_id = any(cast(:anilist_ids as int[]))
+                           or e.mal_id is null and e.anilist_id is null))
+                order by e.id
+                for update of e
+                """
+            ),
+            {
+                "user_id": user_id,
+                "anime_ids": _numbers(subject.anime_id for subject in subjects),
+                "mal_ids": _numbers(subject.mal_id for subject in subjects),
+                "anilist_ids": _numbers(subject.anilist_id for subject in subjects),
+            },
+        )
+        return [entry_of(row) for row in rows]
+
+    async def link_matches(self) -> int:
+        """Link entries of unknown titles to the catalogue's, where both name the same id.
+
+        Such an entry then shows the catalogue's title, cover and total; answers how many there were.
+        """
+        result = await self._session.execute(
+            text(
+                """
+                with matches as (
+                    select distinct on (e.user_id, a.id) e.id, a.id as anime_id, a.episodes
+                    from entries e join anime a
+                      on a.mal_id = e.mal_id or e.mal_id is null and a.anilist_id = e.anilist_id
+                    where e.anime_id is null and e.media_type = 'anime'
+                      and not exists (
+                          select from entries o where o.user_id = e.user_id and o.anime_id = a.id)
+                    order by e.user_id, a.id, e.id
+                ), linked as (
+                    update entries e
+                    set anime_id = m.anime_id, mal_id = null, anilist_id = null, title = null,
+                        cover_url = null, max_progress = case when m.episodes is null then e.max_progress end,
+                        version = e.version + 1, updated_at = clock_timestamp()
+                    from matches m where m.id = e.id
+                    returning e.id
+                )
+                select count(*) from linked
+                """
+            )
+        )
+        return int(result.scalar_one())
+
     async def find(
         self, user_id: int, *, anime_id: int | None = None, entry_id: int | None = None
     ) -> Entry | None:
@@ -237,3 +293,7 @@ def _new_row(position: int, new: NewEntry) -> dict[str, Any]:
         "anilist_id": None if linked else subject.anilist_id,
         **state_values(new.state),
     }
+
+
+def _numbers(values: Iterable[int | None]) -> list[int]:
+    return sorted({value for value in values if value is not None})

@@ -91,6 +91,11 @@ class LibraryService:
             change = await last_change(tx, user_id, anime_id)
             return await take_back(tx, user_id, change)
 
+    async def match(self) -> int:
+        """Link entries of unknown titles to those that the catalogue knows by now; answers how many."""
+        async with self._db.transaction() as tx:
+            return await EntryRepository(tx).link_matches()
+
     async def _one(self, user_id: int, operation: Operation, origin: str) -> Outcome:
         async with self._db.transaction() as tx:
             [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())

@@ -1,0 +1,52 @@
+"""Imports as the core surface shows them."""
+
+import csv
+from io import StringIO
+
+from pydantic import BaseModel, ConfigDict
+
+from app.schemas.domain.lists import Action, ImportReport
+
+
+class RowReportOut(BaseModel):
+    """``line`` counts the entries of the file from 1."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    line: int
+    title: str | None
+    action: Action
+    reason: str | None
+
+
+class ImportReportOut(BaseModel):
+    added: int
+    updated: int
+    unchanged: int
+    skipped: int
+    failed: int
+    rows: list[RowReportOut]
+
+    @classmethod
+    def of(cls, report: ImportReport) -> "ImportReportOut":
+        return cls(
+            added=report.count("added"),
+            updated=report.count("updated"),
+            unchanged=report.count("unchanged"),
+            skipped=report.count("skipped"),
+            failed=report.count("failed"),
+            rows=[RowReportOut.model_validate(row) for row in report.rows],
+        )
+
+    def as_csv(self) -> bytes:
+        out = StringIO()
+        table = csv.writer(out)
+        table.writerow(["line", "title", "action", "reason"])
+        table.writerows([row.line, row.title, row.action, row.reason] for row in self.rows)
+        return out.getvalue().encode()
+
+
+class UndoneOut(BaseModel):
+    """How many entries are as they were before the import."""
+
+    undone: int

@@ -1,0 +1,152 @@
+"""Imports of list files: a job that can be watched, cancelled and taken back."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+from app.errors import Conflict, NotFound
+from app.external.lists import read_list
+from app.repositories.imports import ImportRepository, StoredImport
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
+from app.schemas.domain.lists import ImportReport, ListedRow, ListFile, RowReport
+from app.schemas.jobs import EnqueuedJob, ImportList
+from app.services.jobs import JobRun, JobService
+from app.services.library.importing import ImportPlan, Planned
+from app.services.library.undo import take_back_many
+from app.utils.database import Database, Transaction
+
+_CHUNK = 1000  # rows a transaction
+_ORIGIN = "import"
+
+
+class NoSuchImport(NotFound):
+    default_message = "There is no such import."
+
+
+class ImportService:
+    def __init__(self, db: Database, jobs: JobService) -> None:
+        self._db = db
+        self._jobs = jobs
+
+    async def start(self, user_id: int, content: bytes, *, filename: str | None) -> EnqueuedJob:
+        """Queue the import of a file; the same file twice at once is one job. Raises ``UnreadableList``."""
+        await asyncio.to_thread(read_list, content)
+        job = ImportList(user_id=user_id, digest=hashlib.sha256(content).hexdigest())
+        async with self._db.transaction() as tx:
+            queued = await self._jobs.enqueue(tx, job, owner_id=user_id)
+            if queued.created:
+                imports = ImportRepository(tx)
+                await imports.insert(queued.id, user_id, filename=filename, content=content)
+            return queued
+
+    async def preview(self, user_id: int, content: bytes) -> ImportReport:
+        """What the import would do, without doing it."""
+        found = await asyncio.to_thread(read_list, content)
+        async with self._db.transaction() as tx:
+            planned = await _plan(tx, user_id, found.rows, found.source)
+        return ImportReport(_in_order([*(one.report for one in planned), *_bad(found)]))
+
+    async def run(self, job: ImportList, run: JobRun) -> None:
+        """Do it, a thousand rows a transaction; what an earlier attempt did is not done again."""
+        job_id = run.claimed.id
+        stored = await self._get(job_id, job.user_id)
+        found = await asyncio.to_thread(read_list, stored.content or b"")
+        total = len(found.rows) + len(found.bad)
+        done = stored.reported
+        for chunk in _chunks(found, after=done):
+            async with run.transaction() as tx:
+                reports = await _carry_out(tx, job, job_id, chunk, found.source)
+                await ImportRepository(tx).append(job_id, reports)
+            done += len(reports)
+            await run.progress(done, total)
+        async with run.transaction(finish=True) as tx:
+            await ImportRepository(tx).forget_content(job_id)
+
+    async def report(self, user_id: int, job_id: int) -> ImportReport:
+        """Row by row, as far as the import has come."""
+        async with self._db.reader() as connection:
+            found = await ImportRepository(connection).find_report(job_id, user_id)
+        if found is None:
+            raise NoSuchImport
+        return found
+
+    async def cancel(self, user_id: int, job_id: int) -> None:
+        """Leave out the rows that were not reached yet; what is done stays until it is undone."""
+        await self._get(job_id, user_id)
+        async with self._db.transaction() as tx:
+            await ImportRepository(tx).mark_cancelled(job_id)
+
+    async def undo(self, user_id: int, job_id: int) -> int:
+        """Take back what the import changed and nobody changed since; answers how many entries."""
+        stored = await self._get(job_id, user_id)
+        if stored.content is not None:
+            raise Conflict("The import still runs: cancel it, or wait for its end.")
+        async with self._db.transaction() as tx:
+            if not await ImportRepository(tx).mark_undone(job_id):
+                raise Conflict("The import was taken back already.")
+            return await take_back_many(tx, user_id, await ChangeRepository(tx).list_of_job(user_id, job_id))
+
+    async def _get(self, job_id: int, user_id: int) -> StoredImport:
+        async with self._db.reader() as connection:
+            found = await ImportRepository(connection).find(job_id, user_id)
+        if found is None:
+            raise NoSuchImport
+        return found
+
+
+def _bad(found: ListFile) -> list[RowReport]:
+    return [RowReport(row.line, row.title, "failed", row.reason) for row in found.bad]
+
+
+def _in_order(reports: Sequence[RowReport]) -> list[RowReport]:
+    return sorted(reports, key=lambda report: report.line)
+
+
+def _chunks(found: ListFile, *, after: int) -> list[list[ListedRow | RowReport]]:
+    """All rows in the order of the file, the bad ones as their reports, without the first ``after``."""
+    everything: list[ListedRow | RowReport] = [*found.rows, *_bad(found)]
+    rest = sorted(everything, key=lambda row: row.line)[after:]
+    return [rest[start : start + _CHUNK] for start in range(0, len(rest), _CHUNK)]
+
+
+async def _carry_out(
+    tx: Transaction, job: ImportList, job_id: int, chunk: Sequence[ListedRow | RowReport], source: str
+) -> list[RowReport]:
+    stored = await ImportRepository(tx).find(job_id, job.user_id)
+    rows = [row for row in chunk if isinstance(row, ListedRow)]
+    bad = [row for row in chunk if isinstance(row, RowReport)]
+    if stored is None or stored.cancelled:
+        left = [RowReport(row.line, row.subject.title, "skipped", "the import was cancelled") for row in rows]
+        return _in_order([*left, *bad])
+    planned = await _plan(tx, job.user_id, rows, source)
+    await _write(tx, job.user_id, planned, job_id)
+    return _in_order([*(one.report for one in planned), *bad])
+
+
+async def _plan(tx: Transaction, user_id: int, rows: Sequence[ListedRow], source: str) -> list[Planned]:
+    entries = EntryRepository(tx)
+    subjects = await entries.subjects(
+        mal_ids={row.subject.mal_id for row in rows if row.subject.mal_id is not None},
+        anilist_ids={row.subject.anilist_id for row in rows if row.subject.anilist_id is not None},
+    )
+    held = await entries.list_like(user_id, [*subjects, *(row.subject for row in rows)])
+    return ImportPlan(subjects, held, source).plan(rows)
+
+
+async def _write(tx: Transaction, user_id: int, planned: Sequence[Planned], job_id: int) -> None:
+    entries = EntryRepository(tx)
+    fresh = [one for one in planned if one.entry is None and one.state is not None]
+    added = await entries.insert_many(
+        user_id, [NewEntry(one.subject, one.state) for one in fresh if one.state is not None]
+    )
+    news = [
+        NewChange(added[place].id, one.subject, None, one.state)
+        for place, one in enumerate(fresh)
+        if place in added
+    ]
+    changed = [one for one in planned if one.entry is not None and one.state is not None]
+    await entries.update_many({one.entry.id: one.state for one in changed if one.entry and one.state})
+    news += [
+        NewChange(one.entry.id, one.entry.subject, one.entry.state, one.state) for one in changed if one.entry
+    ]
+    await ChangeRepository(tx).record_many(user_id, news, origin=_ORIGIN, job_id=job_id)

@@ -1,0 +1,98 @@
+"""What an import makes of each row of a list file: pure, so that a dry run is the same as the real one."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from app.schemas.domain.library import Entry, EntryState, Subject
+from app.schemas.domain.lists import ListedRow, RowReport
+
+Identity = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A row with what is to be written for it; ``state`` is None where nothing is."""
+
+    report: RowReport
+    subject: Subject
+    entry: Entry | None = None
+    state: EntryState | None = None
+
+
+class ImportPlan:
+    """Rows against what the catalogue knows and what is on the list."""
+
+    def __init__(self, subjects: Iterable[Subject], entries: Iterable[Entry], source: str) -> None:
+        self._source = source
+        self._titles = {identity: subject for subject in subjects for identity in identities(subject)}
+        self._entries = {
+            identity: entry
+            for entry in entries
+            for identity in identities(entry.subject, entry.state.carried.get("kitsu"))
+        }
+        self._seen: dict[Identity, int] = {}
+
+    def plan(self, rows: Sequence[ListedRow]) -> list[Planned]:
+        return [self._plan(row) for row in rows]
+
+    def _plan(self, row: ListedRow) -> Planned:
+        names = identities(row.subject, row.fields.get("carried", {}).get("kitsu"))
+        subject = next((self._titles[name] for name in names if name in self._titles), row.subject)
+        names = [*identities(subject), *names]
+        first = next((self._seen[name] for name in names if name in self._seen), None)
+        if first is not None:
+            reason = f"the same title as row {first}"
+            return Planned(RowReport(row.line, row.subject.title, "skipped", reason), subject)
+        self._seen.update(dict.fromkeys(names, row.line))
+        entry = next((self._entries[name] for name in names if name in self._entries), None)
+        if entry is None:
+            report = RowReport(row.line, row.subject.title, "added", row.note)
+            return Planned(report, subject, None, self._new(row, subject))
+        state = _merged(entry.state, row)
+        if state == entry.state:
+            return Planned(RowReport(row.line, row.subject.title, "unchanged", row.note), subject, entry)
+        return Planned(RowReport(row.line, row.subject.title, "updated", row.note), subject, entry, state)
+
+    def _new(self, row: ListedRow, subject: Subject) -> EntryState:
+        state = EntryState(**row.fields)
+        if subject.anime_id is not None:
+            return state
+        # nobody knows the title yet: the entry carries what the file says of it
+        return replace(
+            state,
+            title=subject.title,
+            source=self._source,
+            cover_url=subject.image_url,
+            max_progress=subject.total,
+        )
+
+
+def identities(subject: Subject, kitsu: object = None) -> list[Identity]:
+    """All names under which the same title may come again."""
+    kind = subject.media_type
+    found: list[Identity] = []
+    for name, number in (
+        ("anime", subject.anime_id),
+        ("mal", subject.mal_id),
+        ("anilist", subject.anilist_id),
+        ("kitsu", kitsu["id"] if isinstance(kitsu, dict) else None),
+    ):
+        if number is not None:
+            found.append((kind, name, str(number)))
+    if not found and subject.title is not None:
+        found.append((kind, "title", subject.title.casefold()))
+    return found
+
+
+def _merged(stored: EntryState, row: ListedRow) -> EntryState:
+    fields = dict(row.fields)
+    if "carried" in fields:
+        fields["carried"] = {**stored.carried, **fields["carried"]}
+    if row.rounded_score and _rounded(stored.score) == fields.get("score"):
+        fields.pop("score", None)
+    return replace(stored, **fields)
+
+
+def _rounded(score: int | None) -> int | None:
+    """Half up to a whole number of ten, as MyAnimeList keeps it."""
+    return None if score is None else (score + 5) // 10 * 10

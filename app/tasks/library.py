@@ -1,0 +1,21 @@
+"""Jobs about people's lists."""
+
+from app.container import Container
+from app.schemas.jobs import ForgetKeys, ImportList, MatchEntries
+from app.services.jobs import JobRun
+from app.tasks.registry import handles
+
+
+@handles(ImportList)
+async def import_list(job: ImportList, services: Container, run: JobRun) -> None:
+    await services.imports.run(job, run)
+
+
+@handles(MatchEntries)
+async def match_entries(_: MatchEntries, services: Container, __: JobRun) -> None:
+    await services.library.match()
+
+
+@handles(ForgetKeys)
+async def forget_keys(_: ForgetKeys, services: Container, __: JobRun) -> None:
+    await services.idempotency.forget_old()

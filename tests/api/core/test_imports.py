@@ -1,0 +1,291 @@
+"""Imports and exports of list files over HTTP, with the real files where they lie beside the repository."""
+
+import gzip
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from dirty_equals import IsPartialDict
+from sqlalchemy import text
+
+from app.container import Container
+from app.tasks import performer
+from app.utils.database import Database
+from tests.fixtures.accounts import SignedIn
+
+IMPORT = "/users/me/import"
+ROW = """
+<anime>
+  <series_animedb_id>{mal_id}</series_animedb_id><series_title><![CDATA[{title}]]></series_title>
+  <series_type>TV</series_type><series_episodes>26</series_episodes><my_id>0</my_id>
+  <my_watched_episodes>{progress}</my_watched_episodes><my_start_date>2017-10-00</my_start_date>
+  <my_finish_date>0000-00-00</my_finish_date><my_score>{score}</my_score><my_storage>Hard Drive</my_storage>
+  <my_storage_value>2.00</my_storage_value><my_status>{status}</my_status>
+  <my_comments><![CDATA[a & b <br />]]></my_comments><my_times_watched>1</my_times_watched>
+  <my_rewatch_value>High</my_rewatch_value><my_priority>LOW</my_priority>
+  <my_tags><![CDATA[jazz, space]]></my_tags><my_rewatching>0</my_rewatching>
+  <my_rewatching_ep>0</my_rewatching_ep><my_discuss>1</my_discuss><my_sns>default</my_sns>
+</anime>"""
+
+
+def mal_file(*rows: dict[str, Any]) -> bytes:
+    given = [{"title": "T", "progress": 3, "score": 8, "status": "Watching", **row} for row in rows]
+    return f"<myanimelist>{''.join(ROW.format(**row) for row in given)}</myanimelist>".encode()
+
+
+@pytest.fixture
+async def bebop(database: Database) -> int:
+    async with database.transaction() as tx:
+        rows = await tx.session.execute(
+            text(
+                "insert into anime (mal_id, title, episodes, status) "
+                "values (1, 'Cowboy Bebop', 26, 'finished') returning id"
+            )
+        )
+        return int(rows.scalar_one())
+
+
+@pytest.fixture
+async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
+    client.headers.update(user.headers)
+    return client
+
+
+class Importer:
+    """Sends a file and works the job off, as the worker does."""
+
+    def __init__(self, mine: httpx.AsyncClient, container: Container) -> None:
+        self._mine = mine
+        self._container = container
+
+    async def send(self, content: bytes, **parameters: Any) -> httpx.Response:
+        return await self._mine.post(IMPORT, files={"file": ("list.xml", content)}, params=parameters)
+
+    async def run(self, content: bytes) -> dict[str, Any]:
+        answer = await self.send(content)
+        assert answer.status_code == 202, answer.text
+        job = answer.json()["job_id"]
+        await self._container.jobs.run(job, performer(self._container))
+        assert (await self._mine.get(f"/jobs/{job}")).json() == IsPartialDict(status="succeeded", error=None)
+        report = (await self._mine.get(f"{IMPORT}/{job}/report")).json()
+        return {"job": job, **report}
+
+
+@pytest.fixture
+def importer(mine: httpx.AsyncClient, container: Container) -> Importer:
+    return Importer(mine, container)
+
+
+def counts(report: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(report[name] for name in ("added", "updated", "unchanged", "skipped", "failed"))
+
+
+async def test_rows_go_in_once_with_a_line_each_in_the_report(
+    importer: Importer, mine: httpx.AsyncClient, bebop: int
+) -> None:
+    content = mal_file(
+        {"mal_id": 1, "title": "Bebop"},
+        {"mal_id": 77, "title": "Nobody knows"},
+        {"mal_id": 1, "title": "Bebop again"},
+        {"mal_id": 78, "status": "Forgotten"},
+    )
+    report = await importer.run(content)
+    assert counts(report) == (2, 0, 0, 1, 1)
+    assert [row["line"] for row in report["rows"]] == [1, 2, 3, 4]
+    assert report["rows"][2]["reason"] == "the same title as row 1"
+    assert "Forgotten" in report["rows"][3]["reason"]
+    known, unknown = sorted((await mine.get("/users/me/list")).json(), key=lambda entry: entry["id"])
+    assert known == IsPartialDict(
+        anime_id=bebop, progress=3, score=8.0, started_at="2017-10", tags=["jazz", "space"], rewatch_count=1
+    )
+    assert unknown == IsPartialDict(anime_id=None, max_progress=26)
+    assert unknown["anime"] == IsPartialDict(mal_id=77, title="Nobody knows")
+    assert counts(await importer.run(content)) == (0, 0, 2, 1, 1)
+    history = (await mine.get(f"/users/me/list/{bebop}/history")).json()
+    assert [change["origin"] for change in history] == ["import"]
+
+
+async def test_a_dry_run_says_what_the_import_does_and_does_nothing(
+    importer: Importer, mine: httpx.AsyncClient, bebop: int
+) -> None:
+    await mine.post("/users/me/list", json={"anime_id": bebop, "status": "dropped"})
+    content = mal_file({"mal_id": 1}, {"mal_id": 77})
+    before = (await mine.get("/users/me/list")).json()
+    answer = await importer.send(content, dry_run=True)
+    assert answer.status_code == 200
+    assert (await mine.get("/users/me/list")).json() == before
+    report = await importer.run(content)
+    assert {name: report[name] for name in answer.json()} == answer.json()
+    assert counts(report) == (1, 1, 0, 0, 0)
+
+
+async def test_our_score_stands_where_it_rounds_to_theirs(
+    importer: Importer, mine: httpx.AsyncClient, bebop: int
+) -> None:
+    path = f"/users/me/list/{bebop}"
+    await mine.post("/users/me/list", json={"anime_id": bebop, "status": "watching", "score": 7.5})
+    await importer.run(mal_file({"mal_id": 1, "score": 8}))
+    assert (await mine.get(path)).json()["score"] == 7.5
+    await importer.run(mal_file({"mal_id": 1, "score": 7}))
+    assert (await mine.get(path)).json()["score"] == 7.0
+
+
+async def test_an_import_is_taken_back_but_for_later_edits(
+    importer: Importer, mine: httpx.AsyncClient, bebop: int
+) -> None:
+    await mine.post("/users/me/list", json={"anime_id": bebop, "status": "dropped"})
+    report = await importer.run(mal_file({"mal_id": 1}, {"mal_id": 77}, {"mal_id": 78}))
+    items = (await mine.get("/api/library/items", params={"sort": "title"})).json()
+    edited = next(item for item in items if item["mal_id"] == 78)
+    await mine.patch(f"/api/library/items/{edited['id']}", json={"progress": 9})
+    answer = await mine.post(f"{IMPORT}/{report['job']}/undo")
+    assert (answer.status_code, answer.json()) == (200, {"undone": 2})
+    kept = (await mine.get("/users/me/list")).json()
+    assert {(entry["anime"]["mal_id"], entry["status"]) for entry in kept} == {
+        (1, "dropped"),
+        (78, "watching"),
+    }
+    assert (await mine.post(f"{IMPORT}/{report['job']}/undo")).status_code == 409
+
+
+async def test_a_cancelled_import_says_so_for_every_row(
+    importer: Importer, mine: httpx.AsyncClient, container: Container
+) -> None:
+    job = (await importer.send(mal_file({"mal_id": 77}, {"mal_id": 78}))).json()["job_id"]
+    assert (await mine.post(f"{IMPORT}/{job}/undo")).status_code == 409
+    assert (await mine.post(f"{IMPORT}/{job}/cancel")).status_code == 204
+    await container.jobs.run(job, performer(container))
+    report = (await mine.get(f"{IMPORT}/{job}/report")).json()
+    assert counts(report) == (0, 0, 0, 2, 0)
+    assert {row["reason"] for row in report["rows"]} == {"the import was cancelled"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"<myanimelist><anime>",
+        b"[]",
+        b'{"data": []}',
+        b'[{"target_title": "cut',
+        gzip.compress(b"<myanimelist></myanimelist>")[:-9],
+        b'<!DOCTYPE x [<!ENTITY a "b">]><myanimelist><anime>&a;</anime></myanimelist>',
+        b"\x00\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
+async def test_a_file_that_is_no_list_is_refused_whole(
+    importer: Importer, mine: httpx.AsyncClient, content: bytes
+) -> None:
+    answer = await importer.send(content)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "VALIDATION_ERROR"
+    assert (await mine.get("/jobs")).json() == []
+
+
+async def test_a_bomb_is_refused_within_bounds(importer: Importer) -> None:
+    answer = await importer.send(gzip.compress(b"<" + b" " * (101 * 1024 * 1024)))
+    assert answer.status_code == 413
+
+
+async def test_entries_of_titles_that_become_known_are_linked(
+    importer: Importer, mine: httpx.AsyncClient, container: Container, database: Database
+) -> None:
+    await importer.run(mal_file({"mal_id": 77, "title": "Early bird"}))
+    async with database.transaction() as tx:
+        await tx.session.execute(text("insert into anime (mal_id, title, episodes) values (77, 'Known', 12)"))
+    assert await container.library.match() == 1
+    assert await container.library.match() == 0
+    [entry] = (await mine.get("/users/me/list")).json()
+    assert entry["anime"] == IsPartialDict(id=entry["anime_id"], title="Known", episodes=12)
+    assert counts(await importer.run(mal_file({"mal_id": 77, "title": "Early bird"}))) == (0, 0, 1, 0, 0)
+
+
+async def test_imports_of_another_do_not_exist(
+    importer: Importer, mine: httpx.AsyncClient, other_user: SignedIn
+) -> None:
+    job = (await importer.run(mal_file({"mal_id": 77})))["job"]
+    for method, what in (("GET", "report"), ("POST", "cancel"), ("POST", "undo")):
+        answer = await mine.request(method, f"{IMPORT}/{job}/{what}", headers=other_user.headers)
+        assert answer.status_code == 404
+    assert len((await mine.get("/users/me/list")).json()) == 1
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    """The entries of a MAL file, in the order of their ids, without outer white space."""
+    found = []
+    for element in ET.fromstring(content):
+        if element.tag in ("anime", "manga"):
+            found.append({child.tag: (child.text or "").strip() for child in element})
+    return sorted(found, key=lambda row: (row.get("series_animedb_id") or row["manga_mangadb_id"], str(row)))
+
+
+def plain(row: dict[str, str]) -> dict[str, str]:
+    words = {"my_status": lambda word: word.replace("-", " ").lower().replace("read", "watch")}
+    return {tag: words.get(tag, str)(text) for tag, text in row.items() if tag != "update_on_import"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mal_anime_2018_109_oldheader.xml", "anime"),
+        ("mal_anime_2023_1077.xml", "anime"),
+        ("mal_anime_2024_506.xml", "anime"),
+        ("mal_anime_2024_577.xml", "anime"),
+        ("mal_manga_2024_39.xml", "manga"),
+    ],
+)
+async def test_from_mal_and_back_is_the_same_list(
+    importer: Importer, mine: httpx.AsyncClient, shared: Path, name: str, kind: str, bebop: int
+) -> None:
+    content = (shared / "datasets/exports/mal_xml" / name).read_bytes()
+    report = await importer.run(content)
+    assert counts(report) == (len(rows_of(content)), 0, 0, 0, 0)
+    answer = await mine.get("/users/me/export", params={"format": "mal_xml", "type": kind})
+    given, back = rows_of(content), rows_of(answer.content)
+    assert len(back) == len(given)
+    for theirs, ours in zip(given, back, strict=True):
+        assert plain(ours) == plain(theirs)
+
+
+async def test_every_real_file_goes_in_without_a_loss_and_once(
+    importer: Importer, mine: httpx.AsyncClient, shared: Path
+) -> None:
+    for path in sorted((shared / "datasets/exports").glob("*/*")):
+        if path.name == "fixture_list_broken.json":
+            assert (await importer.send(path.read_bytes())).status_code == 422
+            continue
+        first = await importer.run(path.read_bytes())
+        assert sum(counts(first)) == len(first["rows"]) > 0, path.name
+        assert all(row["reason"] for row in first["rows"] if row["action"] in ("skipped", "failed"))
+        again = await importer.run(path.read_bytes())
+        assert (again["added"], again["updated"]) == (0, 0), path.name
+
+
+async def test_our_own_files_come_back(importer: Importer, mine: httpx.AsyncClient, bebop: int) -> None:
+    await importer.run(mal_file({"mal_id": 1}, {"mal_id": 77, "title": 'Quo"te, comma'}))
+    await mine.patch(f"/users/me/list/{bebop}", json={"score": 7.5, "is_private": True})
+    exported = await mine.get("/users/me/export", params={"format": "json"})
+    assert exported.headers["Content-Disposition"].endswith('"anisync-anime.json"')
+    before = [
+        {**entry, "updated_at": None, "id": None, "created_at": None}
+        for entry in json.loads((await mine.get("/users/me/list", params={"sort": "title"})).content)
+    ]
+    for item in (await mine.get("/api/library/items")).json():
+        await mine.delete(f"/api/library/items/{item['id']}")
+    assert counts(await importer.run(exported.content)) == (2, 0, 0, 0, 0)
+    after = (await mine.get("/users/me/list", params={"sort": "title"})).json()
+    assert [{**entry, "updated_at": None, "id": None, "created_at": None} for entry in after] == before
+    csv = (await mine.get("/users/me/export", params={"format": "csv"})).text.splitlines()
+    assert len(csv) == 3
+    assert '"Quo""te, comma"' in csv[2]
+
+
+async def test_the_report_as_csv(importer: Importer, mine: httpx.AsyncClient) -> None:
+    job = (await importer.run(mal_file({"mal_id": 77, "title": "A"})))["job"]
+    answer = await mine.get(f"{IMPORT}/{job}/report", params={"format": "csv"})
+    assert answer.text.splitlines() == ["line,title,action,reason", "1,A,added,"]
