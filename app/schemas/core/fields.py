@@ -3,10 +3,13 @@
 import unicodedata
 from typing import Annotated
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.utils.cleaning import is_storable
+
+# A home network has addresses too; the package offers this list to be changed.
+SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 class Body(BaseModel):
@@ -25,6 +28,7 @@ def _email(text: str) -> str:
     try:
         found = validate_email(
             unicodedata.normalize("NFKC", text).strip(),
+            strict=True,
             check_deliverability=False,
             globally_deliverable=False,
         )
