@@ -41,6 +41,7 @@ from app.services.passwords import PasswordService
 from app.services.proofs import PasswordProof
 from app.services.refreshes import Refreshes
 from app.services.sessions import SessionService
+from app.services.stats import StatsService
 from app.services.sync import SyncService
 from app.services.throttles import Throttles
 from app.services.tokens import TokenService
@@ -84,6 +85,7 @@ class Container:
     passwords: PasswordService
     quotas: Quotas
     sessions: SessionService
+    stats: StatsService
     sync: SyncService
     tokens: TokenService
     users: UserService
@@ -130,6 +132,7 @@ async def build(
             library=LibraryService(db),
             metrics=_metrics(stack, db),
             quotas=quotas,
+            stats=StatsService(db),
             watching=WatchService(db),
         )
 

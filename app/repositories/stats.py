@@ -1,0 +1,69 @@
+"""Figures of one person's anime list, in one statement."""
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# A rewatch counts every episode once more; while one runs, the progress is of the rewatch.
+_MINE = """
+    select e.status, e.score, e.progress, e.rewatch_count, a.type, a.year, a.tag_ids, a.duration_minutes,
+           e.progress + (e.rewatch_count + e.is_rewatching::int)
+               * coalesce(a.episodes, e.max_progress, e.progress)::bigint as episodes
+    from entries e left join anime a on a.id = e.anime_id
+    where e.user_id = :user_id and e.media_type = 'anime'
+"""
+_COUNTED = "count(*) as count, round(avg(m.score) / 10, 2)::float8 as mean_score"
+_STATS = f"""
+with mine as ({_MINE}), activity as (
+    select (changed_at at time zone 'UTC')::date as day,
+           sum(greatest(0, (after ->> 'progress')::int - coalesce((before ->> 'progress')::int, 0)))
+               as episodes
+    from entry_changes
+    where user_id = :user_id and origin not in ('import', 'undo') and after is not null
+      and after ->> 'media_type' = 'anime' and changed_at > now() - interval '366 days'
+    group by 1
+)
+select json_build_object(
+    'total', (select count(*) from mine),
+    'by_status', (select coalesce(json_object_agg(status, n), '{{}}')
+                  from (select status, count(*) as n from mine group by 1) s),
+    'episodes', (select coalesce(sum(episodes), 0) from mine),
+    'minutes', (select coalesce(round(sum(episodes * duration_minutes)), 0)::bigint from mine),
+    'episodes_of_unknown_length',
+        (select coalesce(sum(episodes), 0) from mine where duration_minutes is null),
+    'mean_score', (select round(avg(score) / 10, 2)::float8 from mine),
+    'scores', (select coalesce(json_agg(json_build_object('score', s.score, 'count', s.count)
+                                        order by s.score), '[]')
+               from (select score / 10.0::float8 as score, count(*) as count from mine
+                     where score is not null group by 1) s),
+    'genres', (select coalesce(json_agg(json_build_object(
+                          'id', g.id, 'name', g.name, 'kind', g.kind, 'count', g.count,
+                          'mean_score', g.mean_score) order by g.count desc, g.name, g.id), '[]')
+               from (select t.id, t.name, t.kind, {_COUNTED}
+                     from mine m cross join unnest(m.tag_ids) tag join genres t on t.id = tag
+                     group by t.id) g),
+    'formats', (select coalesce(json_agg(json_build_object(
+                           'format', f.type, 'count', f.count, 'mean_score', f.mean_score)
+                           order by f.count desc, f.type), '[]')
+                from (select m.type, {_COUNTED} from mine m group by 1) f),
+    'years', (select coalesce(json_agg(json_build_object(
+                         'year', y.year, 'count', y.count, 'mean_score', y.mean_score)
+                         order by y.year), '[]')
+              from (select m.year, {_COUNTED} from mine m where m.year is not null group by 1) y),
+    'activity', (select coalesce(json_agg(json_build_object('date', day, 'episodes', episodes)
+                                          order by day), '[]')
+                 from activity where episodes > 0)
+)::text
+"""
+
+
+class StatsRepository:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, user_id: int) -> bytes:
+        """The figures as JSON."""
+        values: dict[str, Any] = {"user_id": user_id}
+        found: str = (await self._connection.execute(text(_STATS), values)).scalar_one()
+        return found.encode()
