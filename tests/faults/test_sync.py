@@ -29,7 +29,7 @@ async def curator(
     stack: Stack, jikan_standin: JikanStandin, container: Container, admin: SignedIn
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API who may order syncs; a worker does them."""
-    stack.start("tests.faults.programs", "worker", JIKAN_BASE_URL=jikan_standin.base_url)
+    stack.start("app.worker", JIKAN_BASE_URL=jikan_standin.base_url)
     async with api(stack, jikan_standin) as one:
         one.http.headers.update(admin.headers)
         yield one.http
