@@ -118,22 +118,15 @@ async def build(
             db=db,
             redis=redis,
             **_people(stack, settings, db, redis, quotas, jobs),
+            **_lists(db, jobs),
             **_my_anime_list(stack, settings, db, redis, limiter, quotas, jobs, changes, transport),
             anime=AnimeService(db, changes.announce),
             changes=changes,
-            collections=CollectionService(db),
             dumps=DumpService(db, changed=changes.announce),
-            exports=ExportService(db),
-            favorites=FavoriteService(db),
             health=_health(stack, settings, redis),
-            idempotency=IdempotencyService(db),
-            imports=ImportService(db, jobs),
             jobs=jobs,
-            library=LibraryService(db),
             metrics=_metrics(stack, db),
             quotas=quotas,
-            stats=StatsService(db),
-            watching=WatchService(db),
         )
 
 
@@ -171,6 +164,20 @@ def _people(
         "sessions": SessionService(db, issuer, hashing, throttles, blacklist, demo=settings.demo_user),
         "tokens": TokenService(db),
         "users": UserService(db, avatars, proof, jobs),
+    }
+
+
+def _lists(db: Database, jobs: JobService) -> dict[str, Any]:
+    """The services about what a person keeps, by their names in the container."""
+    return {
+        "collections": CollectionService(db),
+        "exports": ExportService(db),
+        "favorites": FavoriteService(db),
+        "idempotency": IdempotencyService(db),
+        "imports": ImportService(db, jobs),
+        "library": LibraryService(db),
+        "stats": StatsService(db),
+        "watching": WatchService(db),
     }
 
 

@@ -55,12 +55,24 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     if container is not None:
         app.state.container = container
         container.changes.on_change(answers.forget)
+    _add_routes(app)
+    _add_middleware(app, settings, answers)
+    if container is None:
+        app.add_middleware(StartGate, settings=settings)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
     for router in (*core_routers, *tracker_routers):
         app.include_router(router)
     describe(app)
     add_docs(app)
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)
+
+
+def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> None:
+    """From the innermost to the outermost."""
     app.add_middleware(ResponseCache, store=answers)
     app.add_middleware(Guard, max_body=_MAX_BODY, larger=_LARGER_BODIES)
     if settings.allowed_origins:
@@ -73,9 +85,6 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Envelope)
-    if container is None:
-        app.add_middleware(StartGate, settings=settings)
-    return app
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -32,7 +32,7 @@ APP_FILES = {
     "__init__", "main", "worker", "scheduler", "cli", "container", "broker", "config", "errors", "logs",
 }  # fmt: skip
 SURFACES = {"core", "tracker", "anilibria", "hianime", "internal"}
-UPSTREAMS = {"jikan", "anilist", "anilibria", "hianime", "mangadex", "node"}
+UPSTREAMS = {"lists", "jikan", "anilist", "anilibria", "hianime", "mangadex", "node"}
 LAYER_WORDS = {
     "service",
     "services",

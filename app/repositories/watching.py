@@ -16,6 +16,15 @@ _PERCENT = """
         least(100, round((w.position_seconds / (a.duration_minutes * 0.6))::numeric, 2)::float8)
     ) as percent
 """
+_KEEP = """
+insert into watch_progress as w
+    (user_id, anime_id, episode, position_seconds, progress_percent, reported_at, last_watched_at)
+values (:user_id, :anime_id, :episode, :position_seconds, :percent, :reported_at, :reported_at)
+on conflict (user_id, anime_id, episode) do update set
+    position_seconds = excluded.position_seconds, progress_percent = excluded.progress_percent,
+    reported_at = excluded.reported_at, last_watched_at = excluded.last_watched_at
+where w.reported_at <= excluded.reported_at
+"""
 _PROGRESS = "w.id, w.episode, w.position_seconds, w.created_at, w.last_watched_at"
 # A title whose last report is of a finished episode goes on with the next one, where there is a next one.
 _CONTINUE = f"""
@@ -46,30 +55,15 @@ class WatchRepository:
         reported_at: datetime,
     ) -> WatchProgress:
         """Keep the report unless a later one of the same episode is there; answers what is kept."""
-        await self._on.execute(
-            text(
-                """
-                insert into watch_progress as w
-                    (user_id, anime_id, episode, position_seconds, progress_percent, reported_at,
-                     last_watched_at)
-                values
-                    (:user_id, :anime_id, :episode, :position_seconds, :percent, :reported_at, :reported_at)
-                on conflict (user_id, anime_id, episode) do update set
-                    position_seconds = excluded.position_seconds,
-                    progress_percent = excluded.progress_percent,
-                    reported_at = excluded.reported_at, last_watched_at = excluded.last_watched_at
-                where w.reported_at <= excluded.reported_at
-                """
-            ),
-            {
-                "user_id": user_id,
-                "anime_id": anime_id,
-                "episode": episode,
-                "position_seconds": position_seconds,
-                "percent": percent,
-                "reported_at": reported_at,
-            },
-        )
+        values = {
+            "user_id": user_id,
+            "anime_id": anime_id,
+            "episode": episode,
+            "position_seconds": position_seconds,
+            "percent": percent,
+            "reported_at": reported_at,
+        }
+        await self._on.execute(text(_KEEP), values)
         kept = await self._on.execute(
             text(
                 f"""
@@ -78,7 +72,7 @@ class WatchRepository:
                 where w.user_id = :user_id and w.anime_id = :anime_id and w.episode = :episode
                 """
             ),
-            {"user_id": user_id, "anime_id": anime_id, "episode": episode},
+            values,
         )
         return _progress_of(kept.one())
 

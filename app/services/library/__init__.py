@@ -11,7 +11,7 @@ from app.services.library.desk import (
     apply,
 )
 from app.services.library.rules import ProgressAboveTotal
-from app.services.library.service import LibraryService
+from app.services.library.library import LibraryService
 
 __all__ = [
     "AlreadyOnList",

@@ -13,15 +13,8 @@ from tests.fixtures.accounts import SignedIn
 LIST = "/users/me/list"
 
 
-async def test_an_empty_list_has_figures_too(client: httpx.AsyncClient, user: SignedIn) -> None:
-    stats = (await client.get("/users/me/stats", headers=user.headers)).json()
-    assert StatsOut.model_validate(stats)
-    assert stats == IsPartialDict(total=0, by_status={}, episodes=0, minutes=0, mean_score=None, activity=[])
-
-
-async def test_time_counts_real_lengths_and_rewatches(
-    client: httpx.AsyncClient, user: SignedIn, other_user: SignedIn, database: Database
-) -> None:
+async def make_titles(database: Database) -> list[int]:
+    """Ids of a series of 26 episodes of 24 minutes, a film of 115, and a series of unknown length."""
     async with database.transaction() as tx:
         await tx.session.execute(text("insert into genres (kind, name) values ('genre', 'Action')"))
         rows = await tx.session.execute(
@@ -34,7 +27,19 @@ async def test_time_counts_real_lengths_and_rewatches(
                 """
             )
         )
-        first, film, unknown = rows.scalars()
+        return list(rows.scalars())
+
+
+async def test_an_empty_list_has_figures_too(client: httpx.AsyncClient, user: SignedIn) -> None:
+    stats = (await client.get("/users/me/stats", headers=user.headers)).json()
+    assert StatsOut.model_validate(stats)
+    assert stats == IsPartialDict(total=0, by_status={}, episodes=0, minutes=0, mean_score=None, activity=[])
+
+
+async def test_time_counts_real_lengths_and_rewatches(
+    client: httpx.AsyncClient, user: SignedIn, other_user: SignedIn, database: Database
+) -> None:
+    first, film, unknown = await make_titles(database)
     client.headers.update(user.headers)
     for anime_id, fields in (
         (first, {"status": "completed", "score": 9, "rewatch_count": 1}),
