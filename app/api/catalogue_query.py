@@ -89,8 +89,8 @@ _Type = Annotated[
 ]
 _Search = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(storable)]
 Fields = Annotated[
-    list[Annotated[str, Field(max_length=2000)]],
-    Field(max_length=100, default_factory=list, description="Only these keys of a title; a comma list."),
+    list[Annotated[str, Field(max_length=500)]],
+    Field(max_length=50, default_factory=list, description="Only these keys of a title; a comma list."),
     AfterValidator(_keys),
 ]
 

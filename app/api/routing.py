@@ -21,11 +21,10 @@ def routes_of(app: FastAPI) -> Iterator[RouteContext]:
 
 
 def methods_of(scope: Scope) -> list[str]:
-    """The methods that the path of this request has, over all routes; HEAD goes where GET does."""
-    methods: set[str] = set()
+    """The methods of the path that was chosen for this request, over all its routes; HEAD where GET is."""
+    template, methods = template_of(scope), set[str]()
     for route in iter_route_contexts(scope["app"].routes):
-        pattern = getattr(route, "path_regex", None)
-        if pattern is not None and route.methods and pattern.match(scope["path"]):
+        if route.methods and route.path_format == template:
             methods |= route.methods
     if "GET" in methods:
         methods.add("HEAD")

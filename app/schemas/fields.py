@@ -1,12 +1,13 @@
 """Types of single fields: what a row can hold, and what counts as a date, a score, a text."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BeforeValidator,
     Field,
     PlainSerializer,
@@ -21,6 +22,7 @@ LARGEST_INT = 2**31 - 1
 Id = Annotated[int, Field(ge=1, le=LARGEST_INT)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
 
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
@@ -39,6 +41,13 @@ def _partial_date(text: str) -> str:
     except ValueError:
         raise ValueError("a date is YYYY, YYYY-MM or YYYY-MM-DD") from None
     return text
+
+
+def _instant(value: Any) -> Any:
+    """Refuse what pydantic would take for an instant beside RFC 3339: seconds since 1970, dates."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _INSTANT.fullmatch(value)):
+        return value
+    raise ValueError("an instant is RFC 3339, like 2026-11-20T21:05:11Z")
 
 
 def _hundredths(value: Any) -> int:
@@ -64,6 +73,9 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Note = Annotated[str, StringConstraints(max_length=10_000), _stored]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _stored]
 Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://"), _stored]
+Instant = Annotated[
+    AwareDatetime, Field(strict=False, examples=["2026-11-20T21:05:11Z"]), BeforeValidator(_instant)
+]
 PartialDate = Annotated[
     str,
     AfterValidator(_partial_date),

@@ -3,13 +3,15 @@
 from fastapi import APIRouter
 
 from app.api.deps import BearerToken, Services
+from app.api.failures import failures
 from app.api.visitors import CurrentVisitor
+from app.errors import Conflict, Unauthenticated
 from app.schemas.core.auth import LoginIn, LogoutIn, RefreshIn, RegisterIn, TokensOut
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
-@router.post("/register", status_code=201)
+@router.post("/register", status_code=201, responses=failures(Conflict))
 async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
     """Make an account and sign it in. Without a user name, one is derived from the e-mail."""
     tokens = await services.accounts.register(
@@ -22,13 +24,13 @@ async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services
     return TokensOut.of(tokens)
 
 
-@router.post("/login")
+@router.post("/login", responses=failures(Unauthenticated))
 async def login(body: LoginIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
     """Sign in by user name or e-mail."""
     return TokensOut.of(await services.sessions.sign_in(body.identifier, body.password, visitor))
 
 
-@router.post("/refresh")
+@router.post("/refresh", responses=failures(Unauthenticated))
 async def refresh(body: RefreshIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
     """Go on with a new pair. Asked again within 30 seconds, a spent token answers the same successor."""
     return TokensOut.of(await services.sessions.refresh(body.refresh_token, visitor))

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import ConfigDict
 
 from app.api.batch import BatchDraft
 from app.api.deps import CurrentUser, Page, Services, page_headers
@@ -11,7 +11,7 @@ from app.api.idempotency import idempotent_router
 from app.api.preconditions import IfMatch, entry_etag
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
 from app.schemas.domain.library import EntryStatus
-from app.schemas.fields import Id
+from app.schemas.fields import Id, Instant
 from app.services.library import ListFilter, Operation, Target
 
 router = idempotent_router("/users/me/list", "list")
@@ -31,7 +31,7 @@ class ListQuery(Page):
 
     status: EntryStatus | None = None
     sort: Sort = "-created"
-    updated_since: AwareDatetime | None = None
+    updated_since: Instant | None = None
 
     def wanted(self) -> ListFilter:
         return ListFilter(status=self.status, updated_since=self.updated_since, sort=self.sort)

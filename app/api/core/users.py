@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.failures import failures
 from app.api.profile_form import DOCUMENTED, SentChange
 from app.api.visitors import CurrentVisitor
+from app.errors import Conflict
 from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserId, UserIn, UserPatch
 
 router = APIRouter(prefix="/users", tags=["users"])
@@ -20,7 +22,7 @@ async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
     return ProfileOut.of(await services.users.get(user.user_id))
 
 
-@router.patch("/me", openapi_extra=DOCUMENTED)
+@router.patch("/me", openapi_extra=DOCUMENTED, responses=failures(Conflict))
 async def change_me(
     change: SentChange, user: CurrentUser, visitor: CurrentVisitor, services: Services
 ) -> ProfileOut:
@@ -44,7 +46,7 @@ async def list_users(
     return [ProfileOut.of(account) for account in accounts]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=failures(Conflict))
 async def create_user(body: UserIn, services: Services) -> ProfileOut:
     """Make an account for somebody."""
     return ProfileOut.of(await services.accounts.create(**dict(body)))
@@ -56,7 +58,7 @@ async def get_user(user_id: AnyId, services: Services) -> PublicProfileOut:
     return PublicProfileOut.of(await services.users.get(user_id))
 
 
-@router.patch("/{user_id}")
+@router.patch("/{user_id}", responses=failures(Conflict))
 async def administer_user(
     user_id: AnyId, body: UserPatch, user: CurrentUser, services: Services
 ) -> ProfileOut:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.api.deps import CurrentUser, Services
+from app.api.failures import failures
 from app.api.visitors import CurrentVisitor
 from app.errors import AppError, BadRequest, Taken
 from app.schemas.core.auth import TokensOut
@@ -17,7 +18,7 @@ from app.services.sessions import WrongCredentials
 router = APIRouter(prefix="/api/auth", tags=["tracker: auth"])
 
 
-@router.post("/token")
+@router.post("/token", responses=failures(BadRequest))
 async def issue_token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()], visitor: CurrentVisitor, services: Services
 ) -> TokensOut:
@@ -27,7 +28,7 @@ async def issue_token(
     return TokensOut.of(tokens)
 
 
-@router.post("/register")
+@router.post("/register", responses=failures(BadRequest))
 async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services) -> RegisteredOut:
     """Make an account."""
     with _as_bad_request(Taken, "Username already exists"):

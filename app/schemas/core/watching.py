@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.schemas.domain.watching import (
     AnimeCard,
@@ -14,7 +14,7 @@ from app.schemas.domain.watching import (
     View,
     WatchProgress,
 )
-from app.schemas.fields import Count, Id, Line, Note
+from app.schemas.fields import Count, Id, Instant, Line, Note
 
 
 class CardOut(BaseModel):
@@ -36,9 +36,6 @@ class _Body(BaseModel):
     """What a client sends: exact types, no unknown keys; instants come as text."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-Instant = Annotated[AwareDatetime, Field(strict=False, examples=["2026-11-20T21:05:11Z"])]
 
 
 class FavoriteIn(_Body):

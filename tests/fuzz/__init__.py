@@ -1,0 +1,1 @@
+"""Made-up requests against the whole service."""

@@ -1,0 +1,90 @@
+"""Requests made up from the OpenAPI document: no answer is our fault, nor one that it does not declare."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.api.access import ACCESS
+from app.config import Settings
+from app.container import Container
+from app.main import create_app
+from tests.factories.catalogue import make_titles, store_titles
+from tests.fixtures.accounts import make_account
+from tests.fixtures.serving import served
+from tests.standin.client import JikanStandin
+
+METRICS_TOKEN = "a token for the one who reads figures"
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
+
+# Rules between fields, and between requests, cannot be said in a schema: what fits it may still get a 422.
+UNSAYABLE = "positive_data_acceptance"
+# A path that another template matches too is answered by that one for methods of its own.
+SHADOWED = "POST /users/me/list/batch"
+CONFIGURATION = f"""
+[phases.coverage]
+unexpected-methods = ["PUT"]
+
+[[operations]]
+include-name = "{SHADOWED}"
+checks.unsupported_method.enabled = false
+"""
+# They end what a run stands on: the session, or the account.
+FAREWELLS = {"POST /auth/logout", "POST /auth/logout-all", "POST /auth/password", "DELETE /users/me"}
+
+
+@pytest.fixture
+async def base_url(settings: Settings, jikan_standin: JikanStandin, database_url: str) -> AsyncIterator[str]:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    await store_titles(connection, make_titles(50))
+    await connection.close()
+    changed = {"jikan_base_url": jikan_standin.base_url, "metrics_token": METRICS_TOKEN}
+    given = Settings(_env_file=None, **{**settings.model_dump(exclude_none=True), **changed})
+    with served(create_app(given)) as url:
+        yield url
+
+
+async def fuzz(base_url: str, folder: Path, wanted: Callable[[str, str], bool], *options: str) -> str:
+    """What Schemathesis prints of the wanted operations; empty when it found nothing."""
+    names = [name for name, access in ACCESS.items() if wanted(name, access)]
+    (folder / "schemathesis.toml").write_text(CONFIGURATION)
+    chosen = [f"--include-name={name}" for name in names]
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", f"{base_url}/openapi.json", "--no-color",
+        "--phases=examples,coverage,fuzzing", f"--max-examples={EXAMPLES}", "--generation-deterministic",
+        f"--exclude-checks={UNSAYABLE}", "--request-timeout=20", "--continue-on-failure", "--warnings=off",
+        *chosen, *options,
+    ]  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    printed, _ = await process.communicate()
+    return "" if process.returncode == 0 else printed.decode()
+
+
+async def test_strangers_break_nothing(base_url: str, tmp_path: Path) -> None:
+    found = await fuzz(base_url, tmp_path, lambda name, access: access == "public")
+    assert not found, found
+
+
+async def test_people_break_nothing(base_url: str, tmp_path: Path, container: Container) -> None:
+    person = await make_account(container)
+    header = f"--header=Authorization: Bearer {person.access_token}"
+    theirs = {"session", "read:content", "write:content", "read:profile", "write:profile"}
+    found = await fuzz(
+        base_url, tmp_path, lambda name, access: access in theirs and name not in FAREWELLS, header
+    )
+    assert not found, found
+
+
+async def test_operators_break_nothing(base_url: str, tmp_path: Path, container: Container) -> None:
+    operator = await make_account(container, role="admin")
+    header = f"--header=Authorization: Bearer {operator.access_token}"
+    found = await fuzz(
+        base_url, tmp_path, lambda name, access: access in {"write:catalog", "admin:*"}, header
+    )
+    assert not found, found
