@@ -32,7 +32,8 @@ TAGS = {
     "favorites": "A person's favourites.",
     "watching": "Playback progress and what was watched.",
     "collections": "Lists of titles that people make, and may share.",
-    "import": "Lists that come from elsewhere, and that leave.",
+    "imports": "Lists that come from elsewhere.",
+    "exports": "A list to take elsewhere.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }

@@ -2,8 +2,6 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
-from types import SimpleNamespace
-from typing import cast
 
 import httpx
 import pytest
@@ -12,10 +10,9 @@ from prometheus_client import REGISTRY
 
 from app.api.routing import routes_of
 from app.config import Settings
-from app.container import Container
 from app.logs import log
 from app.main import create_app
-from tests.fixtures.failing import opened
+from tests.fixtures.failing import bare_container, opened
 
 inner = APIRouter(prefix="/inner")
 
@@ -38,7 +35,7 @@ outer.include_router(inner, prefix="/between")
 @pytest.fixture
 def application() -> Iterator[FastAPI]:
     settings = Settings(_env_file=None)
-    app = create_app(settings, container=cast(Container, SimpleNamespace(settings=settings)))
+    app = create_app(settings, container=bare_container(settings))
     app.include_router(outer)
     app.include_router(outer, prefix="/api")
     paths = ("/between/inner/{name}", "/between/inner/files/{path}")
