@@ -1,7 +1,6 @@
-"""Start a program that ends with the one who started it, however that one ends; a stand-alone script.
+"""Start a program that ends with the one who started it, however that one ends; a stand-alone script."""
 
-It runs before the program and then becomes it, so the process id and the open files stay the same.
-"""
+# It runs before the program and then becomes it, so the process id and the open files stay the same.
 
 import ctypes
 import os
