@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -30,13 +32,43 @@ class StrictQuery(BaseModel):
     """Refuses parameters that it does not have, and names the nearest one that it has."""
 
     model_config = ConfigDict(extra="forbid")
+    lists: ClassVar[frozenset[str]] = frozenset()
+    """The parameters that may be repeated; of others the last one counts."""
+
+    @classmethod
+    async def read(cls, request: Request) -> Self:
+        """The query string as this model: what ``Query()`` would do, in a fifth of the time."""
+        given: dict[str, Any] = {}
+        for name, value in request.query_params.multi_items():
+            if name in cls.lists:
+                given.setdefault(name, []).append(value)
+            else:
+                given[name] = value
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False)
+            raise RequestValidationError(
+                [{**fault, "loc": ("query", *fault["loc"])} for fault in faults]
+            ) from None
+
+    @classmethod
+    def parameters(cls) -> dict[str, Any]:
+        """``openapi_extra`` of a route whose query :meth:`read` reads."""
+        schema = cls.model_json_schema()
+        required = schema.get("required", ())
+        parameters = [
+            {"name": name, "in": "query", "required": name in required, "schema": shape}
+            for name, shape in schema["properties"].items()
+        ]
+        return {"parameters": parameters}
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown(cls, given: Any) -> Any:
-        known = sorted(field.alias or name for name, field in cls.model_fields.items())
+    def _refuse_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
+        known = {field.alias or name for name, field in cls.model_fields.items()}
         if unknown := [name for name in given if name not in known]:
-            fault = PydanticCustomError("extra_forbidden", "Unknown parameter.", {"known": known})
+            fault = PydanticCustomError("extra_forbidden", "Unknown parameter.", {"known": sorted(known)})
             raise _faulty(cls, fault, unknown[:_MOST_FAULTS])
         return given
 
@@ -98,6 +130,8 @@ Fields = Annotated[
 class TitleQuery(StrictQuery):
     """``fields`` of a single title."""
 
+    lists = frozenset({"fields"})
+
     fields: Fields
 
     @property
@@ -118,6 +152,8 @@ class SliceQuery(TitleQuery, Page):
 
 class CatalogueQuery(SliceQuery):
     """All conditions must hold. A genre is a name in any case or an id, of a theme or demographic too."""
+
+    lists = frozenset({"fields", "genre", "genre[]", "genre_exclude", "genre_exclude[]"})
 
     genre: _Genres
     genre_list: Annotated[_Genres, Field(alias="genre[]")]

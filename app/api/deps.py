@@ -1,6 +1,8 @@
 """What routes ask for by type: the services, who is calling, which page."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.security import OAuth2PasswordBearer
@@ -69,7 +71,8 @@ def page_headers(request: Request, page: Page, total: int) -> dict[str, str]:
         targets["prev"] = max(0, min(page.start, last + page.limit) - page.limit)
     if page.start + page.limit < total:
         targets["next"] = page.start + page.limit
-    links = [f'<{_page_url(request, page, start)}>; rel="{rel}"' for rel, start in targets.items()]
+    url_of = _page_urls(request, page)
+    links = [f'<{url_of(start)}>; rel="{rel}"' for rel, start in targets.items()]
     return {"X-Total-Count": str(total), "Link": ", ".join(links)}
 
 
@@ -77,9 +80,11 @@ def set_page_headers(request: Request, response: Response, page: Page, total: in
     response.headers.update(page_headers(request, page, total))
 
 
-def _page_url(request: Request, page: Page, start: int) -> str:
+def _page_urls(request: Request, page: Page) -> Callable[[int], str]:
+    """A function for the URL of the page that begins after so many rows."""
+    given = request.query_params.multi_items()
+    others = urlencode([pair for pair in given if pair[0] not in ("limit", "offset", "page")])
+    base = f"{request.url.replace(query=others)}{'&' if others else '?'}"
     if page.page:
-        changed: dict[str, Any] = {"page": start // page.limit + 1, "limit": page.limit}
-    else:
-        changed = {"offset": start, "limit": page.limit}
-    return str(request.url.include_query_params(**changed))
+        return lambda start: f"{base}page={start // page.limit + 1}&limit={page.limit}"
+    return lambda start: f"{base}offset={start}&limit={page.limit}"

@@ -130,10 +130,10 @@ class ResponseCache:
         if answer := self._store.find(asked.key):
             _HITS.inc()
             return answer
-        if flight := self._store.flights.get(asked.key):
-            if answer := await asyncio.shield(flight):
-                _SHARED.inc()
-                return answer
+        flight = self._store.flights.get(asked.key)
+        if flight is not None and (answer := await asyncio.shield(flight)):
+            _SHARED.inc()
+            return answer
         return await self._lead(asked, scope, receive, send)
 
     async def _lead(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Answer | None:

@@ -50,7 +50,7 @@ class AnimeService:
         async with self._db.driver() as driver:
             return await AnimeRepository(driver).search(query, part)
 
-    async def get(self, anime_id: int, keys: Sequence[str] = ANIME_KEYS) -> StoredAnime:
+    async def get(self, anime_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:
         async with self._db.driver() as driver:
             anime = await AnimeRepository(driver).find(anime_id, keys)
         if anime is None:

@@ -65,8 +65,11 @@ class Database:
         engine = create_async_engine(
             url,
             poolclass=CountedPool,
-            pool_size=pool_size,
-            max_overflow=max_overflow,
+            # What the overflow opened is kept as well: opening a connection costs more than a page.
+            # The last one used is used first, so that the rest may fall idle.
+            pool_size=pool_size + max_overflow,
+            max_overflow=0,
+            pool_use_lifo=True,
             pool_recycle=recycle,
             pool_timeout=_POOL_WAIT,
             connect_args={

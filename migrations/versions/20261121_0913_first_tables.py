@@ -155,6 +155,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_anime_score", "anime", [sa.literal_column("score desc nulls last"), "id"], unique=False
     )
+    for column in ("status", "type", "year"):  # what filters ask for alone, and their best titles
+        best = [column, sa.literal_column("score desc nulls last"), "id"]
+        op.create_index(f"ix_anime_{column}_score", "anime", best, unique=False)
     op.create_index("ix_anime_score_rising", "anime", ["score", "id"], unique=False)
     op.create_index(
         "ix_anime_search_text",
@@ -330,6 +333,8 @@ def downgrade() -> None:
         postgresql_ops={"search_text": "gin_trgm_ops"},
     )
     op.drop_index("ix_anime_score_rising", table_name="anime")
+    for column in ("year", "type", "status"):
+        op.drop_index(f"ix_anime_{column}_score", table_name="anime")
     op.drop_index("ix_anime_score", table_name="anime")
     op.drop_index("ix_anime_popularity_falling", table_name="anime")
     op.drop_index("ix_anime_popularity", table_name="anime")

@@ -27,7 +27,12 @@ from app.api.core import (
     watching,
 )
 
+# Each request is matched with them in this order: what is asked most comes first.
 routers: tuple[APIRouter, ...] = (
+    anime.router,
+    mal.router,
+    search.router,
+    genres.router,
     health.router,
     auth.router,
     sessions.router,
@@ -35,12 +40,8 @@ routers: tuple[APIRouter, ...] = (
     passwords.router,
     users.router,
     media.router,
-    mal.router,
     jikan.router,
     sync.router,
-    anime.router,  # after the three above, which have words where it has an id
-    genres.router,
-    search.router,
     jobs.router,
     library.router,
     stats.router,

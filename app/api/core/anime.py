@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.api.catalogue_answers import respond, respond_page
 from app.api.catalogue_query import CatalogueQuery, TitleQuery
@@ -20,10 +20,11 @@ AnimeId = Annotated[Id, Path()]
 @router.get(
     "",
     response_model=list[AnimeOut] | list[AnimePartOut],
+    openapi_extra=CatalogueQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
 )
 async def list_anime(
-    query: Annotated[CatalogueQuery, Query()], services: Services, request: Request
+    query: Annotated[CatalogueQuery, Depends(CatalogueQuery.read)], services: Services, request: Request
 ) -> Response:
     """Titles that meet every condition."""
     page = await services.anime.list(query.wanted(), query.sort, query.part)
@@ -33,9 +34,12 @@ async def list_anime(
 @router.get(
     "/{anime_id}",
     response_model=AnimeOut | AnimePartOut,
+    openapi_extra=TitleQuery.parameters(),
     responses=KNOWN_ALREADY | failures(NotFound, Invalid, ServiceUnavailable),
 )
-async def get_anime(anime_id: AnimeId, query: Annotated[TitleQuery, Query()], services: Services) -> Response:
+async def get_anime(
+    anime_id: AnimeId, query: Annotated[TitleQuery, Depends(TitleQuery.read)], services: Services
+) -> Response:
     """One title."""
     anime = await services.anime.get(anime_id, query.keys)
     return respond(anime.body)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from app.api.catalogue_answers import respond
 from app.api.catalogue_query import GenresQuery
@@ -15,8 +15,13 @@ router = APIRouter(prefix="/genres", tags=["catalogue"])
 
 
 @router.get(
-    "", response_model=list[GenreOut], responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable)
+    "",
+    response_model=list[GenreOut],
+    openapi_extra=GenresQuery.parameters(),
+    responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
 )
-async def list_genres(query: Annotated[GenresQuery, Query()], services: Services) -> Response:
+async def list_genres(
+    query: Annotated[GenresQuery, Depends(GenresQuery.read)], services: Services
+) -> Response:
     """All of them, with how many titles have each."""
     return respond(await services.anime.genres(query.kind))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.catalogue_answers import respond_page
 from app.api.catalogue_query import SearchQuery
@@ -21,10 +21,11 @@ router = APIRouter(prefix="/search", tags=["catalogue"], dependencies=[limited(S
 @router.get(
     "/anime",
     response_model=list[AnimeOut] | list[AnimePartOut],
+    openapi_extra=SearchQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, RateLimited, ServiceUnavailable),
 )
 async def search_anime(
-    query: Annotated[SearchQuery, Query()], services: Services, request: Request
+    query: Annotated[SearchQuery, Depends(SearchQuery.read)], services: Services, request: Request
 ) -> Response:
     """The best matches first; typing mistakes are forgiven."""
     page = await services.anime.search(query.q, query.part)

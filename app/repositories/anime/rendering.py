@@ -1,6 +1,6 @@
 """SQL that turns rows of ``anime`` into JSON with the wanted keys."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 _INSTANTS = frozenset({"created_at", "updated_at", "synced_at"})
 _KINDS = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
@@ -22,12 +22,14 @@ _STUDIOS = """
 """
 
 
-def columns(keys: Sequence[str]) -> str:
+@lru_cache(1024)
+def columns(keys: tuple[str, ...]) -> str:
     """The select list; it reads a row named ``a`` and what :func:`joins` adds."""
     return ", ".join(_column(key) for key in keys)
 
 
-def joins(keys: Sequence[str]) -> str:
+@lru_cache(1024)
+def joins(keys: tuple[str, ...]) -> str:
     """What must be joined to ``a`` for these keys."""
     wanted = [f"{_tags_of(kind)} as {key}" for key, kind in _KINDS.items() if key in keys]
     return _TAGS.format(columns=", ".join(wanted)) if wanted else ""

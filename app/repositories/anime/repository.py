@@ -28,7 +28,7 @@ class AnimeRepository:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def find(self, anime_id: int, keys: Sequence[str] = ANIME_KEYS) -> StoredAnime | None:
+    async def find(self, anime_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime | None:
         return await self._find("id", anime_id, keys)
 
     async def find_by_mal_id(self, mal_id: int) -> StoredAnime | None:
@@ -94,7 +94,7 @@ class AnimeRepository:
         assert row is not None
         return GenreBook.of(row["labels"], zip(row["ids"], row["names"], strict=True))
 
-    async def _find(self, column: str, value: int, keys: Sequence[str]) -> StoredAnime | None:
+    async def _find(self, column: str, value: int, keys: tuple[str, ...]) -> StoredAnime | None:
         sql = f"""
             select a.id, a.status, a.synced_at,
                    convert_to((select row_to_json(p) from (select {columns(keys)}) p)::text, 'UTF8') as body
@@ -134,7 +134,7 @@ class AnimeRepository:
         return PageRead(row["version"], row["labels"], row["total"], row["body"])
 
 
-def _array(keys: Sequence[str], source: str, order: str) -> str:
+def _array(keys: tuple[str, ...], source: str, order: str) -> str:
     """SQL for the JSON array of the rows of ``source``, as bytes."""
     rows = f"select {columns(keys)} from {source} {joins(keys)} order by {order}"
     return f"convert_to(coalesce((select json_agg(p) from ({rows}) p), '[]')::text, 'UTF8')"

@@ -1,0 +1,121 @@
+"""The applications that are compared, each a process: `… -m tests.bench.contestants NAME`, order on stdin."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI, Header, Response
+
+from app.api.access import ACCESS
+from app.api.etags import etag_of
+from app.config import Settings
+from app.main import create_app
+from app.utils.serving import configure, listen
+from tests.bench.pinning import SERVER_CORE, pin
+
+Order = dict[str, Any]
+JSON_HEADERS = [(b"content-type", b"application/json")]
+
+
+def bare_database(order: Order) -> Any:
+    """No framework: asyncpg, and the same JSON built by PostgreSQL in the plainest statement that does."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            app.pool = await asyncpg.create_pool(order["dsn"], min_size=5, max_size=15)  # type: ignore[attr-defined]
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await app.pool.close()  # type: ignore[attr-defined]
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        body = await app.pool.fetchval(order["sql"], *order["arguments"])  # type: ignore[attr-defined]
+        await _send(send, body.encode())
+
+    return app
+
+
+def bare_memory(order: Order) -> Any:
+    """No framework, and bytes that lie ready."""
+    body = Path(order["body"]).read_bytes()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await _send(send, body)
+
+    return app
+
+
+async def _send(send: Any, body: bytes) -> None:
+    headers = [*JSON_HEADERS, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def fastapi_memory(order: Order) -> Any:
+    """One FastAPI route with bytes that lie ready, which knows what a 304 is."""
+    body = Path(order["body"]).read_bytes()
+    headers = {"ETag": etag_of(body), "Cache-Control": "no-cache"}
+    app = FastAPI()
+
+    @app.get("/anime")
+    async def anime(if_none_match: str | None = Header(None)) -> Response:
+        if if_none_match == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type="application/json")
+
+    return app
+
+
+def ours(order: Order) -> Any:
+    return create_app(_settings(order))
+
+
+def ours_inside(order: Order) -> Any:
+    """The whole of ours, with the bytes kept behind the router instead of in front of it."""
+    app = create_app(_settings(order))
+    ACCESS["GET /inside"] = "public"
+    body = Path(order["body"]).read_bytes()
+    headers = {"ETag": etag_of(body), "Cache-Control": "no-cache"}
+
+    @app.get("/inside")
+    async def anime(if_none_match: str | None = Header(None)) -> Response:
+        if if_none_match == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type="application/json")
+
+    return app
+
+
+def _settings(order: Order) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=order["database_url"],
+        redis_url=order["redis_url"],
+        anisync_home=Path(order["home"]),
+        secret_key="a secret of benchmarks, longer than 32 bytes",
+        auto_migrate=False,
+    )
+
+
+CONTESTANTS: dict[str, Callable[[Order], Any]] = {
+    contestant.__name__: contestant
+    for contestant in (bare_database, bare_memory, fastapi_memory, ours, ours_inside)
+}
+
+
+if __name__ == "__main__":
+    pin(SERVER_CORE)
+    listener = listen("127.0.0.1", 0)
+    application = CONTESTANTS[sys.argv[1]](json.loads(sys.stdin.readline()))
+    print(listener.getsockname()[1], flush=True)  # noqa: T201  # the port is what the caller waits for
+    uvicorn.Server(configure(application)).run(sockets=[listener])

@@ -1,0 +1,21 @@
+"""Who runs on which core: the server alone on the first, the load and PostgreSQL on the second."""
+
+import os
+from collections.abc import Iterable
+
+SERVER_CORE, OTHER_CORE = 0, 1
+
+
+def can_pin() -> bool:
+    return hasattr(os, "sched_setaffinity") and {SERVER_CORE, OTHER_CORE} <= os.sched_getaffinity(0)
+
+
+def pin(core: int, pids: Iterable[int] = (0,)) -> None:
+    """Keep processes, by default this one, on a core; where that is not possible they go where they like."""
+    if not can_pin():
+        return
+    for pid in pids:
+        try:
+            os.sched_setaffinity(pid, {core})
+        except OSError:  # it ended, or belongs to somebody else
+            continue

@@ -1,0 +1,125 @@
+"""Starts contestants, each in a process of its own, and measures them in turns."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import psutil
+
+from tests.bench.pinning import OTHER_CORE, pin
+
+_ROOT = Path(__file__).parents[2]
+_WARM_UP = 0.4  # seconds of each round
+
+
+@dataclass
+class Contestant:
+    """A server, what it is asked, and the best that it did so far."""
+
+    title: str
+    port: int
+    process: psutil.Process
+    dsn: str
+    path: str = "/anime"
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    per_second: float = 0.0
+    cpu: float = float("inf")
+    """Microseconds of processor time of the server for one answer."""
+
+    @property
+    def request(self) -> str:
+        lines = [f"GET {self.path} HTTP/1.1", "host: bench", *(f"{k}: {v}" for k, v in self.headers.items())]
+        return "\r\n".join([*lines, "", ""])
+
+    async def ask(self) -> httpx.Response:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
+            return await client.get(self.path, headers={**self.headers, "host": "bench"})
+
+    async def measure(self, *, connections: int, seconds: float) -> None:
+        """One round; keeps the better of it and those before."""
+        before = sum(self.process.cpu_times()[:2])
+        order = {
+            "port": self.port,
+            "request": self.request,
+            "connections": connections,
+            "seconds": seconds,
+            "warm_up": _WARM_UP,
+        }
+        rates = await _load(order)
+        spent = sum(self.process.cpu_times()[:2]) - before
+        if set(rates) != {str(self.status)}:
+            raise AssertionError(f"{self.title} answered {rates}, not {self.status} alone")
+        rate = rates[str(self.status)]
+        self.per_second = max(self.per_second, rate)
+        self.cpu = min(self.cpu, spent / (rate * (seconds + _WARM_UP)) * 1e6)
+
+
+async def _load(order: dict[str, Any]) -> dict[str, float]:
+    loader = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.load", stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
+    )
+    answer, _ = await loader.communicate(json.dumps(order).encode())
+    rates: dict[str, float] = json.loads(answer)
+    return rates
+
+
+@asynccontextmanager
+async def on_stage(name: str, order: dict[str, Any]) -> AsyncIterator[tuple[int, psutil.Process]]:
+    """The port and the process of a server for as long as the block lasts."""
+    server = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.bench.contestants",
+        name,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=_ROOT,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        server.stdin.write(json.dumps(order).encode() + b"\n")
+        port = int(await asyncio.wait_for(server.stdout.readline(), 60))
+        await _until_it_answers(port)
+        yield port, psutil.Process(server.pid)
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def _until_it_answers(port: int) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        for _ in range(200):
+            try:
+                if (await client.get("/anime")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"the server on port {port} did not come up")
+
+
+async def in_turns(
+    contestants: Sequence[Contestant], *, rounds: int, seconds: float, connections: int = 16
+) -> None:
+    """Measure everybody ``rounds`` times, one after the other, so that a noisy minute is shared by all."""
+    for _ in range(rounds):
+        for contestant in contestants:
+            await _pin_database(contestant.dsn)
+            await contestant.measure(connections=connections, seconds=seconds)
+
+
+async def _pin_database(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    pids = [row[0] for row in await connection.fetch("select pid from pg_stat_activity")]
+    await connection.close()
+    pin(OTHER_CORE, pids)

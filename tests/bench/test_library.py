@@ -1,0 +1,124 @@
+"""What an import and a long list cost, next to the least that they could cost in the same run."""
+
+import gc
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event, text
+
+from app.container import Container
+from app.external.lists import read_list
+from app.repositories.library.states import STATE_COLUMNS, state_values
+from app.schemas.domain.library import EntryState
+from app.tasks import performer
+from app.utils.database import Database
+from tests.fixtures.accounts import SignedIn, make_account
+
+pytestmark = pytest.mark.bench
+
+ROWS, CHUNK, ROUNDS = 10_000, 1000, 3
+STATUSES = ("Watching", "Completed", "On-Hold", "Dropped", "Plan to Watch")
+ROW = """<anime>
+<series_animedb_id>{number}</series_animedb_id><series_title><![CDATA[Title {number}]]></series_title>
+<series_type>TV</series_type><series_episodes>26</series_episodes><my_id>0</my_id>
+<my_watched_episodes>{progress}</my_watched_episodes><my_start_date>2017-10-03</my_start_date>
+<my_finish_date>0000-00-00</my_finish_date><my_rated></my_rated><my_score>{score}</my_score>
+<my_storage></my_storage><my_storage_value>0.00</my_storage_value><my_status>{status}</my_status>
+<my_comments><![CDATA[]]></my_comments><my_times_watched>0</my_times_watched>
+<my_rewatch_value></my_rewatch_value><my_priority>LOW</my_priority><my_tags><![CDATA[jazz]]></my_tags>
+<my_rewatching>0</my_rewatching><my_rewatching_ep>0</my_rewatching_ep><my_discuss>1</my_discuss>
+<my_sns>default</my_sns><update_on_import>0</update_on_import>
+</anime>
+"""
+RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
+COLUMNS = ", ".join(STATE_COLUMNS)
+BARE_UPSERT = f"""
+insert into entries (user_id, media_type, anime_id, {COLUMNS})
+select :user_id, 'anime', r.anime_id, {", ".join(f"r.{name}" for name in STATE_COLUMNS)}
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(anime_id int, {RECORD})
+on conflict (user_id, anime_id) do update
+set {", ".join(f"{name} = excluded.{name}" for name in STATE_COLUMNS)}
+"""
+
+
+def mal_file(count: int) -> bytes:
+    rows = (
+        ROW.format(number=n, progress=n % 27, score=n % 11, status=STATUSES[n % 5])
+        for n in range(1, count + 1)
+    )
+    return f"<myanimelist>{''.join(rows)}</myanimelist>".encode()
+
+
+@pytest.fixture
+async def catalogue(database: Database) -> Database:
+    """A title for every row of the file."""
+    async with database.transaction() as tx:
+        await tx.session.execute(
+            text(
+                "insert into anime (mal_id, title, episodes, status) "
+                "select n, 'Title ' || n, 26, 'finished' from generate_series(1, :count) n order by n"
+            ),
+            {"count": ROWS},
+        )
+    async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        await connection.execute(text("vacuum analyze anime"))
+    return database
+
+
+async def seconds_of(work: Callable[[], Awaitable[None]]) -> float:
+    gc.collect()
+    begun = time.perf_counter()
+    await work()
+    return time.perf_counter() - begun
+
+
+async def test_an_import_takes_at_most_twice_the_bare_upsert_of_its_rows(
+    catalogue: Database, container: Container
+) -> None:
+    content = mal_file(ROWS)
+    states = {row.subject.mal_id: state_values(EntryState(**row.fields)) for row in read_list(content).rows}
+    async with catalogue.reader() as connection:
+        known = await connection.execute(text("select mal_id, id from anime order by mal_id"))
+        rows = [{"anime_id": row.id, **states[row.mal_id]} for row in known]
+
+    async def bare() -> None:
+        user = await make_account(container)
+
+        async def upsert() -> None:
+            for start in range(0, ROWS, CHUNK):
+                chunk = json.dumps(rows[start : start + CHUNK])
+                async with catalogue.transaction() as tx:
+                    await tx.session.execute(text(BARE_UPSERT), {"user_id": user.id, "rows": chunk})
+
+        floors.append(await seconds_of(upsert))
+
+    async def ours() -> None:
+        user = await make_account(container)
+
+        async def import_() -> None:
+            job = await container.imports.start(user.id, content, filename="list.xml")
+            await container.jobs.run(job.id, performer(container))
+
+        spent.append(await seconds_of(import_))
+        async with catalogue.reader() as connection:
+            entries = await connection.execute(
+                text("select count(*) from entries where user_id = :id and anime_id is not null"),
+                {"id": user.id},
+            )
+            changes = await connection.execute(
+                text("select count(*) from entry_changes where user_id = :id"), {"id": user.id}
+            )
+            assert (entries.scalar_one(), changes.scalar_one()) == (ROWS, ROWS)
+
+    floors: list[float] = []
+    spent: list[float] = []
+    for _ in range(ROUNDS):  # in turns, so that a noisy moment is shared
+        await bare()
+        await ours()
+    ratio = min(spent) / min(floors)
+    assert ratio < 2, f"bare {floors}, import {spent}: {ratio:.2f} times as long"
