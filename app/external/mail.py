@@ -3,6 +3,7 @@
 import asyncio
 import smtplib
 import ssl
+from contextlib import suppress
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -40,10 +41,14 @@ def _deliver(url: str, message: EmailMessage) -> None:
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=_TIMEOUT, context=context)
     else:
         server = smtplib.SMTP(host, parts.port or 25, timeout=_TIMEOUT)
-    with server:
+    try:
         server.ehlo()
         if parts.scheme == "smtp" and server.has_extn("starttls"):
             server.starttls(context=context)
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         server.send_message(message)
+    finally:
+        with suppress(OSError, smtplib.SMTPException):  # the mail is on its way, or has failed, by now
+            server.quit()
+        server.close()
