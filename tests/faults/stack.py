@@ -57,7 +57,7 @@ class Program:
     def terminate(self) -> None:
         self.process.terminate()
 
-    async def exit_code(self, *, seconds: float = 20) -> int:
+    async def exit_code(self, *, seconds: float = 60) -> int:
         return await asyncio.to_thread(self.process.wait, seconds)
 
     def cpu_seconds(self) -> float:
@@ -71,7 +71,7 @@ class Program:
     def events(self) -> list[str]:
         return [str(line.get("event", line.get("text"))) for line in self.lines()]
 
-    async def until_logged(self, event: str, *, times: int = 1, seconds: float = 20) -> None:
+    async def until_logged(self, event: str, *, times: int = 1, seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while True:
                 if self.events().count(event) >= times:

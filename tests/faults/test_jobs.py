@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -36,14 +35,14 @@ async def jobs(stack: Stack, database: Database) -> AsyncIterator[JobService]:
 
 
 async def until_done(table: Table, count: int, *, seconds: float) -> None:
-    """Until so many jobs succeeded; none may have failed."""
+    """Until so many jobs of the tests succeeded; none may have failed."""
     async with asyncio.timeout(seconds):
         while True:
-            statuses = await table.statuses()
+            statuses = await table.statuses(Mark.name)
             assert "failed" not in statuses, statuses
             if statuses.get("succeeded", 0) >= count:
                 return
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
 
 
 async def submit_all(database: Database, jobs: JobService, batch: list[Job]) -> None:
@@ -54,26 +53,25 @@ async def submit_all(database: Database, jobs: JobService, batch: list[Job]) -> 
 async def test_five_hundred_jobs_survive_kills_of_workers_scheduler_and_valkey(
     stack: Stack, database: Database, jobs: JobService, table: Table
 ) -> None:
-    count, chance = 500, random.Random(20261121)
+    count = 500
     workers, scheduler = [stack.worker(), stack.worker()], stack.scheduler()
-    await workers[0].until_logged("worker.started")
     await submit_all(database, jobs, [Mark(number, seconds=0.15) for number in range(count)])
-    for blow in range(8):
-        await asyncio.sleep(chance.uniform(0.3, 0.8))
-        victim = chance.randrange(2)
+    for blow in range(6):
+        await until_done(table, (blow + 1) * count // 8, seconds=60)
+        victim = blow % 2
         workers[victim].kill()
         workers[victim] = stack.worker()
-        if blow in (2, 5):
+        if blow in (1, 4):
             stack.kill_valkey()
             await asyncio.sleep(0.5)
             stack.start_valkey()
-        if blow == 4:
+        if blow == 3:
             scheduler.kill()
             scheduler = stack.scheduler()
-    statuses = await table.statuses()
+    statuses = await table.statuses(Mark.name)
     assert statuses.get("succeeded", 0) < count, "the blows came too late to prove anything"
 
-    await until_done(table, count, seconds=60)
+    await until_done(table, count, seconds=120)
     assert await table.marks() == list(range(count)), "each job has one effect"
     assert (await table.rows("select max(attempts) as n from jobs"))[0].n > 1, "no blow hit a running job"
     assert all(worker.alive for worker in workers)
@@ -88,7 +86,7 @@ async def test_a_job_whose_worker_dies_in_an_otherwise_idle_queue_is_done_by_ano
     first.kill()
     stack.worker()
     stack.scheduler()
-    await table.until_status(job.id, "succeeded", seconds=30)
+    await table.until_status(job.id, "succeeded")
     assert await table.marks() == [1]
     assert (await table.job(job.id)).attempts == 2
 
@@ -102,7 +100,7 @@ async def test_a_frozen_worker_that_wakes_up_can_not_finish_its_job(
     zombie.freeze()
     stack.worker()
     stack.scheduler()
-    await table.until_status(job.id, "succeeded", seconds=30)
+    await table.until_status(job.id, "succeeded")
     ended = (await table.job(job.id)).finished_at
     zombie.thaw()
     await zombie.until_logged("job.lease_lost")
@@ -119,7 +117,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
     poison = await jobs.submit(Deadly(1))
     deaths = 0
     others = 0
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(150):
         while (await table.job(poison.id)).status != "failed":
             if not worker.alive:
                 deaths += 1
@@ -132,7 +130,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
     row = await table.job(poison.id)
     assert (deaths, row.attempts) == (5, 5)
     assert "died" in row.error
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(await table.marks()) < others:  # noqa: ASYNC110  # it happens in another process
             await asyncio.sleep(0.1)
 
@@ -239,7 +237,7 @@ async def test_worker_and_scheduler_outlive_an_absence_of_postgresql(
         await scheduler.until_logged("outage.begins")
         await proxy.heal()
         for job in (running, queued):
-            await table.until_status(job.id, "succeeded", seconds=30)
+            await table.until_status(job.id, "succeeded")
         await scheduler.until_logged("outage.over")
         assert await table.marks() == [1, 2]
         assert worker.alive
