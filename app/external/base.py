@@ -90,9 +90,9 @@ class UpstreamClient:
 
     async def _in_turn(self, url: str, query: Query, patience: Patience, deadline: float) -> dict[str, Any]:
         name, title = self._policy.name, self._policy.title
-        left = min(patience.turn, deadline - self._clock())
+        max_wait = deadline - self._clock() - (patience.budget - patience.turn)
         try:
-            waited = await self._limiter.acquire(background=patience.background, max_wait=left)
+            waited = await self._limiter.acquire(background=patience.background, max_wait=max_wait)
         except LimitReached as limit:
             outcome, why = (
                 ("ban", "it asked for silence") if limit.banned else ("limit", "its rate limit is spent")

@@ -9,7 +9,8 @@ class Patience:
     """How long a caller waits; all times in seconds.
 
     ``budget`` covers everything: waiting for a slot, all attempts, and the pauses between them. ``turn`` is
-    the longest wait for a slot, ``attempt`` the longest single call, ``pause`` the first pause's upper end.
+    the longest wait for a slot, and what it leaves of the budget is kept for the call. ``attempt`` is the
+    longest single call, ``pause`` the upper end of the first pause.
     """
 
     name: str
@@ -22,7 +23,7 @@ class Patience:
 
 
 USER = Patience("user", budget=3.0, turn=2.0, attempt=3.0, attempts=3, pause=0.2, background=False)
-JOB = Patience("job", budget=60.0, turn=60.0, attempt=15.0, attempts=5, pause=1.0, background=True)
+JOB = Patience("job", budget=60.0, turn=55.0, attempt=15.0, attempts=5, pause=1.0, background=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from app.errors import AppError, NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.external.base import JOB, USER, Breaker, Policy, UpstreamClient
@@ -123,6 +124,12 @@ async def test_the_budget_covers_all_attempts() -> None:
     assert stack.calls == 3
 
 
+async def test_the_wait_for_a_slot_leaves_time_for_the_call() -> None:
+    stack = Stack(httpx.Response(503, headers={"Retry-After": "30"}), OK)
+    await stack.client.get("x", patience=JOB)
+    assert [wait for _, wait in stack.gate.asked] == [55, 25]
+
+
 async def test_no_slot_in_time_is_not_a_failure_of_the_upstream() -> None:
     stack = Stack(OK)
     stack.gate.refusal = LimitReached(12.5, banned=False)
@@ -236,6 +243,27 @@ async def test_a_caller_that_is_cancelled_leaves_no_mark() -> None:
     release.set()
     assert await client.get("x", patience=USER) == {"data": {}}
     await client.close()
+
+
+async def test_calls_and_refusals_are_counted() -> None:
+    def figure(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, {"upstream": "test", **labels}) or 0.0
+
+    calls = "anisync_upstream_calls_total"
+    before = {outcome: figure(calls, outcome=outcome) for outcome in ("ok", "server_error", "not_found")}
+    refused = figure("anisync_upstream_refusals_total", reason="breaker")
+    stack = Stack(OK, httpx.Response(404), httpx.Response(500))
+    await stack.client.get("x", patience=USER)
+    for _ in range(10):
+        with pytest.raises(AppError):
+            await stack.client.get("x", patience=USER)
+    assert figure(calls, outcome="ok") - before["ok"] == 1
+    assert figure(calls, outcome="not_found") - before["not_found"] == 1
+    assert figure(calls, outcome="server_error") - before["server_error"] == stack.calls - 2
+    assert figure("anisync_upstream_refusals_total", reason="breaker") > refused
+    assert figure("anisync_upstream_breaker_open") == 1
+    assert figure("anisync_upstream_seconds_count") >= stack.calls
+    assert figure("anisync_upstream_wait_seconds_count", caller="user") >= stack.calls
 
 
 async def test_no_answer_at_all_is_a_timeout() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.external.base import USER
 from app.external.jikan.client import JIKAN_RATE, JikanClient
 from app.utils.rate_limit import SharedLimiter
 from app.utils.redis import connect_redis
@@ -35,7 +36,7 @@ async def processes(kinds: Sequence[str], standin: JikanStandin, redis_url: str,
             if caller.returncode is None:
                 caller.kill()
                 await caller.wait()
-    return [json.loads(out) for out, _ in told]
+    return [json.loads(out.splitlines()[-1]) for out, _ in told]
 
 
 async def test_no_second_sees_more_than_three_calls(jikan_standin: JikanStandin, redis_url: str) -> None:
@@ -45,10 +46,10 @@ async def test_no_second_sees_more_than_three_calls(jikan_standin: JikanStandin,
     assert stats.max_1s <= 3
     assert stats.max_60s <= 60
     assert stats.by_mode == {"ok": stats.total}
-    assert stats.total >= 40
+    assert stats.total >= 20
     asked = sum(tally["answered"] + tally["refused"] for tally in tallies)
     assert asked > stats.total * 5
-    assert tallies[0]["longest"] < 4
+    assert tallies[0]["longest"] < USER.budget * 1.5
     assert tallies[1]["answered"] + tallies[2]["answered"] > 0
 
 
@@ -58,9 +59,11 @@ async def test_one_429_silences_every_process(jikan_standin: JikanStandin, redis
     calls = jikan_standin.calls()
     limited = next(number for number, call in enumerate(calls) if call.mode == "status")
     pauses = [call.at - calls[limited].at for call in calls[limited + 1 :]]
+    on_the_way = [pause for pause in pauses if pause < 1.5]  # sent before the 429 was read
+    assert len(on_the_way) <= 3
     assert len(pauses) > 3
-    assert min(pauses) >= 6
-    assert min(pauses) < 8
+    assert min(pauses[len(on_the_way) :]) >= 6
+    assert min(pauses[len(on_the_way) :]) < 9
 
 
 async def test_a_process_of_its_own_pace_without_redis(jikan_standin: JikanStandin) -> None:
@@ -68,7 +71,7 @@ async def test_a_process_of_its_own_pace_without_redis(jikan_standin: JikanStand
     client = JikanClient(jikan_standin.base_url, limiter=SharedLimiter("jikan", JIKAN_RATE, redis))
     begun = time.monotonic()
     await asyncio.gather(*(client.raw_anime(mal_id) for mal_id in (1, 2, 3)), return_exceptions=True)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < USER.budget * 1.5
     assert jikan_standin.stats().total == 1
     await client.close()
     await redis.aclose()
@@ -90,4 +93,4 @@ async def test_three_minutes_at_ten_times_the_demand(
     assert stats.max_60s <= 60
     assert stats.by_mode == {"ok": stats.total}
     assert stats.total >= 180 * 0.8
-    assert tallies[1]["answered"] + tallies[2]["answered"] > 0
+    assert tallies[1]["answered"] + tallies[2]["answered"] >= 6

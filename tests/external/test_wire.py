@@ -86,7 +86,7 @@ async def test_a_deadline_is_kept_whatever_arrives(
     begun = time.monotonic()
     with pytest.raises(UpstreamTimeout):
         await client.get("anime", 5, patience=HASTY)
-    assert HASTY.budget <= time.monotonic() - begun < HASTY.budget + 0.3
+    assert HASTY.budget <= time.monotonic() - begun < HASTY.budget * 2
     await drained(jikan_standin)
 
 

@@ -12,7 +12,7 @@ from app.utils.rate_limit import LimitReached, Rate, SharedLimiter
 from app.utils.redis import connect_redis
 from tests.standin.journal import most_in
 
-QUICK = Rate(spacing=0.05, count=10, window=1.0, background=8, alone=0.2)
+QUICK = Rate(spacing=0.05, count=10, window=1.0, background=8, users=10, alone=0.2)
 
 
 async def leave(
@@ -23,14 +23,15 @@ async def leave(
 
 
 async def test_slots_are_spaced_and_counted_over_all_limiters(redis: Redis, redis_url: str) -> None:
+    rate = Rate(spacing=0.2, count=5, window=3.0, background=4, users=5, alone=2)
     log: list[float] = []
     async with connect_redis(redis_url) as other:
-        limiters = [SharedLimiter("t", QUICK, redis), SharedLimiter("t", QUICK, other)]
-        await asyncio.gather(*(leave(limiters[turn % 2], log) for turn in range(25)))
+        limiters = [SharedLimiter("t", rate, redis), SharedLimiter("t", rate, other)]
+        await asyncio.gather(*(leave(limiters[turn % 2], log, max_wait=20) for turn in range(11)))
     log.sort()
-    assert median(after - before for before, after in pairwise(log)) > QUICK.spacing * 0.7
-    assert most_in(log, QUICK.window * 0.85) <= QUICK.count
-    assert log[-1] - log[0] < 4
+    assert median(after - before for before, after in pairwise(log)) > rate.spacing * 0.7
+    assert most_in(log, rate.window * 0.8) <= rate.count
+    assert log[-1] - log[0] < rate.window * 3
 
 
 async def test_upstreams_do_not_share_slots(redis: Redis) -> None:
@@ -39,7 +40,7 @@ async def test_upstreams_do_not_share_slots(redis: Redis) -> None:
         SharedLimiter("other", QUICK, redis),
     )
     await one.acquire(background=False, max_wait=0)
-    assert await other.acquire(background=False, max_wait=0.1) < 0.1
+    assert await other.acquire(background=False, max_wait=2) < 1
 
 
 async def test_who_cannot_wait_that_long_is_told_at_once(redis: Redis) -> None:
@@ -69,6 +70,15 @@ async def test_background_calls_step_evenly_and_leave_room(redis: Redis) -> None
     assert most_in(jobs, QUICK.window * 0.85) <= QUICK.background
 
 
+async def test_users_leave_a_few_slots_to_the_background(redis: Redis) -> None:
+    limiter = SharedLimiter("t", Rate(0.01, 10, 60, background=9, users=8, alone=1), redis)
+    for _ in range(8):
+        await limiter.acquire(background=False, max_wait=1)
+    with pytest.raises(LimitReached):
+        await limiter.acquire(background=False, max_wait=1)
+    assert await limiter.acquire(background=True, max_wait=1) < 1
+
+
 async def test_a_ban_silences_everybody_and_is_never_shortened(redis: Redis, redis_url: str) -> None:
     async with connect_redis(redis_url) as elsewhere:
         one, other = SharedLimiter("t", QUICK, redis), SharedLimiter("t", QUICK, elsewhere)
@@ -85,7 +95,7 @@ async def test_a_ban_silences_everybody_and_is_never_shortened(redis: Redis, red
 
 
 async def test_a_ban_reaches_those_who_hold_a_slot_already(redis: Redis, redis_url: str) -> None:
-    slow = Rate(spacing=0.3, count=100, window=60, background=50, alone=1)
+    slow = Rate(spacing=0.3, count=100, window=60, background=50, users=99, alone=1)
     async with connect_redis(redis_url) as elsewhere:
         one, other = SharedLimiter("t", slow, redis), SharedLimiter("t", slow, elsewhere)
         await one.acquire(background=False, max_wait=1)
@@ -96,6 +106,26 @@ async def test_a_ban_reaches_those_who_hold_a_slot_already(redis: Redis, redis_u
         await one.ban(1.0)
         await waiting
         assert log[0] - ban > 0.95
+
+
+async def test_a_cancellation_that_redis_swallows_is_obeyed() -> None:
+    class Swallowing:
+        def register_script(self, _: str) -> object:
+            return self._run
+
+        async def _run(self, **_: object) -> list[int]:
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                return [1, 0, 0]
+            raise AssertionError("nobody cancelled")
+
+    limiter = SharedLimiter("t", QUICK, Swallowing())  # type: ignore[arg-type]
+    caller = asyncio.create_task(limiter.acquire(background=True, max_wait=30))
+    await asyncio.sleep(0.05)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
 
 
 async def test_a_caller_that_leaves_holds_nobody_up(redis: Redis) -> None:
@@ -166,12 +196,12 @@ async def test_it_comes_back_by_itself_and_brings_its_ban(redis: Redis) -> None:
     with pytest.raises(LimitReached) as refusal:
         await other.acquire(background=False, max_wait=0.05)
     assert refusal.value.banned
-    await asyncio.sleep(0.6)
-    assert await limiter.acquire(background=False, max_wait=0.3) < 0.3
+    assert await limiter.acquire(background=False, max_wait=3) < 2
 
 
 def test_a_rate_leaves_room_for_jitter_and_for_users() -> None:
     rate = Rate.of(per_second=3, per_minute=60)
-    assert (rate.spacing, rate.count, rate.window, rate.background) == (pytest.approx(0.4), 60, 60.5, 54)
+    assert (rate.spacing, rate.count, rate.window) == (0.5, 60, 60.5)
+    assert (rate.background, rate.users) == (54, 57)
     assert rate.alone == 3
     assert rate.step * 54 == pytest.approx(60.5)

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from app.errors import Invalid, NotFound, UpstreamError
 from app.external.base import JOB
@@ -29,7 +30,7 @@ async def test_jobs_ask_in_the_background_and_users_do_not() -> None:
     client = jikan(Answers(httpx.Response(200, json={"data": make_anime(21)})), gate=gate)
     await client.get_anime(21)
     await client.get_anime(21, patience=JOB)
-    assert gate.asked == [(False, 2.0), (True, 60.0)]
+    assert gate.asked == [(False, 2.0), (True, 55.0)]
 
 
 async def test_pages_carry_titles_totals_and_whether_there_is_more() -> None:
@@ -72,10 +73,13 @@ async def test_flags_that_lie_do_not_make_another_page(
 
 
 async def test_a_bad_item_costs_its_neighbours_nothing() -> None:
+    counter = "anisync_upstream_items_skipped_total"
+    before = REGISTRY.get_sample_value(counter, {"upstream": "jikan"}) or 0
     nameless = make_anime(3) | {"mal_id": None}
     found = await jikan(Answers(page([1, 2, nameless, None, "x", 4, 2]))).list_top(1)
     assert [anime.mal_id for anime in found.items] == [1, 2, 4]
     assert found.skipped == 3
+    assert (REGISTRY.get_sample_value(counter, {"upstream": "jikan"}) or 0) - before == 3
 
 
 async def test_data_pass_through_as_they_came() -> None:
