@@ -56,8 +56,8 @@ class MailService:
         async with self._db.transaction() as tx:
             await ResetRepository(tx).replace(account.id, digest(token), self._clock() + _RESET_LIVES)
         # After the #, which browsers keep to themselves: no log of a server ever holds the token.
-        link = f"\n\n{self._base_url}/#reset={token}" if self._base_url else ""
+        link = f"\nLink: {self._base_url}/#reset={token}" if self._base_url else ""
         return (
             f"Hello {account.username},\n\nwhoever has this token may set a new password for your account, "
-            f"once, within 30 minutes:\n\n{token}{link}\n\nIf you did not ask for it, do nothing."
+            f"once, within 30 minutes.\n\nToken: {token}{link}\n\nIf you did not ask for it, do nothing."
         )
