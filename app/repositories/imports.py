@@ -1,25 +1,26 @@
 """SQL of list imports: the file, the report as it grows, and what was asked of it meanwhile."""
 
-import json
+import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.schemas.domain.lists import ImportReport, RowReport
+from app.schemas.domain.library import Subject
+from app.schemas.domain.lists import BadRow, ImportReport, ListedRow, ListFile, RowReport
 from app.utils.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImport:
-    """``content`` is the file, as it was sent; it is forgotten once all of it is in the report."""
+    """``reported`` rows are done; ``running`` until all of them are."""
 
-    user_id: int
-    content: bytes | None
     reported: int
+    running: bool
     cancelled: bool
-    undone: bool
 
 
 class ImportRepository:
@@ -28,7 +29,8 @@ class ImportRepository:
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
 
-    async def insert(self, job_id: int, user_id: int, *, filename: str | None, content: bytes) -> None:
+    async def insert(self, job_id: int, user_id: int, *, filename: str | None, rows: bytes) -> None:
+        """``rows`` is what :class:`PackedList` made of the file."""
         await self._on.execute(
             text(
                 """
@@ -36,7 +38,7 @@ class ImportRepository:
                 values (:job_id, :user_id, :filename, :content)
                 """
             ),
-            {"job_id": job_id, "user_id": user_id, "filename": filename, "content": content},
+            {"job_id": job_id, "user_id": user_id, "filename": filename, "content": rows},
         )
 
     async def find(self, job_id: int, user_id: int) -> StoredImport | None:
@@ -44,8 +46,8 @@ class ImportRepository:
             await self._on.execute(
                 text(
                     """
-                    select user_id, content, jsonb_array_length(report) as reported,
-                           cancelled_at is not null as cancelled, undone_at is not null as undone
+                    select jsonb_array_length(report) as reported, content is not null as running,
+                           cancelled_at is not null as cancelled
                     from imports where job_id = :job_id and user_id = :user_id
                     """
                 ),
@@ -54,18 +56,37 @@ class ImportRepository:
         ).first()
         return None if row is None else StoredImport(**row._asdict())
 
+    async def find_rows(self, job_id: int) -> bytes | None:
+        """What :meth:`insert` was given; None once all of it is in the report."""
+        found = await self._on.execute(
+            text("select content from imports where job_id = :job_id"), {"job_id": job_id}
+        )
+        rows: bytes | None = found.scalar()
+        return rows
+
+    async def is_cancelled(self, job_id: int) -> bool:
+        found = await self._on.execute(
+            text("select cancelled_at is not null from imports where job_id = :job_id"), {"job_id": job_id}
+        )
+        return bool(found.scalar())
+
     async def find_report(self, job_id: int, user_id: int) -> ImportReport | None:
         found = await self._on.execute(
             text("select report from imports where job_id = :job_id and user_id = :user_id"),
             {"job_id": job_id, "user_id": user_id},
         )
         report = found.scalar()
-        return None if report is None else ImportReport([RowReport(**row) for row in report])
+        return None if report is None else ImportReport([RowReport(*row) for row in report])
 
     async def append(self, job_id: int, rows: Sequence[RowReport]) -> None:
         await self._on.execute(
             text("update imports set report = report || cast(:rows as jsonb) where job_id = :job_id"),
-            {"job_id": job_id, "rows": json.dumps([asdict(row) for row in rows])},
+            {
+                "job_id": job_id,
+                "rows": orjson.dumps(
+                    [(row.line, row.title, row.action, row.reason) for row in rows]
+                ).decode(),
+            },
         )
 
     async def forget_content(self, job_id: int) -> None:
@@ -91,3 +112,33 @@ class ImportRepository:
             {"job_id": job_id},
         )
         return result.scalar() is not None
+
+
+class PackedList:
+    """A list file read into our words, in a few bytes: the worker takes from it what it is about to write."""
+
+    def __init__(self, packed: bytes) -> None:
+        head, *self._lines = zlib.decompress(packed).split(b"\n")
+        self.source: str = orjson.loads(head)
+
+    @staticmethod
+    def pack(found: ListFile) -> bytes:
+        rows: list[ListedRow | BadRow] = sorted([*found.rows, *found.bad], key=lambda row: row.line)
+        return zlib.compress(b"\n".join(orjson.dumps(line) for line in [found.source, *rows]), level=1)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def take(self, start: int, count: int) -> list[ListedRow | BadRow]:
+        """Some rows, good and bad, in the order of the file."""
+        return [_listed(orjson.loads(line)) for line in self._lines[start : start + count]]
+
+
+def _listed(row: dict[str, Any]) -> ListedRow | BadRow:
+    if "subject" not in row:
+        return BadRow(**row)
+    fields = row["fields"]
+    if "tags" in fields:
+        fields["tags"] = tuple(fields["tags"])
+    row["subject"] = Subject(**row["subject"])
+    return ListedRow(**row)

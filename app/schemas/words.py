@@ -1,6 +1,7 @@
 """Words of other services for the status of an entry, in any case and spelling."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from app.schemas.domain.library import EntryStatus, MediaType
@@ -44,5 +45,6 @@ def tracker_status(status: EntryStatus, media_type: MediaType) -> TrackerStatus:
     return "reading" if (status, media_type) == ("watching", "manga") else _TRACKER[status]
 
 
+@lru_cache(maxsize=256)
 def _plain(word: str) -> str:
     return re.sub(r"[^a-z0-9]+", " ", word.casefold()).strip()

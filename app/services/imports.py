@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from app.errors import Conflict, NotFound
 from app.external.lists import read_list
-from app.repositories.imports import ImportRepository, StoredImport
+from app.repositories.imports import ImportRepository, PackedList, StoredImport
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
-from app.schemas.domain.lists import ImportReport, ListedRow, ListFile, RowReport
+from app.schemas.domain.lists import BadRow, ImportReport, ListedRow, RowReport
 from app.schemas.jobs import EnqueuedJob, ImportList
 from app.services.jobs import JobRun, JobService
 from app.services.library.importing import ImportPlan, Planned
 from app.services.library.undo import take_back_many
 from app.utils.database import Database, Transaction
 
-_CHUNK = 1000  # rows a transaction
+_CHUNK = 2000  # rows a transaction
 _ORIGIN = "import"
 
 
@@ -30,13 +30,12 @@ class ImportService:
 
     async def start(self, user_id: int, content: bytes, *, filename: str | None) -> EnqueuedJob:
         """Queue the import of a file; the same file twice at once is one job. Raises ``UnreadableList``."""
-        await asyncio.to_thread(read_list, content)
-        job = ImportList(user_id=user_id, digest=hashlib.sha256(content).hexdigest())
+        digest, rows = await asyncio.to_thread(_taken_in, content)
+        job = ImportList(user_id=user_id, digest=digest)
         async with self._db.transaction() as tx:
             queued = await self._jobs.enqueue(tx, job, owner_id=user_id)
             if queued.created:
-                imports = ImportRepository(tx)
-                await imports.insert(queued.id, user_id, filename=filename, content=content)
+                await ImportRepository(tx).insert(queued.id, user_id, filename=filename, rows=rows)
             return queued
 
     async def preview(self, user_id: int, content: bytes) -> ImportReport:
@@ -44,21 +43,23 @@ class ImportService:
         found = await asyncio.to_thread(read_list, content)
         async with self._db.transaction() as tx:
             planned = await _plan(tx, user_id, found.rows, found.source)
-        return ImportReport(_in_order([*(one.report for one in planned), *_bad(found)]))
+        return ImportReport(_in_order([*(one.report for one in planned), *_failed(found.bad)]))
 
     async def run(self, job: ImportList, run: JobRun) -> None:
-        """Do it, a thousand rows a transaction; what an earlier attempt did is not done again."""
+        """Do it, two thousand rows a transaction; what an earlier attempt did is not done again."""
         job_id = run.claimed.id
-        stored = await self._get(job_id, job.user_id)
-        found = await asyncio.to_thread(read_list, stored.content or b"")
-        total = len(found.rows) + len(found.bad)
-        done = stored.reported
-        for chunk in _chunks(found, after=done):
+        async with self._db.reader() as connection:
+            rows = await ImportRepository(connection).find_rows(job_id)
+        if rows is None:
+            raise NoSuchImport
+        packed = PackedList(rows)
+        done = (await self._get(job_id, job.user_id)).reported
+        while done < len(packed):
             async with run.transaction() as tx:
-                reports = await _carry_out(tx, job, job_id, chunk, found.source)
+                reports = await _carry_out(tx, job, job_id, packed.take(done, _CHUNK), packed.source)
                 await ImportRepository(tx).append(job_id, reports)
             done += len(reports)
-            await run.progress(done, total)
+            await run.progress(done, len(packed))
         async with run.transaction(finish=True) as tx:
             await ImportRepository(tx).forget_content(job_id)
 
@@ -79,7 +80,7 @@ class ImportService:
     async def undo(self, user_id: int, job_id: int) -> int:
         """Take back what the import changed and nobody changed since; answers how many entries."""
         stored = await self._get(job_id, user_id)
-        if stored.content is not None:
+        if stored.running:
             raise Conflict("The import still runs: cancel it, or wait for its end.")
         async with self._db.transaction() as tx:
             if not await ImportRepository(tx).mark_undone(job_id):
@@ -94,28 +95,24 @@ class ImportService:
         return found
 
 
-def _bad(found: ListFile) -> list[RowReport]:
-    return [RowReport(row.line, row.title, "failed", row.reason) for row in found.bad]
+def _taken_in(content: bytes) -> tuple[str, bytes]:
+    return hashlib.sha256(content).hexdigest(), PackedList.pack(read_list(content))
+
+
+def _failed(bad: Sequence[BadRow]) -> list[RowReport]:
+    return [RowReport(row.line, row.title, "failed", row.reason) for row in bad]
 
 
 def _in_order(reports: Sequence[RowReport]) -> list[RowReport]:
     return sorted(reports, key=lambda report: report.line)
 
 
-def _chunks(found: ListFile, *, after: int) -> list[list[ListedRow | RowReport]]:
-    """All rows in the order of the file, the bad ones as their reports, without the first ``after``."""
-    everything: list[ListedRow | RowReport] = [*found.rows, *_bad(found)]
-    rest = sorted(everything, key=lambda row: row.line)[after:]
-    return [rest[start : start + _CHUNK] for start in range(0, len(rest), _CHUNK)]
-
-
 async def _carry_out(
-    tx: Transaction, job: ImportList, job_id: int, chunk: Sequence[ListedRow | RowReport], source: str
+    tx: Transaction, job: ImportList, job_id: int, chunk: Sequence[ListedRow | BadRow], source: str
 ) -> list[RowReport]:
-    stored = await ImportRepository(tx).find(job_id, job.user_id)
     rows = [row for row in chunk if isinstance(row, ListedRow)]
-    bad = [row for row in chunk if isinstance(row, RowReport)]
-    if stored is None or stored.cancelled:
+    bad = _failed([row for row in chunk if isinstance(row, BadRow)])
+    if await ImportRepository(tx).is_cancelled(job_id):
         left = [RowReport(row.line, row.subject.title, "skipped", "the import was cancelled") for row in rows]
         return _in_order([*left, *bad])
     planned = await _plan(tx, job.user_id, rows, source)

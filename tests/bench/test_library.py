@@ -3,9 +3,7 @@
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -77,7 +75,7 @@ async def seconds_of(work: Callable[[], Awaitable[None]]) -> float:
     return time.perf_counter() - begun
 
 
-async def test_an_import_takes_at_most_twice_the_bare_upsert_of_its_rows(
+async def test_the_job_of_an_import_takes_less_than_twice_the_bare_upsert_of_its_rows(
     catalogue: Database, container: Container
 ) -> None:
     content = mal_file(ROWS)
@@ -100,11 +98,8 @@ async def test_an_import_takes_at_most_twice_the_bare_upsert_of_its_rows(
     async def ours() -> None:
         user = await make_account(container)
 
-        async def import_() -> None:
-            job = await container.imports.start(user.id, content, filename="list.xml")
-            await container.jobs.run(job.id, performer(container))
-
-        spent.append(await seconds_of(import_))
+        job = await container.imports.start(user.id, content, filename="list.xml")
+        spent.append(await seconds_of(lambda: container.jobs.run(job.id, performer(container))))
         async with catalogue.reader() as connection:
             entries = await connection.execute(
                 text("select count(*) from entries where user_id = :id and anime_id is not null"),
@@ -122,3 +117,42 @@ async def test_an_import_takes_at_most_twice_the_bare_upsert_of_its_rows(
         await ours()
     ratio = min(spent) / min(floors)
     assert ratio < 2, f"bare {floors}, import {spent}: {ratio:.2f} times as long"
+
+
+async def test_the_first_page_of_a_long_list_is_one_query_and_as_fast_as_of_a_short_one(
+    catalogue: Database, container: Container, client: httpx.AsyncClient
+) -> None:
+    short, long = await make_account(container), await make_account(container)
+    for user, count in ((short, 50), (long, 5000)):
+        async with catalogue.transaction() as tx:
+            await tx.session.execute(
+                text(
+                    "insert into entries (user_id, media_type, anime_id, status) "
+                    "select :user_id, 'anime', id, 'watching' from anime order by id limit :count"
+                ),
+                {"user_id": user.id, "count": count},
+            )
+    async with catalogue.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        await connection.execute(text("vacuum analyze entries"))
+    statements: list[str] = []
+
+    @event.listens_for(catalogue.engine.sync_engine, "before_cursor_execute")
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    spent: dict[int, list[float]] = {short.id: [], long.id: []}
+    for _ in range(40):
+        for user, total in ((short, "50"), (long, "5000")):
+            spent[user.id].append(await seconds_of_page(client, user, total))
+    about_entries = [statement for statement in statements if "from entries" in statement]
+    assert len(about_entries) == len(spent[short.id]) + len(spent[long.id])
+    ratio = min(spent[long.id]) / min(spent[short.id])
+    assert ratio < 1.5, f"the page of 5000 takes {ratio:.2f} times as long as that of 50"
+
+
+async def seconds_of_page(client: httpx.AsyncClient, user: SignedIn, total: str) -> float:
+    begun = time.perf_counter()
+    page = await client.get("/users/me/list", headers=user.headers)
+    took = time.perf_counter() - begun
+    assert (page.status_code, page.headers["X-Total-Count"], len(page.json())) == (200, total, 20)
+    return took

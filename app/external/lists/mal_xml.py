@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
@@ -44,8 +44,10 @@ MODELLED: dict[MediaType, dict[str, str]] = {
         "is_rewatching": "my_rereading",
     },
 }
+_MODELLED_TAGS = {kind: frozenset(tags.values()) for kind, tags in MODELLED.items()}
 TITLE: dict[MediaType, str] = {"anime": "series_title", "manga": "manga_title"}
 TOTAL: dict[MediaType, str] = {"anime": "series_episodes", "manga": "manga_chapters"}
+_PIECE = 1 << 16  # bytes
 _YES = frozenset(("1", "yes", "true"))
 _ALWAYS = frozenset(("status", "progress", "carried"))
 
@@ -63,27 +65,48 @@ def read(content: bytes) -> ListFile:
 
 def _decoded(content: bytes) -> bytes:
     """UTF-8 without what XML forbids. Old exports hold stray bytes; each stands for itself."""
-    pieces = content.decode("utf-8-sig", "surrogateescape")
-    text = "".join(
-        chr(ord(letter) - 0xDC00) if "\udc80" <= letter <= "\udcff" else letter for letter in pieces
-    )
-    return _CONTROL.sub("", _DECLARED.sub("", text)).encode()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pieces = content.decode("utf-8-sig", "surrogateescape")
+        text = "".join(
+            chr(ord(letter) - 0xDC00) if "\udc80" <= letter <= "\udcff" else letter for letter in pieces
+        )
+    return _CONTROL.sub("", _DECLARED.sub("", text, count=1)).encode()
 
 
 def _rows(content: bytes) -> Iterator[tuple[MediaType, dict[str, str]]]:
     try:
-        for _, element in iterparse(BytesIO(content), events=("end",), forbid_dtd=True):
-            if element.tag == "anime" or element.tag == "manga":
-                yield element.tag, {child.tag: child.text or "" for child in element}
-                element.clear()
+        _refuse_entities(content)
+        parser: XMLPullParser[Element] = XMLPullParser(("end",))
+        for start in range(0, len(content), _PIECE):
+            parser.feed(content[start : start + _PIECE])
+            yield from _read(parser)
+        parser.close()
+        yield from _read(parser)
     except ParseError as error:
         raise ValueError(f"not XML: {error}") from error
     except DefusedXmlException as error:
         raise ValueError("XML with entities or a document type is not accepted") from error
 
 
+def _refuse_entities(content: bytes) -> None:
+    """Entities are declared before the first element or nowhere; behind it the fast parser is as safe."""
+    next(iter(iterparse(BytesIO(content), events=("start",), forbid_dtd=True)), None)
+
+
+def _read(parser: "XMLPullParser[Element]") -> Iterator[tuple[MediaType, dict[str, str]]]:
+    for event in parser.read_events():
+        element = event[-1]
+        if not isinstance(element, Element) or element.tag not in TITLE:
+            continue
+        kind: MediaType = "anime" if element.tag == "anime" else "manga"
+        yield kind, {child.tag: child.text or "" for child in element}
+        element.clear()
+
+
 def _row(line: int, kind: MediaType, row: dict[str, str]) -> ListedRow:
-    tags = MODELLED[kind]
+    tags, modelled = MODELLED[kind], _MODELLED_TAGS[kind]
     progress = values.whole(row.get(tags["progress"]), "progress")
     status, note = values.status(row.get(tags["status"]), progress)
     fields: dict[str, Any] = {
@@ -96,7 +119,7 @@ def _row(line: int, kind: MediaType, row: dict[str, str]) -> ListedRow:
         "started_at": values.day(row.get("my_start_date")),
         "finished_at": values.day(row.get("my_finish_date")),
         "is_rewatching": row.get(tags["is_rewatching"], "").strip().lower() in _YES,
-        "carried": {"mal": {tag: text for tag, text in row.items() if tag not in tags.values()}},
+        "carried": {"mal": {tag: text for tag, text in row.items() if tag not in modelled}},
     }
     if "volumes" in tags:
         fields["volumes"] = values.whole(row.get(tags["volumes"]), "volumes")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from app.schemas.domain.library import EntryStatus, MediaType, Subject
@@ -45,6 +46,7 @@ def twenty_point_score(value: Any) -> int | None:
     return _score(value, 5, 20)
 
 
+@lru_cache(maxsize=1024)  # a list repeats its scores and days ten thousand times
 def _score(value: Any, factor: int, most: int) -> int | None:
     if value in (None, ""):
         return None
@@ -61,7 +63,12 @@ def day(value: Any) -> str | None:
     """A date of any of the services, as precise as it is; zeros and nothing mean that it is not known."""
     if isinstance(value, Mapping):
         value = "-".join(f"{int(value.get(part) or 0):0{width}}" for part, width in _PARTS)
-    text = str(value or "").strip()
+    return _day(str(value or ""))
+
+
+@lru_cache(maxsize=4096)
+def _day(stated: str) -> str | None:
+    text = stated.strip()
     if american := _AMERICAN.fullmatch(text):
         month, day_, year = american.groups()
         text = f"{_century(int(year))}-{month}-{day_}"
@@ -88,6 +95,8 @@ def text(value: Any) -> str | None:
 
 def tags(value: Any) -> tuple[str, ...]:
     """A comma list without repetitions."""
+    if not value:
+        return ()
     parts = (part.strip() for part in (text(value) or "").split(","))
     return tuple(dict.fromkeys(part[:100] for part in parts if part))
 

@@ -1,13 +1,13 @@
 """The history of entries: who changed what, when, and how it was before."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Row, text
 
-from app.repositories.library.states import state_of, state_values
+from app.repositories.library.states import compact, state_of
 from app.schemas.domain.library import EntryChange, EntryState, Subject
 from app.utils.database import Transaction
 
@@ -29,6 +29,8 @@ class ChangeRepository:
     async def record_many(
         self, user_id: int, changes: Sequence[NewChange], *, origin: str, job_id: int | None = None
     ) -> None:
+        if not changes:
+            return
         await self._session.execute(
             text(
                 """
@@ -43,7 +45,7 @@ class ChangeRepository:
                 "user_id": user_id,
                 "origin": origin,
                 "job_id": job_id,
-                "rows": json.dumps([_row(change) for change in changes]),
+                "rows": orjson.dumps([_row(change) for change in changes]).decode(),
             },
         )
 
@@ -106,8 +108,13 @@ def _row(change: NewChange) -> dict[str, Any]:
 def _snapshot(subject: Subject, state: EntryState | None) -> dict[str, Any] | None:
     if state is None:
         return None
-    ids = {name: getattr(subject, name) for name in ("media_type", "anime_id", "mal_id", "anilist_id")}
-    return {**ids, **state_values(state)}
+    return {
+        "media_type": subject.media_type,
+        "anime_id": subject.anime_id,
+        "mal_id": subject.mal_id,
+        "anilist_id": subject.anilist_id,
+        **compact(state),
+    }
 
 
 def _change_of(row: Row[Any]) -> EntryChange:

@@ -1,10 +1,10 @@
 """Entries one by one or thousands at a time: each method is one statement."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Row, text
 
 from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
@@ -161,6 +161,8 @@ class EntryRepository:
 
     async def insert_many(self, user_id: int, news: Sequence[NewEntry]) -> dict[int, Entry]:
         """Add entries; answers by position those that were not on the list already."""
+        if not news:
+            return {}
         rows = await self._session.execute(
             text(
                 f"""
@@ -181,7 +183,7 @@ class EntryRepository:
                 from added join given using (id)
                 """
             ),
-            {"user_id": user_id, "rows": json.dumps([_new_row(i, new) for i, new in enumerate(news)])},
+            {"user_id": user_id, "rows": _json([_new_row(i, new) for i, new in enumerate(news)])},
         )
         return {
             row.position: Entry(
@@ -198,6 +200,8 @@ class EntryRepository:
 
     async def update_many(self, states: Mapping[int, EntryState]) -> dict[int, dict[str, Any]]:
         """Give each entry its new state; answers its next ``version`` and ``updated_at`` by id."""
+        if not states:
+            return {}
         changed = ", ".join(f"{name} = r.{name}" for name in STATE_COLUMNS)
         rows = await self._session.execute(
             text(
@@ -210,7 +214,7 @@ class EntryRepository:
                 returning e.id, e.version, e.updated_at
                 """
             ),
-            {"rows": json.dumps([{"id": id_, **state_values(state)} for id_, state in states.items()])},
+            {"rows": _json([{"id": id_, **state_values(state)} for id_, state in states.items()])},
         )
         return {row.id: {"version": row.version, "updated_at": row.updated_at} for row in rows}
 
@@ -252,7 +256,7 @@ class EntryRepository:
                 select count(*) from added
                 """
             ),
-            {"id": entry_id, "user_id": user_id, "rows": json.dumps([_new_row(0, new)])},
+            {"id": entry_id, "user_id": user_id, "rows": _json([_new_row(0, new)])},
         )
         return bool(result.scalar())
 
@@ -293,6 +297,10 @@ def _new_row(position: int, new: NewEntry) -> dict[str, Any]:
         "anilist_id": None if linked else subject.anilist_id,
         **state_values(new.state),
     }
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()
 
 
 def _numbers(values: Iterable[int | None]) -> list[int]:

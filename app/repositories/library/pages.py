@@ -58,6 +58,7 @@ LIST_SORTS = {
     "started": "e.started_at",
     "finished": "e.finished_at",
 }
+_NEVER_NULL = ("e.created_at", "e.updated_at")
 ITEM_SORTS = {"updated_at": "e.updated_at", "title": "lower(coalesce(e.title, a.title))"}
 
 
@@ -174,6 +175,8 @@ class EntryPages:
 def _live_page(shape: str, where: str, sorts: Mapping[str, str], sort: str) -> str:
     key = sorts[sort.removeprefix("-")]
     direction = "desc" if sort.startswith("-") else "asc"
+    # an index that has no nulls to put last is not found under that order
+    nulls = "" if key in _NEVER_NULL else "nulls last"
     of = "from entries e left join anime a on a.id = e.anime_id"
     return f"""
     select coalesce('[' || string_agg(body, ',') || ']', '[]') as body,
@@ -181,7 +184,7 @@ def _live_page(shape: str, where: str, sorts: Mapping[str, str], sort: str) -> s
     from (
         select {shape}::text as body {of}
         where {where}
-        order by {key} {direction} nulls last, e.id {direction}
+        order by {key} {direction} {nulls}, e.id {direction}
         limit :limit offset :offset
     ) page
     """
