@@ -11,6 +11,8 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.application",
     "tests.fixtures.accounts",
+    "tests.fixtures.catalogue",
+    "tests.fixtures.serving",
     "tests.fixtures.failing",
     "tests.fixtures.jobs",
     "tests.standin.fixtures",

@@ -165,12 +165,16 @@ async def main() -> None:
         large = await make_place(urls, home, "bench_large", titles)
         small = await make_place(urls, home, "bench_small", titles[:SMALL])
         if not can_pin():
-            print("This machine has one core, or cannot pin: the figures say less.")
+            _say("This machine has one core, or cannot pin: the figures say less.")
         filtered = await compare_filtered(large, rounds=5, seconds=2)
-        print(f"\n{FILTERED} of {len(titles)} titles, not kept\n{table(filtered, filtered[0])}")
+        _say(f"\n{FILTERED} of {len(titles)} titles, not kept\n{table(filtered, filtered[0])}")
         kept = await compare_kept(large, rounds=5, seconds=2)
-        print(f"\n/anime, kept; ratio to bare FastAPI\n{table(kept[:4], kept[1])}")
-        print(f"\n/anime, unchanged; ratio to bare FastAPI\n{table(kept[4:], kept[4])}")
-        print(f"\nNot kept, of {SMALL} and of {len(titles)} titles; ratio to the few")
+        _say(f"\n/anime, kept; ratio to bare FastAPI\n{table(kept[:4], kept[1])}")
+        _say(f"\n/anime, unchanged; ratio to bare FastAPI\n{table(kept[4:], kept[4])}")
+        _say(f"\nNot kept, of {SMALL} and of {len(titles)} titles; ratio to the few")
         for few, many in await compare_sizes(small, large, PAGES, rounds=3, seconds=1):
-            print(f"{few.path}\n{table([few, many], few)}")
+            _say(f"{few.path}\n{table([few, many], few)}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  # tables are what was asked for

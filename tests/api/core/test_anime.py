@@ -1,0 +1,320 @@
+"""The catalogue over HTTP: the object, its page, its faults, what is added by hand."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.schemas.domain.catalogue import ANIME_KEYS
+from app.utils.database import Database
+from tests.fixtures.accounts import SignedIn
+from tests.fixtures.catalogue import Stock
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+LISTS = {"synonyms", "genres", "themes", "demographics", "studios"}
+BARE = {"title": "Bare"}
+WHOLE: dict[str, Any] = {
+    "title": " Whole ",
+    "mal_id": 5,
+    "anilist_id": 6,
+    "title_english": "The Whole",
+    "title_japanese": "全部",
+    "title_russian": "Всё",
+    "synonyms": ["All", "全"],
+    "type": "TV",
+    "source": "Manga",
+    "status": "airing",
+    "season": "fall",
+    "year": 2026,
+    "episodes": 12,
+    "duration_minutes": 23.5,
+    "rating": "PG-13 - Teens 13 or older",
+    "score": 8.25,
+    "scored_by": 10,
+    "rank": 3,
+    "popularity": 4,
+    "members": 99,
+    "synopsis": "One\nTwo",
+    "image_url": "https://cdn.example.org/5.jpg",
+    "images": {"jpg": {"image_url": "https://cdn.example.org/5.jpg", "small_image_url": None}},
+    "trailer_url": "https://video.example.org/5",
+    "aired_from": "2026-10",
+    "aired_to": "2026",
+    "broadcast": {"day": "Saturdays", "time": "18:00", "timezone": "Asia/Tokyo", "string": None},
+    "is_adult": False,
+    "genres": ["Drama", "action"],
+    "themes": ["Space"],
+    "demographics": ["Seinen"],
+    "studios": ["Sunrise", "Bones"],
+}
+
+
+async def test_every_key_is_always_there(made: httpx.AsyncClient, made_stock: Stock) -> None:
+    page = (await made.get("/anime", params={"limit": 100})).json()
+    unknown = dict.fromkeys(ANIME_KEYS, 0)
+    for anime in page:
+        assert tuple(anime) == ANIME_KEYS
+        assert all(isinstance(anime[key], list) for key in LISTS)
+        assert anime["score"] != 0
+        assert INSTANT.fullmatch(anime["created_at"])
+        assert INSTANT.fullmatch(anime["updated_at"])
+        for key in ANIME_KEYS:
+            unknown[key] += anime[key] in (None, [])
+        stored = made_stock.titles[anime["id"]].columns
+        assert {key: anime[key] for key in stored if key in ANIME_KEYS and key != "updated_at"} == {
+            key: value for key, value in stored.items() if key in ANIME_KEYS and key != "updated_at"
+        }
+    assert unknown["broadcast"] > 50
+    assert unknown["synonyms"]
+    assert not unknown["title"]
+
+
+async def test_labels_stand_in_their_own_lists(made: httpx.AsyncClient, made_stock: Stock) -> None:
+    kinds = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
+    for anime in (await made.get("/anime", params={"limit": 100})).json():
+        title = made_stock.titles[anime["id"]]
+        for key, kind in kinds.items():
+            assert [tag["name"] for tag in anime[key]] == sorted(
+                name for of, name in title.tags if of == kind
+            )
+            assert all(list(tag) == ["id", "name", "mal_id"] for tag in anime[key])
+        assert [studio["name"] for studio in anime["studios"]] == sorted(title.studios)
+        assert all(list(studio) == ["id", "name"] for studio in anime["studios"])
+
+
+async def test_a_title_is_the_same_alone_and_in_a_list(made: httpx.AsyncClient) -> None:
+    for anime in (await made.get("/anime", params={"limit": 5, "offset": 40})).json():
+        alone = await made.get(f"/anime/{anime['id']}/")
+        assert alone.json() == anime
+
+
+async def test_fields_select_keys(made: httpx.AsyncClient) -> None:
+    whole = (await made.get("/anime", params={"limit": 3})).json()
+    for fields in ("title,id", "genres", "studios,updated_at", "themes,score,broadcast,synced_at"):
+        keys = [key for key in ANIME_KEYS if key in fields.split(",")]
+        wanted = [{key: anime[key] for key in keys} for anime in whole]
+        assert (await made.get("/anime", params={"limit": 3, "fields": fields})).json() == wanted
+        assert (await made.get(f"/anime/{whole[0]['id']}", params={"fields": fields})).json() == wanted[0]
+    repeated = await made.get("/anime", params=[("limit", "1"), ("fields", "id"), ("fields", "title")])
+    assert list(repeated.json()[0]) == ["id", "title"]
+
+
+async def test_pages_by_number_and_by_offset(made: httpx.AsyncClient, made_stock: Stock) -> None:
+    by_page = await made.get("/anime", params={"page": 3, "limit": 50, "year_from": "1980"})
+    by_offset = await made.get("/anime", params={"offset": 100, "limit": 50, "year_from": "1980"})
+    assert by_page.json() == by_offset.json()
+    total = int(by_page.headers["X-Total-Count"])
+    assert 150 < total < len(made_stock.titles)
+    query = {rel: httpx.URL(link["url"]).params for rel, link in by_page.links.items()}
+    last = (total - 1) // 50 + 1
+    pages = {rel: params["page"] for rel, params in query.items()}
+    assert pages == {"first": "1", "prev": "2", "next": "4", "last": str(last)}
+    assert all(params["year_from"] == "1980" and params["limit"] == "50" for params in query.values())
+    past = await made.get("/anime", params={"offset": 2**31 - 1})
+    assert (past.status_code, past.json(), past.headers["X-Total-Count"]) == (
+        200,
+        [],
+        str(len(made_stock.titles)),
+    )
+
+
+async def test_links_keep_repeated_parameters(made: httpx.AsyncClient) -> None:
+    given = [("genre", "Action"), ("genre", "Comedy"), ("limit", "1"), ("q", "a&b=c"), ("search", "a&b=c")]
+    page = await made.get("/anime", params=given)
+    first = httpx.URL(page.links["first"]["url"])
+    assert sorted(first.params.multi_items()) == sorted([*given, ("offset", "0")])
+
+
+REFUSED = {
+    "unknown parameter": ("genr=1", "genr", "did you mean genre?"),
+    "misspelt sort": ("srot=title", "srot", "did you mean sort?"),
+    "nothing near": ("xyzzy=1", "xyzzy", "Unknown parameter."),
+    "unknown field": ("fields=id,tilte", "fields", "did you mean title?"),
+    "unknown sort": ("sort=name", "sort", ""),
+    "unknown status": ("status=running", "status", ""),
+    "unknown type": ("type=Serial", "type", "TV Special"),
+    "two searches": ("q=a&search=b", "q", ""),
+    "years turned round": ("year_from=2001&year_to=2000", "year_from", ""),
+    "offset and page": ("offset=1&page=1", "query", ""),
+    "limit 0": ("limit=0", "limit", ""),
+    "limit 101": ("limit=101", "limit", ""),
+    "limit 1e9": ("limit=1000000000", "limit", ""),
+    "negative offset": ("offset=-1", "offset", ""),
+    "offset of 64 bits": ("offset=9223372036854775808", "offset", ""),
+    "page of 5000 digits": (f"page={'9' * 5000}", "page", ""),
+    "year of 64 bits": ("year=9223372036854775808", "year", ""),
+    "score NaN": ("min_score=NaN", "min_score", ""),
+    "score infinite": ("min_score=1e400", "min_score", ""),
+    "search NUL": ("search=a%00b", "search", ""),
+    "genre NUL": ("genre=a%00b", "genre.0", ""),
+    "long search": (f"search={'x' * 101}", "search", ""),
+    "long genre": (f"genre={'x' * 1001}", "genre.0", ""),
+    "many genres": ("&".join(f"genre={number}" for number in range(51)), "genre", ""),
+    "no number": ("year=next", "year", ""),
+}
+
+
+@pytest.mark.parametrize("query", REFUSED)
+async def test_what_is_refused_names_the_parameter(made: httpx.AsyncClient, query: str) -> None:
+    sent, field, hint = REFUSED[query]
+    answer = await made.get(f"/anime?{sent}")
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "VALIDATION_ERROR"
+    assert hint in " ".join(answer.json()["details"]["fields"][field])
+
+
+HOSTILE = [
+    "search=%ff%fe", "search=%ed%a0%80", "search=%e2%80%ae", "q=%f0%9f%92%a9", "search=[]{}()*+?.^$|\\",
+    "genre[]=&genre=,,,", "genre=%ed%a0%80", "fields=", "fields=,", "search=" + "%cc%81" * 16, "search=+++",
+    "search=" + "a+" * 50, "q=" + "abcd+" * 20, "sfw=1", "search=" + "%ef%b7%ba" * 11, "search=%5c%25_",
+    "genre_exclude=" + ",".join(map(str, range(150))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", HOSTILE)
+async def test_hostile_text_is_only_text(made: httpx.AsyncClient, query: str) -> None:
+    answer = await made.get(f"/anime?{query}")
+    assert answer.status_code == 200, answer.text
+    assert isinstance(answer.json(), list)
+
+
+async def test_thousands_of_parameters(made: httpx.AsyncClient) -> None:
+    answer = await made.get("/anime?" + "&".join(f"{number}=" for number in range(10_000)))
+    assert answer.status_code == 422
+    assert len(answer.json()["details"]["fields"]) <= 20
+
+
+@pytest.mark.parametrize("anime_id", ["0", "-1", "2147483648", "9" * 5000, "one", "1.5", "%00", "mal"])
+async def test_an_id_that_nothing_can_have(made: httpx.AsyncClient, anime_id: str) -> None:
+    assert (await made.get(f"/anime/{anime_id}")).status_code == 422
+
+
+async def test_an_id_that_nothing_has(made: httpx.AsyncClient) -> None:
+    answer = await made.get("/anime/2147483647")
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+async def test_head_is_get_without_the_body(made: httpx.AsyncClient) -> None:
+    for path in ("/anime", "/genres", "/search/anime?q=shi"):
+        head, get = await made.head(path), await made.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["ETag"] == get.headers["ETag"]
+        assert head.headers["Content-Length"] == str(len(get.content))
+
+
+async def test_a_title_added_by_hand(client: httpx.AsyncClient, admin: SignedIn) -> None:
+    created = await client.post("/anime", json=WHOLE, headers=admin.headers)
+    assert created.status_code == 201, created.text
+    anime = created.json()
+    assert tuple(anime) == ANIME_KEYS
+    plain = {key: value for key, value in WHOLE.items() if key in ANIME_KEYS and key not in LISTS}
+    assert {key: anime[key] for key in plain} == {**plain, "title": "Whole"}
+    assert anime["synonyms"] == WHOLE["synonyms"]
+    names = {key: [label["name"] for label in anime[key]] for key in LISTS - {"synonyms"}}
+    assert names == {
+        "genres": ["Drama", "action"],
+        "themes": ["Space"],
+        "demographics": ["Seinen"],
+        "studios": ["Bones", "Sunrise"],
+    }
+    assert anime["synced_at"] is None
+    assert created.headers["Location"] == f"/anime/{anime['id']}"
+    assert (await client.get(created.headers["Location"])).json() == anime
+    assert (await client.get("/anime", params={"genre": "ACTION,space"})).json() == [anime]
+
+
+async def test_genres_by_id_and_unknown_numbers(client: httpx.AsyncClient, admin: SignedIn) -> None:
+    first = (await client.post("/anime", json=WHOLE, headers=admin.headers)).json()
+    ids = {tag["name"]: tag["id"] for key in ("genres", "themes") for tag in first[key]}
+    body = {**BARE, "genres": [ids["Drama"], "Comedy", ids["Space"]], "score": 0, "episodes": 0}
+    second = (await client.post("/anime", json=body, headers=admin.headers)).json()
+    assert [tag["name"] for tag in second["genres"]] == ["Comedy", "Drama"]
+    assert second["themes"] == first["themes"]
+    assert (second["score"], second["episodes"]) == (None, None)
+    unknown = await client.post("/anime", json={**BARE, "genres": [2**31 - 1]}, headers=admin.headers)
+    assert (unknown.status_code, list(unknown.json()["details"]["fields"])) == (422, ["genres"])
+
+
+async def test_a_title_that_is_there_already(client: httpx.AsyncClient, admin: SignedIn) -> None:
+    there = (await client.post("/anime", json=WHOLE, headers=admin.headers)).json()
+    for body in ({**BARE, "mal_id": 5}, {**BARE, "anilist_id": 6}):
+        again = await client.post("/anime", json=body, headers=admin.headers)
+        assert (again.status_code, again.json()["code"]) == (409, "CONFLICT_ERROR")
+        assert again.json()["details"] == {"id": there["id"]}
+    assert (await client.get("/anime")).headers["X-Total-Count"] == "1"
+
+
+async def test_who_may_add(client: httpx.AsyncClient, user: SignedIn) -> None:
+    nobody = await client.post("/anime", json=BARE)
+    assert (nobody.status_code, nobody.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert (await client.post("/anime", json=BARE, headers=user.headers)).status_code == 403
+    assert (await client.get("/anime")).json() == []
+
+
+UNFIT: dict[str, Any] = {
+    "title": ["", " ", None, 7, "x" * 501, "a\x00b", "\ud800", ["a"]],
+    "mal_id": [0, -1, "7", 7.0, True, 2**31, 2**63, 10**400],
+    "year": [0, "1998", 1998.0, True, 99999],
+    "score": [-0.1, 10.01, "8", True, [8]],
+    "episodes": [-1, "12", 1.5],
+    "duration_minutes": [0, -3, "24"],
+    "aired_from": ["2017-02-30", "2017-13", "17", "2017/01/01", "2017-1-1", "２０１７", 2017, "0000"],
+    "status": ["running", "Airing", 1],
+    "season": ["autumn"],
+    "type": ["Serial"],
+    "image_url": ["javascript:alert(1)", "ftp://x", 7],
+    "images": [[], "x", {"jpg": "x"}, {"jpg": {"image_url": "x"}}, {"jpg": {"a\x00": None}}],
+    "broadcast": ["Saturdays", {"dayy": "x"}, {"day": 6}],
+    "synonyms": ["x", [None], [""], ["x"] * 101],
+    "genres": ["Action", [True], [1.5], [""], [0], ["x"] * 51, ["a\x00"]],
+    "is_adult": ["yes", 1],
+    "id": [1],
+    "created_at": ["2020-01-01T00:00:00Z"],
+    "__proto__": [{}],
+}
+
+
+@pytest.mark.parametrize("field", UNFIT)
+async def test_bodies_that_do_not_fit(client: httpx.AsyncClient, admin: SignedIn, field: str) -> None:
+    import json
+
+    for value in UNFIT[field]:
+        body = json.dumps({**BARE, field: value}).encode()
+        headers = {**admin.headers, "Content-Type": "application/json"}
+        answer = await client.post("/anime", content=body, headers=headers)
+        assert answer.status_code == 422, (field, value, answer.text)
+        assert any(name.split(".")[0] == field for name in answer.json()["details"]["fields"])
+    assert (await client.get("/anime")).json() == []
+
+
+BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"title":NaN}',
+    b'{"title":"x","score":NaN}',
+    b'{"score":1e999,"title":"x"}',
+    b"[" * 100_000,
+    b'{"title":"' + b"x" * 900_000 + b'"}',
+    b"\xff\xfe{",
+    b'\xef\xbb\xbf{"title":"x","year":"1"}',
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+async def test_hostile_bodies(client: httpx.AsyncClient, admin: SignedIn, body: bytes) -> None:
+    headers = {**admin.headers, "Content-Type": "application/json"}
+    answer = await client.post("/anime", content=body, headers=headers)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_rows_of_other_writers_are_rendered_too(client: httpx.AsyncClient, database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.session.execute(
+            text("insert into anime (title, synced_at) values ('Late', '2026-01-02 03:04:05+03')")
+        )
+    [anime] = (await client.get("/anime", headers={"Cache-Control": "no-cache"})).json()
+    assert anime["synced_at"] == "2026-01-02T00:04:05.000000Z"

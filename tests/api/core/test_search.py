@@ -1,0 +1,189 @@
+"""GET /search/anime: the order of what it finds, forgiven mistakes, every script."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import httpx
+import pytest
+
+from app.api.core.search import SEARCHES
+from app.utils.embedded import ServerUrls
+from tests.factories.catalogue import Title, store_titles
+from tests.fixtures.catalogue import client_on
+from tests.fixtures.servers import Clones
+
+TITLES = [
+    # title, members, other names
+    ("Naruto", 100, ["ナルト", "Наруто"]),
+    ("Naruto Gaiden", 5, []),
+    ("Naruto: Shippuuden", 90, []),
+    ("The Last: Naruto the Movie", 80, []),
+    ("Boruto", 70, ["Narutoverse"]),
+    ("Onaruton", 1000, []),
+    ("Movie of the Last", 60, []),
+    ("Fullmetal Alchemist", 99, ["Hagane no Renkinjutsushi", "鋼の錬金術師"]),
+    ("Fullmetal Alchemist: Brotherhood", 100, []),
+    ("Cowboy Bebop", 50, ["Ковбой Бибоп"]),
+    ("Re:Zero", 40, ["Ré:Zéro kara Hajimeru"]),
+    ("Steins;Gate", 45, []),
+    ("One Piece", 44, []),
+    ("Shingeki no Kyojin", 43, ["Attack on Titan", "進撃の巨人"]),
+    ("Kimetsu no Yaiba", 42, ["鬼滅の刃", "Demon Slayer"]),
+    ("100% Pascal", 4, []),
+    ("1000 Pascal", 3, []),
+    ("Ça va", 2, ["ＦＵＬＬ ＷＩＤＴＨ"]),
+    ("Ao", 1, []),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+async def searched(clones: Clones, servers: ServerUrls) -> AsyncIterator[httpx.AsyncClient]:
+    """A client on a catalogue of few titles."""
+    url = await clones.make()
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    rows = [{"title": title, "members": members, "synonyms": names} for title, members, names in TITLES]
+    await store_titles(connection, [Title(row) for row in rows])
+    await connection.close()
+    async with client_on(url, servers.redis_url) as (client, _):
+        yield client
+    await clones.drop(url)
+
+
+async def found(client: httpx.AsyncClient, query: str, path: str = "/search/anime") -> list[str]:
+    page = await client.get(path, params={"q": query, "fields": "title", "limit": 100})
+    assert page.status_code == 200, page.text
+    titles = [title["title"] for title in page.json()]
+    assert page.headers["X-Total-Count"] == str(len(titles))
+    return titles
+
+
+async def test_the_better_match_comes_first_and_among_equals_the_better_known(
+    searched: httpx.AsyncClient,
+) -> None:
+    assert await found(searched, "naruto") == [
+        "Naruto",  # the whole title
+        "Naruto: Shippuuden",  # its beginning, and better known than the next
+        "Boruto",  # the beginning of a synonym
+        "Naruto Gaiden",
+        "The Last: Naruto the Movie",  # a whole word
+        "Onaruton",  # a part of a word, however well known
+    ]
+    assert await found(searched, "last movie") == ["The Last: Naruto the Movie", "Movie of the Last"]
+
+
+ALIKE = {
+    "NARUTO gaiden": "Naruto Gaiden",
+    "наруто": "Naruto",
+    "ナルト": "Naruto",
+    "renkinjutsushi": "Fullmetal Alchemist",
+    "錬金術師": "Fullmetal Alchemist",
+    "鬼滅": "Kimetsu no Yaiba",
+    "巨人": "Shingeki no Kyojin",
+    "re zero": "Re:Zero",
+    "Re:Zero kara": "Re:Zero",
+    "steins gate": "Steins;Gate",
+    "ca va": "Ça va",
+    "full width": "Ça va",
+    "ao": "Ao",
+    "100%": "100% Pascal",
+    "  one   piece ": "One Piece",
+}
+
+
+@pytest.mark.parametrize("query", ALIKE)
+async def test_case_accents_width_and_script_do_not_matter(searched: httpx.AsyncClient, query: str) -> None:
+    assert (await found(searched, query))[0] == ALIKE[query]
+
+
+MISTYPED = {
+    "naurto": "Naruto",
+    "narto": "Naruto",
+    "narutto": "Naruto",
+    "naroto": "Naruto",
+    "наурто": "Naruto",
+    "fullmetal alchemsit": "Fullmetal Alchemist: Brotherhood",
+    "fulmetal alchemist": "Fullmetal Alchemist: Brotherhood",
+    "fulmetl alchmst brotherhod": "Fullmetal Alchemist: Brotherhood",
+    "кавбой бибоп": "Cowboy Bebop",
+    "onepiece": "One Piece",
+    "full metal alchemist": "Fullmetal Alchemist: Brotherhood",
+    "atack on titan": "Shingeki no Kyojin",
+    "demon slyer": "Kimetsu no Yaiba",
+    "shingeki no kyogin": "Shingeki no Kyojin",
+    "hagane no renkinjutsusi": "Fullmetal Alchemist",
+}
+
+
+@pytest.mark.parametrize("query", MISTYPED)
+async def test_typing_mistakes_are_forgiven(searched: httpx.AsyncClient, query: str) -> None:
+    assert (await found(searched, query))[0] == MISTYPED[query]
+    assert MISTYPED[query] in await found(searched, query, "/anime")
+
+
+async def test_a_catalogue_filter_takes_words_as_they_are_where_it_can(searched: httpx.AsyncClient) -> None:
+    assert "Boruto" not in await found(searched, "naruto gaiden", "/anime")
+    assert set(await found(searched, "naruto", "/anime")) == set(await found(searched, "naruto"))
+
+
+@pytest.mark.parametrize("query", ["1_0", "100%%", "n_ruto", "%ruto", "__", "%%", "zzzqqq xyzzy", "\\\\"])
+async def test_what_is_nowhere_is_not_found(searched: httpx.AsyncClient, query: str) -> None:
+    assert await found(searched, query) == []
+    assert await found(searched, query, "/anime") == []
+
+
+async def test_mistakes_in_the_real_catalogue(real: httpx.AsyncClient) -> None:
+    wanted = {
+        "fullmetal alchemsit": "Fullmetal Alchemist: Brotherhood",
+        "naurto": "Naruto",
+        "кавбой бибоп": "Cowboy Bebop",
+        "evangelon": "Shinseiki Evangelion",
+        "demon slyer": "Kimetsu no Yaiba",
+        "sword art onlien": "Sword Art Online",
+        "atack on titan": "Shingeki no Kyojin",
+        "haikyu": "Haikyuu!!",
+        "boku no hiro akademia": "Boku no Hero Academia",
+        "death noot": "Death Note",
+        "steinsgate": "Steins;Gate",
+        "進撃の巨人": "Shingeki no Kyojin",
+        "鬼滅": "Kimetsu no Yaiba",
+    }
+    first = {query: (await found(real, query))[0] for query in wanted}
+    assert first == wanted
+
+
+async def test_pages_neither_overlap_nor_skip(made: httpx.AsyncClient) -> None:
+    whole = await made.get("/search/anime", params={"q": "shi", "limit": 100, "fields": "id"})
+    ids: list[int] = []
+    page = await made.get("/search/anime", params={"q": "shi", "limit": 9, "fields": "id"})
+    while "next" in page.links and len(ids) < 90:
+        ids += [title["id"] for title in page.json()]
+        page = await made.get(page.links["next"]["url"])
+    assert len(ids) >= 90
+    assert ids == [title["id"] for title in whole.json()][: len(ids)]
+
+
+async def test_the_object_is_the_whole_one(made: httpx.AsyncClient) -> None:
+    [anime] = (await made.get("/search/anime", params={"q": "ka", "limit": 1})).json()
+    assert (await made.get(f"/anime/{anime['id']}")).json() == anime
+
+
+@pytest.mark.parametrize(
+    "query", ["", "q=", "q=a", "q=%20a%20", "q=" + "x" * 101, "q=a%00b", "q=ab&search=ab"]
+)
+async def test_queries_that_do_not_fit(made: httpx.AsyncClient, query: str) -> None:
+    answer = await made.get(f"/search/anime?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    "query", ["aa", "x" * 100, "a " * 50, "%F0%9F%92%A9%F0%9F%92%A9", "%CC%81%CC%81", "''"]
+)
+async def test_queries_at_the_limits(made: httpx.AsyncClient, query: str) -> None:
+    assert (await made.get(f"/search/anime?q={query}")).status_code == 200
+
+
+async def test_each_search_counts_for_a_limit(made: httpx.AsyncClient) -> None:
+    answers = [await made.get("/search/anime", params={"q": "shi"}) for _ in range(2)]
+    left = [int(answer.headers["RateLimit-Remaining"]) for answer in answers]
+    assert left[0] - left[1] == 1
+    assert answers[0].headers["RateLimit-Limit"] == str(SEARCHES.limit)
