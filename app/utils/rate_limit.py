@@ -77,6 +77,7 @@ class _Turn:
     wait: float
     again: float = 0.0
     banned: bool = False
+    alone: bool = False
 
 
 class SharedLimiter:
@@ -150,11 +151,13 @@ class SharedLimiter:
             overdue = asked - begun > _OVERDUE
             ahead = min(left, self._rate.step * (3 if overdue else 1)) if background else left
             turn = await self._reserve(ahead, background=background)
+            # A slot of Redis was counted from when it was asked; one of our own from when it gave up on Redis.
+            slot = (self._clock() if turn.alone else asked) + turn.wait
             _obey_cancellation()
             if turn.granted:
                 if turn.wait > 0:
                     await self._sleep(turn.wait)
-                spoiled = await self._spoiled(asked + turn.wait, waited=turn.wait)
+                spoiled = await self._spoiled(slot, waited=turn.wait)
                 _obey_cancellation()
                 if not spoiled:
                     return
@@ -234,7 +237,7 @@ class _OwnPace:
         self._last = now
         if background:
             self._last_background = now
-        return _Turn(True, 0.0)
+        return _Turn(True, 0.0, alone=True)
 
 
 def _obey_cancellation() -> None:

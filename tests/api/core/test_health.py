@@ -31,19 +31,6 @@ async def client_of(settings: Settings, **changed: Any) -> AsyncIterator[httpx.A
             yield client
 
 
-@pytest.fixture
-async def mute() -> AsyncIterator[int]:
-    """The port of a server that takes connections and never says a word."""
-
-    async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1024):
-            pass
-        writer.close()
-
-    async with await asyncio.start_server(keep_silent, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
 async def execute(database_url: str, statement: str) -> None:
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     await connection.execute(statement)
@@ -119,10 +106,10 @@ async def test_no_entry_is_an_error(settings: Settings, database_url: str, wrong
     assert answer.json()["status"] == "error"
 
 
-async def test_mute_servers_cost_less_than_a_second(settings: Settings, mute: int) -> None:
+async def test_mute_servers_cost_less_than_a_second(settings: Settings, mute_port: int) -> None:
     urls = {
-        "database_url": f"postgresql+asyncpg://anisync@127.0.0.1:{mute}/anisync",
-        "redis_url": f"redis://127.0.0.1:{mute}/0",
+        "database_url": f"postgresql+asyncpg://anisync@127.0.0.1:{mute_port}/anisync",
+        "redis_url": f"redis://127.0.0.1:{mute_port}/0",
     }
     async with client_of(settings, **urls) as client:
         started = time.perf_counter()
@@ -132,8 +119,8 @@ async def test_mute_servers_cost_less_than_a_second(settings: Settings, mute: in
     assert answers[0].json()["redis"] == {"status": "error"}
 
 
-async def test_life_asks_nobody(settings: Settings, mute: int) -> None:
-    urls = {"database_url": f"postgresql+asyncpg://a@127.0.0.1:{mute}/a", "redis_url": GONE_REDIS}
+async def test_life_asks_nobody(settings: Settings, mute_port: int) -> None:
+    urls = {"database_url": f"postgresql+asyncpg://a@127.0.0.1:{mute_port}/a", "redis_url": GONE_REDIS}
     async with client_of(settings, **urls) as client:
         answer = await asyncio.wait_for(client.get("/health/live"), 1)
     assert answer.status_code == 200

@@ -1,0 +1,116 @@
+"""The README says the truth: its commands exist, its tables are those of the code."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from app.api.access import ACCESS
+from app.cli.entry import cli
+from app.config import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+# The columns of the table of nouns, and where each looks.
+LAYERS = {
+    "api": ("app/api/core", "app/api/tracker"),
+    "services": ("app/services",),
+    "repositories": ("app/repositories",),
+    "models": ("app/models",),
+    "schemas": ("app/schemas", "app/schemas/domain", "app/schemas/core", "app/schemas/tracker"),
+    "tasks": ("app/tasks",),
+    "external": ("app/external",),
+}
+# Parts of a layer that are no noun of the product.
+MACHINERY = {
+    "models": {"base"},
+    "schemas": {"fields", "domain", "core", "tracker", "cached", "catalogue"},
+    "tasks": {"registry"},
+    "external": {"base", "breaker", "failures", "policy", "wire"},
+}
+
+
+def stems(folder: str) -> set[str]:
+    found = (ROOT / folder).iterdir()
+    return {
+        path.stem for path in found if path.stem != "__init__" and (path.suffix == ".py" or path.is_dir())
+    }
+
+
+def noun_table() -> str:
+    """A row a noun that stands in two layers at least; a cell says by which folders it is there."""
+    places: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for layer, folders in LAYERS.items():
+        for folder in folders:
+            for stem in stems(folder) - MACHINERY.get(layer, set()) - {"__pycache__"}:
+                places[stem].setdefault(layer, []).append(folder.rpartition("/")[2])
+    rows = [f"| noun | {' | '.join(LAYERS)} |", "|---" * (len(LAYERS) + 1) + "|"]
+    for noun in sorted(noun for noun, layers in places.items() if len(layers) > 1):
+        cells = [_cell(layer, places[noun].get(layer, [])) for layer in LAYERS]
+        rows.append(f"| {noun} | {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
+    return "\n".join(rows)
+
+
+def _cell(layer: str, folders: list[str]) -> str:
+    return ", ".join(folders) if len(LAYERS[layer]) > 1 else "·" * len(folders)
+
+
+def table_after(heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading, without its head."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_the_table_of_nouns_is_that_of_the_tree() -> None:
+    assert noun_table() in README, f"put this into the README:\n\n{noun_table()}\n"
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    def written(default: Any) -> str:
+        if default is None or default == [] or default is PydanticUndefined:
+            return ""
+        return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+    told = {name: row[1] for row in table_after("Settings") for name in re.findall(r"`([A-Z_]+)`", row[0])}
+    meant = {name.upper(): written(field.default) for name, field in Settings.model_fields.items()}
+    assert set(told) == set(meant)
+    differing = {
+        name: (told[name], meant[name])
+        for name in meant
+        if meant[name] and meant[name] not in told[name].split(" / ")
+    }
+    assert differing == {}
+
+
+@pytest.mark.parametrize("line", re.findall(r"^(?:uv run )?anisync ([a-z].*)$", README, re.MULTILINE))
+def test_its_commands_exist(line: str) -> None:
+    command = get_command(cli)
+    for word in line.split():
+        if not hasattr(command, "commands"):
+            break
+        assert word in command.commands, line
+        command = command.commands[word]
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert set(re.findall(r"--[a-z-]+", line)) <= options
+
+
+def test_its_routes_exist() -> None:
+    templates = {re.sub(r"\{\w+\}", r"[^/]+", name.split()[1]) for name in ACCESS} | {
+        "/docs",
+        "/openapi.json",
+    }
+    asked = set(re.findall(r"localhost:8000(/[\w/.-]*)", README)) - {"/"}
+    assert len(asked) > 5
+    assert {path for path in asked if not any(re.fullmatch(one, path) for one in templates)} == set()
+
+
+def test_the_two_commands_stand_at_the_top() -> None:
+    start = README.partition("\n## ")[2].partition("\n## ")[0]
+    assert "uv run anisync up" in start
+    assert "uv run pytest" in start
