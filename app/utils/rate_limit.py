@@ -151,7 +151,7 @@ class SharedLimiter:
             overdue = asked - begun > _OVERDUE
             ahead = min(left, self._rate.step * (3 if overdue else 1)) if background else left
             turn = await self._reserve(ahead, background=background)
-            # A slot of Redis was counted from when it was asked; one of our own from when it gave up on Redis.
+            # A slot of Redis counts from when it was asked; one of our own from when Redis was given up.
             slot = (self._clock() if turn.alone else asked) + turn.wait
             _obey_cancellation()
             if turn.granted:
