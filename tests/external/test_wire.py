@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ async def test_nobody_there_is_unavailable(client: UpstreamClient, jikan_standin
     ("mode", "options"), [("hang", {}), ("drip", {"interval": 0.05}), ("slow", {"seconds": 5})]
 )
 async def test_a_deadline_is_kept_whatever_arrives(
-    client: UpstreamClient, jikan_standin: JikanStandin, mode: str, options: dict[str, float]
+    client: UpstreamClient, jikan_standin: JikanStandin, mode: str, options: dict[str, Any]
 ) -> None:
     jikan_standin.behave(mode, **options)
     begun = time.monotonic()
