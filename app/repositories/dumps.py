@@ -43,11 +43,10 @@ class DumpRepository:
         ids = {"mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids)}
         return [StoredTitle(*row) for row in await self._session.execute(_STORED, ids)]
 
-    async def absorb(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
-        """Let each first title take over what the second has, and delete the second.
+    async def repoint(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
+        """Let lists, favourites and all else that points to the second title point to the first.
 
-        Lists, favourites and all else that points to the second then points to the first. Where somebody
-        has both, nothing is merged: the second ids of such pairs are returned.
+        Where somebody has both, nothing is touched: the second ids of such pairs are returned.
         """
         refused: set[int] = set()
         for heir, old in pairs:
@@ -55,11 +54,15 @@ class DumpRepository:
                 async with self._session.begin_nested():
                     for statement in _REPOINT:
                         await self._session.execute(statement, {"heir": heir, "old": old})
-                    await self._session.execute(_ABSORB, {"heir": heir, "old": old})
-                    await self._session.execute(_DELETE, {"old": old})
             except exc.IntegrityError:
                 refused.add(old)
         return refused
+
+    async def absorb(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Let the first title of each pair take over what only the second says, and delete the second."""
+        for heir, old in pairs:
+            await self._session.execute(_ABSORB, {"heir": heir, "old": old})
+            await self._session.execute(_DELETE, {"old": old})
 
     async def release(self, ids: Collection[int]) -> None:
         """Take the AniList ids from titles, for others to have."""

@@ -55,29 +55,29 @@ class Plan:
     """What one chunk does to the catalogue. ``repeats`` are rows that stand for no title of their own."""
 
     slots: list[Slot]
-    absorbed: list[tuple[Slot, Slot]]
+    absorbed: list[tuple[StoredTitle, StoredTitle]]
     repeats: list[DumpFault]
 
     @property
     def absorptions(self) -> list[tuple[int, int]]:
         """Pairs of stored titles that are one: the id that stays, the id that goes."""
-        return [
-            (heir.stored.id, old.stored.id)
-            for heir, old in self.absorbed
-            if heir.stored and old.stored and heir.stored is not old.stored
-        ]
+        return [(heir.id, old.id) for heir, old in self.absorbed]
 
     def keep_apart(self, refused: Collection[int]) -> None:
-        """Leave the titles that could not be absorbed as they are, AniList ids included."""
-        for heir, old in self.absorbed:
-            if heir.stored and old.stored and old.stored.id in refused:
-                heir.anilist_id = heir.stored.anilist_id
+        """Leave the titles that cannot be absorbed as they are, AniList ids included."""
+        for slot in self.slots:
+            if slot.stored and any(slot.stored is heir and old.id in refused for heir, old in self.absorbed):
+                slot.anilist_id = slot.stored.anilist_id
+        self.absorbed[:] = [(heir, old) for heir, old in self.absorbed if old.id not in refused]
 
     @property
     def released(self) -> list[int]:
         """Stored titles that give up their AniList id."""
-        changed = (slot for slot in self.slots if slot.stored and slot.anilist_id != slot.stored.anilist_id)
-        return [slot.stored.id for slot in changed if slot.stored and slot.stored.anilist_id is not None]
+        changed = [
+            slot.stored for slot in self.slots if slot.stored and slot.stored.anilist_id != slot.anilist_id
+        ]
+        gone = [old for _, old in self.absorbed]
+        return [title.id for title in [*changed, *gone] if title.anilist_id is not None]
 
     @property
     def titles(self) -> list[PlannedTitle]:
@@ -99,18 +99,18 @@ class Planner:
         self._seen_anilist = IdSet()
         self._by_mal: dict[int | None, Slot] = {}
         self._by_anilist: dict[int | None, Slot] = {}
-        self._absorbed: list[tuple[Slot, Slot]] = []
+        self._absorbed: list[tuple[StoredTitle, StoredTitle]] = []
+        self._gone: set[Slot] = set()
         self._repeats: list[DumpFault] = []
 
     def plan(self, rows: Sequence[DumpTitle], stored: Iterable[StoredTitle]) -> Plan:
         slots = {Slot.of(title): None for title in stored}
         self._by_mal = {slot.mal_id: slot for slot in slots if slot.mal_id is not None}
         self._by_anilist = {slot.anilist_id: slot for slot in slots if slot.anilist_id is not None}
-        self._absorbed, self._repeats = [], []
+        self._absorbed, self._gone, self._repeats = [], set(), []
         for row in rows:
             slots[self._place(row)] = None
-        gone = {old for _, old in self._absorbed}
-        return Plan([slot for slot in slots if slot not in gone], self._absorbed, self._repeats)
+        return Plan([slot for slot in slots if slot not in self._gone], self._absorbed, self._repeats)
 
     def _place(self, row: DumpTitle) -> Slot:
         anime = row.anime
@@ -170,9 +170,7 @@ class Planner:
         if holder.mal_id is None:
             return True
         return (
-            not holder.synced
-            and self._dated >= holder.dated
-            and holder.anilist_id not in self._seen_anilist
+            not holder.synced and self._dated >= holder.dated and holder.anilist_id not in self._seen_anilist
         )
 
     def _absorb(self, heir: Slot, old: Slot) -> None:
@@ -184,7 +182,9 @@ class Planner:
         if heir.stored is None:
             heir.stored, heir.dated, heir.synced = old.stored, old.dated, old.synced
             heir.overwrite = not old.synced and self._dated >= old.dated
-        self._absorbed.append((heir, old))
+        elif old.stored is not None:
+            self._absorbed.append((heir.stored, old.stored))
+        self._gone.add(old)
 
 
 _FILLABLE = [
@@ -193,6 +193,8 @@ _FILLABLE = [
 
 
 def _filled(first: UpstreamAnime, second: UpstreamAnime) -> UpstreamAnime:
-    """The first, with what only the second says."""
+    """The first, with what only the second says, and its score if only the second counted the voters."""
     gaps = [name for name in _FILLABLE if getattr(first, name) in (None, ())]
+    if first.scored_by is None and second.scored_by is not None and second.score is not None:
+        gaps.append("score")
     return replace(first, **{name: getattr(second, name) for name in gaps})

@@ -106,11 +106,12 @@ class _Chunks:
 
     async def _carry_out(self, plan: Plan, dumps: DumpRepository) -> set[int]:
         """Write a chunk; returns the stored titles that changed."""
-        plan.keep_apart(await dumps.absorb(plan.absorptions))
+        plan.keep_apart(await dumps.repoint(plan.absorptions))
         await dumps.release(plan.released)
         titles = plan.titles
         changed = await dumps.merge([title for title in titles if title.target is not None], self._dated)
         await dumps.insert([title for title in titles if title.target is None], self._dated)
+        await dumps.absorb(plan.absorptions)
         return changed
 
 

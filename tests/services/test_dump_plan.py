@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.utils.database import Database
@@ -69,6 +69,9 @@ async def empty(load: Importer, chunk: int) -> Importer:
 
 
 @PROPERTY
+@example(
+    files=[([own_row(None, anilist_id=1, year=2001), own_row(1, anilist_id=1, year=2002)], None)], chunk=1
+)
 @given(
     files=st.lists(st.tuples(tangled_rows(), st.sampled_from(DATES)), min_size=1, max_size=3),
     chunk=st.integers(1, 6),
@@ -90,6 +93,24 @@ async def test_a_file_loaded_again_finds_nothing_to_do(
     assert sum(again) == len(rows)
     assert await load.traces() == before
     assert await load.rows() == content
+
+
+@PROPERTY
+@example(
+    rows=[own_row(1, year=2001), own_row(None, anilist_id=1, year=2002), own_row(1, anilist_id=1, year=2003)],
+    chunk=2,
+)
+@given(rows=tangled_rows(), chunk=st.integers(1, 3))
+async def test_the_size_of_a_chunk_does_not_matter(
+    load: Importer, rows: list[dict[str, Any]], chunk: int
+) -> None:
+    contents = []
+    for size in (chunk, 100):
+        load = await empty(load, size)
+        await load(*rows)
+        contents.append(await load.rows())
+
+    assert contents[0] == contents[1]
 
 
 @PROPERTY
