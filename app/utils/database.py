@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 from sqlalchemy import event, exc, text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as _Dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from app.utils.pool import CountedPool
@@ -148,6 +149,8 @@ class _translated:  # noqa: N801  # used like a keyword
 
 _UNAVAILABLE_STATES = (
     "08",  # connection exceptions
+    "28",  # the role is refused
+    "3D000",  # the database is gone
     "53",  # insufficient resources
     "57",  # operator intervention: shutdown, crash, cancelled by timeout
     "55P03",  # lock not available
@@ -166,6 +169,8 @@ def is_connection_fault(error: BaseException) -> bool:
         if error.connection_invalidated:
             return True
         return _is_passing(error.orig)
+    if isinstance(error, _Dbapi.Error):  # SQLAlchemy's own layer, where it hands out a bare connection
+        return isinstance(error, _Dbapi.InterfaceError) or _is_passing(error)
     if isinstance(error, asyncpg.PostgresError):  # of COPY, which runs beneath SQLAlchemy
         return _is_passing(error)
     if isinstance(error, asyncpg.InterfaceError):

@@ -130,11 +130,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if is_connection_fault(error):
-            raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_one_line(error)}") from error
         state = str(getattr(getattr(error, "orig", None), "sqlstate", ""))
         if isinstance(error, exc.DBAPIError) and state.startswith(_LOGIN_STATES):
             raise LoginRefused(f"PostgreSQL refuses us: {_one_line(error)}") from error
+        if is_connection_fault(error):
+            raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_one_line(error)}") from error
         raise
 
 
