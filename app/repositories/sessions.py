@@ -5,22 +5,17 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, insert, literal, select, text, update
+from sqlalchemy import Table, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import SessionRow, UserRow
-from app.schemas.domain.accounts import PERMISSIONS, Principal, Session, Visitor
+from app.schemas.domain.accounts import Session, Visitor
 from app.utils.database import Transaction
 
 _sessions = cast(Table, SessionRow.__table__)
 _s = _sessions.c
 _u = cast(Table, UserRow.__table__).c
 _SESSION = [_s[name] for name in Session.__dataclass_fields__]
-
-_CALLER = text(
-    "select u.username, u.role from sessions s join users u on u.id = s.user_id "
-    "where s.id = :id and s.user_id = :user_id and s.expires_at > :now and u.is_active"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +37,6 @@ class SessionRepository:
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
-
-    async def find_caller(self, session_id: UUID, user_id: int, now: datetime) -> Principal | None:
-        """Who calls with this session, if it lives and its account may sign in."""
-        row = (
-            await self._on.execute(_CALLER, {"id": session_id, "user_id": user_id, "now": now})
-        ).one_or_none()
-        if row is None:
-            return None
-        return Principal(user_id, row.username, row.role, PERMISSIONS[row.role], session_id)
 
     async def insert(
         self,

@@ -1,28 +1,20 @@
 """SQL of personal API tokens."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, delete, func, insert, or_, select, text, update
+from sqlalchemy import Table, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import ApiTokenRow, UserRow
-from app.schemas.domain.accounts import PERMISSIONS, ApiToken, Principal
+from app.schemas.domain.accounts import ApiToken
 from app.utils.database import Transaction
 
 _tokens = cast(Table, ApiTokenRow.__table__)
 _t = _tokens.c
 _u = cast(Table, UserRow.__table__).c
 _TOKEN = [_t[name] for name in ApiToken.__dataclass_fields__]
-_USE_IS_NOTED_EVERY = timedelta(minutes=1)
-
-_CALLER = text(
-    "select t.id, t.user_id, t.scopes, t.expires_at, u.username, u.role, "
-    "t.last_used_at is null or t.last_used_at < :noted as is_due "
-    "from api_tokens t join users u on u.id = t.user_id "
-    "where t.token_hash = :token_hash and t.expires_at > :now and u.is_active"
-)
 
 
 class TokenRepository:
@@ -30,16 +22,6 @@ class TokenRepository:
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
-
-    async def find_caller(self, token_hash: bytes, now: datetime) -> tuple[Principal, int | None] | None:
-        """Who calls with this token; and its id, where it is time to note that it is used."""
-        values = {"token_hash": token_hash, "now": now, "noted": now - _USE_IS_NOTED_EVERY}
-        row = (await self._on.execute(_CALLER, values)).one_or_none()
-        if row is None:
-            return None
-        permissions = PERMISSIONS[row.role] & frozenset(row.scopes)
-        caller = Principal(row.user_id, row.username, row.role, permissions, expires_at=row.expires_at)
-        return caller, row.id if row.is_due else None
 
     async def note_use(self, token_id: int, now: datetime) -> None:
         unnoted = or_(_t.last_used_at.is_(None), _t.last_used_at < now)

@@ -3,11 +3,11 @@
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
+from datetime import timedelta
 
 from app.errors import RateLimited, Taken, Unauthenticated
 from app.repositories.accounts import AccountRepository
-from app.repositories.sessions import SessionRepository
+from app.repositories.callers import CallerRepository
 from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import Account, Principal, Role, TokenPair, Visitor
 from app.services.audit import audit
@@ -25,6 +25,7 @@ from app.utils.refresh import digest
 
 REGISTRATIONS = Quota("registrations", 60, 60)
 
+_USE_IS_NOTED_EVERY = timedelta(minutes=1)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -56,13 +57,13 @@ class AccountService:
             raise Unauthenticated from None
         if await self._blacklist.has(claims.token_id):
             raise Unauthenticated
-        async with self._db.reader() as connection:
-            caller = await SessionRepository(connection).find_caller(
-                claims.session_id, claims.user_id, self._clock()
+        async with self._db.driver() as driver:
+            caller = await CallerRepository(driver).find_by_session(
+                claims.session_id, claims.user_id, now=self._clock(), expires_at=claims.expires_at
             )
         if caller is None:
             raise Unauthenticated
-        return replace(caller, expires_at=claims.expires_at)
+        return caller
 
     async def register(
         self,
@@ -118,14 +119,14 @@ class AccountService:
 
     async def _by_api_token(self, token: str) -> Principal:
         now = self._clock()
-        async with self._db.reader() as connection:
-            found = await TokenRepository(connection).find_caller(digest(token), now)
+        async with self._db.driver() as driver:
+            found = await CallerRepository(driver).find_by_token(digest(token), now)
         if found is None:
             raise Unauthenticated
-        caller, unnoted_id = found
-        if unnoted_id is not None:
+        caller, token_id, noted_at = found
+        if noted_at is None or now - noted_at > _USE_IS_NOTED_EVERY:
             async with self._db.transaction() as tx:
-                await TokenRepository(tx).note_use(unnoted_id, now)
+                await TokenRepository(tx).note_use(token_id, now)
         return caller
 
     async def _count_registration(self, visitor: Visitor) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.services.hashing import Hashing
-from tests.faults.apis import running_apis
+from tests.faults.apis import Api, running_apis
 from tests.faults.stack import running_stack
 from tests.fixtures.accounts import PASSWORD
 
@@ -17,17 +17,18 @@ pytestmark = [pytest.mark.bench, pytest.mark.xdist_group("bench")]
 
 _PEOPLE = 8
 _ROUNDS = 3
+_SOME = 48  # sign-ins a round
 
 
 @pytest.fixture
-async def http(tmp_path: Path, database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of one API process, at which eight people have accounts."""
+async def api(tmp_path: Path, database_url: str) -> AsyncIterator[Api]:
+    """An API process at which eight people have accounts."""
     for stack in running_stack(tmp_path, database_url):
         async with running_apis(stack, 1) as [api]:
             for number in range(_PEOPLE):
                 body = {"email": f"mio{number}@example.org", "password": PASSWORD}
                 assert (await api.http.post("/auth/register", json=body)).status_code == 201
-            yield api.http
+            yield api
 
 
 async def sign_in(http: httpx.AsyncClient, number: int) -> None:
@@ -36,42 +37,39 @@ async def sign_in(http: httpx.AsyncClient, number: int) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def rate_of(work: list[asyncio.Future[None]]) -> float:
-    started = time.perf_counter()
-    await asyncio.gather(*work)
-    return len(work) / (time.perf_counter() - started)
-
-
-async def test_sign_ins_are_as_fast_as_their_hashes(http: httpx.AsyncClient) -> None:
-    """The floor is the same number of bare verifications on as many threads, in turns with the sign-ins."""
+async def test_sign_ins_cost_what_their_hashes_cost(api: Api) -> None:
+    """In processor time, which does not depend on who else is busy; the floor is measured in turns."""
     hashing, ratios = Hashing(), []
     stored = await hashing.hash(PASSWORD)
     for _ in range(_ROUNDS):
-        bare = await rate_of([asyncio.ensure_future(_verify(hashing, stored)) for _ in range(48)])
-        full = await rate_of([asyncio.ensure_future(sign_in(http, number)) for number in range(48)])
-        ratios.append(full / bare)
+        before = time.process_time()
+        await asyncio.gather(*(_verify(hashing, stored) for _ in range(_SOME)))
+        bare = time.process_time() - before
+        before = api.program.cpu_seconds()
+        await asyncio.gather(*(sign_in(api.http, number) for number in range(_SOME)))
+        ratios.append(bare / (api.program.cpu_seconds() - before))
     hashing.close()
-    print(f"sign-ins a second over bare hashes a second: {[round(ratio, 2) for ratio in ratios]}")  # noqa: T201  # the figure
-    assert max(ratios) > 0.5
+    print(f"bare hashes over sign-ins, in processor time: {[round(ratio, 2) for ratio in ratios]}")  # noqa: T201  # the figure
+    assert max(ratios) > 0.6
 
 
 async def _verify(hashing: Hashing, stored: str) -> None:
     assert (await hashing.verify(PASSWORD, stored)).matches
 
 
-async def test_liveness_does_not_wait_for_sign_ins(http: httpx.AsyncClient) -> None:
+async def test_liveness_does_not_wait_for_sign_ins(api: Api) -> None:
     """In units of one hash: computed on the event loop, eight of them would make everybody wait for eight."""
-    alone = min([await _timed(sign_in(http, 0)) for _ in range(5)])
+    alone = min([await _timed(sign_in(api.http, 0)) for _ in range(5)])
     done, waits = False, []
 
     async def probe() -> None:
         while not done:
-            waits.append(await _timed(_live(http)))
+            waits.append(await _timed(_live(api.http)))
             await asyncio.sleep(0.005)
 
     async def person(number: int) -> None:
         for _ in range(12):
-            await sign_in(http, number)
+            await sign_in(api.http, number)
 
     prober = asyncio.create_task(probe())
     await asyncio.gather(*(person(number) for number in range(_PEOPLE)))

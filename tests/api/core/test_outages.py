@@ -1,15 +1,16 @@
 """With PostgreSQL, Redis or both away: what is decided without them, and what is not."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.config import Settings
 from app.container import build
 from app.main import create_app
-from app.utils.database import Database
+from app.utils.database import Database, Driver, Transaction
 from tests.fixtures.accounts import PASSWORD, SignedIn
 
 NOWHERE = "postgresql+asyncpg://x@127.0.0.1:9/x"
@@ -71,15 +72,37 @@ async def test_what_is_plainly_no_token_needs_nobody(without_both: httpx.AsyncCl
     assert bad.status_code == 401
 
 
-async def test_one_query_tells_who_is_calling(
-    client: httpx.AsyncClient, database: Database, user: SignedIn, admin: SignedIn
-) -> None:
-    """Beside the one that the route itself makes."""
-    statements: list[str] = []
-    engine = database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *parts: statements.append(parts[2]))
-    assert (await client.get("/users/me", headers=user.headers)).status_code == 200
-    assert len(statements) == 2, statements
-    statements.clear()
-    assert (await client.get("/users", headers=user.headers)).status_code == 403
-    assert len(statements) == 1, statements
+class CountingDatabase(Database):
+    """Notes how often it was asked for a connection."""
+
+    asked = 0
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[Driver]:
+        self.asked += 1
+        async with super().driver() as driver:
+            yield driver
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[AsyncConnection]:
+        self.asked += 1
+        async with super().reader() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        self.asked += 1
+        async with super().transaction() as tx:
+            yield tx
+
+
+async def test_one_query_tells_who_is_calling(settings: Settings, database: Database, user: SignedIn) -> None:
+    counting = CountingDatabase(database.engine)
+    async with build(settings, db=counting) as container:
+        principal = await container.accounts.authenticate(user.access_token)
+        assert (principal.user_id, counting.asked) == (user.id, 1)
+        _, program = await container.tokens.mint(principal, name="x", scopes=["read:content"], days=1)
+        await container.accounts.authenticate(program)  # its first use is noted
+        counting.asked = 0
+        assert (await container.accounts.authenticate(program)).session_id is None
+        assert counting.asked == 1
