@@ -1,6 +1,6 @@
 """Reads of the catalogue; their JSON is built in PostgreSQL, one statement a page."""
 
 from app.repositories.anime.genres import GenreBook
-from app.repositories.anime.repository import AnimeRepository, PageRead
+from app.repositories.anime.reads import AnimeRepository, PageRead
 
 __all__ = ["AnimeRepository", "GenreBook", "PageRead"]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas.core.fields import Body
 from app.schemas.domain.anime import Season, Status, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
-from app.schemas.domain.catalogue import ANIME_KEYS, NewAnime
+from app.schemas.domain.catalogue import NewAnime
 from app.schemas.fields import Count, Id, Line, PartialDate, Tag, Text, Url
 
 AnimeType = Literal["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV"]
@@ -114,10 +114,14 @@ class AnimeOut(BaseModel):
     synced_at: datetime | None
 
 
-class AnimePartOut(BaseModel):
+def _require_nothing(schema: dict[str, Any]) -> None:
+    del schema["required"]
+
+
+class AnimePartOut(AnimeOut):
     """The keys of a title that ``fields`` selects."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"propertyNames": {"enum": list(ANIME_KEYS)}})
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_require_nothing)
 
 
 class GenreOut(BaseModel):

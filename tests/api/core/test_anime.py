@@ -1,12 +1,15 @@
 """The catalogue over HTTP: the object, its page, its faults, what is added by hand."""
 
+import json
 import re
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 from sqlalchemy import text
 
+from app.api.catalogue_query import CatalogueQuery
 from app.schemas.domain.catalogue import ANIME_KEYS
 from app.utils.database import Database
 from tests.fixtures.accounts import SignedIn
@@ -278,8 +281,6 @@ UNFIT: dict[str, Any] = {
 
 @pytest.mark.parametrize("field", UNFIT)
 async def test_bodies_that_do_not_fit(client: httpx.AsyncClient, admin: SignedIn, field: str) -> None:
-    import json
-
     for value in UNFIT[field]:
         body = json.dumps({**BARE, field: value}).encode()
         headers = {**admin.headers, "Content-Type": "application/json"}
@@ -318,3 +319,35 @@ async def test_rows_of_other_writers_are_rendered_too(client: httpx.AsyncClient,
         )
     [anime] = (await client.get("/anime", headers={"Cache-Control": "no-cache"})).json()
     assert anime["synced_at"] == "2026-01-02T00:04:05.000000Z"
+
+
+async def test_answers_are_what_the_document_says(made: httpx.AsyncClient) -> None:
+    document = (await made.get("/openapi.json")).json()
+    for path, sent in (("/anime", "limit=100"), ("/search/anime", "q=ka"), ("/genres", "")):
+        body = (await made.get(f"{path}?{sent}")).json()
+        assert body
+        assert not _faults(document, path, body)
+    assert not _faults(document, "/anime", (await made.get("/anime?fields=id,genres")).json())
+    assert not _faults(document, "/anime/{anime_id}", (await made.get("/anime/1")).json())
+    wrong = [{**(await made.get("/anime/1")).json(), "score": 11}]
+    assert _faults(document, "/anime", wrong), "a check that cannot fail"
+
+
+def _faults(document: Any, path: str, body: Any) -> list[str]:
+    answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    validator = jsonschema_rs.validator_for({**answer, "components": document["components"]})
+    return [fault.message for fault in validator.iter_errors(body)]
+
+
+async def test_parameters_are_declared_one_by_one(made: httpx.AsyncClient) -> None:
+    document = (await made.get("/openapi.json")).json()
+    declared = {
+        parameter["name"]: parameter for parameter in document["paths"]["/anime"]["get"]["parameters"]
+    }
+    fields = {field.alias or name for name, field in CatalogueQuery.model_fields.items()}
+    assert set(declared) == fields | {"If-None-Match"}
+    assert declared["type"]["schema"]["anyOf"][0]["enum"][0] == "TV"
+    assert declared["sort"]["schema"]["default"] == "-score"
+    assert declared["genre[]"]["schema"]["type"] == "array"
+    [q] = [p for p in document["paths"]["/search/anime"]["get"]["parameters"] if p["name"] == "q"]
+    assert (q["required"], q["schema"]["minLength"], q["schema"]["maxLength"]) == (True, 2, 100)

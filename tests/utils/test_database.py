@@ -1,0 +1,121 @@
+"""Connections beneath SQLAlchemy: faults are translated, broken ones never come back, none leak."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from app.utils.database import Database, DatabaseUnavailable
+
+
+async def backend(database: Database) -> int:
+    async with database.driver() as driver:
+        pid: int = await driver.fetchval("select pg_backend_pid()")
+    return pid
+
+
+@contextmanager
+def nothing_leaks(database: Database) -> Iterator[None]:
+    yield
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def kill(url: str, pid: int) -> None:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    await connection.fetchval("select pg_terminate_backend($1)", pid)
+    await connection.close()
+
+
+async def test_a_connection_that_dies_under_a_statement_is_a_fault_once(
+    database: Database, database_url: str
+) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+
+        async def wait() -> None:
+            async with database.driver() as driver:
+                await driver.fetchval("select pg_sleep(30)")
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0.2)
+        await kill(database_url, pid)
+        with pytest.raises(DatabaseUnavailable):
+            await waiting
+        assert await backend(database) != pid
+
+
+async def test_a_connection_that_died_while_idle_is_replaced(database: Database, database_url: str) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+        await kill(database_url, pid)
+        await asyncio.sleep(1.1)  # one used a moment ago is trusted
+        assert await backend(database) != pid
+
+
+async def test_a_caller_who_leaves_leaves_a_connection_that_works(database: Database) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+
+        async def wait() -> None:
+            async with database.driver() as driver:
+                await driver.fetchval("select pg_sleep(30)")
+
+        for _ in range(20):
+            waiting = asyncio.create_task(wait())
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        assert await backend(database) == pid
+
+
+async def test_a_fault_of_the_statement_is_its_own(database: Database) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+        async with database.driver() as driver:
+            with pytest.raises(asyncpg.UndefinedColumnError):
+                await driver.fetchval("select nonsense")
+        assert await backend(database) == pid
+
+
+async def test_a_statement_that_takes_too_long_is_a_fault(database_url: str) -> None:
+    database = Database.connect(database_url, statement_timeout=0.2)
+    with nothing_leaks(database), pytest.raises(DatabaseUnavailable):
+        async with database.driver() as driver:
+            await driver.fetchval("select pg_sleep(30)")
+    await database.close()
+
+
+async def test_reads_are_not_in_a_transaction_and_see_the_latest(database: Database) -> None:
+    async with database.driver() as driver:
+        await driver.execute("create table t (n int)")
+        for number in range(3):
+            async with database.transaction() as tx:
+                await tx.session.execute(text("insert into t values (1)"))
+            assert await driver.fetchval("select count(*) from t") == number + 1
+
+
+async def test_a_burst_opens_connections_once(database_url: str) -> None:
+    database = Database.connect(database_url, pool_size=2, max_overflow=3)
+    async with database.driver() as watcher:
+        for _ in range(5):
+            await asyncio.gather(*(backend(database) for _ in range(30)))
+        opened, alive = await watcher.fetchrow(
+            "select sessions, (select count(*) from pg_stat_activity a where a.datid = d.datid)"
+            " from pg_stat_database d where datname = current_database()"
+        )
+    assert alive <= 5
+    assert opened <= 7, "connections were opened and closed over and over"
+    await database.close()
+
+
+async def test_who_waits_too_long_for_a_connection_is_told(database_url: str) -> None:
+    database = Database.connect(database_url, pool_size=1, max_overflow=0)
+    async with database.driver():
+        with pytest.raises(DatabaseUnavailable):
+            await backend(database)
+    assert await backend(database)
+    await database.close()
