@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from app.broker import JobBroker
 from app.config import Settings
+from app.external.anilist.client import ANILIST, ANILIST_RATE, AniListClient
 from app.external.jikan.client import JIKAN, JIKAN_RATE, JikanClient
 from app.external.mail import Mailer
 from app.services.absent_titles import AbsentTitles
@@ -31,6 +32,7 @@ from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
 from app.services.imports import ImportService
 from app.services.issuing import Issuer
+from app.services.item_refreshes import ItemRefreshService
 from app.services.jikan import JikanService
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.library import LibraryService
@@ -76,6 +78,7 @@ class Container:
     health: HealthService
     idempotency: IdempotencyService
     imports: ImportService
+    item_refreshes: ItemRefreshService
     jikan: JikanService
     jobs: JobService
     library: LibraryService
@@ -118,7 +121,7 @@ async def build(
             db=db,
             redis=redis,
             **_people(stack, settings, db, redis, quotas, jobs),
-            **_lists(db, jobs),
+            **_lists(db, jobs, _anilist(stack, settings, redis, transport)),
             **_my_anime_list(stack, settings, db, redis, limiter, quotas, jobs, changes, transport),
             anime=AnimeService(db, changes.announce),
             changes=changes,
@@ -167,15 +170,26 @@ def _people(
     }
 
 
-def _lists(db: Database, jobs: JobService) -> dict[str, Any]:
+def _anilist(
+    stack: AsyncExitStack, settings: Settings, redis: Redis, transport: httpx.AsyncBaseTransport | None
+) -> AniListClient:
+    limiter = SharedLimiter(ANILIST.name, ANILIST_RATE, redis)
+    client = AniListClient(settings.anilist_base_url, limiter=limiter, transport=transport)
+    stack.push_async_callback(client.close)
+    return client
+
+
+def _lists(db: Database, jobs: JobService, anilist: AniListClient) -> dict[str, Any]:
     """The services about what a person keeps, by their names in the container."""
+    library = LibraryService(db)
     return {
         "collections": CollectionService(db),
         "exports": ExportService(db),
         "favorites": FavoriteService(db),
         "idempotency": IdempotencyService(db),
         "imports": ImportService(db, jobs),
-        "library": LibraryService(db),
+        "item_refreshes": ItemRefreshService(library, anilist),
+        "library": library,
         "stats": StatsService(db),
         "watching": WatchService(db),
     }

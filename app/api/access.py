@@ -100,6 +100,7 @@ ACCESS: dict[str, Access] = {
     "GET /api/library/items/{item_id}": "read:content",
     "PATCH /api/library/items/{item_id}": "write:content",
     "DELETE /api/library/items/{item_id}": "write:content",
+    "POST /api/library/items/{item_id}/refresh": "write:content",
     "GET /api/library/summary": "read:content",
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from app.errors import AppError
 from app.external.breaker import Breaker, BreakerOpen
 from app.external.failures import Failed, not_asked
 from app.external.policy import JOB, USER, Limiter, Patience, Policy
-from app.external.wire import Query, Wire
+from app.external.wire import Body, Query, Wire
 from app.logs import log
 from app.utils.metrics import (
     UPSTREAM_BREAKER_OPEN,
@@ -26,6 +27,15 @@ from app.utils.metrics import (
 from app.utils.rate_limit import LimitReached
 
 _LONGEST_PAUSE = 20.0  # seconds between two attempts, when the upstream does not name a time
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """With a ``body`` it is a POST."""
+
+    url: str
+    query: Query
+    body: Body | None = None
 
 
 class UpstreamClient:
@@ -55,20 +65,23 @@ class UpstreamClient:
 
         Raises ``NotFound`` for 404, else one of the ``UpstreamFailure`` family.
         """
-        url, deadline = self._url(parts), self._clock() + patience.budget
-        try:
-            return await self._retrying(patience, deadline)(
-                self._unless_open, url, query or {}, patience, deadline
-            )
-        except Failed as failure:
-            raise self._told(failure) from failure
+        return await self._ask(Request(self._url(parts), query or {}), patience)
+
+    async def post(self, body: Body, *, patience: Patience) -> dict[str, Any]:
+        """The JSON object that answers a reading POST of ``body`` to the base address; else as ``get``."""
+        return await self._ask(Request(self._base_url, {}, body), patience)
 
     async def close(self) -> None:
         await self._wire.close()
 
-    async def _unless_open(
-        self, url: str, query: Query, patience: Patience, deadline: float
-    ) -> dict[str, Any]:
+    async def _ask(self, request: Request, patience: Patience) -> dict[str, Any]:
+        deadline = self._clock() + patience.budget
+        try:
+            return await self._retrying(patience, deadline)(self._unless_open, request, patience, deadline)
+        except Failed as failure:
+            raise self._told(failure) from failure
+
+    async def _unless_open(self, request: Request, patience: Patience, deadline: float) -> dict[str, Any]:
         name, title = self._policy.name, self._policy.title
         try:
             ticket = self._breaker.admit()
@@ -78,7 +91,7 @@ class UpstreamClient:
             ) from None
         up: bool | None = None
         try:
-            answer = await self._in_turn(url, query, patience, deadline)
+            answer = await self._in_turn(request, patience, deadline)
             up = True
         except Failed as failure:
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
@@ -88,7 +101,7 @@ class UpstreamClient:
             UPSTREAM_BREAKER_OPEN.labels(name).set(self._breaker.is_open)
         return answer
 
-    async def _in_turn(self, url: str, query: Query, patience: Patience, deadline: float) -> dict[str, Any]:
+    async def _in_turn(self, request: Request, patience: Patience, deadline: float) -> dict[str, Any]:
         name, title = self._policy.name, self._policy.title
         max_wait = deadline - self._clock() - (patience.budget - patience.turn)
         try:
@@ -99,12 +112,12 @@ class UpstreamClient:
             )
             raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
         UPSTREAM_WAIT_SECONDS.labels(name, patience.name).observe(waited)
-        return await self._attempt(url, query, min(patience.attempt, deadline - self._clock()))
+        return await self._attempt(request, min(patience.attempt, deadline - self._clock()))
 
-    async def _attempt(self, url: str, query: Query, seconds: float) -> dict[str, Any]:
+    async def _attempt(self, request: Request, seconds: float) -> dict[str, Any]:
         name, begun, outcome = self._policy.name, time.perf_counter(), "left"
         try:
-            answer = await self._wire.get_object(url, query, seconds)
+            answer = await self._wire.get_object(request.url, request.query, seconds, request.body)
             outcome = "ok"
         except Failed as failure:
             outcome = failure.outcome

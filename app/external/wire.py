@@ -19,6 +19,7 @@ _UNCLEAN = re.compile("[\x00\ud800-\udfff]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
 
 Query = Mapping[str, str | int]
+Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,20 @@ class Wire:
             headers={"User-Agent": "AniSync", "Accept": "application/json", "Accept-Encoding": "gzip"},
         )
 
-    async def get_object(self, url: str, query: Query, seconds: float) -> dict[str, Any]:
-        """The JSON object at ``url``, or :class:`Failed` after ``seconds`` at the latest."""
+    async def get_object(
+        self, url: str, query: Query, seconds: float, body: Body | None = None
+    ) -> dict[str, Any]:
+        """The JSON object at ``url``, or :class:`Failed` after ``seconds`` at the latest.
+
+        With a ``body`` it is a POST of it, as JSON.
+        """
         ends = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout_at(ends):
                 await self._free.acquire()
         except TimeoutError:
             raise out_of_time(self._policy.name, self._policy.title) from None
-        exchange = asyncio.create_task(self._exchange(url, query, ends))
+        exchange = asyncio.create_task(self._exchange(url, query, ends, body))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._finish)
         done, _ = await asyncio.wait({exchange}, timeout=ends - asyncio.get_running_loop().time())
@@ -77,11 +83,13 @@ class Wire:
         if not exchange.cancelled():
             exchange.exception()  # whoever still waited has it
 
-    async def _exchange(self, url: str, query: Query, ends: float) -> _Answer:
+    async def _exchange(self, url: str, query: Query, ends: float, body: Body | None) -> _Answer:
         name, title = self._policy.name, self._policy.title
         seconds = max(0.01, ends - asyncio.get_running_loop().time())
         try:
-            async with self._http.stream("GET", url, params=dict(query), timeout=seconds) as response:
+            async with self._http.stream(
+                "GET" if body is None else "POST", url, params=dict(query), json=body, timeout=seconds
+            ) as response:
                 return _Answer(
                     response.status_code,
                     response.headers.get("content-type", ""),

@@ -80,6 +80,12 @@ async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) ->
     return ItemDeletedOut()
 
 
+@router.post("/items/{item_id}/refresh")
+async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
+    """Title, cover and total as AniList has them now."""
+    return ItemOut.of(await services.item_refreshes.refresh(user.user_id, item_id))
+
+
 @router.get("/summary")
 async def summarize(user: CurrentUser, services: Services) -> SummaryOut:
     """Counts by type and by status."""

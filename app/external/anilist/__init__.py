@@ -1,0 +1,1 @@
+"""AniList, over its GraphQL address."""

@@ -1,0 +1,81 @@
+"""AniList's GraphQL: one address, and failures that may come with status 200."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from app.errors import NotFound, UpstreamError
+from app.external.anilist.mapping import Unmappable, map_media
+from app.external.anilist.queries import MEDIA
+from app.external.base import USER, Breaker, Limiter, Patience, Policy, UpstreamClient
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.media import UpstreamMedia
+from app.utils.rate_limit import Rate
+
+ANILIST = Policy("anilist", "AniList")
+ANILIST_RATE = Rate.of(per_second=2, per_minute=30)  # its headers have promised more and not kept it
+
+
+class AniListClient:
+    """Every method raises ``NotFound`` where AniList has nothing, and else an ``UpstreamFailure``."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        limiter: Limiter,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._upstream = UpstreamClient(
+            base_url,
+            ANILIST,
+            limiter=limiter,
+            breaker=Breaker(ANILIST.name, clock=clock),
+            transport=transport,
+            clock=clock,
+            sleep=sleep,
+        )
+
+    async def get_media(
+        self,
+        media_type: MediaType,
+        *,
+        anilist_id: int | None = None,
+        mal_id: int | None = None,
+        patience: Patience = USER,
+    ) -> UpstreamMedia:
+        """One title by AniList's id or, where that is not given, by MyAnimeList's."""
+        key = {"id": anilist_id} if anilist_id is not None else {"idMal": mal_id}
+        answer = await self._ask(MEDIA, {**key, "type": media_type.upper()}, patience)
+        try:
+            media = map_media(answer.get("Media"))
+        except Unmappable as fault:
+            raise UpstreamError(f"AniList's answer cannot be understood: {fault}.") from fault
+        if media.media_type != media_type or (anilist_id is not None and media.anilist_id != anilist_id):
+            raise UpstreamError("AniList answered with another title than the one it was asked for.")
+        return media
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+    async def _ask(self, query: str, variables: Mapping[str, Any], patience: Patience) -> dict[str, Any]:
+        answer = await self._upstream.post({"query": query, "variables": variables}, patience=patience)
+        if errors := answer.get("errors"):
+            raise _failure(errors)
+        data = answer.get("data")
+        if not isinstance(data, dict):
+            raise UpstreamError("AniList's answer has no data.")
+        return data
+
+
+def _failure(errors: Any) -> NotFound | UpstreamError:
+    first = errors[0] if isinstance(errors, list) and isinstance(errors[0], dict) else {}
+    if first.get("status") == 404:
+        return NotFound("AniList has no such title.")
+    said = str(first.get("message", "no reason given"))[:200]
+    return UpstreamError(f"AniList answered with an error: {said}", details={"upstream": ANILIST.name})
