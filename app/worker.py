@@ -1,6 +1,7 @@
 """The worker process: takes jobs from the queue and runs them. Any number may run."""
 
 import asyncio
+import gc
 import sys
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Protocol
@@ -68,6 +69,7 @@ async def run(settings: Settings, *, build: Build = build) -> None:
     broker.is_worker_process = True
     async with build(settings) as services:
         worker = Worker(services)
+        gc.freeze()  # what is built lives as long as the process; a large job need not walk over it
         worker.serve(broker)
         receiver = Receiver(broker, max_async_tasks=_AT_ONCE, wait_tasks_timeout=_GRACE)
         log.info("worker.started")

@@ -49,16 +49,20 @@ class ImportService:
         """Do it, two thousand rows a transaction; what an earlier attempt did is not done again."""
         job_id = run.claimed.id
         async with self._db.reader() as connection:
-            rows = await ImportRepository(connection).find_rows(job_id)
-        if rows is None:
+            content = await ImportRepository(connection).find_rows(job_id)
+        if content is None:
             raise NoSuchImport
-        packed = PackedList(rows)
+        packed = PackedList(content)
         done = (await self._get(job_id, job.user_id)).reported
-        while done < len(packed):
+        rows = packed.take(done, _CHUNK)
+        while rows:
+            # read while PostgreSQL is busy with the rows before
+            ahead = asyncio.create_task(asyncio.to_thread(packed.take, done + len(rows), _CHUNK))
             async with run.transaction() as tx:
-                reports = await _carry_out(tx, job, job_id, packed.take(done, _CHUNK), packed.source)
+                reports = await _carry_out(tx, job, job_id, rows, packed.source)
                 await ImportRepository(tx).append(job_id, reports)
-            done += len(reports)
+            done += len(rows)
+            rows = await ahead
             await run.progress(done, len(packed))
         async with run.transaction(finish=True) as tx:
             await ImportRepository(tx).forget_content(job_id)
@@ -133,17 +137,11 @@ async def _plan(tx: Transaction, user_id: int, rows: Sequence[ListedRow], source
 async def _write(tx: Transaction, user_id: int, planned: Sequence[Planned], job_id: int) -> None:
     entries = EntryRepository(tx)
     fresh = [one for one in planned if one.entry is None and one.state is not None]
-    added = await entries.insert_many(
-        user_id, [NewEntry(one.subject, one.state) for one in fresh if one.state is not None]
-    )
-    news = [
-        NewChange(added[place].id, one.subject, None, one.state)
-        for place, one in enumerate(fresh)
-        if place in added
-    ]
+    news = [NewEntry(one.subject, one.state) for one in fresh if one.state is not None]
+    await entries.insert_recorded(user_id, news, origin=_ORIGIN, job_id=job_id)
     changed = [one for one in planned if one.entry is not None and one.state is not None]
     await entries.update_many({one.entry.id: one.state for one in changed if one.entry and one.state})
-    news += [
+    changes = [
         NewChange(one.entry.id, one.entry.subject, one.entry.state, one.state) for one in changed if one.entry
     ]
-    await ChangeRepository(tx).record_many(user_id, news, origin=_ORIGIN, job_id=job_id)
+    await ChangeRepository(tx).record_many(user_id, changes, origin=_ORIGIN, job_id=job_id)

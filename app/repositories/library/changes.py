@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, text
 
-from app.repositories.library.states import compact, state_of
+from app.repositories.library.states import snapshot, state_of
 from app.schemas.domain.library import EntryChange, EntryState, Subject
 from app.utils.database import Transaction
 
@@ -100,20 +100,8 @@ def _row(change: NewChange) -> dict[str, Any]:
     return {
         "entry_id": change.entry_id,
         "anime_id": subject.anime_id,
-        "before": _snapshot(subject, change.before),
-        "after": _snapshot(subject, change.after),
-    }
-
-
-def _snapshot(subject: Subject, state: EntryState | None) -> dict[str, Any] | None:
-    if state is None:
-        return None
-    return {
-        "media_type": subject.media_type,
-        "anime_id": subject.anime_id,
-        "mal_id": subject.mal_id,
-        "anilist_id": subject.anilist_id,
-        **compact(state),
+        "before": change.before and snapshot(subject, change.before),
+        "after": change.after and snapshot(subject, change.after),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, text
 
-from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
+from app.repositories.library.states import STATE_COLUMNS, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.utils.database import Transaction
 
@@ -197,6 +197,43 @@ class EntryRepository:
             )
             for row in rows
         }
+
+    async def insert_recorded(
+        self, user_id: int, news: Sequence[NewEntry], *, origin: str, job_id: int
+    ) -> None:
+        """Add entries that are not on the list yet, each with its line in the history: one statement."""
+        if not news:
+            return
+        await self._session.execute(
+            text(
+                f"""
+                with given as (
+                    select nextval(pg_get_serial_sequence('entries', 'id')) as id, r.*
+                    from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+                        media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD}, after jsonb)
+                ), added as (
+                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+                    select id, :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS} from given
+                    on conflict do nothing
+                    returning id, anime_id
+                ), revived as (
+                    delete from entry_tombstones t using added
+                    where t.user_id = :user_id and t.anime_id = added.anime_id
+                )
+                insert into entry_changes (user_id, entry_id, anime_id, origin, job_id, after, changed_at)
+                select :user_id, id, given.anime_id, :origin, :job_id, given.after, clock_timestamp()
+                from given join added using (id)
+                """
+            ),
+            {
+                "user_id": user_id,
+                "origin": origin,
+                "job_id": job_id,
+                "rows": _json(
+                    [{**_new_row(0, new), "after": snapshot(new.subject, new.state)} for new in news]
+                ),
+            },
+        )
 
     async def update_many(self, states: Mapping[int, EntryState]) -> dict[int, dict[str, Any]]:
         """Give each entry its new state; answers its next ``version`` and ``updated_at`` by id."""

@@ -1,11 +1,11 @@
 """The editable part of an entry as columns and as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from app.schemas.domain.library import EntryState
+from app.schemas.domain.library import EntryState, Subject
 
 STATE_COLUMNS = {
     "status": "text",
@@ -32,11 +32,10 @@ if tuple(STATE_COLUMNS) != tuple(field.name for field in fields(EntryState)):
 
 
 _values = attrgetter(*STATE_COLUMNS)
-_DEFAULTS = {
-    field.name: field.default if field.default is not MISSING else {}
-    for field in fields(EntryState)
-    if field.name not in ("status", "progress")  # the history is searched for these
-}
+# what an entry has when nothing was said; the history is searched for progress, so that is always told
+_DEFAULTS: tuple[object, ...] = tuple(
+    field.default if field.name not in ("progress", "carried") else {} for field in fields(EntryState)
+)
 
 
 def state_values(state: EntryState) -> dict[str, Any]:
@@ -44,17 +43,22 @@ def state_values(state: EntryState) -> dict[str, Any]:
     return dict(zip(STATE_COLUMNS, _values(state), strict=True))
 
 
-def compact(state: EntryState) -> dict[str, Any]:
-    """What of :func:`state_values` is not as in every entry; :func:`state_of` fills in the rest."""
-    return {
+def snapshot(subject: Subject, state: EntryState) -> dict[str, Any]:
+    """An entry for the history: its ids, and what of its state is not as in every entry."""
+    told = {
         name: value
-        for name, value in zip(STATE_COLUMNS, _values(state), strict=True)
-        if name not in _DEFAULTS or value != _DEFAULTS[name]
+        for name, value, default in zip(STATE_COLUMNS, _values(state), _DEFAULTS, strict=True)
+        if value != default
     }
+    told["media_type"] = subject.media_type
+    told["anime_id"] = subject.anime_id
+    told["mal_id"] = subject.mal_id
+    told["anilist_id"] = subject.anilist_id
+    return told
 
 
 def state_of(values: Mapping[str, Any]) -> EntryState:
-    """The state from a row, or from what :func:`state_values` or :func:`compact` gave."""
+    """The state from a row, or from what :func:`state_values` or :func:`snapshot` gave."""
     known = {name: values[name] for name in STATE_COLUMNS if name in values}
     if "tags" in known:
         known["tags"] = tuple(known["tags"])

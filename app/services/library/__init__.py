@@ -10,8 +10,8 @@ from app.services.library.desk import (
     UnknownTitle,
     apply,
 )
-from app.services.library.rules import ProgressAboveTotal
 from app.services.library.library import LibraryService
+from app.services.library.rules import ProgressAboveTotal
 
 __all__ = [
     "AlreadyOnList",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.schemas.domain.lists import ListedRow, RowReport
 
-Identity = tuple[str, ...]
+Identity = tuple[str, str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,14 @@ class ImportPlan:
     def _plan(self, row: ListedRow) -> Planned:
         names = identities(row.subject, row.fields.get("carried", {}).get("kitsu"))
         subject = next((self._titles[name] for name in names if name in self._titles), row.subject)
-        names = [*identities(subject), *names]
+        if subject is not row.subject:
+            names = list(dict.fromkeys([*identities(subject), *names]))
         first = next((self._seen[name] for name in names if name in self._seen), None)
         if first is not None:
             reason = f"the same title as row {first}"
             return Planned(RowReport(row.line, row.subject.title, "skipped", reason), subject)
-        self._seen.update(dict.fromkeys(names, row.line))
+        for name in names:
+            self._seen[name] = row.line
         entry = next((self._entries[name] for name in names if name in self._entries), None)
         if entry is None:
             report = RowReport(row.line, row.subject.title, "added", row.note)
@@ -71,14 +73,14 @@ def identities(subject: Subject, kitsu: object = None) -> list[Identity]:
     """All names under which the same title may come again."""
     kind = subject.media_type
     found: list[Identity] = []
-    for name, number in (
-        ("anime", subject.anime_id),
-        ("mal", subject.mal_id),
-        ("anilist", subject.anilist_id),
-        ("kitsu", kitsu["id"] if isinstance(kitsu, dict) else None),
-    ):
-        if number is not None:
-            found.append((kind, name, str(number)))
+    if subject.anime_id is not None:
+        found.append((kind, "anime", subject.anime_id))
+    if subject.mal_id is not None:
+        found.append((kind, "mal", subject.mal_id))
+    if subject.anilist_id is not None:
+        found.append((kind, "anilist", subject.anilist_id))
+    if isinstance(kitsu, dict):
+        found.append((kind, "kitsu", str(kitsu["id"])))
     if not found and subject.title is not None:
         found.append((kind, "title", subject.title.casefold()))
     return found
