@@ -11,7 +11,7 @@ import zstandard
 from app.errors import DumpUnreadable
 
 _BLOCK = 256 * 1024
-_COMPRESSED_BLOCK = 8 * 1024  # Zstandard hands out in one piece all that a block holds
+_PACKED_BLOCK = 2 * 1024  # Zstandard hands out in one piece all that such a block holds
 _GZIP = b"\x1f\x8b"
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
@@ -65,10 +65,15 @@ def _unpacked(file: BinaryIO) -> Iterator[bytes]:
     """Frames of Zstandard; its own reader does not tell a file that is cut off from one that ends."""
     frames = zstandard.ZstdDecompressor()
     frame = None
-    while packed := file.read(_COMPRESSED_BLOCK):
+    block = bytearray()
+    while packed := file.read(_PACKED_BLOCK):
         while packed:
             frame = frame or frames.decompressobj()
-            yield frame.decompress(packed)
+            block += frame.decompress(packed)
             packed, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+        if len(block) >= _BLOCK:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
     if frame is not None:
         raise EOFError
