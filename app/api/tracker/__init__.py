@@ -2,6 +2,6 @@
 
 from fastapi import APIRouter
 
-from app.api.tracker import auth
+from app.api.tracker import auth, library
 
-routers: tuple[APIRouter, ...] = (auth.router,)
+routers: tuple[APIRouter, ...] = (auth.router, library.router)
