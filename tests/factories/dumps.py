@@ -8,6 +8,8 @@ from typing import Any
 
 import zstandard
 
+from tests.factories.catalogue import make_titles
+
 HEAD = {
     "$schema": "https://example.org/anime-offline-database.schema.json",
     "license": {"name": "ODbL", "url": "https://example.org/license"},
@@ -74,3 +76,15 @@ def write(folder: Path, name: str, contents: bytes) -> Path:
     path = folder / name
     path.write_bytes(packed(contents, name))
     return path
+
+
+def write_made(folder: Path, count: int) -> Path:
+    """So many titles made up after the real ones, as our own kind of dump."""
+    rows = []
+    for title in make_titles(count):
+        lists = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
+        tags = {key: [name for kind, name in title.tags if kind == wanted] for key, wanted in lists.items()}
+        left_out = {"updated_at", "images", "broadcast", "trailer_url", "duration_minutes", "source"}
+        columns = {key: value for key, value in title.columns.items() if key not in left_out}
+        rows.append(columns | tags | {"studios": title.studios})
+    return write(folder, "made.jsonl.gz", lines(rows))
