@@ -1,9 +1,9 @@
 """What belongs to an account, table by table: what an export shows of it, and how it is erased."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Column, Select, Table, TextClause, bindparam, select, text
+from sqlalchemy import Column, Select, TextClause, bindparam, select, text
 
 from app.models import Base
 
