@@ -65,7 +65,8 @@ class DumpService:
                         on_progress(Progress(chunks.tally.rows, dump.consumed, dump.size))
         except DumpUnreadable as fault:
             await chunks.settle()
-            raise DumpUnreadable(fault.message, details=chunks.tally.counts) from fault
+            stored = "; the rows before that are stored" if chunks.tally.rows else ""
+            raise DumpUnreadable(fault.message + stored, details=chunks.tally.counts) from fault
         await chunks.settle()
         return chunks.tally.summary()
 
