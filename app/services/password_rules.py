@@ -10,7 +10,8 @@ _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqr
 _WORDS = (
     "password", "passw0rd", "p@ssword", "p@ssw0rd", "iloveyou", "sunshine", "princess", "football",
     "baseball", "superman", "starwars", "trustno1", "whatever", "letmein1", "welcome1", "dragonball",
-    "pokemon1", "1q2w3e4r", "1q2w3e4r5t", "q1w2e3r4", "1qaz2wsx", "qazwsxedc", "zaq12wsx", "qwerty12", "qwerty123",
+    "pokemon1", "1q2w3e4r", "1q2w3e4r5t", "q1w2e3r4", "1qaz2wsx", "qazwsxedc", "zaq12wsx", "qwerty12",
+    "qwerty123",
     "asdf1234", "abcd1234", "abc12345", "a1b2c3d4", "12341234", "changeme", "anisync1",
 )  # fmt: skip
 
