@@ -13,10 +13,12 @@ from app.schemas.jobs import EnqueuedJob, ImportList
 from app.services.jobs import JobRun, JobService
 from app.services.library.importing import ImportPlan, Planned
 from app.services.library.undo import take_back_many
+from app.utils.cleaning import clean_text
 from app.utils.database import Database, Transaction
 
 _CHUNK = 2000  # rows a transaction
 _ORIGIN = "import"
+_LONGEST_NAME = 255  # characters of a file's name that are kept
 
 
 class NoSuchImport(NotFound):
@@ -31,11 +33,12 @@ class ImportService:
     async def start(self, user_id: int, content: bytes, *, filename: str | None) -> EnqueuedJob:
         """Queue the import of a file; the same file twice at once is one job. Raises ``UnreadableList``."""
         digest, rows = await asyncio.to_thread(_taken_in, content)
+        name = (clean_text(filename) or "")[:_LONGEST_NAME] or None
         job = ImportList(user_id=user_id, digest=digest)
         async with self._db.transaction() as tx:
             queued = await self._jobs.enqueue(tx, job, owner_id=user_id)
             if queued.created:
-                await ImportRepository(tx).insert(queued.id, user_id, filename=filename, rows=rows)
+                await ImportRepository(tx).insert(queued.id, user_id, filename=name, rows=rows)
             return queued
 
     async def preview(self, user_id: int, content: bytes) -> ImportReport:

@@ -289,3 +289,17 @@ async def test_the_report_as_csv(importer: Importer, mine: httpx.AsyncClient) ->
     job = (await importer.run(mal_file({"mal_id": 77, "title": "A"})))["job"]
     answer = await mine.get(f"{IMPORT}/{job}/report", params={"format": "csv"})
     assert answer.text.splitlines() == ["line,title,action,reason", "1,A,added,"]
+
+
+async def test_a_file_may_have_any_name_and_content_may_hold_anything(
+    mine: httpx.AsyncClient, importer: Importer
+) -> None:
+    row = {"target_title": "a\x00b\ud800", "target_id": 7, "target_type": "Anime", "status": "watching"}
+    rows = [row, {**row, "target_id": 2**40}, {**row, "target_id": 8, "text": "\x00", "score": "NaN"}]
+    content = json.dumps(rows).encode()
+    for name in ("a\x00b.json", "\ud800.json", "x" * 5000, "../../etc"):
+        files = {"file": (name.encode("utf-8", "replace").decode(), content)}
+        assert (await mine.post(IMPORT, files=files)).status_code in (202, 422)
+    assert (
+        await mine.post(IMPORT, files={"file": ("x", content)}, params={"dry_run": True})
+    ).status_code < 500
