@@ -12,7 +12,7 @@ from app.utils.database import Transaction
 from app.utils.jwt import AccessTokens
 from app.utils.refresh import RefreshTokens, digest
 
-_MOST_SESSIONS = 60  # of one account; the one used longest ago ends first
+_MOST_SESSIONS = 500  # of one account; the one used longest ago ends first
 
 
 @dataclass(frozen=True)

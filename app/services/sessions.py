@@ -2,7 +2,7 @@
 
 import math
 from datetime import timedelta
-from typing import NoReturn
+from typing import Literal, NoReturn
 from uuid import UUID
 
 from app.errors import NotFound, Unauthenticated
@@ -23,6 +23,8 @@ from app.utils.jwt import BadToken, Claims
 from app.utils.refresh import digest
 
 GRACE = timedelta(seconds=30)  # in which a spent refresh token answers its successor again
+
+Refusal = Literal["session_ended", "token_reused"]
 
 
 class WrongCredentials(Unauthenticated):
@@ -73,8 +75,8 @@ class SessionService:
             raise Unauthenticated("The refresh token is not valid.")
         async with self._db.transaction() as tx:
             rotated = await self._rotate(SessionRepository(tx), session_id, token, visitor)
-        if rotated is None:
-            raise Unauthenticated("The refresh token is not valid.")
+        if isinstance(rotated, str):
+            raise Unauthenticated("The refresh token is not valid.", details={"reason": rotated})
         successor, session = rotated
         access, seconds = self._issuer.access.issue(session.user_id, session_id, not_after=session.expires_at)
         return TokenPair(access, successor, seconds)
@@ -135,7 +137,7 @@ class SessionService:
 
     async def _rotate(
         self, sessions: SessionRepository, session_id: UUID, token: str, visitor: Visitor
-    ) -> tuple[str, Rotation] | None:
+    ) -> tuple[str, Rotation] | Refusal:
         now, spent = self._clock(), digest(token)
         successors = self._issuer.refresh.successors(token)
         idle, longest = self._issuer.idle, self._issuer.longest
@@ -146,14 +148,14 @@ class SessionService:
             return successors[0], rotated
         found = await sessions.find_rotation(session_id, now)
         if found is None:
-            return None
+            return "session_ended"
         if found.spent_hash == spent and found.spent_at and now - found.spent_at <= GRACE:
             again = [one for one in successors if digest(one) == found.refresh_hash]
             if again:
                 return again[0], found
         await sessions.delete(session_id)
         audit("refresh.reused", user_id=found.user_id, session_id=str(session_id), address=visitor.address)
-        return None
+        return "token_reused"
 
     def _read(self, access_token: str | None, *, strict: bool) -> Claims | None:
         try:

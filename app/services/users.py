@@ -113,7 +113,10 @@ class UserService:
     async def export(self, user_id: int) -> dict[str, Any]:
         """Everything that the account owns, one section a kind."""
         async with self._db.transaction() as tx:
-            return await AccountRepository(tx).export(user_id)
+            owned = await AccountRepository(tx).export(user_id)
+        if not owned["account"]:
+            raise NotFound("There is no such account.")
+        return {**owned, "account": owned["account"][0]}
 
     async def tidy(self) -> int:
         """Delete what has run out and pictures that no account shows; answers how many pictures."""

@@ -281,19 +281,17 @@ async def test_the_export_has_everything_but_secrets(
     assert "attachment" in answer.headers["Content-Disposition"]
     assert answer.headers["Cache-Control"] == "no-store"
     owned = orjson.loads(answer.content)
-    assert owned["account"] == [
-        {
-            "id": user.id,
-            "username": user.username,
-            "email": f"{user.username}@example.org",
-            "full_name": None,
-            "avatar": None,
-            "role": "user",
-            "is_active": True,
-            "created_at": INSTANT,
-            "updated_at": INSTANT,
-        }
-    ]
+    assert owned["account"] == {
+        "id": user.id,
+        "username": user.username,
+        "email": f"{user.username}@example.org",
+        "full_name": None,
+        "avatar": None,
+        "role": "user",
+        "is_active": True,
+        "created_at": INSTANT,
+        "updated_at": INSTANT,
+    }
     assert owned["sessions"][0]["address"] == "192.0.2.1"
     assert owned["api_tokens"][0]["name"] == "mine"
     assert owned["list"][0]["title"] == "A title of mine"
