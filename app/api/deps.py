@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.security import OAuth2PasswordBearer
@@ -13,6 +13,9 @@ from app.errors import Unauthenticated
 from app.schemas.domain.accounts import Principal
 
 MAX_OFFSET = 2**31 - 1
+
+_PAGING = frozenset({"limit", "offset", "page"})
+_UNFIT = str.maketrans({"<": "%3C", ">": "%3E", '"': "%22", " ": "%20"})  # in a Link they would end it
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/token", auto_error=False)
 
@@ -81,10 +84,11 @@ def set_page_headers(request: Request, response: Response, page: Page, total: in
 
 
 def _page_urls(request: Request, page: Page) -> Callable[[int], str]:
-    """A function for the URL of the page that begins after so many rows."""
-    given = request.query_params.multi_items()
-    others = urlencode([pair for pair in given if pair[0] not in ("limit", "offset", "page")])
-    base = f"{request.url.replace(query=others)}{'&' if others else '?'}"
+    """A function for the URL of the page that begins after so many rows; the rest is as it was asked."""
+    sent = request.scope["query_string"].decode("latin-1").split("&")
+    others = "".join(f"{pair}&" for pair in sent if pair and pair.partition("=")[0] not in _PAGING)
+    origin = f"{request.scope['scheme']}://{host}" if (host := request.headers.get("host")) else ""
+    base = f"{origin}{quote(request.scope['path'])}?{others}".translate(_UNFIT)
     if page.page:
         return lambda start: f"{base}page={start // page.limit + 1}&limit={page.limit}"
     return lambda start: f"{base}offset={start}&limit={page.limit}"

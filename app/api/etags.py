@@ -1,16 +1,16 @@
 """Strong ``ETag``s of bytes, and what ``If-None-Match`` says of them."""
 
 import re
-from hashlib import blake2b
+from hashlib import sha256
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def etag_of(*parts: bytes) -> str:
-    digest = blake2b(digest_size=16)
+    digest = sha256()  # which processors have an instruction for
     for part in parts:
         digest.update(part)
-    return f'"{digest.hexdigest()}"'
+    return f'"{digest.hexdigest()[:32]}"'
 
 
 def is_known(etag: str, if_none_match: str) -> bool:

@@ -22,7 +22,7 @@ _WARM_UP = 0.4  # seconds of each round
 
 @dataclass
 class Contestant:
-    """A server, what it is asked, and the best that it did so far."""
+    """A server, what it is asked, and the best that it did so far; times are microseconds of one answer."""
 
     title: str
     port: int
@@ -32,8 +32,13 @@ class Contestant:
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
     per_second: float = 0.0
-    cpu: float = float("inf")
-    """Microseconds of processor time of the server for one answer."""
+    server_time: float = float("inf")
+    database_time: float = float("inf")
+
+    @property
+    def cost(self) -> float:
+        """Processor time of one answer: what a core can serve, also where others use the cores too."""
+        return self.server_time + self.database_time
 
     @property
     def request(self) -> str:
@@ -44,23 +49,55 @@ class Contestant:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
             return await client.get(self.path, headers={**self.headers, "host": "bench"})
 
+    async def warm_up(self, connections: int) -> None:
+        """Let it open its connections, prepare its statements, fill its caches."""
+        await _load(
+            {
+                "port": self.port,
+                "request": self.request,
+                "connections": connections,
+                "seconds": _WARM_UP,
+                "warm_up": 0,
+            }
+        )
+
     async def measure(self, *, connections: int, seconds: float) -> None:
         """One round; keeps the better of it and those before."""
-        before = sum(self.process.cpu_times()[:2])
-        order = {
-            "port": self.port,
-            "request": self.request,
-            "connections": connections,
-            "seconds": seconds,
-            "warm_up": _WARM_UP,
-        }
-        rates = await _load(order)
-        spent = sum(self.process.cpu_times()[:2]) - before
+        backends = await _backends(self.dsn)
+        pin(OTHER_CORE, [backend.pid for backend in backends])
+        before = _spent([self.process]), _spent(backends)
+        rates = await _load(
+            {
+                "port": self.port,
+                "request": self.request,
+                "connections": connections,
+                "seconds": seconds,
+                "warm_up": _WARM_UP,
+            }
+        )
+        after = _spent([self.process]), _spent(backends)
         if set(rates) != {str(self.status)}:
             raise AssertionError(f"{self.title} answered {rates}, not {self.status} alone")
         rate = rates[str(self.status)]
+        answers = rate * (seconds + _WARM_UP)
         self.per_second = max(self.per_second, rate)
-        self.cpu = min(self.cpu, spent / (rate * (seconds + _WARM_UP)) * 1e6)
+        self.server_time = min(self.server_time, (after[0] - before[0]) / answers * 1e6)
+        self.database_time = min(self.database_time, (after[1] - before[1]) / answers * 1e6)
+
+
+def _spent(processes: Sequence[psutil.Process]) -> float:
+    """Seconds of processor time."""
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+async def _backends(dsn: str) -> list[psutil.Process]:
+    """The processes of PostgreSQL that serve this database; a burst has opened all that there will be."""
+    connection = await asyncpg.connect(dsn)
+    rows = await connection.fetch(
+        "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    await connection.close()
+    return [psutil.Process(row[0]) for row in rows]
 
 
 async def _load(order: dict[str, Any]) -> dict[str, float]:
@@ -112,14 +149,8 @@ async def in_turns(
     contestants: Sequence[Contestant], *, rounds: int, seconds: float, connections: int = 16
 ) -> None:
     """Measure everybody ``rounds`` times, one after the other, so that a noisy minute is shared by all."""
+    for contestant in contestants:
+        await contestant.warm_up(connections)
     for _ in range(rounds):
         for contestant in contestants:
-            await _pin_database(contestant.dsn)
             await contestant.measure(connections=connections, seconds=seconds)
-
-
-async def _pin_database(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    pids = [row[0] for row in await connection.fetch("select pid from pg_stat_activity")]
-    await connection.close()
-    pin(OTHER_CORE, pids)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from app.api.catalogue_answers import respond, respond_page
 from app.api.catalogue_query import CatalogueQuery, TitleQuery
@@ -23,10 +23,9 @@ AnimeId = Annotated[Id, Path()]
     openapi_extra=CatalogueQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
 )
-async def list_anime(
-    query: Annotated[CatalogueQuery, Depends(CatalogueQuery.read)], services: Services, request: Request
-) -> Response:
+async def list_anime(request: Request, services: Services) -> Response:
     """Titles that meet every condition."""
+    query = CatalogueQuery.read(request)
     page = await services.anime.list(query.wanted(), query.sort, query.part)
     return respond_page(request, query, page)
 
@@ -37,10 +36,9 @@ async def list_anime(
     openapi_extra=TitleQuery.parameters(),
     responses=KNOWN_ALREADY | failures(NotFound, Invalid, ServiceUnavailable),
 )
-async def get_anime(
-    anime_id: AnimeId, query: Annotated[TitleQuery, Depends(TitleQuery.read)], services: Services
-) -> Response:
+async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> Response:
     """One title."""
+    query = TitleQuery.read(request)
     anime = await services.anime.get(anime_id, query.keys)
     return respond(anime.body)
 

@@ -1,8 +1,6 @@
 """Genres, themes and demographics."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Request, Response
 
 from app.api.catalogue_answers import respond
 from app.api.catalogue_query import GenresQuery
@@ -20,8 +18,7 @@ router = APIRouter(prefix="/genres", tags=["catalogue"])
     openapi_extra=GenresQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
 )
-async def list_genres(
-    query: Annotated[GenresQuery, Depends(GenresQuery.read)], services: Services
-) -> Response:
+async def list_genres(request: Request, services: Services) -> Response:
     """All of them, with how many titles have each."""
+    query = GenresQuery.read(request)
     return respond(await services.anime.genres(query.kind))

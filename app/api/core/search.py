@@ -1,8 +1,6 @@
 """Search over every title, synonym and script."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from app.api.catalogue_answers import respond_page
 from app.api.catalogue_query import SearchQuery
@@ -24,9 +22,8 @@ router = APIRouter(prefix="/search", tags=["catalogue"], dependencies=[limited(S
     openapi_extra=SearchQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, RateLimited, ServiceUnavailable),
 )
-async def search_anime(
-    query: Annotated[SearchQuery, Depends(SearchQuery.read)], services: Services, request: Request
-) -> Response:
+async def search_anime(request: Request, services: Services) -> Response:
     """The best matches first; typing mistakes are forgiven."""
+    query = SearchQuery.read(request)
     page = await services.anime.search(query.q, query.part)
     return respond_page(request, query, page)
