@@ -60,6 +60,8 @@ class _IdempotentRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_once(request: Request) -> Response:
+            if "idempotency-key" in request.headers:
+                await request.body()  # kept by the request: a form that was read leaves nothing to compare
             try:
                 response = await handle(request)
             except _Replay as replay:

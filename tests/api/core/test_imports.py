@@ -303,3 +303,20 @@ async def test_a_file_may_have_any_name_and_content_may_hold_anything(
     assert (
         await mine.post(IMPORT, files={"file": ("x", content)}, params={"dry_run": True})
     ).status_code < 500
+
+
+async def test_a_file_sent_twice_with_one_key_is_one_import(mine: httpx.AsyncClient) -> None:
+    answers = [
+        await mine.post(
+            IMPORT,
+            files={"file": ("list.xml", mal_file({"mal_id": 77}))},
+            headers={
+                "Idempotency-Key": "a-key",
+                "Content-Type": "multipart/form-data; boundary=-",
+            },
+        )
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].content == answers[1].content
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
