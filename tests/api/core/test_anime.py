@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from app.api.catalogue_query import CatalogueQuery
@@ -351,3 +352,50 @@ async def test_parameters_are_declared_one_by_one(made: httpx.AsyncClient) -> No
     assert declared["genre[]"]["schema"]["type"] == "array"
     [q] = [p for p in document["paths"]["/search/anime"]["get"]["parameters"] if p["name"] == "q"]
     assert (q["required"], q["schema"]["minLength"], q["schema"]["maxLength"]) == (True, 2, 100)
+
+
+@pytest.mark.parametrize("path", ["/anime", "/anime/1", "/genres", "/search/anime?q=ka", "/anime?fields=id"])
+async def test_reads_are_not_sent_twice(made: httpx.AsyncClient, path: str) -> None:
+    first = await made.get(path)
+    etag = first.headers["ETag"]
+    assert re.fullmatch(r'"[0-9a-f]{32}"', etag)
+    assert first.headers["Cache-Control"] == "public, no-cache"
+    for sent in (etag, f'"other", W/{etag}', "*"):
+        for method in ("GET", "HEAD"):
+            again = await made.request(method, path, headers={"If-None-Match": sent})
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers["ETag"] == etag
+            assert "Content-Length" not in again.headers
+            assert again.headers.get("X-Total-Count") == first.headers.get("X-Total-Count")
+    other = await made.get(path, headers={"If-None-Match": '"other"'})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
+async def test_faults_are_never_304(made: httpx.AsyncClient) -> None:
+    for path, status in (("/anime/2147483647", 404), ("/anime?limit=0", 422), ("/search/anime", 422)):
+        answer = await made.get(path, headers={"If-None-Match": "*"})
+        assert answer.status_code == status
+        assert "public" not in answer.headers.get("Cache-Control", "")
+
+
+async def test_kept_answers_count_for_their_route(made: httpx.AsyncClient) -> None:
+    def figure(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0
+
+    def figures() -> tuple[float, float]:
+        return (
+            figure("anisync_requests_total", method="GET", endpoint="/anime", status="200"),
+            figure("anisync_cache_requests_total", cache="answers", outcome="hit"),
+        )
+
+    await made.get("/anime")
+    asked, hits = figures()
+    for _ in range(3):
+        await made.get("/anime")
+    assert figures() == (asked + 3, hits + 3)
+
+
+async def test_who_is_signed_in_gets_the_same_bytes(made: httpx.AsyncClient) -> None:
+    plain = await made.get("/anime")
+    signed = await made.get("/anime", headers={"Authorization": "Bearer nonsense"})
+    assert (signed.status_code, signed.content) == (200, plain.content)
