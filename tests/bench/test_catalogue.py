@@ -1,8 +1,7 @@
-"""A page of the catalogue costs little more than it must, kept or not, in a small catalogue or a large one.
+"""A page of the catalogue costs little more than it must, kept or not, of few titles or of many."""
 
-Compared is processor time, of the server and of PostgreSQL together: it is what a core can serve, and it
-holds where tests beside this one use the cores too. `python -m tests.bench catalogue` prints rates as well.
-"""
+# Compared is processor time, of the server and of PostgreSQL together: it is what a core can serve, and it
+# holds where tests beside this one use the cores too. `python -m tests.bench catalogue` prints rates as well.
 
 from collections.abc import AsyncIterator
 from pathlib import Path
