@@ -1,6 +1,7 @@
 """The applications that are compared, each a process: `… -m tests.bench.contestants NAME`, order on stdin."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from app.api.etags import etag_of
 from app.config import Settings
 from app.main import create_app
 from app.utils.serving import configure, listen
+from app.utils.supervisor import end_with_parent
 from tests.bench.pinning import SERVER_CORE, pin
 
 Order = dict[str, Any]
@@ -114,6 +116,7 @@ CONTESTANTS: dict[str, Callable[[Order], Any]] = {
 
 
 if __name__ == "__main__":
+    end_with_parent(os.getppid(), grace=5)
     pin(SERVER_CORE)
     listener = listen("127.0.0.1", 0)
     application = CONTESTANTS[sys.argv[1]](json.loads(sys.stdin.readline()))
