@@ -36,7 +36,8 @@ class DumpRepository:
         self._known = known
 
     async def begin(self) -> None:
-        await self._session.execute(_BEGIN)
+        await self._session.execute(_PATIENT)
+        await (await self._driver()).execute(_LOCK, timeout=_PATIENCE)
 
     async def stored(self, mal_ids: Collection[int], anilist_ids: Collection[int]) -> list[StoredTitle]:
         """The titles that have one of these ids."""
@@ -81,12 +82,13 @@ class DumpRepository:
         if not titles:
             return set()
         tags, studios = await self._label_ids(titles)
-        await self._session.execute(_INCOMING)
+        driver = await self._driver()
+        await driver.execute(_INCOMING)
         records = ((title.target, title.overwrite, *_record(title, tags, studios)) for title in titles)
         await self._copy("incoming_titles", ["target", "overwrite", *_COLUMNS], records)
-        changed = set((await self._session.execute(_CHANGED)).scalars())
+        changed = {row["id"] for row in await driver.fetch(_CHANGED, timeout=_PATIENCE)}
         if changed:
-            await self._session.execute(_MERGE, {"changed": list(changed), "dated": dated})
+            await driver.execute(_MERGE, list(changed), dated, timeout=_PATIENCE)
         confirmed = [title.target for title in titles if title.overwrite and title.target not in changed]
         if dated is not None and confirmed:
             await self._date(confirmed, dated)
@@ -94,8 +96,7 @@ class DumpRepository:
 
     async def settle(self) -> None:
         """Tell the planner what the table looks like now, and finish the indexes of the search."""
-        for statement in _SETTLE:
-            await self._session.execute(statement)
+        await (await self._driver()).execute(_SETTLE, timeout=_PATIENCE)
 
     async def _date(self, ids: Sequence[int | None], dated: date) -> None:
         older = (await self._session.execute(_OLDER, {"ids": ids, "dated": dated})).scalars().all()
@@ -114,9 +115,14 @@ class DumpRepository:
         return tags, studios
 
     async def _copy(self, table: str, columns: Sequence[str], records: Iterable[tuple[Any, ...]]) -> None:
+        driver = await self._driver()
+        await driver.copy_records_to_table(table, records=records, columns=columns, timeout=_PATIENCE)
+
+    async def _driver(self) -> Driver:
+        """The connection beneath the session, which lets a statement take its time."""
         raw = await (await self._session.connection()).get_raw_connection()
         driver: Driver = raw.driver_connection  # type: ignore[assignment]
-        await driver.copy_records_to_table(table, records=records, columns=columns, timeout=_PATIENCE)
+        return driver
 
 
 def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
@@ -139,10 +145,11 @@ def _json(value: dict[str, Any] | None) -> str | None:
 
 _COLUMNS = ("mal_id", "anilist_id", *STATED)
 
-_BEGIN = text(f"""
-    select set_config('statement_timeout', '{_PATIENCE:.0f}s', true)
-    from catalogue_version for no key update
+_PATIENT = text(f"""
+    select set_config('statement_timeout', '{_PATIENCE:.0f}s', true),
+           set_config('lock_timeout', '{_PATIENCE:.0f}s', true)
 """)
+_LOCK = "select from catalogue_version for no key update"
 
 _STORED = text("""
     select id, mal_id, anilist_id, dumped_on, synced_at is not null
@@ -169,40 +176,40 @@ _ABSORB = text(f"""
 _DELETE = text("delete from anime where id = :old")
 _RELEASE = text("update anime set anilist_id = null, updated_at = now() where id = any(cast(:ids as int[]))")
 
-_INCOMING = text(
+_INCOMING = (
     "create temporary table if not exists incoming_titles"
     " (target int, overwrite boolean, mal_id int, anilist_id int, "
     + ", ".join(f"{name} {kind}" for name, kind in STATED.items())
-    + ") on commit delete rows"
+    + ") on commit delete rows; truncate incoming_titles"
 )
 _MERGED = f"""
     select theirs.target, theirs.overwrite, theirs.mal_id, theirs.anilist_id,
            {", ".join(f"{merged(name, 'theirs', 'ours', 'theirs.overwrite')} as {name}" for name in STATED)}
     from incoming_titles as theirs join anime as ours on ours.id = theirs.target
 """
-_CHANGED = text(f"""
+_CHANGED = f"""
     select anime.id from anime join ({_MERGED}) as m on m.target = anime.id
     where ({", ".join(f"anime.{name}" for name in _COLUMNS)})
           is distinct from ({", ".join(f"m.{name}" for name in _COLUMNS)})
-""")
-_MERGE = text(f"""
+"""
+_MERGE = f"""
     update anime
     set {", ".join(f"{name} = m.{name}" for name in _COLUMNS)},
-        dumped_on = case when m.overwrite then greatest(anime.dumped_on, cast(:dated as date))
+        dumped_on = case when m.overwrite then greatest(anime.dumped_on, $2::date)
                          else anime.dumped_on end,
         updated_at = now()
     from ({_MERGED}) as m
-    where anime.id = m.target and anime.id = any(cast(:changed as int[]))
-""")
+    where anime.id = m.target and anime.id = any($1::int[])
+"""
 _OLDER = text("""
     select id from anime
     where id = any(cast(:ids as int[])) and coalesce(dumped_on, '-infinity') < :dated
 """)
 _DATE = text("update anime set dumped_on = :dated where id = any(cast(:ids as int[]))")
 
-_SETTLE = [
-    text("set local default_statistics_target = 30"),  # a fair sample; autovacuum takes a larger one later
-    text("select gin_clean_pending_list('ix_anime_search_text')"),
-    text("select gin_clean_pending_list('ix_anime_tag_ids')"),
-    text("analyze anime"),
-]
+# A fair sample of the table; autovacuum takes a larger one later.
+_SETTLE = """
+    select gin_clean_pending_list('ix_anime_search_text'), gin_clean_pending_list('ix_anime_tag_ids');
+    set local default_statistics_target = 30;
+    analyze anime
+"""

@@ -8,6 +8,8 @@ from sqlalchemy import Row, text
 from app.schemas.domain.anime import UpstreamStudio, UpstreamTag
 from app.utils.database import Transaction
 
+_NAME_MAX = 200  # characters; names are indexed, and an index has a limit
+
 
 class LabelRepository:
     """The caller holds the lock of :class:`CatalogueRepository`, so nobody else adds labels meanwhile."""
@@ -16,11 +18,11 @@ class LabelRepository:
         self._session = tx.session
 
     async def ids_of_tags(self, tags: Collection[UpstreamTag]) -> dict[UpstreamTag, int]:
-        wanted = [_Wanted(tag.kind, tag.name, tag.mal_id) for tag in tags]
+        wanted = [_Wanted(tag.kind, tag.name[:_NAME_MAX], tag.mal_id) for tag in tags]
         return dict(zip(tags, await self._ids(_GENRES, wanted), strict=True))
 
     async def ids_of_studios(self, studios: Collection[UpstreamStudio]) -> dict[UpstreamStudio, int]:
-        wanted = [_Wanted("studio", studio.name, studio.mal_id) for studio in studios]
+        wanted = [_Wanted("studio", studio.name[:_NAME_MAX], studio.mal_id) for studio in studios]
         return dict(zip(studios, await self._ids(_STUDIOS, wanted), strict=True))
 
     async def _ids(self, table: "_Table", wanted: Sequence["_Wanted"]) -> list[int]:

@@ -15,16 +15,18 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """A title while a chunk is planned: its ids, what is stored of it, what rows say of it."""
+    """A title while a chunk is planned: its ids, what is stored of it, what rows say of it.
+
+    What the rows in ``lead`` say goes over what is stored, what those in ``rest`` say goes beneath.
+    """
 
     stored: StoredTitle | None
     mal_id: int | None
     anilist_id: int | None
     dated: date
     synced: bool
-    anime: UpstreamAnime | None = None
-    overwrite: bool = False
-    nameless: bool = False  # all rows so far came without MAL's id; one that has it counts more
+    lead: UpstreamAnime | None = None
+    rest: UpstreamAnime | None = None
     counted: bool = False
     line: int = 0
 
@@ -32,22 +34,18 @@ class Slot:
     def of(cls, stored: StoredTitle) -> "Slot":
         return cls(stored, stored.mal_id, stored.anilist_id, stored.dated or date.min, stored.synced)
 
-    def take(self, anime: UpstreamAnime, line: int, *, overwrite: bool) -> None:
-        """Hear one more row: the first one counts most, but for a row with MAL's id after those without."""
-        nameless = anime.mal_id is None
-        if self.anime is None:
-            self.anime, self.overwrite, self.nameless, self.line = anime, overwrite, nameless, line
-        elif self.nameless and not nameless:
-            self.anime, self.overwrite, self.nameless = _filled(anime, self.anime), overwrite, False
+    def take(self, row: DumpTitle, dated: date, *, overwrite: bool) -> None:
+        """Hear one more row of a dump of that day."""
+        self.line = self.line or row.line
+        if overwrite:
+            self.lead = _filled(row.anime, self.lead)
+            self.dated = dated
         else:
-            self.anime = _filled(self.anime, anime)
+            self.rest = row.anime if self.rest is None else _filled(self.rest, row.anime)
 
-    def planned(self) -> PlannedTitle | None:
-        """What is to be written, if any row spoke of this title."""
-        if self.anime is None:
-            return None
+    def planned(self, anime: UpstreamAnime, *, overwrite: bool) -> PlannedTitle:
         target = self.stored.id if self.stored else None
-        return PlannedTitle(self.anime, self.mal_id, self.anilist_id, target, self.overwrite)
+        return PlannedTitle(anime, self.mal_id, self.anilist_id, target, overwrite)
 
 
 @dataclass(frozen=True)
@@ -64,24 +62,33 @@ class Plan:
         return [(heir.id, old.id) for heir, old in self.absorbed]
 
     def keep_apart(self, refused: Collection[int]) -> None:
-        """Leave the titles that cannot be absorbed as they are, AniList ids included."""
+        """Leave the AniList ids of titles that cannot be absorbed where they are."""
+        apart = [pair for pair in self.absorbed if pair[1].id in refused]
         for slot in self.slots:
-            if slot.stored and any(slot.stored is heir and old.id in refused for heir, old in self.absorbed):
+            if slot.stored and any(slot.stored in pair for pair in apart):
                 slot.anilist_id = slot.stored.anilist_id
-        self.absorbed[:] = [(heir, old) for heir, old in self.absorbed if old.id not in refused]
+        self.absorbed[:] = [pair for pair in self.absorbed if pair not in apart]
 
     @property
     def released(self) -> list[int]:
         """Stored titles that give up their AniList id."""
-        changed = [
-            slot.stored for slot in self.slots if slot.stored and slot.stored.anilist_id != slot.anilist_id
-        ]
-        gone = [old for _, old in self.absorbed]
-        return [title.id for title in [*changed, *gone] if title.anilist_id is not None]
+        stored = [(slot.stored, slot.anilist_id) for slot in self.slots if slot.stored]
+        return [title.id for title, now in stored if title.anilist_id not in (None, now)]
 
     @property
-    def titles(self) -> list[PlannedTitle]:
-        return [planned for slot in self.slots if (planned := slot.planned())]
+    def added(self) -> list[PlannedTitle]:
+        fresh = [(slot, slot.lead or slot.rest) for slot in self.slots if slot.stored is None]
+        return [slot.planned(_filled(lead, slot.rest), overwrite=True) for slot, lead in fresh if lead]
+
+    @property
+    def overwriting(self) -> list[PlannedTitle]:
+        return [slot.planned(slot.lead, overwrite=True) for slot in self.slots if slot.lead and slot.stored]
+
+    @property
+    def completing(self) -> list[PlannedTitle]:
+        """To be written after those that overwrite."""
+        known = [(slot, slot.rest) for slot in self.slots if slot.stored]
+        return [slot.planned(_beneath(slot.lead, rest), overwrite=False) for slot, rest in known if rest]
 
 
 class Planner:
@@ -89,8 +96,8 @@ class Planner:
 
     Among dumps the later one wins; one of the same day, or undated like the stored one, wins too, so that a
     corrected file can be loaded again. What an upstream sync wrote is only completed. A row that repeats an
-    earlier one of its file only completes too, and so does one without MAL's id about a title that has it:
-    thus the same file finds nothing to do the second time.
+    earlier one of its file only completes too, and its ids are not looked at; so does one without MAL's id
+    about a title that has it. Thus the same file finds nothing to do the second time.
     """
 
     def __init__(self, dated: date | None) -> None:
@@ -122,18 +129,21 @@ class Planner:
             slot = Slot(None, None, None, self._dated, synced=False)
         repeated = self._is_repeated(anime)
         if repeated or slot.counted:
-            which = f"line {slot.line}" if slot.line else "an earlier line"
-            self._repeats.append(DumpFault(row.line, f"the same title as {which}", "skipped"))
+            self._note_repeat(row.line, slot.line)
         slot.counted = slot.counted or not repeated
         overwrite = not repeated and self._may_overwrite(slot, anime)
-        slot.take(anime, row.line, overwrite=overwrite)
+        slot.take(row, self._dated, overwrite=overwrite)
         if slot.mal_id is None and anime.mal_id is not None:
             slot.mal_id = anime.mal_id
             self._by_mal[anime.mal_id] = slot
-        if anime.anilist_id not in (None, slot.anilist_id):
+        if not repeated and anime.anilist_id not in (None, slot.anilist_id):
             self._claim(slot, row, holder, overwrite=overwrite)
         self._note_seen(slot, anime)
         return slot
+
+    def _note_repeat(self, line: int, first: int) -> None:
+        which = f"line {first}" if first not in (0, line) else "an earlier line"
+        self._repeats.append(DumpFault(line, f"the same title as {which}", "skipped"))
 
     def _is_repeated(self, anime: UpstreamAnime) -> bool:
         if anime.mal_id is not None:
@@ -174,17 +184,17 @@ class Planner:
         )
 
     def _absorb(self, heir: Slot, old: Slot) -> None:
-        """Two titles turn out to be one; the one with MAL's id stays, or takes the stored place."""
-        if old.anime is not None and heir.anime is not None:
-            heir.anime = _filled(heir.anime, old.anime)
+        """Two titles turn out to be one; what is stored under MAL's id stays."""
         if old.counted:
-            self._repeats.append(DumpFault(old.line, f"the same title as line {heir.line}", "skipped"))
-        if heir.stored is None:
-            heir.stored, heir.dated, heir.synced = old.stored, old.dated, old.synced
-            heir.overwrite = not old.synced and self._dated >= old.dated
-        elif old.stored is not None:
+            old.counted = False
+            self._note_repeat(old.line, heir.line)
+        old.anilist_id = None
+        if heir.stored is not None and old.stored is not None:
             self._absorbed.append((heir.stored, old.stored))
+            return
         self._gone.add(old)
+        for anime in (old.lead, old.rest):
+            heir.rest = anime if heir.rest is None else _filled(heir.rest, anime)
 
 
 _FILLABLE = [
@@ -192,8 +202,18 @@ _FILLABLE = [
 ]
 
 
-def _filled(first: UpstreamAnime, second: UpstreamAnime) -> UpstreamAnime:
+def _beneath(first: UpstreamAnime | None, second: UpstreamAnime) -> UpstreamAnime:
+    """The second without labels that nobody will see, lest they be added for nothing."""
+    if first is None:
+        return second
+    tags = () if first.tags else second.tags
+    return replace(second, tags=tags, studios=() if first.studios else second.studios)
+
+
+def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime:
     """The first, with what only the second says, and its score if only the second counted the voters."""
+    if second is None:
+        return first
     gaps = [name for name in _FILLABLE if getattr(first, name) in (None, ())]
     if first.scored_by is None and second.scored_by is not None and second.score is not None:
         gaps.append("score")

@@ -109,9 +109,9 @@ class _Chunks:
         """Write a chunk; returns the stored titles that changed."""
         plan.keep_apart(await dumps.repoint(plan.absorptions))
         await dumps.release(plan.released)
-        titles = plan.titles
-        changed = await dumps.merge([title for title in titles if title.target is not None], self._dated)
-        await dumps.insert([title for title in titles if title.target is None], self._dated)
+        changed = await dumps.merge(plan.overwriting, self._dated)
+        changed |= await dumps.merge(plan.completing, self._dated)
+        await dumps.insert(plan.added, self._dated)
         await dumps.absorb(plan.absorptions)
         return changed
 

@@ -107,6 +107,15 @@ async def test_two_ids_of_one_name_share_the_row(database: Database) -> None:
     assert await rows(database, "studios") == [("Twin", 1)]
 
 
+async def test_a_name_without_end_is_cut(database: Database) -> None:
+    noise = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(5000))
+
+    first, second = await studio_ids(database, UpstreamStudio(noise, 1), UpstreamStudio("B", 2))
+
+    assert first != second
+    assert await rows(database, "studios") == [(noise[:200], 1), ("B", 2)]
+
+
 async def test_no_labels_cost_no_statement(database: Database) -> None:
     assert await tag_ids(database) == []
     assert await studio_ids(database) == []

@@ -24,7 +24,7 @@ IDS: list[tuple[str, list[Any], list[tuple[int | None, int | None]]]] = [
     ("an AniList title gains MAL's id", [[own(None, 11)], [own(1, 11)]], [(1, 11)]),
     ("two titles are found to be one", [[own(1), own(None, 11)], [own(1, 11)]],
      [(1, 11)]),
-    ("all in one file", [[own(1), own(None, 11), own(1, 11)]], [(1, 11)]),
+    ("a repetition tells no ids", [[own(1), own(None, 11), own(1, 11)]], [(1, None), (None, 11)]),
     ("the link comes first", [[own(1, 11), own(None, 11), own(1)]], [(1, 11)]),
     ("two titles of MAL claim one id", [[own(1, 11), own(2, 11)]], [(1, 11), (2, None)]),
     ("a later file moves an id", [[own(1, 11)], [own(2, 11)]], [(1, None), (2, 11)]),
