@@ -118,9 +118,12 @@ async def test_totals_follow_every_kind_of_write(anime: AnimeService, writer: Dr
 
 async def test_totals_are_of_the_same_moment_as_the_page(anime: AnimeService, writer: Driver) -> None:
     done = asyncio.Event()
+    pages_read = asyncio.Semaphore()
 
     async def write() -> None:
         for number in range(60):
+            if number % 5 == 0:
+                await pages_read.acquire()
             await writer.execute(
                 "insert into anime (title, members) values ($1, $2)", f"More {number}", number
             )
@@ -132,6 +135,7 @@ async def test_totals_are_of_the_same_moment_as_the_page(anime: AnimeService, wr
         page = await anime.list(CatalogueFilter(search="more"), "title", Slice(limit=100, keys=("id",)))
         assert len(json.loads(page.body)) == page.total
         seen.add(page.total)
+        pages_read.release()
     await writing
     assert (await anime.list(CatalogueFilter(search="more"), "title", PAGE)).total == 60
     assert len(seen) > 3
