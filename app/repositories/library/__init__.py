@@ -2,6 +2,7 @@
 
 from app.repositories.library.changes import ChangeRepository, NewChange
 from app.repositories.library.entries import EntryRepository, NewEntry
+from app.repositories.library.matches import MatchRepository
 from app.repositories.library.pages import LIST_SORTS, EntryPage, EntryPages, ItemFilter, ListFilter
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "EntryRepository",
     "ItemFilter",
     "ListFilter",
+    "MatchRepository",
     "NewChange",
     "NewEntry",
 ]

@@ -49,22 +49,6 @@ class ChangeRepository:
             },
         )
 
-    async def list_of_entries(
-        self, user_id: int, entry_ids: Sequence[int], *, limit: int, offset: int = 0
-    ) -> list[EntryChange]:
-        """The changes of the entries, newest first."""
-        rows = await self._session.execute(
-            text(
-                f"""
-                select {_CHANGE} from entry_changes
-                where user_id = :user_id and entry_id = any(cast(:entry_ids as bigint[]))
-                order by id desc limit :limit offset :offset
-                """
-            ),
-            {"user_id": user_id, "entry_ids": list(entry_ids), "limit": limit, "offset": offset},
-        )
-        return [_change_of(row) for row in rows]
-
     async def list_of_anime(
         self, user_id: int, anime_id: int, *, limit: int, offset: int = 0
     ) -> list[EntryChange]:
@@ -91,6 +75,23 @@ class ChangeRepository:
                 """
             ),
             {"user_id": user_id, "job_id": job_id},
+        )
+        return [_change_of(row) for row in rows]
+
+    async def list_of_origin(
+        self, user_id: int, entry_ids: Sequence[int], *, origin: str
+    ) -> list[EntryChange]:
+        """What came from one place to the entries, oldest first."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {_CHANGE} from entry_changes
+                where user_id = :user_id and entry_id = any(cast(:entry_ids as bigint[]))
+                  and origin = :origin
+                order by id
+                """
+            ),
+            {"user_id": user_id, "entry_ids": list(entry_ids), "origin": origin},
         )
         return [_change_of(row) for row in rows]
 

@@ -13,10 +13,10 @@ from app.utils.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
 _COLUMNS = ", ".join(STATE_COLUMNS)
-_ENTRY = ", ".join(
+ENTRY = ", ".join(
     f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
 )
-_SUBJECT = """
+SUBJECT = """
     e.media_type, e.anime_id, coalesce(e.mal_id, a.mal_id) as mal_id,
     coalesce(e.anilist_id, a.anilist_id) as anilist_id, coalesce(e.title, a.title) as shown_title,
     coalesce(e.cover_url, a.image_url) as image_url, a.score as anime_score, a.type as anime_type, a.episodes,
@@ -41,7 +41,7 @@ class EntryRepository:
         rows = await self._session.execute(
             text(
                 f"""
-                select {_ENTRY}, {_SUBJECT}
+                select {ENTRY}, {SUBJECT}
                 from entries e left join anime a on a.id = e.anime_id
                 where e.user_id = :user_id
                   and (e.anime_id = any(cast(:anime_ids as int[]))
@@ -59,7 +59,7 @@ class EntryRepository:
         rows = await self._session.execute(
             text(
                 f"""
-                select {_ENTRY}, {_SUBJECT}
+                select {ENTRY}, {SUBJECT}
                 from entries e left join anime a on a.id = e.anime_id
                 where e.user_id = :user_id
                   and (e.anime_id = any(cast(:anime_ids as int[]))
@@ -80,36 +80,6 @@ class EntryRepository:
         )
         return [entry_of(row) for row in rows]
 
-    async def link_matches(self) -> int:
-        """Link entries of unknown titles to the catalogue's, where both name the same id.
-
-        Such an entry then shows the catalogue's title, cover and total; answers how many there were.
-        """
-        result = await self._session.execute(
-            text(
-                """
-                with matches as (
-                    select distinct on (e.user_id, a.id) e.id, a.id as anime_id, a.episodes
-                    from entries e join anime a
-                      on a.mal_id = e.mal_id or e.mal_id is null and a.anilist_id = e.anilist_id
-                    where e.anime_id is null and e.media_type = 'anime'
-                      and not exists (
-                          select from entries o where o.user_id = e.user_id and o.anime_id = a.id)
-                    order by e.user_id, a.id, e.id
-                ), linked as (
-                    update entries e
-                    set anime_id = m.anime_id, mal_id = null, anilist_id = null, title = null,
-                        cover_url = null, max_progress = case when m.episodes is null then e.max_progress end,
-                        version = e.version + 1, updated_at = clock_timestamp()
-                    from matches m where m.id = e.id
-                    returning e.id
-                )
-                select count(*) from linked
-                """
-            )
-        )
-        return int(result.scalar_one())
-
     async def find(
         self, user_id: int, *, anime_id: int | None = None, entry_id: int | None = None
     ) -> Entry | None:
@@ -117,7 +87,7 @@ class EntryRepository:
             await self._session.execute(
                 text(
                     f"""
-                    select {_ENTRY}, {_SUBJECT}
+                    select {ENTRY}, {SUBJECT}
                     from entries e left join anime a on a.id = e.anime_id
                     where e.user_id = :user_id and (e.anime_id = :anime_id or e.id = :entry_id)
                     """
@@ -299,7 +269,7 @@ class EntryRepository:
 
 
 def entry_of(row: Row[Any]) -> Entry:
-    """An entry from a row of ``_ENTRY`` and ``_SUBJECT``."""
+    """An entry from a row of ``ENTRY`` and ``SUBJECT``."""
     return Entry(
         id=row.id,
         user_id=row.user_id,

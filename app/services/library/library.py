@@ -14,9 +14,12 @@ from app.repositories.library import (
 )
 from app.schemas.domain.library import Entry, EntryChange, EntryCount
 from app.services.library.desk import NotOnList, Operation, Outcome, Target, Versions, apply
+from app.services.library.matching import match_some
 from app.services.library.undo import last_change, take_back
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database
+
+_MATCHED_AT_ONCE = 2000  # entries a transaction
 
 
 class LibraryService:
@@ -93,8 +96,13 @@ class LibraryService:
 
     async def match(self) -> int:
         """Link entries of unknown titles to those that the catalogue knows by now; answers how many."""
-        async with self._db.transaction() as tx:
-            return await EntryRepository(tx).link_matches()
+        linked = 0
+        while True:
+            async with self._db.transaction() as tx:
+                found = await match_some(tx, limit=_MATCHED_AT_ONCE)
+            linked += found
+            if found < _MATCHED_AT_ONCE:
+                return linked
 
     async def _one(self, user_id: int, operation: Operation, origin: str) -> Outcome:
         async with self._db.transaction() as tx:

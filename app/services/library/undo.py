@@ -6,6 +6,7 @@ from itertools import count
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
 from app.schemas.domain.library import Entry, EntryChange
 from app.services.library.desk import NotOnList
+from app.services.library.matching import MATCH, caught_up
 from app.utils.database import Transaction
 
 UNDO = "undo"
@@ -13,7 +14,10 @@ _PAGE = 50
 
 
 async def last_change(tx: Transaction, user_id: int, anime_id: int) -> EntryChange:
-    """The newest change that no later undo has taken back; raises ``NotOnList`` where there is none."""
+    """The newest change that no later undo has taken back; raises ``NotOnList`` where there is none.
+
+    That the catalogue came to know the title is no change of the person's.
+    """
     changes = ChangeRepository(tx)
     undone = 0
     for page in count():
@@ -21,10 +25,12 @@ async def last_change(tx: Transaction, user_id: int, anime_id: int) -> EntryChan
         for change in found:
             if change.origin == UNDO:
                 undone += 1
+            elif change.origin == MATCH:
+                continue
             elif undone:
                 undone -= 1
             else:
-                return change
+                return (await caught_up(tx, user_id, [change]))[0]
         if len(found) < _PAGE:
             break
     raise NotOnList("There is nothing to take back.")
@@ -52,6 +58,7 @@ async def take_back_many(tx: Transaction, user_id: int, changes: Sequence[EntryC
     Answers how many were taken back; an entry that was edited since keeps its edit.
     """
     entries = EntryRepository(tx)
+    changes = await caught_up(tx, user_id, changes)
     held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in changes])
     states = {entry.id: entry.state for entry in held}
     mine = [change for change in changes if states.get(change.entry_id) == change.after]

@@ -1,0 +1,73 @@
+"""Entries of titles that the catalogue did not know when they were made, and knows by now."""
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+from sqlalchemy import text
+
+from app.repositories.library.entries import ENTRY, SUBJECT, entry_of
+from app.schemas.domain.library import Entry
+from app.utils.database import Transaction
+
+
+class MatchRepository:
+    def __init__(self, tx: Transaction) -> None:
+        self._session = tx.session
+
+    async def find_some(self, *, limit: int) -> dict[int, int]:
+        """The ids of unmatched entries, each with that of its title, which nothing else of the person has."""
+        rows = await self._session.execute(
+            text(
+                """
+                select distinct on (user_id, anime_id) id, anime_id
+                from (
+                    select e.id, e.user_id, coalesce(
+                        (select a.id from anime a where a.mal_id = e.mal_id),
+                        (select a.id from anime a where a.anilist_id = e.anilist_id)) as anime_id
+                    from entries e where e.anime_id is null and e.media_type = 'anime'
+                ) unmatched
+                where anime_id is not null and not exists (
+                    select from entries o
+                    where o.user_id = unmatched.user_id and o.anime_id = unmatched.anime_id)
+                order by user_id, anime_id, id
+                limit :limit
+                """
+            ),
+            {"limit": limit},
+        )
+        return {row.id: row.anime_id for row in rows}
+
+    async def list_for_update(self, entry_ids: Sequence[int]) -> list[Entry]:
+        """Those of the entries that are still unmatched, of whomever they are, locked."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {ENTRY}, {SUBJECT} from entries e left join anime a on a.id = e.anime_id
+                where e.id = any(cast(:ids as bigint[])) and e.anime_id is null
+                order by e.id for update of e
+                """
+            ),
+            {"ids": list(entry_ids)},
+        )
+        return [entry_of(row) for row in rows]
+
+    async def link(self, matches: Mapping[int, int]) -> None:
+        """Make the entries those of their titles, and their history with them."""
+        rows = [{"id": entry_id, "anime_id": anime_id} for entry_id, anime_id in matches.items()]
+        await self._session.execute(
+            text(
+                """
+                with linked as (
+                    update entries e set anime_id = r.anime_id, mal_id = null, anilist_id = null
+                    from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, anime_id int)
+                    where e.id = r.id returning e.id, e.user_id, e.anime_id
+                ), revived as (
+                    delete from entry_tombstones t using linked l
+                    where t.user_id = l.user_id and t.anime_id = l.anime_id
+                )
+                update entry_changes c set anime_id = l.anime_id
+                from linked l where c.user_id = l.user_id and c.entry_id = l.id
+                """
+            ),
+            {"rows": orjson.dumps(rows).decode()},
+        )

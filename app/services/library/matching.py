@@ -1,0 +1,63 @@
+"""Linking entries of unknown titles to the catalogue's, and reading their history past that moment."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from app.repositories.library import ChangeRepository, EntryRepository, MatchRepository, NewChange
+from app.schemas.domain.library import Entry, EntryChange, EntryState, Subject
+from app.utils.database import Transaction
+
+MATCH = "match"
+
+
+async def match_some(tx: Transaction, *, limit: int) -> int:
+    """Link so many entries to titles with their ids; answers how many there were."""
+    matches = MatchRepository(tx)
+    found = await matches.find_some(limit=limit)
+    if not found:
+        return 0
+    held = await matches.list_for_update(list(found))
+    entries = EntryRepository(tx)
+    subjects = {subject.anime_id: subject for subject in await entries.subjects(anime_ids=found.values())}
+    await matches.link({entry.id: found[entry.id] for entry in held})
+    told = {entry.id: _matched(entry, subjects[found[entry.id]]) for entry in held}
+    await entries.update_many({id_: change.after for id_, change in told.items() if change.after})
+    for user_id, owned in groupby(sorted(held, key=_owner), key=_owner):
+        news = [told[entry.id] for entry in owned]
+        await ChangeRepository(tx).record_many(user_id, news, origin=MATCH)
+    return len(held)
+
+
+def _owner(entry: Entry) -> int:
+    return entry.user_id
+
+
+def _matched(entry: Entry, subject: Subject) -> NewChange:
+    return NewChange(entry.id, subject, entry.state, _linked(entry.state, keep_total=subject.total is None))
+
+
+def _linked(state: EntryState, *, keep_total: bool) -> EntryState:
+    """From now on the entry shows what the catalogue says of the title."""
+    total = state.max_progress if keep_total else None
+    return replace(state, title=None, cover_url=None, max_progress=total)
+
+
+async def caught_up(tx: Transaction, user_id: int, changes: Sequence[EntryChange]) -> list[EntryChange]:
+    """The changes as they would have been, had each title been known at the time."""
+    entry_ids = sorted({change.entry_id for change in changes})
+    matched = await ChangeRepository(tx).list_of_origin(user_id, entry_ids, origin=MATCH)
+    matches = {change.entry_id: change for change in matched}
+    return [_past(change, matches.get(change.entry_id)) for change in changes]
+
+
+def _past(change: EntryChange, match: EntryChange | None) -> EntryChange:
+    if match is None or match.id < change.id or match.after is None:
+        return change
+    keep_total = match.after.max_progress is not None
+    return replace(
+        change,
+        subject=match.subject,
+        before=change.before and _linked(change.before, keep_total=keep_total),
+        after=change.after and _linked(change.after, keep_total=keep_total),
+    )
