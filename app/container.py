@@ -41,6 +41,7 @@ from app.services.mal import MalService
 from app.services.metrics import MetricsService
 from app.services.passwords import PasswordService
 from app.services.proofs import PasswordProof
+from app.services.recommendations import RecommendationService
 from app.services.refreshes import Refreshes
 from app.services.sessions import SessionService
 from app.services.stats import StatsService
@@ -87,6 +88,7 @@ class Container:
     metrics: MetricsService
     passwords: PasswordService
     quotas: Quotas
+    recommendations: RecommendationService
     sessions: SessionService
     stats: StatsService
     sync: SyncService
@@ -190,6 +192,7 @@ def _lists(db: Database, jobs: JobService, anilist: AniListClient) -> dict[str, 
         "imports": ImportService(db, jobs),
         "item_refreshes": ItemRefreshService(library, anilist),
         "library": library,
+        "recommendations": RecommendationService(db),
         "stats": StatsService(db),
         "watching": WatchService(db),
     }

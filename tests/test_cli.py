@@ -49,7 +49,18 @@ def given(settings: Settings) -> dict[str, str]:
 async def test_help_names_every_command(tmp_path: Path) -> None:
     code, output, _ = await anisync("--help", cwd=tmp_path)
     assert code == 0
-    for name in ("up", "api", "worker", "scheduler", "migrate", "doctor", "jobs", "catalog", "users"):
+    for name in (
+        "up",
+        "api",
+        "worker",
+        "scheduler",
+        "migrate",
+        "doctor",
+        "jobs",
+        "catalog",
+        "users",
+        "recommend",
+    ):
         assert f" {name} " in output
 
 
@@ -197,6 +208,23 @@ async def test_jobs_are_listed_and_retried(
         await connection.exec_driver_sql("update jobs set status = 'failed', finished_at = now()")
     code, output, _ = await anisync("jobs", "retry", str(forgotten.id), cwd=tmp_path, **given)
     assert (code, output) == (0, f"{forgotten.id} jobs.forget is queued\n")
+
+
+async def test_recommendations_are_printed_with_their_reasons(
+    tmp_path: Path, given: dict[str, str], container: Container
+) -> None:
+    await container.accounts.create(username="Mio", email=None, password="a long enough one", role="user")
+    async with container.db.transaction() as tx:
+        connection = await tx.session.connection()
+        await connection.exec_driver_sql(
+            "insert into anime (title, type, year, score) values ('A', 'TV', 1998, 7), ('B', null, null, 8)"
+        )
+    code, output, _ = await anisync("recommend", "mio", cwd=tmp_path, **given)
+    assert (code, output.splitlines()) == (
+        0, ["B: Among the best rated of all", "A (TV, 1998): Among the best rated of all"]
+    )  # fmt: skip
+    code, _, errors = await anisync("recommend", "nobody", cwd=tmp_path, **given)
+    assert (code, errors) == (1, "anisync: There is no account nobody.\n")
 
 
 async def test_an_account_is_created_once(

@@ -77,6 +77,7 @@ ACCESS: dict[str, Access] = {
     "POST /users/me/import/{job_id}/cancel": "write:content",
     "POST /users/me/import/{job_id}/undo": "write:content",
     "GET /users/me/stats": "read:content",
+    "GET /users/me/recommendations": "read:content",
     "GET /favorites": "read:content",
     "POST /favorites": "write:content",
     "DELETE /favorites/{anime_id}": "write:content",

@@ -50,6 +50,11 @@ class AccountRepository:
         named = select(*_ACCOUNT).where(func.lower(_u.email) == func.lower(email), _u.is_active)
         return _account((await self._on.execute(named)).one_or_none())
 
+    async def find_by_username(self, username: str) -> Account | None:
+        """By the name in any case."""
+        named = select(*_ACCOUNT).where(func.lower(_u.username) == func.lower(username))
+        return _account((await self._on.execute(named)).one_or_none())
+
     async def find(self, user_id: int) -> Account | None:
         return _account((await self._on.execute(select(*_ACCOUNT).where(_u.id == user_id))).one_or_none())
 

@@ -18,7 +18,7 @@ ORDERS: dict[AnimeSort, str] = {
     "updated": "a.updated_at, a.id",
     "-updated": "a.updated_at desc, a.id desc",
 }
-_SAFE = "a.is_adult is not true and (a.rating is null or a.rating !~* '^rx')"
+SAFE = "a.is_adult is not true and (a.rating is null or a.rating !~* '^rx')"
 
 
 class Arguments(list[Any]):
@@ -45,7 +45,7 @@ def conditions(wanted: CatalogueFilter, book: GenreBook, arguments: Arguments) -
         if value is not None:
             yield f"{condition} {arguments.place(value, kind)}"
     if wanted.sfw:
-        yield _SAFE
+        yield SAFE
     yield from _genre_conditions(wanted, book, arguments)
 
 

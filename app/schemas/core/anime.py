@@ -13,7 +13,7 @@ from app.schemas.fields import Count, Id, Line, PartialDate, Tag, Text, Url
 AnimeType = Literal["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV"]
 
 _TAG: dict[str, Any] = {"id": 3, "name": "Action", "mal_id": 1}
-_EXAMPLE: dict[str, Any] = {
+EXAMPLE: dict[str, Any] = {
     "id": 42,
     "mal_id": 1,
     "anilist_id": 1,
@@ -75,7 +75,7 @@ class BroadcastOut(BaseModel):
 class AnimeOut(BaseModel):
     """What is not known is null, or an empty list; dates are as precise as they are known."""
 
-    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     id: int
     mal_id: int | None

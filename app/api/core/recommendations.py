@@ -1,0 +1,19 @@
+"""What to watch next."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.deps import CurrentUser, Services
+from app.schemas.core.recommendations import RecommendationOut, RecommendationQuery
+
+router = APIRouter(prefix="/users/me/recommendations", tags=["list"])
+
+
+@router.get("", response_model=list[RecommendationOut])
+async def list_recommendations(
+    query: Annotated[RecommendationQuery, Query()], user: CurrentUser, services: Services
+) -> Response:
+    """Titles that are not on the list, each with a reason: what is liked first, else the best rated."""
+    found = await services.recommendations.list(user.user_id, limit=query.limit)
+    return Response(found, media_type="application/json")

@@ -1,0 +1,183 @@
+"""Recommendations over HTTP, on the best known titles of the real catalogue."""
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from dirty_equals import IsPartialDict
+from sqlalchemy import text
+
+from app.container import Container
+from app.schemas.core.recommendations import RecommendationOut
+from app.utils.embedded import ServerUrls
+from tests.factories.catalogue import Title, read_titles
+from tests.fixtures.accounts import SignedIn, make_account
+from tests.fixtures.catalogue import Stock, client_on, stocked
+from tests.fixtures.servers import Clones
+
+LIST, RECOMMENDATIONS = "/users/me/list", "/users/me/recommendations"
+BEBOP, HENTAI = 1, "Rx - Hentai"
+
+
+def known(title: Title) -> bool:
+    """Enough for tastes to differ in, and some that not everybody wants to see."""
+    return bool((title.columns.get("popularity") or 10**6) <= 2000 or title.columns.get("rating") == HENTAI)
+
+
+@pytest.fixture(scope="module")
+async def stock(clones: Clones, shared: Path) -> AsyncIterator[Stock]:
+    titles = [title for title in read_titles(shared) if known(title)]
+    async with stocked(clones, titles) as stock:
+        yield stock
+
+
+@pytest.fixture(scope="module")
+async def served(stock: Stock, servers: ServerUrls) -> AsyncIterator[tuple[httpx.AsyncClient, Container]]:
+    async with client_on(stock.url, servers.redis_url) as served:
+        yield served
+
+
+class Person:
+    def __init__(self, client: httpx.AsyncClient, who: SignedIn, stock: Stock) -> None:
+        self.client = client
+        self.who = who
+        self.id_of = {title.columns["mal_id"]: id_ for id_, title in stock.titles.items()}
+        self.titles = stock.titles
+
+    async def lists(self, mal_ids: Iterable[int], **fields: Any) -> None:
+        for mal_id in mal_ids:
+            body = {"anime_id": self.id_of[mal_id], "status": "completed", **fields}
+            answer = await self.client.post(LIST, json=body, headers=self.who.headers)
+            assert answer.status_code == 201, answer.text
+
+    async def recommended(self, limit: int = 10) -> list[dict[str, Any]]:
+        answer = await self.client.get(RECOMMENDATIONS, params={"limit": limit}, headers=self.who.headers)
+        assert answer.status_code == 200, answer.text
+        return [RecommendationOut.model_validate(title).model_dump() for title in answer.json()]
+
+    def with_label(self, name: str, count: int) -> list[int]:
+        """The best known titles with a label."""
+        found = [
+            title.columns
+            for title in self.titles.values()
+            if name in {label for _, label in title.tags} and title.columns.get("rating") != HENTAI
+        ]
+        return [columns["mal_id"] for columns in sorted(found, key=lambda one: one["popularity"])[:count]]
+
+
+@pytest.fixture
+async def person(served: tuple[httpx.AsyncClient, Container], stock: Stock) -> Person:
+    client, container = served
+    return Person(client, await make_account(container), stock)
+
+
+def labels(title: dict[str, Any]) -> set[str]:
+    return {tag["name"] for kind in ("genres", "themes", "demographics") for tag in title[kind]}
+
+
+async def test_an_empty_list_is_answered_with_the_best_rated(person: Person) -> None:
+    found = await person.recommended()
+    assert len(found) == 10
+    rated = [
+        title.columns["score"]
+        for title in person.titles.values()
+        if title.columns.get("score") and title.columns.get("rating") != HENTAI
+    ]
+    assert [title["score"] for title in found] == sorted(rated, reverse=True)[:10]
+    assert {title["reason"] for title in found} == {"Among the best rated of all"}
+
+
+async def test_the_object_is_that_of_the_catalogue_with_a_reason(person: Person) -> None:
+    [first] = (await person.client.get(f"{RECOMMENDATIONS}?limit=1", headers=person.who.headers)).json()
+    in_catalogue = (await person.client.get(f"/anime/{first['id']}")).json()
+    assert first == {**in_catalogue, "reason": first["reason"]}
+
+
+async def test_taste_decides(person: Person, served: tuple[httpx.AsyncClient, Container]) -> None:
+    await person.lists(person.with_label("Sports", 12), score=9)
+    sporty = await person.recommended(20)
+    other = Person(person.client, await make_account(served[1]), Stock("", person.titles))
+    await other.lists(other.with_label("Horror", 12), score=9)
+    scary = await other.recommended(20)
+    counted = [sum(label in labels(title) for title in found) for found in (sporty, scary) for label in
+               ("Sports", "Horror")]  # fmt: skip
+    assert counted[0] > 6
+    assert counted[1] < 3
+    assert counted[2] < 3
+    assert counted[3] > 6
+    assert any("Sports" in title["reason"] or "Because you rated" in title["reason"] for title in sporty)
+
+
+async def test_what_is_disliked_comes_last(person: Person) -> None:
+    await person.lists(person.with_label("Horror", 8), score=2, status="dropped")
+    await person.lists(person.with_label("Sports", 8), score=9)
+    assert sum("Horror" in labels(title) for title in await person.recommended(50)) <= 2
+
+
+async def test_nothing_on_the_list_is_recommended_whatever_its_status(person: Person) -> None:
+    best = [title["mal_id"] for title in await person.recommended(5)]
+    for status, mal_id in zip(
+        ("dropped", "plan_to_watch", "on_hold", "watching", "completed"), best, strict=True
+    ):
+        await person.lists([mal_id], status=status)
+    found = await person.recommended(50)
+    assert len({title["id"] for title in found}) == 50
+    assert not {title["mal_id"] for title in found} & set(best)
+
+
+async def test_an_entry_that_is_not_matched_yet_counts_too(
+    person: Person, served: tuple[httpx.AsyncClient, Container]
+) -> None:
+    first = (await person.recommended(1))[0]
+    async with served[1].db.transaction() as tx:
+        await tx.session.execute(
+            text(
+                "insert into entries (user_id, media_type, mal_id, title, status) "
+                "values (:user_id, 'anime', :mal_id, 'Not linked', 'completed')"
+            ),
+            {"user_id": person.who.id, "mal_id": first["mal_id"]},
+        )
+    assert first["id"] not in {title["id"] for title in await person.recommended(50)}
+
+
+async def test_reasons_name_what_they_come_from(person: Person) -> None:
+    await person.lists([BEBOP], score=9.5)
+    found = await person.recommended(50)
+    akin = [title for title in found if title["reason"] == "Because you rated Cowboy Bebop 9.5"]
+    assert len(akin) > 25
+    bebop = {name for _, name in person.titles[person.id_of[BEBOP]].tags}
+    assert all(labels(title) & bebop for title in akin)
+    others = {title["reason"].partition(",")[2] for title in found if title not in akin}
+    assert others <= {" which you like"}
+
+
+async def test_only_who_has_adult_titles_is_shown_more(
+    person: Person, served: tuple[httpx.AsyncClient, Container]
+) -> None:
+    async with served[1].db.transaction() as tx:
+        await tx.session.execute(
+            text("update anime set members = 5000000 where rating = :rating"), {"rating": HENTAI}
+        )
+    await person.lists(person.with_label("Ecchi", 5), score=10)
+    assert HENTAI not in {title["rating"] for title in await person.recommended(50)}
+    adult = [id_ for id_, title in person.titles.items() if title.columns.get("rating") == HENTAI]
+    await person.lists([person.titles[id_].columns["mal_id"] for id_ in adult[:8]], score=10)
+    assert HENTAI in {title["rating"] for title in await person.recommended(50)}
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=51", "limit=ten", "limit=", "page=2", "limti=5"])
+async def test_bad_questions_are_refused(person: Person, query: str) -> None:
+    answer = await person.client.get(f"{RECOMMENDATIONS}?{query}", headers=person.who.headers)
+    assert answer.status_code == 422
+    assert answer.json() == IsPartialDict(code="VALIDATION_ERROR")
+
+
+async def test_it_is_for_those_who_signed_in_and_may_read(person: Person) -> None:
+    assert (await person.client.get(RECOMMENDATIONS)).status_code == 401
+    scopes = {"name": "writes", "scopes": ["write:content"], "expires_in_days": 1}
+    made = await person.client.post("/auth/tokens", json=scopes, headers=person.who.headers)
+    headers = {"Authorization": f"Bearer {made.json()['token']}"}
+    assert (await person.client.get(RECOMMENDATIONS, headers=headers)).status_code == 403
+    assert (await person.client.get(f"/api{RECOMMENDATIONS}", headers=person.who.headers)).status_code == 200
