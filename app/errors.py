@@ -35,8 +35,10 @@ class Invalid(AppError):
 
     @classmethod
     def fields(cls, fields: Mapping[str, Sequence[str]], message: str | None = None) -> "Invalid":
-        """The failure of named fields, as ``details.fields``."""
-        return cls(message, details={"fields": {name: list(texts) for name, texts in fields.items()}})
+        """The failure of named fields, as ``details.fields``; the message tells the first of them."""
+        told = {name: list(texts) for name, texts in fields.items()}
+        first, [text, *_] = next(iter(told.items()))
+        return cls(message or f"{first}: {text}", details={"fields": told})
 
 
 class BadRequest(AppError):

@@ -27,12 +27,18 @@ from app.errors import (
     Unauthenticated,
     UnsupportedMedia,
 )
-from app.utils.database import DatabaseUnavailable
+from app.utils.database import DatabaseUnavailable, ReferenceGone
 
 Body = dict[str, Any]
 
 # What `respond` is registered for; anything else is a bug and ends in the envelope.
-RENDERED: tuple[type[Exception], ...] = (AppError, DatabaseUnavailable, RequestValidationError, HTTPException)
+RENDERED: tuple[type[Exception], ...] = (
+    AppError,
+    DatabaseUnavailable,
+    ReferenceGone,
+    RequestValidationError,
+    HTTPException,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,8 @@ def _as_app_error(error: Exception, request: Request) -> AppError | HTTPExceptio
         return _invalid(error, request)
     if isinstance(error, DatabaseUnavailable):
         return ServiceUnavailable(retry_after=1)
+    if isinstance(error, ReferenceGone):
+        return NotFound("What this refers to was deleted meanwhile.")
     return AppError()
 
 
@@ -202,8 +210,7 @@ def invalid(faults: Sequence[Any]) -> Invalid:
     fields: dict[str, list[str]] = {}
     for fault in faults[:_FIELDS_TOLD]:
         fields.setdefault(_field(fault), []).append(_printable(_sentence(fault)))
-    first, texts = next(iter(fields.items()))
-    return Invalid.fields(fields, f"{first}: {texts[0]}")
+    return Invalid.fields(fields)
 
 
 def _field(fault: Mapping[str, Any]) -> str:

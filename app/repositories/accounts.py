@@ -102,6 +102,11 @@ class AccountRepository:
             sections[section] = [dict(row._mapping) for row in rows]
         return sections
 
+    async def lock_with_password(self, user_id: int, password_hash: str) -> bool:
+        """Whether the account may sign in and this is its password; both stay so in this transaction."""
+        same = select(_u.id).where(_u.id == user_id, _u.password_hash == password_hash, _u.is_active)
+        return (await self._on.execute(same.with_for_update(key_share=True))).one_or_none() is not None
+
     async def set_password(self, user_id: int, password_hash: str) -> None:
         await self.update(user_id, {"password_hash": password_hash})
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from passlib.context import CryptContext  # type: ignore[import-untyped]  # libpass ships no types
+from passlib.utils import MAX_PASSWORD_SIZE  # type: ignore[import-untyped]
 
 from app.errors import ServiceUnavailable
 
@@ -78,7 +79,7 @@ def _hash(password: str) -> str:
 
 def _verify(password: str, stored: str | None) -> Verdict:
     if stored is None or not _can_match(password, stored):
-        _CONTEXT.verify(_normal(password), _NOBODY)
+        _CONTEXT.verify("", _NOBODY)  # which costs the same for any text, and takes no text too long for it
         return Verdict(matches=False)
     if stored.startswith("$argon2"):
         password = _normal(password)
@@ -91,7 +92,7 @@ def _verify(password: str, stored: str | None) -> Verdict:
 
 def _can_match(password: str, stored: str) -> bool:
     if not stored.startswith("$2"):
-        return stored.startswith("$argon2")
+        return stored.startswith("$argon2") and len(_normal(password)) <= MAX_PASSWORD_SIZE
     return len(password.encode()) <= _BCRYPT_BYTES and "\x00" not in password
 
 

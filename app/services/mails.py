@@ -48,7 +48,7 @@ class MailService:
                 f"Hello {account.username},\n\nyour password is new. {_NOT_YOU}",
             )
         return "Your e-mail address was changed", (
-            f"Hello {account.username},\n\nyour account has another e-mail address now. {_NOT_YOU}"
+            f"Hello {account.username},\n\nthe e-mail address of your account is another one now. {_NOT_YOU}"
         )
 
     async def _reset(self, account: Account) -> str:

@@ -46,9 +46,10 @@ class PasswordService:
 
     async def change(self, user: Principal, current: str, new: str, visitor: Visitor) -> None:
         """Set a new password, and end every session but this one."""
-        await self._proof.check(user.user_id, current, visitor)
+        proven = await self._proof.check(user.user_id, current, visitor)
         new_hash = await self._hashed(user.user_id, new)
         async with self._db.transaction() as tx:
+            await self._proof.hold(tx, user.user_id, proven)
             await self._set(tx, user.user_id, new_hash)
             await SessionRepository(tx).delete_by_user(user.user_id, but=user.session_id)
         audit("password.changed", user_id=user.user_id, address=visitor.address)

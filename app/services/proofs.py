@@ -9,7 +9,7 @@ from app.services.audit import audit
 from app.services.hashing import Hashing
 from app.services.throttles import Throttles, subject_of
 from app.utils.clock import Clock, utc_now
-from app.utils.database import Database
+from app.utils.database import Database, Transaction
 
 KNOWN_FOR = timedelta(days=30)  # how long a network counts as the account's own
 
@@ -25,8 +25,8 @@ class PasswordProof:
         self._throttles = throttles
         self._clock = clock
 
-    async def check(self, user_id: int, password: str, visitor: Visitor) -> None:
-        """Return where it is the password of the account; raises :class:`Forbidden`."""
+    async def check(self, user_id: int, password: str, visitor: Visitor) -> str:
+        """What :meth:`hold` takes, where it is the password of the account; raises :class:`Forbidden`."""
         async with self._db.reader() as connection:
             found = await AccountRepository(connection).find_secrets_of(
                 user_id, network=visitor.network, since=self._clock() - KNOWN_FOR
@@ -40,6 +40,16 @@ class PasswordProof:
             if not verdict.matches:
                 await self._throttles.fail(attempt)
                 audit("proof.failed", user_id=user_id, address=visitor.address)
-                raise Forbidden("The password is wrong.")
+                raise _wrong()
             async with self._db.transaction() as tx:
                 await self._throttles.succeed(tx, attempt)
+        return found.password_hash
+
+    async def hold(self, tx: Transaction, user_id: int, proven: str) -> None:
+        """Keep the password what it was when it was proven; raises :class:`Forbidden` where it changed."""
+        if not await AccountRepository(tx).lock_with_password(user_id, proven):
+            raise _wrong()
+
+
+def _wrong() -> Forbidden:
+    return Forbidden("The password is wrong.")

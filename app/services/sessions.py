@@ -1,8 +1,9 @@
 """Sessions: signing in, going on with a refresh token, seeing where one is signed in, and ending it."""
 
 import math
+from contextlib import suppress
 from datetime import timedelta
-from typing import Literal, NoReturn
+from typing import Literal
 from uuid import UUID
 
 from app.errors import NotFound, Unauthenticated
@@ -19,10 +20,13 @@ from app.services.throttles import Attempt, Throttles, subject_of
 from app.utils.cleaning import is_storable
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database
+from app.utils.emails import normal_email
 from app.utils.jwt import BadToken, Claims
 from app.utils.refresh import digest
 
 GRACE = timedelta(seconds=30)  # in which a spent refresh token answers its successor again
+
+_LOOKS = 2  # at a password that changes while it is compared
 
 Refusal = Literal["session_ended", "token_reused"]
 
@@ -57,16 +61,22 @@ class SessionService:
 
     async def sign_in(self, identifier: str, password: str, visitor: Visitor) -> TokenPair:
         """Begin a session by user name or e-mail. What exactly was wrong shows in nothing, time included."""
+        name = _as_stored(identifier)
         async with self._hashing.place():
-            found = await self._find(identifier.strip(), visitor)
-            subject = subject_of(found.user_id) if found else f"name {identifier.strip().lower()}"
+            found = await self._find(name, visitor)
+            subject = subject_of(found.user_id) if found else f"name {name.lower()}"
             attempt = await self._throttles.begin(
                 subject, visitor, known_here=found is not None and found.is_known_here
             )
-            verdict = await self._hashing.verify(password, found.password_hash if found else None)
-            if found is None or not verdict.matches or not self._may_sign_in(found, password):
-                await self._refuse(attempt, found)
-            return await self._admit(attempt, found, verdict.replacement)
+            for _ in range(_LOOKS):
+                verdict = await self._hashing.verify(password, found.password_hash if found else None)
+                if found is None or not verdict.matches or not self._may_sign_in(found, password):
+                    break
+                tokens = await self._admit(attempt, found, verdict.replacement)
+                if tokens is not None:
+                    return tokens
+                found = await self._find(name, visitor)
+            raise await self._refusal(attempt, found)
 
     async def refresh(self, token: str, visitor: Visitor) -> TokenPair:
         """Spend the token for a new pair, or answer the same pair again to whoever asks twice in a row."""
@@ -120,17 +130,21 @@ class SessionService:
         is_default = found.username == DEMO_NAME and password == DEMO_PASSWORD
         return found.is_active and (self._demo or not is_default)
 
-    async def _refuse(self, attempt: Attempt, found: Secrets | None) -> NoReturn:
+    async def _refusal(self, attempt: Attempt, found: Secrets | None) -> WrongCredentials:
         await self._throttles.fail(attempt)
         user_id = found.user_id if found else None
         audit("sign_in.failed", user_id=user_id, address=attempt.visitor.address)
-        raise WrongCredentials
+        return WrongCredentials()
 
-    async def _admit(self, attempt: Attempt, found: Secrets, new_hash: str | None) -> TokenPair:
+    async def _admit(self, attempt: Attempt, found: Secrets, new_hash: str | None) -> TokenPair | None:
+        """None where the password was changed while it was compared: who knew the old one is not let in."""
         async with self._db.transaction() as tx:
+            accounts = AccountRepository(tx)
+            if not await accounts.lock_with_password(found.user_id, found.password_hash):
+                return None
             await self._throttles.succeed(tx, attempt)
             if new_hash is not None:
-                await AccountRepository(tx).set_password(found.user_id, new_hash)
+                await accounts.set_password(found.user_id, new_hash)
             tokens = await self._issuer.open(tx, found.user_id, attempt.visitor)
         audit("sign_in.succeeded", user_id=found.user_id, address=attempt.visitor.address)
         return tokens
@@ -171,3 +185,10 @@ class SessionService:
         if ended:
             audit("sign_out", session_id=str(session_id))
         return ended
+
+
+def _as_stored(identifier: str) -> str:
+    """A user name as it is, an e-mail address in the spelling that registering gave it."""
+    with suppress(ValueError):
+        return normal_email(identifier)
+    return identifier.strip()

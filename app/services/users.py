@@ -61,16 +61,16 @@ class UserService:
     async def change(self, user: Principal, change: ProfileChange, visitor: Visitor) -> Account:
         """Change one's own profile, all of it or nothing."""
         before = await self.get(user.user_id)
-        new_email = "email" in change.values and change.values["email"] != before.email
-        if new_email:
-            await self._prove(user, change.password, visitor)
         values = dict(change.values)
+        proven = None
+        if values.get("email", before.email) != before.email:
+            proven = await self._prove(user, change.password, visitor)
         if change.picture is not None:
             values["avatar"] = await self._avatars.make(change.picture)
         if not values:
             return before
         try:
-            account, old_avatar = await self._store(user.user_id, values, before if new_email else None)
+            account, old_avatar = await self._store(before, values, proven)
         except BaseException:
             await self._avatars.discard(values.get("avatar"))
             raise
@@ -100,11 +100,12 @@ class UserService:
 
     async def erase(self, user: Principal, password: str, visitor: Visitor) -> None:
         """Delete the account and everything that belongs to it."""
-        await self._proof.check(user.user_id, password, visitor)
+        proven = await self._proof.check(user.user_id, password, visitor)
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx)
-            if user.is_admin and await accounts.lock_admins() == {user.user_id}:
+            if await accounts.lock_admins() == {user.user_id}:
                 raise Conflict("This is the last account that may administer.")
+            await self._proof.hold(tx, user.user_id, proven)
             avatar = await accounts.find_avatar(user.user_id)
             await accounts.delete(user.user_id)
             tx.after_commit(lambda: self._avatars.discard(avatar))
@@ -131,29 +132,31 @@ class UserService:
             shown = await AccountRepository(connection).list_avatars()
         return await self._avatars.discard_all_but(shown)
 
-    async def _prove(self, user: Principal, password: str | None, visitor: Visitor) -> None:
+    async def _prove(self, user: Principal, password: str | None, visitor: Visitor) -> str:
         if password is None:
             text = "A new e-mail address needs your current password."
             raise Invalid.fields({"current_password": [text]})
-        await self._proof.check(user.user_id, password, visitor)
+        return await self._proof.check(user.user_id, password, visitor)
 
     async def _store(
-        self, user_id: int, values: Mapping[str, Any], moved: Account | None
+        self, before: Account, values: Mapping[str, Any], proven: str | None
     ) -> tuple[Account, str | None]:
-        """The account after the change, and the avatar it had before; ``moved`` had another e-mail."""
+        """The account after the change, and the avatar it had; ``proven`` goes with a new e-mail."""
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx)
-            old_avatar = await accounts.find_avatar(user_id)
-            account = await accounts.update(user_id, values)
+            if proven is not None:
+                await self._proof.hold(tx, before.id, proven)
+            old_avatar = await accounts.find_avatar(before.id)
+            account = await accounts.update(before.id, values)
             if account is None:
                 raise NotFound("There is no such account.")
-            if moved is not None:
-                await self._tell_old_address(tx, moved)
+            if proven is not None:
+                await self._tell_both_addresses(tx, before.email, account)
         return account, old_avatar
 
-    async def _tell_old_address(self, tx: Transaction, moved: Account) -> None:
-        await ResetRepository(tx).delete_by_user(moved.id)
-        if moved.email is not None:
-            mail = SendMail(moved.id, "email_changed", secrets.token_hex(8), to=moved.email)
+    async def _tell_both_addresses(self, tx: Transaction, old: str | None, account: Account) -> None:
+        await ResetRepository(tx).delete_by_user(account.id)
+        for address in {old, account.email} - {None}:
+            mail = SendMail(account.id, "email_changed", secrets.token_hex(8), to=address)
             await self._jobs.enqueue(tx, mail)
-        audit("email.changed", user_id=moved.id)
+        audit("email.changed", user_id=account.id)

@@ -25,6 +25,10 @@ class DatabaseUnavailable(Exception):
     """PostgreSQL cannot be reached, or did not answer in time; the work may be tried again."""
 
 
+class ReferenceGone(Exception):
+    """What a new row refers to was deleted meanwhile."""
+
+
 class Transaction:
     """One unit of work: repositories execute on ``session``, services add what must follow the commit."""
 
@@ -66,8 +70,8 @@ class Database:
         engine = create_async_engine(
             url,
             poolclass=CountedPool,
-            # What the overflow opened is kept as well: opening a connection costs more than a page.
-            # The last one used is used first, so that the rest may fall idle.
+            hide_parameters=True,  # a failure is logged with its statement, never with what people sent
+            # The overflow is kept: opening costs more than a page. The last used goes first; the rest idle.
             pool_size=pool_size + max_overflow,
             max_overflow=0,
             pool_use_lifo=True,
@@ -137,7 +141,7 @@ class Database:
 
 
 class _translated:  # noqa: N801  # used like a keyword
-    """Turn connection faults inside the block into :class:`DatabaseUnavailable`."""
+    """Turn what the block cannot help into :class:`DatabaseUnavailable` or :class:`ReferenceGone`."""
 
     def __enter__(self) -> None:
         return None
@@ -145,8 +149,11 @@ class _translated:  # noqa: N801  # used like a keyword
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is not None and is_connection_fault(error):
             raise DatabaseUnavailable(type(error).__name__) from error
+        if isinstance(error, exc.IntegrityError) and _state(error.orig) == _NO_SUCH_REFERENCE:
+            raise ReferenceGone from error
 
 
+_NO_SUCH_REFERENCE = "23503"  # no row of ours is deleted while others refer to it without a cascade
 _UNAVAILABLE_STATES = (
     "08",  # connection exceptions
     "28",  # the role is refused
@@ -180,7 +187,11 @@ def is_connection_fault(error: BaseException) -> bool:
 
 
 def _is_passing(error: BaseException | None) -> bool:
-    return str(getattr(error, "sqlstate", None) or "").startswith(_UNAVAILABLE_STATES)
+    return _state(error).startswith(_UNAVAILABLE_STATES)
+
+
+def _state(error: BaseException | None) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def _ping_after_idle(engine: AsyncEngine) -> None:

@@ -21,6 +21,7 @@ EXPECTED = {
     "disabled": (503, "UPSTREAM_DISABLED"),
     "slow": (504, "UPSTREAM_TIMEOUT"),
     "database": (503, "SERVICE_UNAVAILABLE"),
+    "gone": (404, "NOT_FOUND"),
     "crash": (500, "INTERNAL_ERROR"),
 }
 

@@ -58,6 +58,25 @@ async def test_what_is_no_hash_matches_nothing(hashing: Hashing, stored: str | N
     assert not (await hashing.verify("plain text", stored)).matches
 
 
+@pytest.mark.parametrize("password", ["x" * 100_000, "\ufdfa" * 1024])  # which grows by 18 when normalised
+async def test_a_text_too_long_for_a_hash_costs_one_and_matches_nothing(
+    hashing: Hashing, password: str
+) -> None:
+    stored = await hashing.hash("plain text")
+    spent = []
+    for hashed in (None, stored, old_hash("plain text")):
+        started = time.perf_counter()
+        assert not (await hashing.verify(password, hashed)).matches
+        spent.append(time.perf_counter() - started)
+    assert max(spent) < 5 * min(spent), "the time tells whether there is an account"
+
+
+async def test_the_longest_password_comes_back_in_its_other_spelling(hashing: Hashing) -> None:
+    longest = await hashing.hash("\ufdfa" * 128)
+    assert (await hashing.verify("\ufdfa" * 128, longest)).matches
+    assert (await hashing.verify("e\u0301" * 128, await hashing.hash("\u00e9" * 128))).matches
+
+
 async def test_an_old_hash_is_upgraded_when_its_owner_signs_in(container: Container, user: SignedIn) -> None:
     password = "an old password"
     async with container.db.transaction() as tx:

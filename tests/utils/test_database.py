@@ -7,8 +7,9 @@ from contextlib import contextmanager
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from app.utils.database import Database, DatabaseUnavailable
+from app.utils.database import Database, DatabaseUnavailable, ReferenceGone
 
 
 async def backend(database: Database) -> int:
@@ -119,3 +120,17 @@ async def test_who_waits_too_long_for_a_connection_is_told(database_url: str) ->
             await backend(database)
     assert await backend(database)
     await database.close()
+
+
+async def test_a_failure_says_nothing_of_what_people_sent(database: Database) -> None:
+    secret = "swordfish-9f3b"
+    with pytest.raises(DBAPIError) as failure:
+        async with database.reader() as connection:
+            await connection.execute(text("select cast(:word as text) || no_such_column"), {"word": secret})
+    assert secret not in str(failure.value)
+
+
+async def test_a_reference_to_what_is_gone_is_told_apart(database: Database) -> None:
+    with pytest.raises(ReferenceGone):
+        async with database.transaction() as tx:
+            await tx.session.execute(text("insert into favorites (user_id, anime_id) values (7, 7)"))

@@ -1,15 +1,11 @@
 """Field types that several bodies share."""
 
-import unicodedata
 from typing import Annotated
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.utils.cleaning import is_storable
-
-# A home network has addresses too; the package offers this list to be changed.
-SPECIAL_USE_DOMAIN_NAMES.clear()
+from app.utils.emails import normal_email
 
 
 class Body(BaseModel):
@@ -24,21 +20,6 @@ def _storable(text: str) -> str:
     return text
 
 
-def _email(text: str) -> str:
-    try:
-        found = validate_email(
-            unicodedata.normalize("NFKC", text).strip(),
-            strict=True,
-            check_deliverability=False,
-            globally_deliverable=False,
-        )
-    except EmailNotValidError:
-        raise ValueError("is not an e-mail address") from None
-    if "." not in found.domain:
-        raise ValueError("is not an e-mail address")
-    return found.normalized
-
-
 def _username(name: str) -> str:
     if name.lower() == "me":
         raise ValueError("is reserved")
@@ -49,10 +30,11 @@ def one_line(text: str) -> str:
     return " ".join(_storable(text).split())
 
 
-Email = Annotated[str, Field(max_length=320, examples=["mio@example.org"]), AfterValidator(_email)]
+Email = Annotated[str, Field(max_length=320, examples=["mio@example.org"]), AfterValidator(normal_email)]
 Username = Annotated[
     str, Field(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_.-]+$"), AfterValidator(_username)
 ]
 NewPassword = Annotated[str, Field(min_length=8, max_length=128)]
 GivenPassword = Annotated[str, Field(min_length=1, max_length=1024)]
-FullName = Annotated[str, Field(max_length=100), AfterValidator(one_line)]
+# Nothing but white space is no name.
+FullName = Annotated[str, Field(max_length=100), AfterValidator(lambda name: one_line(name) or None)]

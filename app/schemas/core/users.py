@@ -76,10 +76,7 @@ class ProfilePatch(Body):
 
     def values(self) -> dict[str, Any]:
         """The new columns."""
-        sent = {name: getattr(self, name) for name in self.model_fields_set - {"current_password"}}
-        if "full_name" in sent:
-            sent["full_name"] = sent["full_name"] or None
-        return sent
+        return {name: getattr(self, name) for name in self.model_fields_set - {"current_password"}}
 
 
 class EraseIn(Body):

@@ -63,6 +63,32 @@ async def test_signing_in_by_any_field(
     assert answer.json() == TOKENS
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "mio.a\u0301@xn--bcher-kva.example.org",
+        "MIO.\u00e1@B\u00dcCHER.example.org",
+        " ｍio.á@bücher.example.org ",
+    ],
+)
+async def test_signing_in_by_any_spelling_of_the_address(client: httpx.AsyncClient, typed: str) -> None:
+    body = {"email": "mio.\u00e1@b\u00fccher.example.org", "password": PASSWORD}
+    assert (await client.post("/auth/register", json=body)).status_code == 201
+    for field in ("email", "login"):
+        answer = await client.post("/auth/login", json={field: typed, "password": PASSWORD})
+        assert answer.status_code == 200
+    form = await client.post("/api/auth/token", data={"username": typed, "password": PASSWORD})
+    assert form.status_code == 200
+
+
+async def test_a_password_that_nobody_can_have_is_wrong(client: httpx.AsyncClient, user: SignedIn) -> None:
+    for name in (user.username, "nobody"):
+        grows = {"login": name, "password": "\ufdfa" * 1024}  # 18 times as long when normalised
+        assert (await client.post("/auth/login", json=grows)).status_code == 401
+        form = {"username": name, "password": "x" * 400_000}
+        assert (await client.post("/api/auth/token", data=form)).status_code == 400
+
+
 async def test_wrong_either_way_is_the_same_answer(client: httpx.AsyncClient, user: SignedIn) -> None:
     answers = [
         await client.post("/auth/login", json={"login": login, "password": password})

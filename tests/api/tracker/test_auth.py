@@ -43,9 +43,19 @@ async def test_registering(client: httpx.AsyncClient) -> None:
     body = {"username": "Mio", "password": PASSWORD, "full_name": "Mio Akiyama"}
     answer = await client.post("/api/auth/register", json=body)
     assert (answer.status_code, answer.json()) == (200, {"id": IsPositiveInt, "username": "Mio"})
+    nameless = await client.post("/api/auth/register", json={**body, "username": "azu", "full_name": "  "})
+    assert nameless.status_code == 200
+    form = {"username": "azu", "password": PASSWORD}
+    tokens = (await client.post("/api/auth/token", data=form)).json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert (await client.get("/api/auth/me", headers=headers)).json()["full_name"] is None
     taken = await client.post("/api/auth/register", json={**body, "username": "mIO"})
     assert taken.status_code == 400
     assert taken.json()["detail"] == "Username already exists"
+    weak = await client.post(
+        "/api/auth/register", json={**body, "username": "nodoka", "password": "password"}
+    )
+    assert weak.json()["detail"] == "password: This is one of the first passwords that anybody would try."
     for bad in ({**body, "username": "me"}, {**body, "password": "short"}, {**body, "role": "admin"}, {}):
         assert (await client.post("/api/auth/register", json=bad)).status_code == 422
 
