@@ -103,7 +103,7 @@ def make_corpus(folder: str) -> None:
         return psutil.Process().memory_info().rss - before
 
     grown = asyncio.run(everything())
-    print(grown, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)  # noqa: T201
+    print(grown, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)  # noqa: T201  # what this program is for
 
 
 @pytest.mark.parametrize(
