@@ -7,12 +7,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, text
 
-from app.repositories.library.states import STATE_COLUMNS, snapshot, state_of, state_values
+from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.utils.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
 _COLUMNS = ", ".join(STATE_COLUMNS)
+_TOLD = ", ".join(f"coalesce({name}, {UNTOLD[name]})" if name in UNTOLD else name for name in STATE_COLUMNS)
 ENTRY = ", ".join(
     f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
 )
@@ -137,7 +138,7 @@ class EntryRepository:
             text(
                 f"""
                 with given as (
-                    select nextval(pg_get_serial_sequence('entries', 'id')) as id, r.*
+                    select nextval('entries_id_seq') as id, r.*
                     from jsonb_to_recordset(cast(:rows as jsonb)) as r(
                         position int, media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
                 ), added as (
@@ -177,21 +178,22 @@ class EntryRepository:
         await self._session.execute(
             text(
                 f"""
-                with given as (
-                    select nextval(pg_get_serial_sequence('entries', 'id')) as id, r.*
-                    from jsonb_to_recordset(cast(:rows as jsonb)) as r(
-                        media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD}, after jsonb)
+                with given as materialized (
+                    select nextval('entries_id_seq') as id, told, r.*
+                    from jsonb_array_elements(cast(:rows as jsonb)) as told, jsonb_to_record(told)
+                         as r(media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
                 ), added as (
                     insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
-                    select id, :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS} from given
-                    on conflict do nothing
+                    select id, :user_id, media_type, anime_id, case when anime_id is null then mal_id end,
+                           case when anime_id is null then anilist_id end, {_TOLD}
+                    from given on conflict do nothing
                     returning id, anime_id
                 ), revived as (
                     delete from entry_tombstones t using added
                     where t.user_id = :user_id and t.anime_id = added.anime_id
                 )
                 insert into entry_changes (user_id, entry_id, anime_id, origin, job_id, after, changed_at)
-                select :user_id, id, given.anime_id, :origin, :job_id, given.after, clock_timestamp()
+                select :user_id, id, given.anime_id, :origin, :job_id, told, clock_timestamp()
                 from given join added using (id)
                 """
             ),
@@ -199,9 +201,7 @@ class EntryRepository:
                 "user_id": user_id,
                 "origin": origin,
                 "job_id": job_id,
-                "rows": _json(
-                    [{**_new_row(0, new), "after": snapshot(new.subject, new.state)} for new in news]
-                ),
+                "rows": _json([snapshot(new.subject, new.state) for new in news]),
             },
         )
 

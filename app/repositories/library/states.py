@@ -30,6 +30,14 @@ STATE_COLUMNS = {
 if tuple(STATE_COLUMNS) != tuple(field.name for field in fields(EntryState)):
     raise AssertionError("every field of EntryState has one column, in the same order")
 
+# SQL of what a column without null holds where :func:`snapshot` does not tell it
+UNTOLD = {
+    "is_rewatching": "false",
+    "rewatch_count": "0",
+    "tags": "'{}'",
+    "is_private": "false",
+    "carried": "'{}'",
+}
 
 _values = attrgetter(*STATE_COLUMNS)
 # what an entry has when nothing was said; the history is searched for progress, so that is always told
