@@ -57,10 +57,17 @@ async def _from_form(request: Request) -> ProfileChange:
     async with request.form(max_files=1, max_fields=10, max_part_size=64 * 1024) as form:
         fields: dict[str, Any] = dict(form.multi_items())
         picture = fields.pop("avatar", None)
+        if not _is_chosen(picture):
+            picture = None
         if any(isinstance(value, UploadFile) for value in fields.values()) or isinstance(picture, str):
             raise Invalid.fields({"avatar": ["The one file of the form belongs here."]})
         upload = await picture.read(LARGEST + 1) if isinstance(picture, UploadFile) else None
     return _checked(fields, upload)
+
+
+def _is_chosen(picture: UploadFile | str | None) -> bool:
+    """False for what a browser sends of a form in which no file was chosen."""
+    return bool(picture.filename or picture.size) if isinstance(picture, UploadFile) else picture != ""
 
 
 def _checked(fields: Any, picture: bytes | None) -> ProfileChange:

@@ -110,12 +110,12 @@ class SessionRepository:
         )
         return [Session(*row) for row in rows]
 
-    async def delete(self, session_id: UUID, *, user_id: int | None = None) -> bool:
-        """End a session, of this account where one is given; False where there is none."""
+    async def delete(self, session_id: UUID, *, user_id: int | None = None) -> int | None:
+        """End a session, of this account where one is given, and answer whose it was; None: there is none."""
         ended = delete(_sessions).where(_s.id == session_id)
         if user_id is not None:
             ended = ended.where(_s.user_id == user_id)
-        return (await self._on.execute(ended.returning(_s.id))).one_or_none() is not None
+        return (await self._on.execute(ended.returning(_s.user_id))).scalar_one_or_none()
 
     async def delete_by_user(self, user_id: int, *, but: UUID | None = None) -> int:
         """End all sessions of this account but one, and answer how many those were."""

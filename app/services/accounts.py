@@ -10,7 +10,7 @@ from app.repositories.accounts import AccountRepository
 from app.repositories.callers import CallerRepository
 from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import Account, Principal, Role, TokenPair, Visitor
-from app.services.audit import audit
+from app.services.audit import audit, tally
 from app.services.blacklist import Blacklist
 from app.services.demo import DEMO_NAME, DEMO_PASSWORD
 from app.services.hashing import Hashing
@@ -133,6 +133,7 @@ class AccountService:
         standing = await self._quotas.take(REGISTRATIONS, visitor.network)
         visitor.headers.update(rate_headers(REGISTRATIONS, standing))
         if not standing.allowed:
+            tally("throttled")
             raise RateLimited(retry_after=standing.reset_after)
 
     async def _hash(self, password: str, *names: str | None) -> str:

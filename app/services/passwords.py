@@ -10,7 +10,7 @@ from app.repositories.sessions import SessionRepository
 from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import Principal, Visitor
 from app.schemas.jobs import SendMail
-from app.services.audit import audit
+from app.services.audit import audit, tally
 from app.services.hashing import Hashing
 from app.services.jobs import JobService
 from app.services.password_rules import check_new_password
@@ -62,6 +62,7 @@ class PasswordService:
         asked = await self._quotas.take(ASKED_FROM_ADDRESS, visitor.network)
         visitor.headers.update(rate_headers(ASKED_FROM_ADDRESS, asked))
         if not asked.allowed:
+            tally("throttled")
             raise RateLimited(retry_after=asked.reset_after)
         address = hashlib.sha256(email.lower().encode()).hexdigest()
         may_mail = (await self._quotas.take(MAILS_TO_ADDRESS, address)).allowed

@@ -109,7 +109,7 @@ class SessionService:
 
     async def end(self, user_id: int, session_id: UUID) -> None:
         async with self._db.transaction() as tx:
-            if not await SessionRepository(tx).delete(session_id, user_id=user_id):
+            if await SessionRepository(tx).delete(session_id, user_id=user_id) is None:
                 raise NotFound("There is no such session.")
         audit("session.ended", user_id=user_id, session_id=str(session_id))
 
@@ -181,10 +181,10 @@ class SessionService:
 
     async def _end(self, session_id: UUID, *, user_id: int | None = None) -> bool:
         async with self._db.transaction() as tx:
-            ended = await SessionRepository(tx).delete(session_id, user_id=user_id)
-        if ended:
-            audit("sign_out", session_id=str(session_id))
-        return ended
+            owner_id = await SessionRepository(tx).delete(session_id, user_id=user_id)
+        if owner_id is not None:
+            audit("sign_out", user_id=owner_id, session_id=str(session_id))
+        return owner_id is not None
 
 
 def _as_stored(identifier: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from app.errors import RateLimited
 from app.repositories.throttles import Counted, ThrottleRepository
 from app.schemas.domain.accounts import Visitor
+from app.services.audit import tally
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database, Transaction
 from app.utils.quotas import Quota, Quotas, Standing, rate_headers
@@ -53,6 +54,13 @@ class Throttles:
 
     async def begin(self, subject: str, visitor: Visitor, *, known_here: bool) -> Attempt:
         """Count a try; raises :class:`RateLimited` where a rule is spent. ``subject`` names the account."""
+        try:
+            return await self._begin(subject, visitor, known_here=known_here)
+        except RateLimited:
+            tally("throttled")
+            raise
+
+    async def _begin(self, subject: str, visitor: Visitor, *, known_here: bool) -> Attempt:
         if not known_here:
             await self._check_overall(visitor)
         keys = _keys(subject, visitor.network, known_here=known_here)

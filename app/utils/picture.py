@@ -75,6 +75,9 @@ def _shrunk(image: "Image.Image") -> "Image.Image":
     image.thumbnail((4 * SIDE, 4 * SIDE), Image.Resampling.BOX if averaged else Image.Resampling.NEAREST)
     has_alpha = "A" in image.getbands() or "transparency" in image.info
     turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith("I"):  # greys of 16 bits, of which a conversion would make white
+        turned = turned.point(lambda value: value / 256).convert("L")
+        has_alpha = False
     small = turned.convert("RGBA" if has_alpha else "RGB")
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return small

@@ -69,6 +69,20 @@ async def test_a_turned_picture_stands_upright(avatars: AvatarService) -> None:
         assert image.size == (200, 320)
 
 
+@pytest.mark.parametrize("extra", [{}, {"transparency": 300}])
+async def test_a_picture_of_sixteen_bits_keeps_its_greys(
+    avatars: AvatarService, extra: dict[str, int]
+) -> None:
+    greys = Image.linear_gradient("L")
+    deep = greys.convert("I").point(lambda value: value * 257).convert("I;16")
+    name = await avatars.make(encoded(deep, "PNG", **extra))
+    with Image.open(io.BytesIO(await avatars.read(name))) as image:
+        shown = image.convert("L")
+    assert [shown.getpixel((128, y)) for y in (10, 128, 245)] == [
+        pytest.approx(greys.getpixel((128, y)), abs=6) for y in (10, 128, 245)
+    ]
+
+
 async def test_too_many_bytes(avatars: AvatarService) -> None:
     picture = encoded(noise(), "PNG")
     assert await avatars.make(picture.ljust(LARGEST, b"\x00"))

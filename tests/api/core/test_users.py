@@ -130,8 +130,9 @@ async def test_an_avatar_is_replaced_and_served(
     assert served.headers["X-Content-Type-Options"] == "nosniff"
     assert served.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert Image.open(io.BytesIO(served.content)).size == (320, 200)
-    known = await client.get(names[1], headers={"If-None-Match": served.headers["ETag"]})
-    assert (known.status_code, known.content) == (304, b"")
+    for sent in (served.headers["ETag"], f'"other", W/{served.headers["ETag"]}', "*"):
+        known = await client.get(names[1], headers={"If-None-Match": sent})
+        assert (known.status_code, known.content) == (304, b"")
     removed = await client.patch("/users/me", json={"avatar": None}, headers=user.headers)
     assert removed.json()["avatar"] is None
     assert avatars_in(settings) == []
@@ -171,6 +172,21 @@ async def test_a_good_picture_with_a_bad_field_changes_nothing(
         answer = await client.patch("/users/me", files=upload(), data=fields, headers=user.headers)
         assert answer.status_code == status
         assert avatars_in(settings) == []
+
+
+@pytest.mark.parametrize("filename", ['; filename=""', ""])
+async def test_a_form_in_which_no_file_was_chosen(
+    client: httpx.AsyncClient, settings: Settings, user: SignedIn, filename: str
+) -> None:
+    before = await client.patch("/users/me", files=upload(), headers=user.headers)
+    parts = f'--x\r\nContent-Disposition: form-data; name="avatar"{filename}\r\n'
+    parts += "Content-Type: application/octet-stream\r\n\r\n\r\n--x\r\n"
+    parts += 'Content-Disposition: form-data; name="full_name"\r\n\r\nMio\r\n--x--\r\n'
+    headers = {**user.headers, "Content-Type": "multipart/form-data; boundary=x"}
+    answer = await client.patch("/users/me", content=parts, headers=headers)
+    assert answer.status_code == 200
+    assert answer.json() == {**before.json(), "full_name": "Mio"}
+    assert len(avatars_in(settings)) == 1
 
 
 async def test_forms_that_are_not_taken(client: httpx.AsyncClient, user: SignedIn) -> None:
