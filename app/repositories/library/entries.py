@@ -105,8 +105,9 @@ class EntryRepository:
         rows = await self._session.execute(
             text(
                 """
-                select id, mal_id, anilist_id, title, image_url, score, type, episodes,
-                       status = 'finished' as done
+                select 'anime' as media_type, id as anime_id, mal_id, anilist_id, title, image_url, score,
+                       type as format, episodes as total,
+                       status is not distinct from 'finished' as is_finished
                 from anime
                 where id = any(cast(:anime_ids as int[])) or mal_id = any(cast(:mal_ids as int[]))
                    or anilist_id = any(cast(:anilist_ids as int[]))
@@ -114,21 +115,7 @@ class EntryRepository:
             ),
             {"anime_ids": list(anime_ids), "mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids)},
         )
-        return [
-            Subject(
-                media_type="anime",
-                anime_id=row.id,
-                mal_id=row.mal_id,
-                anilist_id=row.anilist_id,
-                title=row.title,
-                image_url=row.image_url,
-                score=row.score,
-                format=row.type,
-                total=row.episodes,
-                is_finished=bool(row.done),
-            )
-            for row in rows
-        ]
+        return [Subject(**row) for row in rows.mappings()]
 
     async def insert_many(self, user_id: int, news: Sequence[NewEntry]) -> dict[int, Entry]:
         """Add entries; answers by position those that were not on the list already."""
