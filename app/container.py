@@ -157,7 +157,7 @@ def _people(
     stack: AsyncExitStack, settings: Settings, db: Database, redis: Redis, quotas: Quotas, jobs: JobService
 ) -> dict[str, Any]:
     """The services about accounts, by their names in the container."""
-    hashing, issuer, blacklist = Hashing(), _issuer(settings), Blacklist(redis)
+    hashing, issuer, blacklist = Hashing(), issuer_of(settings), Blacklist(redis)
     stack.callback(hashing.close)
     throttles, avatars = Throttles(db, quotas), AvatarService(settings.upload_folder)
     proof = PasswordProof(db, hashing, throttles)
@@ -244,7 +244,7 @@ def _mailer(settings: Settings) -> Mailer:
     return Mailer(settings.smtp_url.get_secret_value() if settings.smtp_url else None, settings.mail_from)
 
 
-def _issuer(settings: Settings) -> Issuer:
+def issuer_of(settings: Settings) -> Issuer:
     old = settings.secret_key_previous
     previous = old.get_secret_value() if old else None
     lifetime = timedelta(minutes=settings.access_token_expire_minutes)

@@ -4,9 +4,11 @@ import asyncio
 import json
 import math
 import re
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn
 
 import httpx
@@ -30,6 +32,12 @@ class _Answer:
     body: bytes
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Reading all certificate authorities takes its time: once is enough for every upstream."""
+    return httpx.create_ssl_context()
+
+
 class Wire:
     """Speaks HTTP with one upstream. All that goes wrong is a :class:`Failed`, nothing of httpx gets out.
 
@@ -44,6 +52,7 @@ class Wire:
         self._free = asyncio.Semaphore(policy.connections)
         self._http = httpx.AsyncClient(
             transport=transport,
+            verify=_trust(),
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=5),
             headers={"User-Agent": "AniSync", "Accept": "application/json", "Accept-Encoding": "gzip"},
