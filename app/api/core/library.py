@@ -6,7 +6,7 @@ from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict
 
 from app.api.batch import BatchDraft
-from app.api.deps import CurrentUser, Page, Services, page_headers
+from app.api.deps import CurrentUser, Page, Paging, Services, page_headers, set_page_headers
 from app.api.idempotency import idempotent_router
 from app.api.preconditions import IfMatch, entry_etag
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
@@ -99,10 +99,18 @@ async def delete_entry(anime_id: AnimeId, user: CurrentUser, services: Services,
 
 @router.get("/{anime_id}/history")
 async def history(
-    anime_id: AnimeId, page: Annotated[Page, Query()], user: CurrentUser, services: Services
+    anime_id: AnimeId,
+    page: Paging,
+    user: CurrentUser,
+    services: Services,
+    request: Request,
+    response: Response,
 ) -> list[ChangeOut]:
     """What changed, from where and when, newest first."""
-    changes = await services.library.history(user.user_id, anime_id, limit=page.limit, offset=page.start)
+    changes, total = await services.library.history(
+        user.user_id, anime_id, limit=page.limit, offset=page.start
+    )
+    set_page_headers(request, response, page, total)
     return [ChangeOut.of(change) for change in changes]
 
 

@@ -1,6 +1,8 @@
 """Files that other services give out of a person's list; reading knows no network and no database."""
 
-from app.external.lists.reader import UnreadableList, read_list
+from app.external.lists.mal_xml import title_tags
+from app.external.lists.reader import read_list
+from app.external.lists.unpacking import UnreadableList
 from app.external.lists.writer import write_csv, write_json, write_mal_xml
 
-__all__ = ["UnreadableList", "read_list", "write_csv", "write_json", "write_mal_xml"]
+__all__ = ["UnreadableList", "read_list", "title_tags", "write_csv", "write_json", "write_mal_xml"]

@@ -84,7 +84,7 @@ def _listed(line: int, kind: MediaType, row: Mapping[str, Any], score: Any) -> L
         mal_id=values.ident(media.get("idMal"), "MyAnimeList id"),
         anilist_id=values.ident(media.get("id") or row.get("mediaId"), "AniList id"),
         total=values.whole(media.get("episodes") or media.get("chapters"), "total") or None,
-        image_url=values.text((media.get("coverImage") or {}).get("large")),
+        image_url=values.url((media.get("coverImage") or {}).get("large")),
     )
     return ListedRow(line, subject, fields)
 

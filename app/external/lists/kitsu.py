@@ -47,7 +47,7 @@ def _listed(line: int, row: Mapping[str, Any], included: Included) -> ListedRow:
         mal_id=_outside(media, included, f"myanimelist/{kind}"),
         anilist_id=_outside(media, included, f"anilist/{kind}"),
         total=values.whole(about.get("episodeCount") or about.get("chapterCount"), "total") or None,
-        image_url=values.text((about.get("posterImage") or {}).get("large")),
+        image_url=values.url((about.get("posterImage") or {}).get("large")),
     )
     return ListedRow(line, subject, fields, note=note)
 
@@ -56,7 +56,7 @@ def _media(relationships: Mapping[str, Any]) -> tuple[MediaType, str]:
     for kind in _KINDS:
         data = (relationships.get(kind) or {}).get("data")
         if data:
-            return kind, str(data["id"])
+            return kind, str(values.whole(data["id"], "Kitsu id"))
     raise ValueError("the row names neither an anime nor a manga")
 
 

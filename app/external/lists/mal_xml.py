@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
@@ -12,8 +13,9 @@ from defusedxml.ElementTree import iterparse
 from app.external.lists import values
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import BadRow, ListedRow, ListFile
+from app.schemas.words import says_again
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARED = re.compile(r"^\s*<\?xml[^>]*\?>")
 
 # Tags that are fields of ours, by what they say; all others are carried along and given back.
@@ -44,55 +46,71 @@ MODELLED: dict[MediaType, dict[str, str]] = {
         "is_rewatching": "my_rereading",
     },
 }
-_MODELLED_TAGS = {kind: frozenset(tags.values()) for kind, tags in MODELLED.items()}
 TITLE: dict[MediaType, str] = {"anime": "series_title", "manga": "manga_title"}
 TOTAL: dict[MediaType, str] = {"anime": "series_episodes", "manga": "manga_chapters"}
+# The words of other exports in this format: MyAnimeList's own of old, and Shikimori's.
+_MANGA_TAGS = {
+    "series_mangadb_id": "manga_mangadb_id",
+    "series_title": "manga_title",
+    "series_volumes": "manga_volumes",
+    "series_chapters": "manga_chapters",
+    "my_times_watched": "my_times_read",
+    "my_rereadingg": "my_rereading",
+}
+_SHIKIMORI_STATUS = "shiki_status"  # knows rewatching, which the status beside it does not
+# Ids that MyAnimeList has no tag for: without them an entry could not be told from others of its title.
+ANILIST_ID = "anilist_id"
+_NOT_CARRIED = frozenset((_SHIKIMORI_STATUS, ANILIST_ID, "update_on_import"))
+_TAG = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
+_ROOT = "myanimelist"
 _PIECE = 1 << 16  # bytes
 _YES = frozenset(("1", "yes", "true"))
 _ALWAYS = frozenset(("status", "progress", "carried"))
+_KNOWN = {kind: frozenset(tags.values()) | _NOT_CARRIED for kind, tags in MODELLED.items()}
+
+
+def title_tags(kind: MediaType, title: str | None, total: int | None, form: str | None) -> dict[str, str]:
+    """What a file says of a title itself, in its order."""
+    tags = {TITLE[kind]: title or "", TOTAL[kind]: str(total or 0)}
+    return tags | {"series_type": form or ""} if kind == "anime" else tags
 
 
 def read(content: bytes) -> ListFile:
-    """Raises ``ValueError`` with the place where the file stops being XML."""
+    """Raises ``ValueError`` that says where the file stops being XML, or that it is of something else."""
     found = ListFile("mal")
-    for line, (kind, row) in enumerate(_rows(_decoded(content)), 1):
-        try:
-            found.rows.append(_row(line, kind, row))
-        except ValueError as error:
-            found.bad.append(BadRow(line, values.text(row.get(TITLE[kind])), str(error)))
-    return found
-
-
-def _decoded(content: bytes) -> bytes:
-    """UTF-8 without what XML forbids. Old exports hold stray bytes; each stands for itself."""
+    content = FORBIDDEN.sub("", _DECLARED.sub("", content.decode(), count=1)).encode()
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pieces = content.decode("utf-8-sig", "surrogateescape")
-        text = "".join(
-            chr(ord(letter) - 0xDC00) if "\udc80" <= letter <= "\udcff" else letter for letter in pieces
-        )
-    return _CONTROL.sub("", _DECLARED.sub("", text, count=1)).encode()
-
-
-def _rows(content: bytes) -> Iterator[tuple[MediaType, dict[str, str]]]:
-    try:
-        _refuse_entities(content)
-        parser: XMLPullParser[Element] = XMLPullParser(("end",))
-        for start in range(0, len(content), _PIECE):
-            parser.feed(content[start : start + _PIECE])
-            yield from _read(parser)
-        parser.close()
-        yield from _read(parser)
+        root = _root(content)
+        for line, (kind, row) in enumerate(_rows(content), 1):
+            try:
+                found.rows.append(_row(line, kind, row))
+            except ValueError as error:
+                found.bad.append(BadRow(line, values.text(row.get(TITLE[kind])), str(error)))
     except ParseError as error:
         raise ValueError(f"not XML: {error}") from error
     except DefusedXmlException as error:
         raise ValueError("XML with entities or a document type is not accepted") from error
+    if root != _ROOT and not found.rows:
+        raise ValueError(f"there is no list in <{root[:40]}>")
+    return found
 
 
-def _refuse_entities(content: bytes) -> None:
-    """Entities are declared before the first element or nowhere; behind it the fast parser is as safe."""
-    next(iter(iterparse(BytesIO(content), events=("start",), forbid_dtd=True)), None)
+def _root(content: bytes) -> str:
+    """The name of the first element.
+
+    Entities are declared before it or nowhere: behind it the fast parser is as safe as this one.
+    """
+    _, element = next(iter(iterparse(BytesIO(content), events=("start",), forbid_dtd=True)))
+    return str(element.tag)
+
+
+def _rows(content: bytes) -> Iterator[tuple[MediaType, dict[str, str]]]:
+    parser: XMLPullParser[Element] = XMLPullParser(("end",))
+    for start in range(0, len(content), _PIECE):
+        parser.feed(content[start : start + _PIECE])
+        yield from _read(parser)
+    parser.close()
+    yield from _read(parser)
 
 
 def _read(parser: "XMLPullParser[Element]") -> Iterator[tuple[MediaType, dict[str, str]]]:
@@ -100,15 +118,19 @@ def _read(parser: "XMLPullParser[Element]") -> Iterator[tuple[MediaType, dict[st
         element = event[-1]
         if not isinstance(element, Element) or element.tag not in TITLE:
             continue
-        kind: MediaType = "anime" if element.tag == "anime" else "manga"
-        yield kind, {child.tag: child.text or "" for child in element}
+        row = {child.tag: child.text or "" for child in element}
+        if element.tag == "anime":
+            yield "anime", row
+        else:
+            yield "manga", {_MANGA_TAGS.get(tag, tag): text for tag, text in row.items()}
         element.clear()
 
 
 def _row(line: int, kind: MediaType, row: dict[str, str]) -> ListedRow:
-    tags, modelled = MODELLED[kind], _MODELLED_TAGS[kind]
+    tags, known = MODELLED[kind], _KNOWN[kind]
     progress = values.whole(row.get(tags["progress"]), "progress")
-    status, note = values.status(row.get(tags["status"]), progress)
+    word = row.get(_SHIKIMORI_STATUS) or row.get(tags["status"], "")
+    status, note = values.status(word, progress)
     fields: dict[str, Any] = {
         "status": status,
         "progress": progress,
@@ -118,17 +140,29 @@ def _row(line: int, kind: MediaType, row: dict[str, str]) -> ListedRow:
         "tags": values.tags(row.get("my_tags")),
         "started_at": values.day(row.get("my_start_date")),
         "finished_at": values.day(row.get("my_finish_date")),
-        "is_rewatching": row.get(tags["is_rewatching"], "").strip().lower() in _YES,
-        "carried": {"mal": {tag: text for tag, text in row.items() if tag not in modelled}},
+        "is_rewatching": row.get(tags["is_rewatching"], "").strip().lower() in _YES or says_again(word),
+        "carried": {
+            "mal": {tag: text.strip() for tag, text in row.items() if tag not in known and is_carried(tag)}
+        },
     }
     if "volumes" in tags:
         fields["volumes"] = values.whole(row.get(tags["volumes"]), "volumes")
     # Kitsu leaves out what it does not know: no word on a field is not the word "nothing"
-    fields = {name: value for name, value in fields.items() if name in _ALWAYS or tags[name] in row}
+    said = _ALWAYS | {name for name, tag in tags.items() if tag in row}
+    if _SHIKIMORI_STATUS in row:
+        said |= {"is_rewatching"}
+    fields = {name: value for name, value in fields.items() if name in said}
     subject = values.subject(
         kind,
         values.text(row.get(TITLE[kind])),
         mal_id=values.ident(row.get(tags["id"]), "id"),
+        anilist_id=values.ident(row.get(ANILIST_ID), "AniList id"),
         total=values.whole(row.get(TOTAL[kind]), "total") or None,
     )
     return ListedRow(line, subject, fields, rounded_score=True, note=note)
+
+
+@lru_cache(maxsize=1024)
+def is_carried(tag: str) -> bool:
+    """Whether a tag that we do not model can be written as it was read."""
+    return _TAG.fullmatch(tag) is not None

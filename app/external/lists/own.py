@@ -6,11 +6,13 @@ from typing import Any
 
 from app.external.lists import values
 from app.external.lists.collecting import collected
+from app.external.lists.mal_xml import is_carried
 from app.external.lists.writer import FORMAT
 from app.schemas.domain.library import EntryState
 from app.schemas.domain.lists import ListedRow, ListFile
 
-_TEXTS = ("notes", "title", "source", "cover_url", "format", "site_url")
+_TEXTS = ("notes", "title", "source", "format")
+_URLS = ("cover_url", "site_url")
 _STATE = frozenset(field.name for field in fields(EntryState))
 
 
@@ -19,7 +21,10 @@ def reads(document: Any) -> bool:
 
 
 def read(document: Mapping[str, Any]) -> ListFile:
-    return collected("anisync", document["entries"], _row)
+    entries = document["entries"]
+    if not isinstance(entries, list):
+        raise ValueError("entries is not a list")
+    return collected("anisync", entries, _row)
 
 
 def _row(line: int, row: Mapping[str, Any]) -> ListedRow:
@@ -39,9 +44,10 @@ def _row(line: int, row: Mapping[str, Any]) -> ListedRow:
         "is_private": bool(said.get("is_private")),
         "started_at": values.day(said.get("started_at")),
         "finished_at": values.day(said.get("finished_at")),
-        "tags": values.tags(",".join(said.get("tags") or ())),
-        "carried": dict(said.get("carried") or {}),
+        "tags": values.tag_list(said.get("tags")),
+        "carried": _carried(said.get("carried") or {}),
         **{name: values.text(said.get(name)) for name in _TEXTS},
+        **{name: values.url(said.get(name)) for name in _URLS},
     }
     subject = values.subject(
         "manga" if row["media_type"] == "manga" else "anime",
@@ -51,3 +57,14 @@ def _row(line: int, row: Mapping[str, Any]) -> ListedRow:
         total=values.whole(row.get("total"), "total") or None,
     )
     return ListedRow(line, subject, state, note=note)
+
+
+def _carried(said: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What other services' files brought; nothing that could not be written into one again."""
+    mal, kitsu = said.get("mal"), said.get("kitsu")
+    kept: dict[str, dict[str, str]] = {}
+    if mal is not None:
+        kept["mal"] = {tag: values.text(text) or "" for tag, text in mal.items() if is_carried(tag)}
+    if kitsu is not None:
+        kept["kitsu"] = {"id": str(values.whole(kitsu["id"], "Kitsu id"))}
+    return kept

@@ -111,7 +111,7 @@ def _mal_api(line: int, row: Mapping[str, Any]) -> ListedRow:
         values.text(node.get("title")),
         mal_id=values.ident(node.get("id"), "id"),
         total=values.whole(node.get("num_episodes") or node.get("num_chapters"), "total") or None,
-        image_url=values.text(picture.get("large") or picture.get("medium")),
+        image_url=values.url(picture.get("large") or picture.get("medium")),
     )
     return ListedRow(line, subject, fields, rounded_score=True, note=note)
 
@@ -143,7 +143,7 @@ def _mal_page(kind: MediaType) -> Any:
             values.text(str(row.get(f"{kind}_title") or "")),
             mal_id=values.ident(row.get(f"{kind}_id"), "id"),
             total=values.whole(row.get(total), "total") or None,
-            image_url=values.text(row.get(f"{kind}_image_path")),
+            image_url=values.url(row.get(f"{kind}_image_path")),
         )
         return ListedRow(line, subject, fields, rounded_score=True, note=note)
 

@@ -10,6 +10,7 @@ from app.schemas.domain.library import EntryStatus, MediaType, Subject
 from app.schemas.words import entry_status
 from app.utils.cleaning import INT_MAX, clean_text, partial_date
 
+_LONGEST_URL = 2000  # characters
 _AMERICAN = re.compile(r"(\d{2})-(\d{2})-(\d{2})")
 
 
@@ -93,12 +94,22 @@ def text(value: Any) -> str | None:
     return clean_text(value)
 
 
+def url(value: Any) -> str | None:
+    """An address of the web; None for anything else."""
+    found = clean_text(value)
+    fits = found and found.startswith(("https://", "http://")) and len(found) <= _LONGEST_URL
+    return found if fits else None
+
+
 def tags(value: Any) -> tuple[str, ...]:
     """A comma list without repetitions."""
-    if not value:
-        return ()
-    parts = (part.strip() for part in (text(value) or "").split(","))
-    return tuple(dict.fromkeys(part[:100] for part in parts if part))
+    return tag_list((text(value) or "").split(",")) if value else ()
+
+
+def tag_list(value: Any) -> tuple[str, ...]:
+    """Tags without repetitions; nothing at all is none."""
+    found = (text(tag) for tag in value or ())
+    return tuple(dict.fromkeys(tag[:100] for tag in found if tag))
 
 
 def status(value: Any, progress: int) -> tuple[EntryStatus, str | None]:

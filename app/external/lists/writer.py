@@ -1,17 +1,16 @@
 """A list as files that other services read."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict
-from io import StringIO
 from typing import Any
 from xml.sax.saxutils import escape
 
 import orjson
 
-from app.external.lists.mal_xml import MODELLED, TITLE, TOTAL
+from app.external.lists.mal_xml import ANILIST_ID, FORBIDDEN, MODELLED, title_tags
 from app.schemas.domain.library import EntryStatus, MediaType
 from app.schemas.domain.lists import ExportedEntry
+from app.utils.spreadsheet import write_rows
 
 FORMAT = "anisync-list"
 
@@ -48,12 +47,12 @@ def write_mal_xml(entries: Sequence[ExportedEntry], media_type: MediaType, usern
 def _mal_row(entry: ExportedEntry) -> dict[str, str]:
     """The tags of a row: what an import brought and we do not model, then what we know."""
     tags, state = MODELLED[entry.media_type], entry.fields
-    carried = dict(state["carried"].get("mal", {}))
+    ours = title_tags(entry.media_type, entry.title, entry.total, entry.format)
+    theirs = state["carried"].get("mal", {})
     row = {
         tags["id"]: str(entry.mal_id or 0),
-        TITLE[entry.media_type]: carried.pop(TITLE[entry.media_type], None) or entry.title,
-        TOTAL[entry.media_type]: carried.pop(TOTAL[entry.media_type], None) or str(entry.total or 0),
-        **carried,
+        **ours,
+        **{tag: text for tag, text in theirs.items() if text or tag not in ours},
         tags["progress"]: str(state["progress"]),
         tags["started_at"]: _mal_day(state["started_at"]),
         tags["finished_at"]: _mal_day(state["finished_at"]),
@@ -65,20 +64,22 @@ def _mal_row(entry: ExportedEntry) -> dict[str, str]:
         tags["is_rewatching"]: _yes(state["is_rewatching"], entry.media_type),
         "update_on_import": "1",
     }
-    if entry.media_type == "anime":
-        row.setdefault("series_type", entry.format or "")
-    else:
+    if entry.media_type == "manga":
         row[tags["volumes"]] = str(state["volumes"] or 0)
+    if entry.mal_id is None and entry.anilist_id is not None:
+        row[ANILIST_ID] = str(entry.anilist_id)
     return row
 
 
 def _element(kind: MediaType, row: dict[str, str]) -> str:
-    lines = (f"<{tag}>{_text(text) if tag in _TEXTS else escape(text)}</{tag}>" for tag, text in row.items())
+    legal = ((tag, FORBIDDEN.sub("", text)) for tag, text in row.items())
+    lines = (f"<{tag}>{_text(text) if tag in _TEXTS else escape(text)}</{tag}>" for tag, text in legal)
     return f"<{kind}>\n" + "\n".join(lines) + f"\n</{kind}>"
 
 
 def _text(text: str) -> str:
-    return "<![CDATA[" + text.replace("]]>", "]]]]><![CDATA[>") + "]]>"
+    inner = text.replace("]]>", "]]]]><![CDATA[>").replace("\r", "]]>&#13;<![CDATA[")
+    return f"<![CDATA[{inner}]]>"
 
 
 def _mal_day(day: str | None) -> str:
@@ -92,12 +93,8 @@ def _yes(value: bool, kind: MediaType) -> str:
 
 def write_csv(entries: Sequence[ExportedEntry]) -> bytes:
     """One row an entry, with a header; scores are 0 to 10, tags a comma list."""
-    out = StringIO()
-    table = csv.writer(out)
-    table.writerow(_CSV_COLUMNS)
-    for entry in entries:
-        table.writerow([_cell(entry, column) for column in _CSV_COLUMNS])
-    return out.getvalue().encode()
+    cells = ([_cell(entry, column) for column in _CSV_COLUMNS] for entry in entries)
+    return write_rows([_CSV_COLUMNS, *cells])
 
 
 def _cell(entry: ExportedEntry, column: str) -> Any:

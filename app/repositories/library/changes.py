@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Row, text
 
 from app.repositories.library.states import snapshot, state_of
+from app.repositories.paging import fetch_page
 from app.schemas.domain.library import EntryChange, EntryState, Subject
 from app.utils.database import Transaction
 
@@ -51,19 +52,17 @@ class ChangeRepository:
 
     async def list_of_anime(
         self, user_id: int, anime_id: int, *, limit: int, offset: int = 0
-    ) -> list[EntryChange]:
-        """The changes of whatever entries the person had of the title, newest first."""
-        rows = await self._session.execute(
-            text(
-                f"""
-                select {_CHANGE} from entry_changes
-                where user_id = :user_id and anime_id = :anime_id
-                order by id desc limit :limit offset :offset
-                """
-            ),
-            {"user_id": user_id, "anime_id": anime_id, "limit": limit, "offset": offset},
+    ) -> tuple[list[EntryChange], int]:
+        """One page of the changes of whatever entries the person had of the title, newest first, and their
+        number."""
+        rows, total = await fetch_page(
+            self._session,
+            select=_CHANGE,
+            source="from entry_changes where user_id = :user_id and anime_id = :anime_id",
+            order="id desc",
+            values={"user_id": user_id, "anime_id": anime_id, "limit": limit, "offset": offset},
         )
-        return [_change_of(row) for row in rows]
+        return [_change_of(row) for row in rows], total
 
     async def list_of_job(self, user_id: int, job_id: int) -> list[EntryChange]:
         """What one import changed, newest first."""

@@ -1,11 +1,9 @@
 """Imports as the core surface shows them."""
 
-import csv
-from io import StringIO
-
 from pydantic import BaseModel, ConfigDict
 
 from app.schemas.domain.lists import Action, ImportReport
+from app.utils.spreadsheet import write_rows
 
 
 class RowReportOut(BaseModel):
@@ -39,11 +37,8 @@ class ImportReportOut(BaseModel):
         )
 
     def as_csv(self) -> bytes:
-        out = StringIO()
-        table = csv.writer(out)
-        table.writerow(["line", "title", "action", "reason"])
-        table.writerows([row.line, row.title, row.action, row.reason] for row in self.rows)
-        return out.getvalue().encode()
+        rows = ((row.line, row.title, row.action, row.reason) for row in self.rows)
+        return write_rows([("line", "title", "action", "reason"), *rows])
 
 
 class UndoneOut(BaseModel):

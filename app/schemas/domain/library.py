@@ -70,6 +70,10 @@ class Entry:
     def total(self) -> int | None:
         return self.state.max_progress or self.subject.total
 
+    @property
+    def format(self) -> str | None:
+        return self.subject.format or self.state.format
+
 
 @dataclass(frozen=True, slots=True)
 class EntryChange:

@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, Subject
 from app.schemas.fields import Count, Id, Line, Url
-from app.schemas.words import TrackerStatus, entry_status, tracker_status
+from app.schemas.words import TrackerStatus, entry_status, says_again, tracker_status
+
+
+class SaidStatus(NamedTuple):
+    """A status in our words; ``again`` where the word said that the title is being seen once more."""
+
+    status: EntryStatus
+    again: bool = False
+
+    def sent(self) -> dict[str, Any]:
+        return {"status": self.status, "is_rewatching": True} if self.again else {"status": self.status}
 
 
 def _status(word: Any) -> Any:
@@ -18,15 +28,17 @@ def _status(word: Any) -> Any:
     return status
 
 
+def _said(word: Any) -> Any:
+    return SaidStatus(_status(word), says_again(word))
+
+
 def _type(word: Any) -> Any:
     return word.casefold() if isinstance(word, str) else word
 
 
-AnyStatus = Annotated[
-    EntryStatus,
-    BeforeValidator(_status),
-    WithJsonSchema({"type": "string", "examples": ["planning", "CURRENT", "Reading/Watching"]}),
-]
+_words = WithJsonSchema({"type": "string", "examples": ["planning", "CURRENT", "Reading/Watching"]})
+AnyStatus = Annotated[EntryStatus, BeforeValidator(_status), _words]
+GivenStatus = Annotated[SaidStatus, BeforeValidator(_said), _words]
 AnyType = Annotated[
     MediaType,
     BeforeValidator(_type),
@@ -98,7 +110,9 @@ class ItemIn(BaseModel):
     type: AnyType
     source: Line
     cover_url: Url | None = None
-    status: AnyStatus = "plan_to_watch"
+    status: Annotated[GivenStatus, Field(json_schema_extra={"default": "planning"})] = SaidStatus(
+        "plan_to_watch"
+    )
     progress: Count = 0
     max_progress: Id | None = None
     anilist_id: Id | None = None
@@ -110,8 +124,8 @@ class ItemIn(BaseModel):
         return Subject(media_type=self.type, mal_id=self.mal_id, anilist_id=self.anilist_id, title=self.title)
 
     def sent(self) -> Mapping[str, Any]:
-        fields = (self.model_fields_set & _STATE_FIELDS) | {"status"}
-        return {name: getattr(self, name) for name in fields}
+        fields = self.model_fields_set & _STATE_FIELDS
+        return {**{name: getattr(self, name) for name in fields}, **self.status.sent()}
 
 
 class ItemPatch(BaseModel):
@@ -122,14 +136,15 @@ class ItemPatch(BaseModel):
     title: Line | None = None
     source: Line | None = None
     cover_url: Url | None = None
-    status: AnyStatus | None = None
+    status: GivenStatus | None = None
     progress: Count | None = None
     max_progress: Id | None = None
     format: Line | None = None
     site_url: Url | None = None
 
     def sent(self) -> Mapping[str, Any]:
-        return self.model_dump(exclude_none=True)
+        fields = {name: value for name in _STATE_FIELDS if (value := getattr(self, name)) is not None}
+        return {**fields, **(self.status.sent() if self.status else {})}
 
 
 _STATE_FIELDS = frozenset(ItemPatch.model_fields)

@@ -1,8 +1,10 @@
 """What an import makes of each row of a list file: pure, so that a dry run is the same as the real one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from app.external.lists import title_tags
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.schemas.domain.lists import ListedRow, RowReport
 
@@ -25,11 +27,13 @@ class ImportPlan:
     def __init__(self, subjects: Iterable[Subject], entries: Iterable[Entry], source: str) -> None:
         self._source = source
         self._titles = {identity: subject for subject in subjects for identity in identities(subject)}
-        self._entries = {
-            identity: entry
-            for entry in entries
-            for identity in identities(entry.subject, entry.state.carried.get("kitsu"))
-        }
+        self._entries: dict[Identity, Entry] = {}
+        for entry in entries:
+            names = identities(entry.subject, entry.state.carried.get("kitsu"))
+            self._entries.update(dict.fromkeys(names, entry))
+            if entry.subject.mal_id is None:  # a file of MyAnimeList has but its title
+                for name in _by_title(entry.subject):
+                    self._entries.setdefault(name, entry)
         self._seen: dict[Identity, int] = {}
 
     def plan(self, rows: Sequence[ListedRow]) -> list[Planned]:
@@ -50,7 +54,7 @@ class ImportPlan:
         if entry is None:
             report = RowReport(row.line, row.subject.title, "added", row.note)
             return Planned(report, subject, None, self._new(row, subject))
-        state = _merged(entry.state, row)
+        state = _merged(entry, row)
         if state == entry.state:
             return Planned(RowReport(row.line, row.subject.title, "unchanged", row.note), subject, entry)
         return Planned(RowReport(row.line, row.subject.title, "updated", row.note), subject, entry, state)
@@ -62,10 +66,10 @@ class ImportPlan:
         # nobody knows the title yet: the entry carries what the file says of it
         return replace(
             state,
-            title=subject.title,
-            source=self._source,
-            cover_url=subject.image_url,
-            max_progress=subject.total,
+            title=state.title or subject.title,
+            source=state.source or self._source,
+            cover_url=state.cover_url or subject.image_url,
+            max_progress=state.max_progress or subject.total,
         )
 
 
@@ -81,20 +85,40 @@ def identities(subject: Subject, kitsu: object = None) -> list[Identity]:
         found.append((kind, "anilist", subject.anilist_id))
     if isinstance(kitsu, dict):
         found.append((kind, "kitsu", str(kitsu["id"])))
-    if not found and subject.title is not None:
-        found.append((kind, "title", subject.title.casefold()))
-    return found
+    return found or _by_title(subject)
 
 
-def _merged(stored: EntryState, row: ListedRow) -> EntryState:
+def _by_title(subject: Subject) -> list[Identity]:
+    return [] if subject.title is None else [(subject.media_type, "title", subject.title.casefold())]
+
+
+def _merged(entry: Entry, row: ListedRow) -> EntryState:
     fields = dict(row.fields)
     if "carried" in fields:
-        fields["carried"] = {**stored.carried, **fields["carried"]}
-    if row.rounded_score and _rounded(stored.score) == fields.get("score"):
+        fields["carried"] = _carried(entry, fields["carried"])
+    if row.rounded_score and _rounded(entry.state.score) == fields.get("score"):
         fields.pop("score", None)
-    return replace(stored, **fields)
+    return replace(entry.state, **fields)
+
+
+def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What each service's file says replaces what it said before; what it leaves out stays.
+
+    That a title is called as we call it is no news: our own export says so of every title.
+    """
+    stored, subject = entry.state.carried, entry.subject
+    ours = title_tags(
+        subject.media_type, subject.title, subject.total or entry.state.max_progress, entry.format
+    )
+    merged = dict(stored)
+    for service, texts in said.items():
+        known = stored.get(service, {})
+        news = {tag: text for tag, text in texts.items() if tag in known or text != ours.get(tag)}
+        if known or news:
+            merged[service] = {**known, **news}
+    return merged
 
 
 def _rounded(score: int | None) -> int | None:
-    """Half up to a whole number of ten, as MyAnimeList keeps it."""
-    return None if score is None else (score + 5) // 10 * 10
+    """Half up to a whole number of ten, as MyAnimeList keeps it; there 0 means unscored."""
+    return ((score or 0) + 5) // 10 * 10 or None

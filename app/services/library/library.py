@@ -76,14 +76,19 @@ class LibraryService:
         async with self._db.transaction() as tx:
             return await apply(tx, user_id, operations, origin=origin, today=self._today())
 
-    async def history(self, user_id: int, anime_id: int, *, limit: int, offset: int) -> list[EntryChange]:
-        """Newest first; raises ``NotOnList`` where the title never was on the list."""
+    async def history(
+        self, user_id: int, anime_id: int, *, limit: int, offset: int
+    ) -> tuple[list[EntryChange], int]:
+        """One page, newest first, and how many changes there are in all.
+
+        Raises ``NotOnList`` where the title never was on the list.
+        """
         async with self._db.transaction() as tx:
             changes = ChangeRepository(tx)
-            found = await changes.list_of_anime(user_id, anime_id, limit=limit, offset=offset)
-            if not found and offset == 0:
+            found, total = await changes.list_of_anime(user_id, anime_id, limit=limit, offset=offset)
+            if total == 0:
                 raise NotOnList
-            return found
+            return found, total
 
     async def undo(self, user_id: int, anime_id: int) -> Entry | None:
         """Take back the last change that was not taken back yet; None where that removed the entry.

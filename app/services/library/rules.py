@@ -30,7 +30,7 @@ def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject,
         and after.progress > total
         and not sent.keys().isdisjoint(("progress", "max_progress"))
     ):
-        raise ProgressAboveTotal(total)
+        raise ProgressAboveTotal(total, field="progress" if "progress" in sent else "max_progress")
     after = _started(before, after, sent, today)
     at_the_end = _reached_the_end(before, after, subject)
     if at_the_end and "status" not in sent:
@@ -43,7 +43,7 @@ def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject,
 def _started(before: EntryState | None, after: EntryState, sent: Mapping[str, Any], today: str) -> EntryState:
     if after.progress == 0 or (before is not None and before.progress > 0):
         return after
-    if after.started_at is None and "started_at" not in sent:
+    if after.started_at is None and "started_at" not in sent and after.finished_at is None:
         after = replace(after, started_at=today)
     if after.status == "plan_to_watch" and "status" not in sent:
         after = replace(after, status="watching")

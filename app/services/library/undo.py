@@ -21,7 +21,7 @@ async def last_change(tx: Transaction, user_id: int, anime_id: int) -> EntryChan
     changes = ChangeRepository(tx)
     undone = 0
     for page in count():
-        found = await changes.list_of_anime(user_id, anime_id, limit=_PAGE, offset=page * _PAGE)
+        found, _ = await changes.list_of_anime(user_id, anime_id, limit=_PAGE, offset=page * _PAGE)
         for change in found:
             if change.origin == UNDO:
                 undone += 1

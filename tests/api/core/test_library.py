@@ -230,7 +230,11 @@ async def test_history_and_undo(mine: httpx.AsyncClient, titles: list[int]) -> N
     assert (await mine.post(f"{path}/undo")).json() is None
     assert (await mine.get(LIST)).json() == []
     assert (await mine.post(f"{path}/undo")).status_code == 404
-    changes = (await mine.get(f"{path}/history")).json()
+    answer = await mine.get(f"{path}/history")
+    changes = answer.json()
+    assert answer.headers["X-Total-Count"] == str(len(changes))
+    assert 'rel="last"' in answer.headers["Link"]
+    assert (await mine.get(f"{path}/history", params={"offset": 100})).json() == []
     assert [change["origin"] for change in changes] == ["undo"] * 3 + ["api"] * 3
     assert changes[-1] == IsPartialDict(before=None, after=IsPartialDict(status="watching", progress=0))
     assert changes[3] == IsPartialDict(

@@ -150,3 +150,39 @@ async def test_items_of_another_do_not_exist(mine: httpx.AsyncClient, other_user
     assert (await mine.patch(path, json={"progress": 9}, headers=other_user.headers)).status_code == 404
     assert (await mine.delete(path, headers=other_user.headers)).json() == {"ok": True}
     assert (await mine.get(path)).json() == item
+
+
+WORDS = {
+    "watching": "watching", "reading": "watching", "CURRENT": "watching", "Reading/Watching": "watching",
+    "Planning": "plan_to_watch", "PLANNING": "plan_to_watch", "plan_to_read": "plan_to_watch",
+    "Plan to Watch": "plan_to_watch", "COMPLETED": "completed", "completed": "completed",
+    "Dropped": "dropped", "on_hold": "on_hold", "On-Hold": "on_hold", "On Hold": "on_hold",
+    "PAUSED": "on_hold", "paused": "on_hold", "planned": "plan_to_watch",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_every_word_of_every_service_is_understood(
+    mine: httpx.AsyncClient, bebop: int, word: str
+) -> None:
+    item = await mine.post(ITEMS, json={**MANGA, "type": "ANIME", "mal_id": 1, "status": word})
+    assert item.status_code == 200, item.text
+    entry = (await mine.get(f"/users/me/list/{bebop}")).json()
+    assert (entry["status"], entry["is_rewatching"]) == (WORDS[word], False)
+    for other in (word.upper(), word.lower()):
+        assert (await mine.patch(f"{ITEMS}/{item.json()['id']}", json={"status": other})).status_code == 200
+
+
+@pytest.mark.parametrize("word", ["REPEATING", "repeating", "Rewatching", "rereading"])
+async def test_seeing_it_again_is_a_word_too(mine: httpx.AsyncClient, bebop: int, word: str) -> None:
+    made = await mine.post(ITEMS, json={**MANGA, "type": "anime", "mal_id": 1, "status": word})
+    path = f"/users/me/list/{bebop}"
+    assert (await mine.get(path)).json() == IsPartialDict(status="watching", is_rewatching=True)
+    await mine.patch(path, json={"is_rewatching": False})
+    item = await mine.patch(f"{ITEMS}/{made.json()['id']}", json={"status": word})
+    assert item.json()["status"] == "watching"
+    assert (await mine.get(path)).json() == IsPartialDict(status="watching", is_rewatching=True)
+    # the page knows nothing of it, and ends nothing
+    await mine.patch(f"{ITEMS}/{made.json()['id']}", json={"status": "watching"})
+    assert (await mine.get(path)).json()["is_rewatching"] is True
+    assert len((await mine.get(ITEMS, params={"status": word})).json()) == 1

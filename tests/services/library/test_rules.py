@@ -40,7 +40,7 @@ EDITS = st.fixed_dictionaries(
         "rewatch_count": st.integers(0, 3),
         "started_at": DATES,
         "finished_at": DATES,
-        "notes": st.none() | st.text(max_size=5),
+        "notes": st.none() | st.text("a %\u3042", max_size=5),
     },
 )
 

@@ -1,0 +1,76 @@
+"""What an uploaded file holds, as UTF-8: unpacked within bounds, whatever its encoding."""
+
+import re
+import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+
+from app.errors import Invalid, PayloadTooLarge
+
+_LARGEST = 100 * 1024 * 1024  # bytes, unpacked
+_GZIP = b"\x1f\x8b"
+_PACKED_AT_MOST = 2  # times; browsers and people pack what is packed already
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.-]{1,40})["']""")
+# Those that lists come in; others are no encodings of text, or cost more than they give.
+_TRUSTED = re.compile(
+    r"(iso-?8859-\d+|latin-?1|windows-125\d|cp125\d|koi8-[ru]|shift_jis|euc-(jp|kr)|gb(k|2312|18030)|big5)",
+    re.IGNORECASE,
+)
+
+
+class UnreadableList(Invalid):
+    default_message = "This is not a list of MyAnimeList, AniList, Kitsu or Shikimori."
+
+
+def unpacked(content: bytes) -> bytes:
+    """Raises :class:`UnreadableList`, or ``PayloadTooLarge`` for more than 100 MiB."""
+    for _ in range(_PACKED_AT_MOST):
+        if not content.startswith(_GZIP):
+            break
+        content = _inflated(content)
+    return _utf8(content)
+
+
+def _inflated(content: bytes) -> bytes:
+    parts: list[bytes] = []
+    room = _LARGEST
+    while content.startswith(_GZIP):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(unpacker.decompress(content, room + 1))
+        except zlib.error as error:
+            raise UnreadableList("The gzip archive is damaged.") from error
+        room -= len(parts[-1])
+        if room < 0:
+            raise PayloadTooLarge("The archive unpacks to more than 100 MiB.")
+        if not unpacker.eof:
+            raise UnreadableList("The gzip archive is cut off.")
+        content = unpacker.unused_data
+    return b"".join(parts)
+
+
+def _utf8(content: bytes) -> bytes:
+    if wide := _wide(content[:2]):
+        return content.decode(wide, "replace").encode()
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return _narrow(content).encode()
+    return content
+
+
+def _wide(start: bytes) -> str | None:
+    if start in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return "utf-16"
+    if len(start) == 2 and 0 in start and any(start):
+        return "utf-16-be" if start[0] == 0 else "utf-16-le"
+    return None
+
+
+def _narrow(content: bytes) -> str:
+    """In the encoding that is declared; else old UTF-8 with stray bytes, each of which stands for itself."""
+    declared = _DECLARED.match(content)
+    name = declared[1].decode() if declared else ""
+    if _TRUSTED.fullmatch(name):
+        return content.decode(name, "replace")
+    pieces = content.decode("utf-8", "surrogateescape")
+    return "".join(chr(ord(one) - 0xDC00) if "\udc80" <= one <= "\udcff" else one for one in pieces)
