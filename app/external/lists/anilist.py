@@ -61,7 +61,7 @@ def _archived(line: int, row: Mapping[str, Any]) -> ListedRow:
         "score": values.hundred_point_score(row.get("score")),
         "started_at": values.day(row.get("started_on")),
         "finished_at": values.day(row.get("finished_on")),
-        "volumes": values.whole(row.get("progress_volume"), "volumes") if kind == "manga" else None,
+        "volumes": values.volumes(row.get("progress_volume")) if kind == "manga" else None,
     }
     subject = values.subject(kind, None, anilist_id=values.ident(row.get("series_id"), "id"))
     return ListedRow(line, subject, fields)
@@ -75,7 +75,7 @@ def _listed(line: int, kind: MediaType, row: Mapping[str, Any], score: Any) -> L
         "score": score(row.get("score")),
         "started_at": values.day(row.get("startedAt")),
         "finished_at": values.day(row.get("completedAt")),
-        "volumes": values.whole(row.get("progressVolumes"), "volumes") if kind == "manga" else None,
+        "volumes": values.volumes(row.get("progressVolumes")) if kind == "manga" else None,
     }
     titles = media.get("title") or {}
     subject = values.subject(

@@ -146,7 +146,7 @@ def _row(line: int, kind: MediaType, row: dict[str, str]) -> ListedRow:
         },
     }
     if "volumes" in tags:
-        fields["volumes"] = values.whole(row.get(tags["volumes"]), "volumes")
+        fields["volumes"] = values.volumes(row.get(tags["volumes"]))
     # Kitsu leaves out what it does not know: no word on a field is not the word "nothing"
     said = _ALWAYS | {name for name, tag in tags.items() if tag in row}
     if _SHIKIMORI_STATUS in row:

@@ -38,7 +38,7 @@ def _row(line: int, row: Mapping[str, Any]) -> ListedRow:
         "progress": progress,
         "score": None if said.get("score") is None else values.whole(said["score"], "score", most=100),
         "rewatch_count": values.whole(said.get("rewatch_count"), "rewatch_count"),
-        "volumes": None if said.get("volumes") is None else values.whole(said["volumes"], "volumes"),
+        "volumes": values.volumes(said.get("volumes")),
         "max_progress": values.whole(said.get("max_progress"), "max_progress") or None,
         "is_rewatching": bool(said.get("is_rewatching")),
         "is_private": bool(said.get("is_private")),

@@ -81,7 +81,7 @@ def _shikimori(line: int, row: Mapping[str, Any], subject: Any) -> ListedRow:
         "notes": values.text(row.get("text")),
     }
     if subject.media_type == "manga":
-        fields["volumes"] = values.whole(row.get("volumes"), "volumes")
+        fields["volumes"] = values.volumes(row.get("volumes"))
     return ListedRow(line, subject, fields, rounded_score=True, note=note)
 
 
@@ -104,7 +104,7 @@ def _mal_api(line: int, row: Mapping[str, Any]) -> ListedRow:
         "finished_at": values.day(said.get("finish_date")),
     }
     if kind == "manga":
-        fields["volumes"] = values.whole(said.get("num_volumes_read"), "volumes")
+        fields["volumes"] = values.volumes(said.get("num_volumes_read"))
     picture = node.get("main_picture") or {}
     subject = values.subject(
         kind,

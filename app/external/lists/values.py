@@ -32,6 +32,11 @@ def ident(value: Any, name: str) -> int | None:
     return whole(value, name) or None
 
 
+def volumes(value: Any) -> int | None:
+    """How many were read; no service tells none from unknown."""
+    return whole(value, "volumes") or None
+
+
 def ten_point_score(value: Any) -> int | None:
     """0 to 10, one decimal, as 0 to 100; 0 means unscored."""
     return _score(value, 10, 10)

@@ -1,6 +1,7 @@
 """Taking back changes of entries: the last one by hand, or all of an import."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
@@ -58,13 +59,23 @@ async def take_back_many(tx: Transaction, user_id: int, changes: Sequence[EntryC
     Answers how many were taken back; an entry that was edited since keeps its edit.
     """
     entries = EntryRepository(tx)
-    changes = await caught_up(tx, user_id, changes)
-    held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in changes])
+    whole = _joined(await caught_up(tx, user_id, changes))
+    held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in whole])
     states = {entry.id: entry.state for entry in held}
-    mine = [change for change in changes if states.get(change.entry_id) == change.after]
+    mine = [change for change in whole if states.get(change.entry_id) == change.after]
     await entries.delete_many([change.entry_id for change in mine if change.before is None])
     back = {change.entry_id: change.before for change in mine if change.before is not None}
     await entries.update_many(back)
     news = [NewChange(change.entry_id, change.subject, change.after, change.before) for change in mine]
     await ChangeRepository(tx).record_many(user_id, news, origin=UNDO)
     return len(mine)
+
+
+def _joined(changes: Sequence[EntryChange]) -> list[EntryChange]:
+    """One change for each entry: of those that follow on each other, from before the first to after the last."""
+    joined: dict[int, EntryChange] = {}
+    for change in changes:
+        later = joined.setdefault(change.entry_id, change)
+        if later.before == change.after:
+            joined[change.entry_id] = replace(later, before=change.before)
+    return list(joined.values())
