@@ -11,12 +11,11 @@ from app.repositories.library import ChangeRepository, EntryRepository, NewChang
 from app.schemas.domain.lists import BadRow, ImportReport, ListedRow, RowReport
 from app.schemas.jobs import EnqueuedJob, ImportList
 from app.services.jobs import JobRun, JobService
-from app.services.library.importing import ImportPlan, Planned
+from app.services.library.importing import Identity, ImportPlan, Planned, names_of
 from app.services.library.undo import take_back_many
 from app.utils.cleaning import clean_text
 from app.utils.database import Database, Transaction
 
-_CHUNK = 2000  # rows a transaction
 _ORIGIN = "import"
 _LONGEST_NAME = 255  # characters of a file's name that are kept
 
@@ -26,9 +25,12 @@ class NoSuchImport(NotFound):
 
 
 class ImportService:
-    def __init__(self, db: Database, jobs: JobService) -> None:
+    """``chunk`` is the number of rows a transaction."""
+
+    def __init__(self, db: Database, jobs: JobService, *, chunk: int = 2000) -> None:
         self._db = db
         self._jobs = jobs
+        self._chunk = chunk
 
     async def start(self, user_id: int, content: bytes, *, filename: str | None) -> EnqueuedJob:
         """Queue the import of a file; the same file twice at once is one job. Raises ``UnreadableList``."""
@@ -45,11 +47,11 @@ class ImportService:
         """What the import would do, without doing it."""
         found = await asyncio.to_thread(read_list, content)
         async with self._db.transaction() as tx:
-            planned = await _plan(tx, user_id, found.rows, found.source)
+            planned = await _plan(tx, user_id, found.rows, found.source, {})
         return ImportReport(_in_order([*(one.report for one in planned), *_failed(found.bad)]))
 
     async def run(self, job: ImportList, run: JobRun) -> None:
-        """Do it, two thousand rows a transaction; what an earlier attempt did is not done again."""
+        """Do it, some thousand rows a transaction; what an earlier attempt did is not done again."""
         job_id = run.claimed.id
         async with self._db.reader() as connection:
             content = await ImportRepository(connection).find_rows(job_id)
@@ -57,12 +59,13 @@ class ImportService:
             raise NoSuchImport
         packed = PackedList(content)
         done = (await self._get(job_id, job.user_id)).reported
-        rows = packed.take(done, _CHUNK)
+        seen = names_of(packed.take(0, done))
+        rows = packed.take(done, self._chunk)
         while rows:
             # read while PostgreSQL is busy with the rows before
-            ahead = asyncio.create_task(asyncio.to_thread(packed.take, done + len(rows), _CHUNK))
+            ahead = asyncio.create_task(asyncio.to_thread(packed.take, done + len(rows), self._chunk))
             async with run.transaction() as tx:
-                reports = await _carry_out(tx, job, job_id, rows, packed.source)
+                reports = await _carry_out(tx, job, job_id, rows, packed.source, seen)
                 await ImportRepository(tx).append(job_id, reports)
             done += len(rows)
             rows = await ahead
@@ -115,26 +118,33 @@ def _in_order(reports: Sequence[RowReport]) -> list[RowReport]:
 
 
 async def _carry_out(
-    tx: Transaction, job: ImportList, job_id: int, chunk: Sequence[ListedRow | BadRow], source: str
+    tx: Transaction,
+    job: ImportList,
+    job_id: int,
+    chunk: Sequence[ListedRow | BadRow],
+    source: str,
+    seen: dict[Identity, int],
 ) -> list[RowReport]:
     rows = [row for row in chunk if isinstance(row, ListedRow)]
     bad = _failed([row for row in chunk if isinstance(row, BadRow)])
     if await ImportRepository(tx).is_cancelled(job_id):
         left = [RowReport(row.line, row.subject.title, "skipped", "the import was cancelled") for row in rows]
         return _in_order([*left, *bad])
-    planned = await _plan(tx, job.user_id, rows, source)
+    planned = await _plan(tx, job.user_id, rows, source, seen)
     await _write(tx, job.user_id, planned, job_id)
     return _in_order([*(one.report for one in planned), *bad])
 
 
-async def _plan(tx: Transaction, user_id: int, rows: Sequence[ListedRow], source: str) -> list[Planned]:
+async def _plan(
+    tx: Transaction, user_id: int, rows: Sequence[ListedRow], source: str, seen: dict[Identity, int]
+) -> list[Planned]:
     entries = EntryRepository(tx)
     subjects = await entries.subjects(
         mal_ids={row.subject.mal_id for row in rows if row.subject.mal_id is not None},
         anilist_ids={row.subject.anilist_id for row in rows if row.subject.anilist_id is not None},
     )
     held = await entries.list_like(user_id, [*subjects, *(row.subject for row in rows)])
-    return ImportPlan(subjects, held, source).plan(rows)
+    return ImportPlan(subjects, held, source, seen).plan(rows)
 
 
 async def _write(tx: Transaction, user_id: int, planned: Sequence[Planned], job_id: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.external.lists import title_tags
 from app.schemas.domain.library import Entry, EntryState, Subject
-from app.schemas.domain.lists import ListedRow, RowReport
+from app.schemas.domain.lists import BadRow, ListedRow, RowReport
 
 Identity = tuple[str, str, str | int]
 
@@ -22,9 +22,18 @@ class Planned:
 
 
 class ImportPlan:
-    """Rows against what the catalogue knows and what is on the list."""
+    """Rows against what the catalogue knows and what is on the list.
 
-    def __init__(self, subjects: Iterable[Subject], entries: Iterable[Entry], source: str) -> None:
+    ``seen`` has the names of the rows before these, and grows.
+    """
+
+    def __init__(
+        self,
+        subjects: Iterable[Subject],
+        entries: Iterable[Entry],
+        source: str,
+        seen: dict[Identity, int],
+    ) -> None:
         self._source = source
         self._titles = {identity: subject for subject in subjects for identity in identities(subject)}
         self._entries: dict[Identity, Entry] = {}
@@ -34,13 +43,13 @@ class ImportPlan:
             if entry.subject.mal_id is None:  # a file of MyAnimeList has but its title
                 for name in _by_title(entry.subject):
                     self._entries.setdefault(name, entry)
-        self._seen: dict[Identity, int] = {}
+        self._seen = seen
 
     def plan(self, rows: Sequence[ListedRow]) -> list[Planned]:
         return [self._plan(row) for row in rows]
 
     def _plan(self, row: ListedRow) -> Planned:
-        names = identities(row.subject, row.fields.get("carried", {}).get("kitsu"))
+        names = _names(row)
         subject = next((self._titles[name] for name in names if name in self._titles), row.subject)
         if subject is not row.subject:
             names = list(dict.fromkeys([*identities(subject), *names]))
@@ -71,6 +80,19 @@ class ImportPlan:
             cover_url=state.cover_url or subject.image_url,
             max_progress=state.max_progress or subject.total,
         )
+
+
+def names_of(rows: Iterable[ListedRow | BadRow]) -> dict[Identity, int]:
+    """The names of rows that were carried out before, each with the first row that has it."""
+    found: dict[Identity, int] = {}
+    for row in rows:
+        for name in _names(row) if isinstance(row, ListedRow) else ():
+            found.setdefault(name, row.line)
+    return found
+
+
+def _names(row: ListedRow) -> list[Identity]:
+    return identities(row.subject, row.fields.get("carried", {}).get("kitsu"))
 
 
 def identities(subject: Subject, kitsu: object = None) -> list[Identity]:

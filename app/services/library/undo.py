@@ -72,7 +72,7 @@ async def take_back_many(tx: Transaction, user_id: int, changes: Sequence[EntryC
 
 
 def _joined(changes: Sequence[EntryChange]) -> list[EntryChange]:
-    """One change for each entry: of those that follow on each other, from before the first to after the last."""
+    """One change for each entry: from before the first to after the last of those in a row."""
     joined: dict[int, EntryChange] = {}
     for change in changes:
         later = joined.setdefault(change.entry_id, change)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dirty_equals import IsPartialDict
 from sqlalchemy import text
 
 from app.container import Container
+from app.services.imports import ImportService
 from app.tasks import performer
 from app.utils.database import Database
 from tests.fixtures.accounts import SignedIn
@@ -122,6 +124,29 @@ async def test_a_dry_run_says_what_the_import_does_and_does_nothing(
     assert counts(report) == (1, 1, 0, 0, 0)
 
 
+async def test_a_row_that_comes_again_much_later_is_told_from_an_edit(
+    mine: httpx.AsyncClient, container: Container, bebop: int
+) -> None:
+    """The report is that of the dry run, and the undo whole, however the file is cut into transactions."""
+    small = replace(container, imports=ImportService(container.db, container.jobs, chunk=2))
+    importer = Importer(mine, small)
+    content = mal_file(
+        {"mal_id": 1},
+        {"mal_id": 77},
+        {"mal_id": 78},
+        {"mal_id": 1, "progress": 9},
+        {"mal_id": 77, "score": 1},
+    )
+    foreseen = (await importer.send(content, dry_run=True)).json()
+    report = await importer.run(content)
+    assert {name: report[name] for name in foreseen} == foreseen
+    assert counts(report) == (3, 0, 0, 2, 0)
+    assert report["rows"][3]["reason"] == "the same title as row 1"
+    assert (await mine.get(f"/users/me/list/{bebop}")).json()["progress"] == 3
+    assert (await mine.post(f"{IMPORT}/{report['job']}/undo")).json() == {"undone": 3}
+    assert (await mine.get("/users/me/list")).json() == []
+
+
 async def test_our_score_stands_where_it_rounds_to_theirs(
     importer: Importer, mine: httpx.AsyncClient, bebop: int
 ) -> None:
@@ -131,6 +156,9 @@ async def test_our_score_stands_where_it_rounds_to_theirs(
     assert (await mine.get(path)).json()["score"] == 7.5
     await importer.run(mal_file({"mal_id": 1, "score": 7}))
     assert (await mine.get(path)).json()["score"] == 7.0
+    await mine.patch(path, json={"score": 0.4})
+    await importer.run(mal_file({"mal_id": 1, "score": 0, "progress": 4}))
+    assert (await mine.get(path)).json() == IsPartialDict(score=0.4, progress=4)
 
 
 async def test_an_import_is_taken_back_but_for_later_edits(
@@ -285,10 +313,50 @@ async def test_our_own_files_come_back(importer: Importer, mine: httpx.AsyncClie
     assert '"Quo""te, comma"' in csv[2]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mal_xml/mal_anime_2018_109_oldheader.xml",
+        "mal_xml/mal_manga_2024_39.xml",
+        "kitsu/kitsu_api_library_manga_fixture.json",
+        "anilist/anilist_medialistcollection_fixture.json",
+        "shikimori/fixture_list.xml",
+    ],
+)
+async def test_our_own_files_of_any_list_change_nothing(
+    importer: Importer, mine: httpx.AsyncClient, shared: Path, name: str
+) -> None:
+    first = await importer.run((shared / "datasets/exports" / name).read_bytes())
+    told = 0
+    for file_format in ("mal_xml", "json"):
+        for kind in ("anime", "manga"):
+            exported = await mine.get("/users/me/export", params={"format": file_format, "type": kind})
+            again = await importer.run(exported.content)
+            assert counts(again) == (0, 0, len(again["rows"]), 0, 0)
+            told += len(again["rows"])
+    assert told == 2 * first["added"]
+
+
+async def test_two_services_keep_what_each_brought(importer: Importer, mine: httpx.AsyncClient) -> None:
+    await importer.run(mal_file({"mal_id": 77}))
+    kitsu = (
+        b"<myanimelist><anime><series_animedb_id>77</series_animedb_id><my_status>On Hold</my_status>"
+        b"<my_watched_episodes>4</my_watched_episodes><my_read_volumes>0</my_read_volumes></anime></myanimelist>"
+    )
+    await importer.run(kitsu)
+    [row] = rows_of((await mine.get("/users/me/export", params={"format": "mal_xml"})).content)
+    assert row == IsPartialDict(
+        my_storage="Hard Drive", my_priority="LOW", my_watched_episodes="4", my_score="8"
+    )
+
+
 async def test_the_report_as_csv(importer: Importer, mine: httpx.AsyncClient) -> None:
     job = (await importer.run(mal_file({"mal_id": 77, "title": "A"})))["job"]
     answer = await mine.get(f"{IMPORT}/{job}/report", params={"format": "csv"})
     assert answer.text.splitlines() == ["line,title,action,reason", "1,A,added,"]
+    job = (await importer.run(mal_file({"mal_id": 78, "title": "=1+1"})))["job"]
+    answer = await mine.get(f"{IMPORT}/{job}/report", params={"format": "csv"})
+    assert answer.text.splitlines()[1] == "1,'=1+1,added,"
 
 
 async def test_a_file_may_have_any_name_and_content_may_hold_anything(
