@@ -16,22 +16,19 @@ from app.external.anilist.client import ANILIST, ANILIST_RATE, AniListClient
 from app.external.jikan.client import JIKAN, JIKAN_RATE, JikanClient
 from app.external.mail import Mailer
 from app.services.absent_titles import AbsentTitles
-from app.services.accounts import AccountService
+from app.services.accounts import AccountService, Blacklist, Hashing, Issuer, PasswordProof, Throttles
 from app.services.anime import AnimeService
 from app.services.arrivals import Arrivals
 from app.services.avatars import AvatarService
-from app.services.blacklist import Blacklist
 from app.services.calls import Calls
 from app.services.changes import CatalogueChanges
 from app.services.collections import CollectionService
 from app.services.dumps import DumpService
 from app.services.exports import ExportService
 from app.services.favorites import FavoriteService
-from app.services.hashing import Hashing
 from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
 from app.services.imports import ImportService
-from app.services.issuing import Issuer
 from app.services.item_refreshes import ItemRefreshService
 from app.services.jikan import JikanService
 from app.services.jobs import JobQueue, JobService, JobTimings
@@ -40,13 +37,11 @@ from app.services.mails import MailService
 from app.services.mal import MalService
 from app.services.metrics import MetricsService
 from app.services.passwords import PasswordService
-from app.services.proofs import PasswordProof
 from app.services.recommendations import RecommendationService
 from app.services.refreshes import Refreshes
 from app.services.sessions import SessionService
 from app.services.stats import StatsService
 from app.services.sync import SyncService
-from app.services.throttles import Throttles
 from app.services.tokens import TokenService
 from app.services.users import UserService
 from app.services.watching import WatchService

@@ -10,11 +10,8 @@ from app.repositories.sessions import SessionRepository
 from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import Principal, Visitor
 from app.schemas.jobs import SendMail
-from app.services.audit import audit, tally
-from app.services.hashing import Hashing
+from app.services.accounts import Hashing, PasswordProof, audit, check_new_password, tally
 from app.services.jobs import JobService
-from app.services.password_rules import check_new_password
-from app.services.proofs import PasswordProof
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database, Transaction
 from app.utils.quotas import Quota, Quotas, rate_headers

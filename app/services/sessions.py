@@ -10,13 +10,18 @@ from app.errors import NotFound, Unauthenticated
 from app.repositories.accounts import AccountRepository
 from app.repositories.sessions import Rotation, SessionRepository
 from app.schemas.domain.accounts import Principal, Secrets, Session, TokenPair, Visitor
-from app.services.audit import audit
-from app.services.blacklist import Blacklist
-from app.services.demo import DEMO_NAME, DEMO_PASSWORD
-from app.services.hashing import Hashing
-from app.services.issuing import Issuer
-from app.services.proofs import KNOWN_FOR
-from app.services.throttles import Attempt, Throttles, subject_of
+from app.services.accounts import (
+    DEMO_NAME,
+    DEMO_PASSWORD,
+    KNOWN_FOR,
+    Attempt,
+    Blacklist,
+    Hashing,
+    Issuer,
+    Throttles,
+    audit,
+    subject_of,
+)
 from app.utils.cleaning import is_storable
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database

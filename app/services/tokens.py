@@ -7,12 +7,11 @@ from datetime import timedelta
 from app.errors import Conflict, Invalid, NotFound
 from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import ApiToken, Permission, Principal
-from app.services.audit import audit
+from app.services.accounts import API_TOKEN_PREFIX, audit
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database
 from app.utils.refresh import digest
 
-PREFIX = "ant_"  # by which people and scanners of leaked secrets know our tokens
 MOST_LIVE = 50
 _HINT = 10  # characters that are shown of a token afterwards, the prefix among them
 
@@ -29,7 +28,7 @@ class TokenService:
         beyond = [scope for scope in scopes if scope not in user.permissions]
         if beyond:
             raise Invalid.fields({"scopes": [f"Your account lacks {scope}." for scope in beyond]})
-        secret, now = PREFIX + secrets.token_urlsafe(32), self._clock()
+        secret, now = API_TOKEN_PREFIX + secrets.token_urlsafe(32), self._clock()
         async with self._db.transaction() as tx:
             tokens = TokenRepository(tx)
             if await tokens.count_live_for_update(user.user_id, now) >= MOST_LIVE:

@@ -13,10 +13,9 @@ from app.repositories.throttles import ThrottleRepository
 from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import Account, Principal, Role, Visitor
 from app.schemas.jobs import SendMail
-from app.services.audit import audit
+from app.services.accounts import KNOWN_FOR, PasswordProof, audit
 from app.services.avatars import AvatarService
 from app.services.jobs import JobService
-from app.services.proofs import KNOWN_FOR, PasswordProof
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database, Transaction
 

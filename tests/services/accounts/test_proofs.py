@@ -8,11 +8,11 @@ import pytest
 from app.container import Container, _issuer
 from app.errors import Forbidden
 from app.schemas.domain.accounts import PERMISSIONS, Principal, Visitor
-from app.services.hashing import Hashing, Verdict
+from app.services.accounts.hashing import Hashing, Verdict
+from app.services.accounts.proofs import PasswordProof
+from app.services.accounts.throttles import Throttles
 from app.services.passwords import PasswordService
-from app.services.proofs import PasswordProof
 from app.services.sessions import SessionService, WrongCredentials
-from app.services.throttles import Throttles
 from app.services.users import ProfileChange, UserService
 from app.utils.database import ReferenceGone
 from tests.fixtures.accounts import PASSWORD, SignedIn

@@ -10,7 +10,7 @@ from datetime import datetime
 from app.errors import RateLimited
 from app.repositories.throttles import Counted, ThrottleRepository
 from app.schemas.domain.accounts import Visitor
-from app.services.audit import tally
+from app.services.accounts.audit import tally
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database, Transaction
 from app.utils.quotas import Quota, Quotas, Standing, rate_headers

@@ -12,9 +12,9 @@ from app.config import Settings
 from app.container import Container, build
 from app.errors import AppError, RateLimited
 from app.schemas.domain.accounts import Visitor
-from app.services.hashing import Hashing
+from app.services.accounts.hashing import Hashing
+from app.services.accounts.throttles import PAIR, Throttles
 from app.services.sessions import WrongCredentials
-from app.services.throttles import PAIR, Throttles
 from app.utils.addresses import address_group
 from app.utils.database import Database
 from app.utils.quotas import Quota

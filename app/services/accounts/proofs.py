@@ -5,9 +5,9 @@ from datetime import timedelta
 from app.errors import Forbidden, NotFound
 from app.repositories.accounts import AccountRepository
 from app.schemas.domain.accounts import Visitor
-from app.services.audit import audit
-from app.services.hashing import Hashing
-from app.services.throttles import Throttles, subject_of
+from app.services.accounts.audit import audit
+from app.services.accounts.hashing import Hashing
+from app.services.accounts.throttles import Throttles, subject_of
 from app.utils.clock import Clock, utc_now
 from app.utils.database import Database, Transaction
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.container import Container
 from app.schemas.domain.accounts import Visitor
-from app.services.hashing import Hashing
+from app.services.accounts.hashing import Hashing
 from app.services.sessions import WrongCredentials
 from tests.fixtures.accounts import SignedIn
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import Invalid
-from app.services.password_rules import _tried_first, check_new_password
+from app.services.accounts.password_rules import _tried_first, check_new_password
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""Accounts, and what the services about them share: hashing, throttling, tokens, proofs, the audit trail."""
+
+from app.services.accounts.accounts import API_TOKEN_PREFIX, AccountService
+from app.services.accounts.audit import audit, tally
+from app.services.accounts.blacklist import Blacklist
+from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
+from app.services.accounts.hashing import Hashing
+from app.services.accounts.issuing import Issuer
+from app.services.accounts.password_rules import check_new_password
+from app.services.accounts.proofs import KNOWN_FOR, PasswordProof
+from app.services.accounts.throttles import Attempt, Throttles, subject_of
+
+__all__ = [
+    "API_TOKEN_PREFIX",
+    "DEMO_NAME",
+    "DEMO_PASSWORD",
+    "KNOWN_FOR",
+    "AccountService",
+    "Attempt",
+    "Blacklist",
+    "Hashing",
+    "Issuer",
+    "PasswordProof",
+    "Throttles",
+    "audit",
+    "check_new_password",
+    "subject_of",
+    "tally",
+]
