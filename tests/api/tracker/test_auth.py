@@ -11,7 +11,7 @@ async def test_the_form_of_oauth2(client: httpx.AsyncClient, user: SignedIn) -> 
     form = {"grant_type": "password", "username": user.username, "password": PASSWORD, "scope": ""}
     answer = await client.post("/api/auth/token", data={**form, "client_id": "x", "client_secret": "y"})
     assert answer.status_code == 200
-    swagger = {"Authorization": "Basic Og==", "X-Requested-With": "XMLHttpRequest"}  # no client, in its header
+    swagger = {"Authorization": "Basic Og==", "X-Requested-With": "XMLHttpRequest"}
     assert (await client.post("/api/auth/token", data=form, headers=swagger)).status_code == 200
     assert answer.json() == {
         "access_token": IsStr,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import bcrypt
 import pytest
 
-from app.container import Container, _issuer
+from app.container import Container, issuer_of
 from app.errors import Forbidden
 from app.schemas.domain.accounts import PERMISSIONS, Principal, Visitor
 from app.services.accounts.hashing import Hashing, Verdict
@@ -51,7 +51,7 @@ def proof(container: Container, hashing: InterruptedHashing) -> PasswordProof:
 def sessions(container: Container, hashing: InterruptedHashing) -> SessionService:
     throttles = Throttles(container.db, container.quotas)
     blacklist = container.sessions._blacklist
-    return SessionService(container.db, _issuer(container.settings), hashing, throttles, blacklist)
+    return SessionService(container.db, issuer_of(container.settings), hashing, throttles, blacklist)
 
 
 def reset_of(container: Container, user: SignedIn) -> Callable[[], Awaitable[None]]:
