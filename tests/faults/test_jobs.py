@@ -281,7 +281,7 @@ async def idle(stack: Stack, jobs: JobService, table: Table, *, seconds: float) 
 
 @pytest.mark.xdist_group("idle worker")
 async def test_an_idle_worker_stays_up_and_quiet(stack: Stack, jobs: JobService, table: Table) -> None:
-    await idle(stack, jobs, table, seconds=40)
+    await idle(stack, jobs, table, seconds=20)
 
 
 @pytest.mark.soak

@@ -72,7 +72,7 @@ def test_a_new_secret_signs_nobody_out() -> None:
         tokens().read(issue(turned))
 
 
-GOOD = issue(AccessTokens(SECRET))
+GOOD = issue(tokens())
 FORGED = dict(forged_tokens(GOOD, SECRET))
 # These are right in themselves; that the account or the session is another is for the database to say.
 _OF_THE_ROW = {"a subject that is nobody", "a session that is not"}
@@ -80,13 +80,13 @@ _OF_THE_ROW = {"a subject that is nobody", "a session that is not"}
 
 def test_the_forger_could_make_a_good_one() -> None:
     claims = jwt.decode(GOOD, options={"verify_signature": False})
-    assert AccessTokens(SECRET).read(jwt.encode(claims, SECRET, algorithm="HS256")).user_id == 7
+    assert tokens().read(jwt.encode(claims, SECRET, algorithm="HS256")).user_id == 7
 
 
 @pytest.mark.parametrize("name", sorted(set(FORGED) - _OF_THE_ROW))
 def test_a_forged_token_is_refused(name: str) -> None:
     with pytest.raises(BadToken):
-        AccessTokens(SECRET).read(FORGED[name])
+        tokens().read(FORGED[name])
 
 
 def test_there_are_enough_of_them() -> None:
