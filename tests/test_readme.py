@@ -100,6 +100,14 @@ def test_its_commands_exist(line: str) -> None:
     assert set(re.findall(r"--[a-z-]+", line)) <= options
 
 
+def test_the_table_of_events_is_complete() -> None:
+    told = {event for row in table_after("The audit trail") for event in re.findall(r"`([a-z_.]+)`", row[0])}
+    texts = [path.read_text() for path in (ROOT / "app/services").rglob("*.py")]
+    assert told == {
+        event for text in texts for event in re.findall(r"\b(?:audit|tally)\(\"([a-z_.]+)\"", text)
+    }
+
+
 def test_its_routes_exist() -> None:
     templates = {re.sub(r"\{\w+\}", r"[^/]+", name.split()[1]) for name in ACCESS} | {
         "/docs",
