@@ -16,7 +16,7 @@ def map_media(said: Any) -> UpstreamMedia:
         raise Unmappable("a title is not an object")
     anilist_id = clean_int(said.get("id"), low=1)
     titles, covers = _object(said.get("title")), _object(said.get("coverImage"))
-    title = _first(titles, "romaji", "english", "native")
+    title = _first(titles, "romaji", "english", "native", "userPreferred")
     if anilist_id is None or title is None:
         raise Unmappable("a title has no id or no name")
     manga = said.get("type") == "MANGA"
