@@ -38,7 +38,7 @@ def main() -> None:
         complain(f"anisync: {error}")
         sys.exit(2)
     except _expected_failures() as error:
-        complain("anisync: " + "; ".join([str(error), *_field_faults(error)]))
+        complain(f"anisync: {error}")
         sys.exit(1)
     except OSError as error:
         if error.filename is None:
@@ -56,8 +56,3 @@ def _expected_failures() -> tuple[type[Exception], ...]:
     from app.utils.serving import CannotListen
 
     return AppError, CannotListen, DatabaseUnavailable, EmbeddedError, LoginRefused, SchemaNotReady
-
-
-def _field_faults(error: Exception) -> list[str]:
-    fields = (getattr(error, "details", None) or {}).get("fields", {})
-    return [f"{name}: {' '.join(texts)}" for name, texts in fields.items()]
