@@ -13,6 +13,7 @@ from app.errors import Unauthenticated
 from app.schemas.domain.accounts import Principal
 
 MAX_OFFSET = 2**31 - 1
+MAX_LIMIT = 100
 
 _PAGING = frozenset({"limit", "offset", "page"})
 _UNFIT = str.maketrans({"<": "%3C", ">": "%3E", '"': "%22", " ": "%20"})  # in a Link they would end it
@@ -47,9 +48,9 @@ class Page(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 20
     offset: Annotated[int | None, Field(ge=0, le=MAX_OFFSET)] = None
-    page: Annotated[int | None, Field(ge=1, le=MAX_OFFSET // 100)] = None
+    page: Annotated[int | None, Field(ge=1, le=MAX_OFFSET // MAX_LIMIT)] = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Page":
@@ -89,6 +90,7 @@ def _page_urls(request: Request, page: Page) -> Callable[[int], str]:
     others = "".join(f"{pair}&" for pair in sent if pair and pair.partition("=")[0] not in _PAGING)
     origin = f"{request.scope['scheme']}://{host}" if (host := request.headers.get("host")) else ""
     base = f"{origin}{quote(request.scope['path'])}?{others}".translate(_UNFIT)
+    limit = f"&limit={page.limit}" if page.limit <= MAX_LIMIT else ""  # what is more was not asked for
     if page.page:
-        return lambda start: f"{base}page={start // page.limit + 1}&limit={page.limit}"
-    return lambda start: f"{base}offset={start}&limit={page.limit}"
+        return lambda start: f"{base}page={start // page.limit + 1}{limit}"
+    return lambda start: f"{base}offset={start}{limit}"

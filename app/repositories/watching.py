@@ -10,12 +10,15 @@ from app.repositories.paging import fetch_page
 from app.schemas.domain.watching import View, WatchProgress
 from app.utils.database import Transaction
 
-_PERCENT = """
-    coalesce(
-        w.progress_percent,
-        least(100, round((w.position_seconds / (a.duration_minutes * 0.6))::numeric, 2)::float8)
-    ) as percent
-"""
+
+def _percent(stated: str, position: str) -> str:
+    """How much of the episode that is; it follows from the position where the length is known."""
+    followed = f"least(100, round(({position} / (a.duration_minutes * 0.6))::numeric, 2)::float8)"
+    return f"coalesce({stated}, {followed})"
+
+
+_PERCENT = f"{_percent('w.progress_percent', 'w.position_seconds')} as percent"
+_REPORTED = _percent("cast(:percent as float8)", "cast(:position_seconds as int)")
 _KEEP = """
 insert into watch_progress as w
     (user_id, anime_id, episode, position_seconds, progress_percent, reported_at, last_watched_at)
@@ -26,15 +29,28 @@ on conflict (user_id, anime_id, episode) do update set
 where w.reported_at <= excluded.reported_at
 """
 _PROGRESS = "w.id, w.episode, w.position_seconds, w.created_at, w.last_watched_at"
-# A title whose last report is of a finished episode goes on with the next one, where there is a next one.
+# Of each title the latest report of an episode that is not through, unless one was finished since and it is
+# behind that; else the last episode that was finished, where there is a next one to go on with.
 _CONTINUE = f"""
 from (
-    select distinct on (w.anime_id) {_PROGRESS}, w.anime_id, {_PERCENT}
-    from watch_progress w join anime a on a.id = w.anime_id
-    where w.user_id = :user_id
-    order by w.anime_id, w.last_watched_at desc, w.id desc
+    select distinct on (r.anime_id) r.*
+    from (
+        select p.*, first_value(p.done) over latest as any_done, first_value(p.id) over latest as done_id,
+               first_value(p.episode) over latest as done_episode,
+               first_value(p.last_watched_at) over latest as done_at
+        from (
+            select w.*, coalesce(w.percent, 0) >= :counted as done
+            from (
+                select {_PROGRESS}, w.anime_id, a.episodes, {_PERCENT}
+                from watch_progress w join anime a on a.id = w.anime_id where w.user_id = :user_id
+            ) w
+        ) p
+        window latest as (partition by p.anime_id order by p.done desc, p.last_watched_at desc, p.id desc)
+    ) r
+    where case when r.done then r.id = r.done_id and (r.episodes is null or r.episode < r.episodes)
+               else not r.any_done or r.episode > r.done_episode or r.last_watched_at > r.done_at end
+    order by r.anime_id, r.done, r.last_watched_at desc, r.id desc
 ) w join anime a on a.id = w.anime_id
-where coalesce(w.percent, 0) < :counted or a.episodes is null or w.episode < a.episodes
 """
 
 
@@ -53,8 +69,11 @@ class WatchRepository:
         position_seconds: int | None,
         percent: float | None,
         reported_at: datetime,
-    ) -> WatchProgress:
-        """Keep the report unless a later one of the same episode is there; answers what is kept."""
+    ) -> tuple[WatchProgress, float | None]:
+        """Keep the report unless a later one of the same episode is there.
+
+        Answers what is kept, and how much of the episode this report was of, where that is known.
+        """
         values = {
             "user_id": user_id,
             "anime_id": anime_id,
@@ -67,14 +86,15 @@ class WatchRepository:
         kept = await self._on.execute(
             text(
                 f"""
-                select {_PROGRESS}, {_PERCENT}, {CARD}
+                select {_PROGRESS}, {_PERCENT}, {_REPORTED} as reported, {CARD}
                 from watch_progress w join anime a on a.id = w.anime_id
                 where w.user_id = :user_id and w.anime_id = :anime_id and w.episode = :episode
                 """
             ),
             values,
         )
-        return _progress_of(kept.one())
+        row = kept.one()
+        return _progress_of(row), row.reported
 
     async def list_to_continue(
         self, user_id: int, *, counted: float, limit: int, offset: int

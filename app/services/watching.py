@@ -31,13 +31,13 @@ class WatchService:
     ) -> WatchProgress:
         """Keep where the person stopped; one that is (nearly) through counts on the list.
 
-        Raises ``UnknownTitle``, ``ProgressAboveTotal``. A report older than the one that is kept changes
-        nothing; a client's clock that runs ahead counts as now.
+        Raises ``UnknownTitle``, ``ProgressAboveTotal``. A report older than the one that is kept does not
+        move it, but what it saw was seen; a client's clock that runs ahead counts as now.
         """
         now = self._clock()
         async with self._db.transaction() as tx:
             await _subject(tx, anime_id, episode)
-            kept = await WatchRepository(tx).upsert(
+            kept, seen = await WatchRepository(tx).upsert(
                 user_id,
                 anime_id,
                 episode=episode,
@@ -45,7 +45,7 @@ class WatchService:
                 percent=percent,
                 reported_at=min(reported_at or now, now),
             )
-            if kept.percent is not None and kept.percent >= COUNTED:
+            if seen is not None and seen >= COUNTED:
                 await _count_episode(tx, user_id, anime_id, episode, now.date().isoformat())
             return kept
 

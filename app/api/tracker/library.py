@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
-from app.api.deps import CurrentUser, Page, Services, page_headers
+from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
 from app.api.idempotency import idempotent_router
 from app.schemas.fields import Text
 from app.schemas.tracker.library import (
@@ -31,7 +31,7 @@ class ItemQuery(Page):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=100)] = _EVERYTHING
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = _EVERYTHING
     type: AnyType | None = None
     status: AnyStatus | None = None
     q: Annotated[Text | None, Field(max_length=100)] = None

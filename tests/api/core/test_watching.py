@@ -92,6 +92,21 @@ async def test_an_earlier_report_that_arrives_later_loses(mine: httpx.AsyncClien
     assert newer.json()["position_seconds"] == 60
 
 
+async def test_what_was_seen_counts_whenever_it_is_told(mine: httpx.AsyncClient, titles: list[int]) -> None:
+    """A device that was offline tells late of an episode that another has begun anew."""
+    await mine.post("/users/me/list", json={"anime_id": titles[0], "status": "watching"})
+    path = f"/users/me/list/{titles[0]}"
+    await report(mine, titles[0], 2, progress_percent=30, client_ts="2026-11-20T20:00:00Z")
+    late = await report(mine, titles[0], 2, progress_percent=95, client_ts="2026-11-20T10:00:00Z")
+    assert late.json()["progress_percent"] == 30
+    assert (await mine.get(path)).json()["progress"] == 2
+    await report(mine, titles[0], 3, progress_percent=95, client_ts="2026-11-20T21:00:00Z")
+    await mine.patch(path, json={"progress": 0})
+    # a report that is not of a whole episode raises nothing, whatever is kept
+    await report(mine, titles[0], 3, progress_percent=10, client_ts="2026-11-20T20:30:00Z")
+    assert (await mine.get(path)).json()["progress"] == 0
+
+
 async def test_a_clock_that_runs_ahead_does_not_lock_others_out(
     mine: httpx.AsyncClient, titles: list[int]
 ) -> None:
@@ -126,6 +141,33 @@ async def test_a_finished_episode_goes_on_with_the_next_and_the_last_ends_it(
     answer = await mine.get("/watch/continue")
     assert [row["anime_id"] for row in answer.json()] == [titles[1]]
     assert answer.headers["X-Total-Count"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("reports", "wanted"),
+    [
+        ([(5, 50), (4, 100)], (5, 50)),  # it was begun already
+        ([(3, 50), (4, 100)], (5, 0)),  # what lies behind is done with
+        ([(4, 100), (3, 50)], (3, 50)),  # begun anew
+        ([(1, 100), (2, 95), (3, 90)], (4, 0)),
+        ([(7, 20), (9, 20), (3, 100)], (9, 20)),
+        ([(25, 100), (26, 100)], None),
+        ([(26, 100), (25, 100)], (26, 0)),
+        ([(26, 100), (26, 40)], (26, 40)),
+    ],
+)
+async def test_where_to_go_on(
+    mine: httpx.AsyncClient,
+    titles: list[int],
+    reports: list[tuple[int, int]],
+    wanted: tuple[int, int] | None,
+) -> None:
+    for episode, percent in reports:
+        await report(mine, titles[0], episode, progress_percent=percent)
+    answer = await mine.get("/watch/continue")
+    shown = [(row["episode"], row["progress_percent"]) for row in answer.json()]
+    assert shown == ([wanted] if wanted else [])
+    assert answer.headers["X-Total-Count"] == str(len(shown))
 
 
 async def test_the_viewing_log_is_paged_newest_first(mine: httpx.AsyncClient, titles: list[int]) -> None:

@@ -1,5 +1,6 @@
 """The tracker's library over HTTP, and that it is the same list as the core's."""
 
+import re
 from typing import Any
 
 import httpx
@@ -186,3 +187,11 @@ async def test_seeing_it_again_is_a_word_too(mine: httpx.AsyncClient, bebop: int
     await mine.patch(f"{ITEMS}/{made.json()['id']}", json={"status": "watching"})
     assert (await mine.get(path)).json()["is_rewatching"] is True
     assert len((await mine.get(ITEMS, params={"status": word})).json()) == 1
+
+
+async def test_the_links_of_everything_lead_somewhere(mine: httpx.AsyncClient) -> None:
+    for title in "AB":
+        await mine.post(ITEMS, json={**MANGA, "title": title})
+    answer = await mine.get(ITEMS, params={"type": "manga"})
+    for url in re.findall("<(.*?)>", answer.headers["Link"]):
+        assert (await mine.get(url)).json() == answer.json()
