@@ -19,12 +19,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import PARTIAL_DATE, Base, Timestamped
 
+_NOW = text("statement_timestamp()")
 
-class EntryRow(Timestamped, Base):
+
+class EntryRow(Base):
     """One title on one person's list.
 
     An entry of a catalogue title leaves ``title`` and its neighbours empty and shows the catalogue's; one
     of a title that nobody knows yet (or of a manga) carries them itself until it is matched.
+    Who writes holds the list (``lock_lists``) before the stamps are set, which thus rise as is committed.
     ``score`` is in hundredths of the scale, 0 to 100. ``carried`` keeps what an import brought and we do
     not model, to be given back on export. ``version`` rises with every change and is the entry's ETag.
     """
@@ -78,6 +81,8 @@ class EntryRow(Timestamped, Base):
     is_private: Mapped[bool] = mapped_column(server_default=text("false"))
     carried: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     version: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
 
 class TombstoneRow(Base):

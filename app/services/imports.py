@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.errors import Conflict, NotFound
 from app.external.lists import read_list
 from app.repositories.imports import ImportRepository, PackedList, StoredImport
-from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
 from app.schemas.domain.lists import BadRow, ImportReport, ListedRow, RowReport
 from app.schemas.jobs import EnqueuedJob, ImportList
 from app.services.jobs import JobRun, JobService
@@ -95,6 +95,7 @@ class ImportService:
         async with self._db.transaction() as tx:
             if not await ImportRepository(tx).mark_undone(job_id):
                 raise Conflict("The import was taken back already.")
+            await lock_lists(tx, [user_id])
             return await take_back_many(tx, user_id, await ChangeRepository(tx).list_of_job(user_id, job_id))
 
     async def _get(self, job_id: int, user_id: int) -> StoredImport:
@@ -138,6 +139,7 @@ async def _carry_out(
 async def _plan(
     tx: Transaction, user_id: int, rows: Sequence[ListedRow], source: str, seen: dict[Identity, int]
 ) -> list[Planned]:
+    await lock_lists(tx, [user_id])
     entries = EntryRepository(tx)
     subjects = await entries.subjects(
         mal_ids={row.subject.mal_id for row in rows if row.subject.mal_id is not None},

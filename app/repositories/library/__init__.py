@@ -2,7 +2,8 @@
 
 from app.repositories.library.changes import ChangeRepository, NewChange
 from app.repositories.library.entries import EntryRepository, NewEntry
-from app.repositories.library.matches import MatchRepository
+from app.repositories.library.locks import lock_lists
+from app.repositories.library.matches import Match, MatchRepository
 from app.repositories.library.pages import LIST_SORTS, EntryPage, EntryPages, ItemFilter, ListFilter
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "EntryRepository",
     "ItemFilter",
     "ListFilter",
+    "Match",
     "MatchRepository",
     "NewChange",
     "NewEntry",
+    "lock_lists",
 ]

@@ -1,6 +1,7 @@
 """Entries of titles that the catalogue did not know when they were made, and knows by now."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import orjson
 from sqlalchemy import text
@@ -10,16 +11,25 @@ from app.schemas.domain.library import Entry
 from app.utils.database import Transaction
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An entry, whose it is, and the title that it turned out to be of."""
+
+    entry_id: int
+    user_id: int
+    anime_id: int
+
+
 class MatchRepository:
     def __init__(self, tx: Transaction) -> None:
         self._session = tx.session
 
-    async def find_some(self, *, limit: int) -> dict[int, int]:
-        """The ids of unmatched entries, each with that of its title, which nothing else of the person has."""
+    async def list_found(self, *, limit: int) -> list[Match]:
+        """Some unmatched entries whose title the catalogue knows, and no other entry of the person has."""
         rows = await self._session.execute(
             text(
                 """
-                select distinct on (user_id, anime_id) id, anime_id
+                select distinct on (user_id, anime_id) id, user_id, anime_id
                 from (
                     select e.id, e.user_id, coalesce(
                         (select a.id from anime a where a.mal_id = e.mal_id),
@@ -35,25 +45,28 @@ class MatchRepository:
             ),
             {"limit": limit},
         )
-        return {row.id: row.anime_id for row in rows}
+        return [Match(row.id, row.user_id, row.anime_id) for row in rows]
 
-    async def list_for_update(self, entry_ids: Sequence[int]) -> list[Entry]:
-        """Those of the entries that are still unmatched, of whomever they are, locked."""
+    async def list_for_update(self, found: Sequence[Match]) -> list[Entry]:
+        """Those of the entries that are still unmatched, with their titles not on the list, locked."""
         rows = await self._session.execute(
             text(
                 f"""
                 select {ENTRY}, {SUBJECT} from entries e left join anime a on a.id = e.anime_id
-                where e.id = any(cast(:ids as bigint[])) and e.anime_id is null
+                join unnest(cast(:ids as bigint[]), cast(:anime_ids as int[])) as m(entry_id, anime_id)
+                  on m.entry_id = e.id
+                where e.anime_id is null and not exists (
+                    select from entries o where o.user_id = e.user_id and o.anime_id = m.anime_id)
                 order by e.id for update of e
                 """
             ),
-            {"ids": list(entry_ids)},
+            {"ids": [one.entry_id for one in found], "anime_ids": [one.anime_id for one in found]},
         )
         return [entry_of(row) for row in rows]
 
-    async def link(self, matches: Mapping[int, int]) -> None:
-        """Make the entries those of their titles, and their history with them."""
-        rows = [{"id": entry_id, "anime_id": anime_id} for entry_id, anime_id in matches.items()]
+    async def link(self, titles: Mapping[int, int]) -> None:
+        """Make the entries those of the titles with these ids, and their history with them."""
+        rows = [{"id": entry_id, "anime_id": anime_id} for entry_id, anime_id in titles.items()]
         await self._session.execute(
             text(
                 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.errors import AppError, Conflict, NotFound, PreconditionFailed
-from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.services.library.rules import edited
 from app.utils.database import Transaction
@@ -90,6 +90,7 @@ async def apply(
     job_id: int | None = None,
 ) -> list[Outcome]:
     """Carry out the operations in order, in a fixed number of statements however many they are."""
+    await lock_lists(tx, [user_id])
     entries, changes = EntryRepository(tx), ChangeRepository(tx)
     targets = [operation.target for operation in operations]
     named = [target.subject for target in targets if target.subject and target.subject.media_type == "anime"]

@@ -11,6 +11,7 @@ from app.repositories.library import (
     EntryRepository,
     ItemFilter,
     ListFilter,
+    lock_lists,
 )
 from app.schemas.domain.library import Entry, EntryChange, EntryCount
 from app.services.library.desk import NotOnList, Operation, Outcome, Target, Versions, apply
@@ -96,6 +97,7 @@ class LibraryService:
         Raises ``NotOnList`` where there is no such change.
         """
         async with self._db.transaction() as tx:
+            await lock_lists(tx, [user_id])
             change = await last_change(tx, user_id, anime_id)
             return await take_back(tx, user_id, change)
 

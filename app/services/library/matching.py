@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from app.repositories.library import ChangeRepository, EntryRepository, MatchRepository, NewChange
+from app.repositories.library import ChangeRepository, EntryRepository, MatchRepository, NewChange, lock_lists
 from app.schemas.domain.library import Entry, EntryChange, EntryState, Subject
 from app.utils.database import Transaction
 
@@ -14,14 +14,15 @@ MATCH = "match"
 async def match_some(tx: Transaction, *, limit: int) -> int:
     """Link so many entries to titles with their ids; answers how many there were."""
     matches = MatchRepository(tx)
-    found = await matches.find_some(limit=limit)
+    found = await matches.list_found(limit=limit)
     if not found:
         return 0
-    held = await matches.list_for_update(list(found))
-    entries = EntryRepository(tx)
-    subjects = {subject.anime_id: subject for subject in await entries.subjects(anime_ids=found.values())}
-    await matches.link({entry.id: found[entry.id] for entry in held})
-    told = {entry.id: _matched(entry, subjects[found[entry.id]]) for entry in held}
+    await lock_lists(tx, (match.user_id for match in found))
+    held = await matches.list_for_update(found)
+    entries, titles = EntryRepository(tx), {match.entry_id: match.anime_id for match in found}
+    subjects = {subject.anime_id: subject for subject in await entries.subjects(anime_ids=titles.values())}
+    await matches.link({entry.id: titles[entry.id] for entry in held})
+    told = {entry.id: _matched(entry, subjects[titles[entry.id]]) for entry in held}
     await entries.update_many({id_: change.after for id_, change in told.items() if change.after})
     for user_id, owned in groupby(sorted(held, key=_owner), key=_owner):
         news = [told[entry.id] for entry in owned]

@@ -1,0 +1,21 @@
+"""One writer of a list at a time."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import text
+
+from app.utils.database import Transaction
+
+_KIND = 0x4C697374  # the first key of the advisory locks, any number of ours
+
+
+async def lock_lists(tx: Transaction, user_ids: Iterable[int]) -> None:
+    """Wait for other writers of these persons' lists, and let them wait until the transaction ends.
+
+    So what is committed later is stamped later, and whoever asks for the changes since the last one that
+    was seen misses none.
+    """
+    await tx.session.execute(
+        text("select pg_advisory_xact_lock(:kind, user_id) from unnest(cast(:user_ids as int[])) as user_id"),
+        {"kind": _KIND, "user_ids": sorted(set(user_ids))},
+    )

@@ -1,0 +1,66 @@
+"""Several writers of one list at once: a device that asks what changed since misses nothing."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from app.container import Container
+from app.repositories.library import ListFilter
+from app.services.library import Operation, Target, apply
+from tests.fixtures.accounts import SignedIn
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+async def make_titles(container: Container) -> list[int]:
+    async with container.db.transaction() as tx:
+        rows = await tx.session.execute(
+            text("insert into anime (title) select 'T' || n from generate_series(1, 3) n returning id")
+        )
+        return sorted(rows.scalars())
+
+
+async def changed(container: Container, user_id: int, since: datetime) -> list[dict[str, Any]]:
+    wanted = ListFilter(updated_since=since)
+    page = await container.library.list_anime(user_id, wanted, limit=100, offset=0)
+    found: list[dict[str, Any]] = orjson.loads(page.body)
+    return found
+
+
+async def test_what_is_committed_later_is_stamped_later(container: Container, user: SignedIn) -> None:
+    """Else who has seen the one that was faster would never ask for the other."""
+    first, second, third = await make_titles(container)
+    await container.library.add(user.id, Target(anime_id=third), {"status": "watching"}, origin="api")
+    began = datetime.fromisoformat((await changed(container, user.id, LONG_AGO))[0]["updated_at"])
+    async with container.db.transaction() as tx:
+        slow = Operation("add", Target(anime_id=first), {"status": "watching"})
+        await apply(tx, user.id, [slow], origin="import", today="2026-11-21")
+        faster = [
+            asyncio.create_task(
+                container.library.add(user.id, Target(anime_id=second), {"status": "dropped"}, origin="api")
+            ),
+            asyncio.create_task(container.library.delete(user.id, Target(anime_id=third), origin="api")),
+        ]
+        await asyncio.wait(faster, timeout=0.3)
+        seen = await changed(container, user.id, began)
+    await asyncio.gather(*faster)
+    stamps = [datetime.fromisoformat(entry["updated_at"]) for entry in seen]
+    later = await changed(container, user.id, max(stamps, default=began))
+    assert {entry["anime_id"] for entry in [*seen, *later]} == {first, second, third}
+
+
+async def test_lists_of_others_are_not_waited_for(
+    container: Container, user: SignedIn, other_user: SignedIn
+) -> None:
+    first, second, _ = await make_titles(container)
+    async with container.db.transaction() as tx:
+        slow = Operation("add", Target(anime_id=first), {"status": "watching"})
+        await apply(tx, user.id, [slow], origin="import", today="2026-11-21")
+        for anime_id in (first, second):
+            await container.library.add(
+                other_user.id, Target(anime_id=anime_id), {"status": "dropped"}, origin="api"
+            )
+    assert len(await changed(container, other_user.id, LONG_AGO)) == 2
