@@ -5,6 +5,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.schemas.domain.library import ENTRY_STATUSES
+
 # A rewatch counts every episode once more; while one runs, the progress is of the rewatch.
 _MINE = """
     select e.status, e.score, e.progress, e.rewatch_count, a.type, a.year, a.tag_ids, a.duration_minutes,
@@ -26,8 +28,8 @@ with mine as ({_MINE}), activity as (
 )
 select json_build_object(
     'total', (select count(*) from mine),
-    'by_status', (select coalesce(json_object_agg(status, n), '{{}}')
-                  from (select status, count(*) as n from mine group by 1) s),
+    'by_status', (select json_object_agg(s, (select count(*) from mine where status = s))
+                  from unnest(cast(:statuses as text[])) s),
     'episodes', (select coalesce(sum(episodes), 0) from mine),
     'minutes', (select coalesce(round(sum(episodes * duration_minutes)), 0)::bigint from mine),
     'episodes_of_unknown_length',
@@ -64,6 +66,6 @@ class StatsRepository:
 
     async def get(self, user_id: int) -> bytes:
         """The figures as JSON."""
-        values: dict[str, Any] = {"user_id": user_id}
+        values: dict[str, Any] = {"user_id": user_id, "statuses": list(ENTRY_STATUSES)}
         found: str = (await self._connection.execute(text(_STATS), values)).scalar_one()
         return found.encode()
