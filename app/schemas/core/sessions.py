@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from app.schemas.core.fields import Body, Email, GivenPassword, NewPassword, one_line
 from app.schemas.domain.accounts import ApiToken, Permission, Session
@@ -35,7 +35,9 @@ class SessionOut(BaseModel):
 
 
 class ApiTokenIn(Body):
-    name: Annotated[str, AfterValidator(one_line), Field(min_length=1, max_length=100)]
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(one_line)
+    ]
     scopes: Annotated[list[Permission], Field(min_length=1, max_length=20)]
     expires_in_days: Annotated[int, Field(ge=1, le=366)] = 90
 

@@ -142,6 +142,7 @@ async def test_an_api_token_cannot_make_or_see_what_outlives_it(
     "change",
     [
         {"name": ""},
+        {"name": " \n "},
         {"name": "x" * 101},
         {"scopes": []},
         {"scopes": ["read:everything"]},
