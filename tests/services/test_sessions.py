@@ -278,3 +278,17 @@ async def test_the_demo_account_opens_only_where_it_is_allowed(
     allowed = settings.model_copy(update={"demo_user": True})
     async with build(allowed, db=database) as demo:
         assert (await demo.sessions.sign_in("demo", "demo1234", HERE)).access_token
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["update users set is_active = false", "update sessions set expires_at = now()", "delete from sessions"],
+)
+async def test_the_rows_decide_whatever_the_token_says(
+    container: Container, user: SignedIn, change: str
+) -> None:
+    assert await is_valid(container, user.access_token)
+    async with container.db.transaction() as tx:
+        await (await tx.session.connection()).exec_driver_sql(change)
+    assert not await is_valid(container, user.access_token)
+    assert not await can_refresh(container, user.refresh_token)
