@@ -47,6 +47,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
         version="0.1.0",
         lifespan=lifespan if container is None else None,
         redirect_slashes=False,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,

@@ -1,7 +1,10 @@
-"""The page at `/docs`: Swagger UI, all of it from this server."""
+"""The OpenAPI document, and the page at `/docs`: Swagger UI, all of it from this server."""
 
+import asyncio
+from functools import cache
 from importlib.resources import files
 
+import orjson
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -37,7 +40,18 @@ _START = """SwaggerUIBundle({
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve the page, its start, and the files of Swagger UI that are a package of ours to depend on."""
+    """Serve the document, the page, its start, and the files of Swagger UI, which a package brings."""
+
+    @cache
+    def document() -> bytes:
+        return orjson.dumps(app.openapi())
+
+    making = asyncio.Lock()
+
+    async def describe(_: Request) -> Response:
+        async with making:  # once, when it is first wanted; that takes a second, in which others are answered
+            body = await asyncio.to_thread(document)
+        return Response(body, media_type="application/json")
 
     async def show(_: Request) -> Response:
         return HTMLResponse(_PAGE)
@@ -45,6 +59,7 @@ def add_docs(app: FastAPI) -> None:
     async def start(_: Request) -> Response:
         return Response(_START, media_type="text/javascript")
 
+    app.add_route("/openapi.json", describe, include_in_schema=False)
     app.add_route("/docs", show, include_in_schema=False)
     app.add_route("/docs/start.js", start, include_in_schema=False)
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")), "swagger")

@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, unambiguous, with true examples; and the page that shows it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from inspect import iscoroutinefunction
@@ -193,6 +194,23 @@ def test_nothing_that_a_request_depends_on_needs_a_thread(application: FastAPI) 
         if needed.call.__module__.startswith("app.") and not iscoroutinefunction(needed.call)
     }
     assert slow == set()
+
+
+async def test_others_are_answered_while_the_document_is_made(document: Json) -> None:
+    answers: list[httpx.Response] = []
+
+    async def ask() -> None:
+        answers.append(await client.get("/openapi.json"))
+
+    transport = httpx.ASGITransport(app=create_app(Settings(_env_file=None)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        asked = [asyncio.create_task(ask()) for _ in range(3)]
+        meanwhile = 0
+        while not answers:
+            meanwhile += (await client.get("/health/live")).status_code == 200
+        await asyncio.gather(*asked)
+    assert meanwhile > 5
+    assert [answer.json() for answer in answers] == [document] * 3
 
 
 async def test_the_page_comes_from_here_alone(reader: httpx.AsyncClient) -> None:
