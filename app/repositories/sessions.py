@@ -101,14 +101,16 @@ class SessionRepository:
             )
         )
 
-    async def list_by_user(self, user_id: int, now: datetime) -> list[Session]:
-        """Those that live, the last used first."""
-        rows = await self._on.execute(
-            select(*_SESSION)
-            .where(_s.user_id == user_id, _s.expires_at > now)
-            .order_by(_s.last_used_at.desc(), _s.id)
-        )
-        return [Session(*row) for row in rows]
+    async def list_by_user(
+        self, user_id: int, now: datetime, *, limit: int, offset: int
+    ) -> tuple[list[Session], int]:
+        """One page of those that live, the last used first, and how many there are in all."""
+        live = (_s.user_id == user_id, _s.expires_at > now)
+        order = (_s.last_used_at.desc(), _s.id)
+        page = select(*_SESSION).where(*live).order_by(*order).limit(limit).offset(offset)
+        rows = await self._on.execute(page)
+        total = await self._on.execute(select(func.count()).where(*live))
+        return [Session(*row) for row in rows], total.scalar_one()
 
     async def delete(self, session_id: UUID, *, user_id: int | None = None) -> int | None:
         """End a session, of this account where one is given, and answer whose it was; None: there is none."""

@@ -55,10 +55,15 @@ class TokenRepository:
         )
         return ApiToken(*(await self._on.execute(new.returning(*_TOKEN))).one())
 
-    async def list_by_user(self, user_id: int, now: datetime) -> list[ApiToken]:
-        """Those that are live, the newest first."""
-        live = select(*_TOKEN).where(_t.user_id == user_id, _t.expires_at > now)
-        return [ApiToken(*row) for row in await self._on.execute(live.order_by(_t.id.desc()))]
+    async def list_by_user(
+        self, user_id: int, now: datetime, *, limit: int, offset: int
+    ) -> tuple[list[ApiToken], int]:
+        """One page of those that are live, the newest first, and how many there are in all."""
+        live = (_t.user_id == user_id, _t.expires_at > now)
+        page = select(*_TOKEN).where(*live).order_by(_t.id.desc()).limit(limit).offset(offset)
+        rows = await self._on.execute(page)
+        total = await self._on.execute(select(func.count()).where(*live))
+        return [ApiToken(*row) for row in rows], total.scalar_one()
 
     async def delete(self, token_id: int, user_id: int) -> bool:
         gone = delete(_tokens).where(_t.id == token_id, _t.user_id == user_id).returning(_t.id)

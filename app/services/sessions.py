@@ -108,9 +108,11 @@ class SessionService:
         if session_id is not None:
             await self._end(session_id)
 
-    async def list(self, user_id: int) -> list[Session]:
+    async def list(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Session], int]:
+        """One page, the last used first, and how many there are."""
         async with self._db.reader() as connection:
-            return await SessionRepository(connection).list_by_user(user_id, self._clock())
+            sessions = SessionRepository(connection)
+            return await sessions.list_by_user(user_id, self._clock(), limit=limit, offset=offset)
 
     async def end(self, user_id: int, session_id: UUID) -> None:
         async with self._db.transaction() as tx:

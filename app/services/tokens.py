@@ -45,9 +45,11 @@ class TokenService:
         audit("api_token.minted", user_id=user.user_id, api_id=token.id, scopes=token.scopes)
         return token, secret
 
-    async def list(self, user_id: int) -> list[ApiToken]:
+    async def list(self, user_id: int, *, limit: int, offset: int) -> tuple[list[ApiToken], int]:
+        """One page, the newest first, and how many there are."""
         async with self._db.reader() as connection:
-            return await TokenRepository(connection).list_by_user(user_id, self._clock())
+            tokens = TokenRepository(connection)
+            return await tokens.list_by_user(user_id, self._clock(), limit=limit, offset=offset)
 
     async def revoke(self, user_id: int, token_id: int) -> None:
         async with self._db.transaction() as tx:

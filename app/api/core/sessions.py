@@ -3,18 +3,21 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request, Response
 
-from app.api.deps import CurrentUser, Services
+from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.schemas.core.sessions import SessionOut
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 
 @router.get("/sessions")
-async def list_sessions(user: CurrentUser, services: Services) -> list[SessionOut]:
+async def list_sessions(
+    page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
+) -> list[SessionOut]:
     """One's sessions, the last used first."""
-    sessions = await services.sessions.list(user.user_id)
+    sessions, total = await services.sessions.list(user.user_id, limit=page.limit, offset=page.start)
+    set_page_headers(request, response, page, total)
     return [SessionOut.of(session, current=user.session_id) for session in sessions]
 
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request, Response
 
-from app.api.deps import CurrentUser, Services
+from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.schemas.core.sessions import ApiTokenIn, ApiTokenOut, MintedTokenOut
 from app.schemas.fields import Id
 
@@ -12,9 +12,13 @@ router = APIRouter(prefix="/auth/tokens", tags=["auth"])
 
 
 @router.get("")
-async def list_tokens(user: CurrentUser, services: Services) -> list[ApiTokenOut]:
+async def list_tokens(
+    page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
+) -> list[ApiTokenOut]:
     """One's live tokens, the newest first."""
-    return [ApiTokenOut.of(token) for token in await services.tokens.list(user.user_id)]
+    tokens, total = await services.tokens.list(user.user_id, limit=page.limit, offset=page.start)
+    set_page_headers(request, response, page, total)
+    return [ApiTokenOut.of(token) for token in tokens]
 
 
 @router.post("", status_code=201)

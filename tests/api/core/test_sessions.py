@@ -44,6 +44,26 @@ async def test_listing_and_ending_sessions(client: httpx.AsyncClient, user: Sign
     assert (await client.delete("/auth/sessions/7", headers=user.headers)).status_code == 422
 
 
+async def test_sessions_and_tokens_are_lists_like_all_others(
+    client: httpx.AsyncClient, container: Container, user: SignedIn
+) -> None:
+    principal = await container.accounts.authenticate(user.access_token)
+    for number in range(4):
+        await container.tokens.mint(principal, name=f"t{number}", scopes=["read:content"], days=1)
+        await login(client, user)
+    for path in ("/auth/sessions", "/auth/tokens"):
+        whole = await client.get(path, headers=user.headers)
+        count = len(whole.json())
+        assert whole.headers["X-Total-Count"] == str(count)
+        pages = [
+            await client.get(path, params={"limit": 2, "page": page}, headers=user.headers)
+            for page in (1, 2, 3, 4)
+        ]
+        assert [one["id"] for page in pages for one in page.json()] == [one["id"] for one in whole.json()]
+        assert 'rel="next"' in pages[0].headers["Link"]
+        assert (await client.get(path, params={"limit": 101}, headers=user.headers)).status_code == 422
+
+
 async def test_signing_out_everywhere(client: httpx.AsyncClient, user: SignedIn) -> None:
     other = await login(client, user)
     assert (await client.post("/auth/logout-all", headers=user.headers)).status_code == 204
