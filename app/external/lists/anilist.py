@@ -1,6 +1,6 @@
 """AniList: the archive of one's data, and the answer to a query for a ``MediaListCollection``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from app.external.lists import values
@@ -8,6 +8,8 @@ from app.external.lists.collecting import collected
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ListedRow, ListFile
 from app.schemas.words import says_again
+
+Score = Callable[[Any], int | None]
 
 _ARCHIVE_STATUS = ("CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING")
 _ARCHIVE_TYPES: tuple[MediaType, ...] = ("anime", "manga")
@@ -22,11 +24,29 @@ def reads(document: Any) -> bool:
 def read(document: Mapping[str, Any]) -> ListFile:
     if _is_archive(document):
         return collected("anilist", document["lists"], _archived)
-    entries = [(kind, entry) for kind, lists in _collections(document) for entry in _entries(lists)]
-    top = max((_number(entry.get("score")) for _, entry in entries), default=0)
-    # the answer does not say which of the scales is the person's: only one of them goes above ten
-    score = values.hundred_point_score if top > 10 else values.ten_point_score
+    found = list(_collections(document))
+    entries = [(kind, entry) for kind, collection in found for entry in _entries(collection["lists"])]
+    score = _scale([collection for _, collection in found], [entry for _, entry in entries])
     return collected("anilist", entries, lambda line, pair: _listed(line, pair[0], pair[1], score))
+
+
+def _scale(collections: list[Any], entries: list[Any]) -> Score:
+    """The scale of the person, where the query asked for it; else the one that the scores speak of."""
+    for collection in collections:
+        options = (collection.get("user") or {}).get("mediaListOptions") or {}
+        if options.get("scoreFormat") in _SCALES:
+            return _SCALES[options["scoreFormat"]]
+    top = max((_number(entry.get("score")) for entry in entries), default=0)
+    return values.hundred_point_score if top > 10 else values.ten_point_score
+
+
+_SCALES: dict[str, Score] = {
+    "POINT_100": values.hundred_point_score,
+    "POINT_10_DECIMAL": values.ten_point_score,
+    "POINT_10": values.ten_point_score,
+    "POINT_5": values.five_star_score,
+    "POINT_3": values.three_face_score,
+}
 
 
 def _is_archive(document: Mapping[str, Any]) -> bool:
@@ -34,12 +54,12 @@ def _is_archive(document: Mapping[str, Any]) -> bool:
     return isinstance(lists, list) and bool(lists) and "series_id" in lists[0]
 
 
-def _collections(document: Mapping[str, Any]) -> Iterator[tuple[MediaType, Any]]:
+def _collections(document: Mapping[str, Any]) -> Iterator[tuple[MediaType, Mapping[str, Any]]]:
     """The collections of an answer, whatever the query named them."""
     data = document.get("data", document)
     for name, collection in data.items() if isinstance(data, Mapping) else ():
         if isinstance(collection, Mapping) and isinstance(collection.get("lists"), list):
-            yield "manga" if "manga" in name.lower() else "anime", collection["lists"]
+            yield "manga" if "manga" in name.lower() else "anime", collection
 
 
 def _entries(lists: list[Any]) -> Iterator[Mapping[str, Any]]:
@@ -67,7 +87,7 @@ def _archived(line: int, row: Mapping[str, Any]) -> ListedRow:
     return ListedRow(line, subject, fields)
 
 
-def _listed(line: int, kind: MediaType, row: Mapping[str, Any], score: Any) -> ListedRow:
+def _listed(line: int, kind: MediaType, row: Mapping[str, Any], score: Score) -> ListedRow:
     media = row.get("media") or {}
     kind = "manga" if str(media.get("type") or kind).lower() == "manga" else "anime"
     fields = {

@@ -47,6 +47,16 @@ def hundred_point_score(value: Any) -> int | None:
     return _score(value, 1, 100)
 
 
+def five_star_score(value: Any) -> int | None:
+    """0 to 5 stars as 0 to 100; 0 means unscored."""
+    return _score(value, 20, 5)
+
+
+def three_face_score(value: Any) -> int | None:
+    """A sad, a straight or a smiling face, as AniList itself turns them into numbers; 0 means unscored."""
+    return (None, 35, 60, 85)[whole(value, "score", most=3)]
+
+
 def twenty_point_score(value: Any) -> int | None:
     """0 to 20 as 0 to 100; 0 means unscored."""
     return _score(value, 5, 20)

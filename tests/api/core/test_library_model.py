@@ -186,7 +186,7 @@ class ListMachine(RuleBasedStateMachine):
         [reported] = self.ask("GET", f"/users/me/import/{job}/report").json()["rows"]
         stated = {"status": status, "progress": progress}
         before = self.model.get(title)
-        after = {**(before or BLANK), **stated, "carried": True}
+        after = {**(before or BLANK), **stated}
         action = "added" if before is None else "updated" if before != after else "unchanged"
         assert reported["action"] == action
         self.note(title, after)

@@ -103,3 +103,36 @@ def test_an_entry_without_an_id_of_theirs_tells_the_one_it_has() -> None:
 )
 def test_scores_are_rounded_half_up(score: int | None, theirs: str) -> None:
     assert f"<my_score>{theirs}</my_score>".encode() in write_one(score=score)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "status"),
+    [
+        ("Watching", "watching"), ("Reading", "watching"), ("1", "watching"), ("watching", "watching"),
+        ("Completed", "completed"), ("2", "completed"), ("On-Hold", "on_hold"), ("On Hold", "on_hold"),
+        ("3", "on_hold"), ("Dropped", "dropped"), ("4", "dropped"), ("Plan to Watch", "plan_to_watch"),
+        ("Plan to Read", "plan_to_watch"), ("plan_to_watch", "plan_to_watch"), ("6", "plan_to_watch"),
+    ],
+)  # fmt: skip
+def test_words_and_numbers_of_a_status(theirs: str, status: str) -> None:
+    assert read_one("anime", series_animedb_id="1", my_status=theirs).fields["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("status", "anime", "manga"),
+    [
+        ("watching", "Watching", "Reading"),
+        ("completed", "Completed", "Completed"),
+        ("on_hold", "On-Hold", "On-Hold"),
+        ("dropped", "Dropped", "Dropped"),
+        ("plan_to_watch", "Plan to Watch", "Plan to Read"),
+    ],
+)
+@pytest.mark.parametrize("again", [True, False])
+def test_our_words_in_theirs_and_back(status: str, anime: str, manga: str, again: bool) -> None:
+    for kind, word in (("anime", anime), ("manga", manga)):
+        content = write_one(kind, status=status, is_rewatching=again)
+        assert f"<my_status>{word}</my_status>".encode() in content
+        [row] = read_list(content).rows
+        assert (row.fields["status"], row.fields["is_rewatching"]) == (status, again)
+        assert row.subject.media_type == kind

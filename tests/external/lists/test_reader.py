@@ -183,3 +183,85 @@ def test_no_bytes_break_the_reader(content: bytes) -> None:
 def test_each_of_these_documents_is_read(name: str) -> None:
     found = read_list(orjson.dumps(DOCUMENTS[name]))
     assert (len(found.rows), found.bad) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("scale", "theirs", "ours"),
+    [
+        ("POINT_100", 9, 9),
+        ("POINT_100", 95, 95),
+        ("POINT_10_DECIMAL", 8.5, 85),
+        ("POINT_10", 8, 80),
+        ("POINT_5", 4, 80),
+        ("POINT_3", 3, 85),
+        ("POINT_3", 1, 35),
+        ("POINT_3", 0, None),
+        (None, 8.5, 85),
+        (None, 85, 85),
+        ("A_NEW_ONE", 7, 70),
+    ],
+)
+def test_scores_of_anilist_are_of_the_persons_scale(
+    scale: str | None, theirs: float, ours: int | None
+) -> None:
+    collection: dict[str, Any] = {"lists": [{"entries": [{**ANILIST, "score": theirs}]}]}
+    if scale is not None:
+        collection["user"] = {"mediaListOptions": {"scoreFormat": scale}}
+    [row] = read_list(orjson.dumps({"data": {"MediaListCollection": collection}})).rows
+    assert row.fields["score"] == ours
+
+
+WORDS: list[tuple[str, dict[str, Any], str, bool]] = [
+    ("anilist", {"status": "CURRENT"}, "watching", False),
+    ("anilist", {"status": "REPEATING"}, "watching", True),
+    ("anilist", {"status": "COMPLETED"}, "completed", False),
+    ("anilist", {"status": "PLANNING"}, "plan_to_watch", False),
+    ("anilist", {"status": "DROPPED"}, "dropped", False),
+    ("anilist", {"status": "PAUSED"}, "on_hold", False),
+    ("archive", {"status": 0}, "watching", False),
+    ("archive", {"status": 1}, "plan_to_watch", False),
+    ("archive", {"status": 2}, "completed", False),
+    ("archive", {"status": 3}, "dropped", False),
+    ("archive", {"status": 4}, "on_hold", False),
+    ("archive", {"status": 5}, "watching", True),
+    ("kitsu", {"status": "current"}, "watching", False),
+    ("kitsu", {"status": "current", "reconsuming": True}, "watching", True),
+    ("kitsu", {"status": "completed"}, "completed", False),
+    ("kitsu", {"status": "planned"}, "plan_to_watch", False),
+    ("kitsu", {"status": "dropped"}, "dropped", False),
+    ("kitsu", {"status": "on_hold"}, "on_hold", False),
+    ("shikimori", {"status": "watching"}, "watching", False),
+    ("shikimori", {"status": "rewatching"}, "watching", True),
+    ("shikimori", {"status": "completed"}, "completed", False),
+    ("shikimori", {"status": "planned"}, "plan_to_watch", False),
+    ("shikimori", {"status": "dropped"}, "dropped", False),
+    ("shikimori", {"status": "on_hold"}, "on_hold", False),
+    ("mal", {"status": "watching"}, "watching", False),
+    ("mal", {"status": "watching", "is_rewatching": True}, "watching", True),
+    ("mal", {"status": "plan_to_watch"}, "plan_to_watch", False),
+    ("mal", {"status": "plan_to_read"}, "plan_to_watch", False),
+    ("mal", {"status": "on_hold"}, "on_hold", False),
+    ("page", {"status": 1}, "watching", False),
+    ("page", {"status": 2}, "completed", False),
+    ("page", {"status": 3}, "on_hold", False),
+    ("page", {"status": 4}, "dropped", False),
+    ("page", {"status": 6}, "plan_to_watch", False),
+]
+PLACES: dict[str, tuple[Any, ...]] = {
+    "anilist": ("data", "MediaListCollection", "lists", 0, "entries", 0),
+    "archive": ("lists", 0),
+    "kitsu": ("data", 0, "attributes"),
+    "shikimori": (0,),
+    "mal": (0, "list_status"),
+    "page": (0,),
+}
+
+
+@pytest.mark.parametrize(("name", "said", "status", "again"), WORDS)
+def test_the_words_of_each_service(name: str, said: dict[str, Any], status: str, again: bool) -> None:
+    document, way = DOCUMENTS[name], PLACES[name]
+    held = document
+    for step in way:
+        held = held[step]
+    [row] = read_list(orjson.dumps(put(document, way, {**held, **said}))).rows
+    assert (row.fields["status"], row.fields["is_rewatching"]) == (status, again)
