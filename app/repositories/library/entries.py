@@ -239,13 +239,15 @@ class EntryRepository:
                 with added as (
                     insert into entries
                         (id, version, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
-                    select :id, (select count(*) + 1 from entry_changes where entry_id = :id), :user_id,
-                           media_type, anime_id, mal_id, anilist_id, {_COLUMNS}
+                    select :id, (select count(*) + 1 from entry_changes
+                                 where user_id = :user_id and entry_id = :id), :user_id, media_type,
+                           anime_id, mal_id, anilist_id, {_COLUMNS}
                     from jsonb_to_recordset(cast(:rows as jsonb)) as r(
                         media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
-                    on conflict do nothing returning id
+                    on conflict do nothing returning id, anime_id
                 ), revived as (
-                    delete from entry_tombstones where entry_id in (select id from added)
+                    delete from entry_tombstones t using added
+                    where t.user_id = :user_id and (t.entry_id = added.id or t.anime_id = added.anime_id)
                 )
                 select count(*) from added
                 """

@@ -52,6 +52,18 @@ async def test_what_is_committed_later_is_stamped_later(container: Container, us
     assert {entry["anime_id"] for entry in [*seen, *later]} == {first, second, third}
 
 
+async def test_an_entry_that_came_back_is_not_deleted_too(container: Container, user: SignedIn) -> None:
+    [first, *_] = await make_titles(container)
+    target = Target(anime_id=first)
+    await container.library.add(user.id, target, {"status": "watching"}, origin="api")
+    await container.library.delete(user.id, target, origin="api")
+    await container.library.add(user.id, target, {"status": "dropped"}, origin="api")
+    assert await container.library.undo(user.id, first) is None
+    assert await container.library.undo(user.id, first) is not None
+    [shown] = await changed(container, user.id, LONG_AGO)
+    assert (shown["anime_id"], shown.get("deleted", False)) == (first, False)
+
+
 async def test_lists_of_others_are_not_waited_for(
     container: Container, user: SignedIn, other_user: SignedIn
 ) -> None:
