@@ -159,6 +159,12 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
+def _drop_parameter(operation: Json, name: str) -> None:
+    kept = [one for one in operation.pop("parameters", []) if one["name"].lower() != name]
+    if kept:
+        operation["parameters"] = kept
+
+
 class _Operation:
     def __init__(self, method: str, path: str, operation: Json) -> None:
         self._path = path
@@ -166,6 +172,8 @@ class _Operation:
         self._responses: dict[str, Json] = operation["responses"]
         self._surface = surface_of(path)
         self._access = ACCESS.get(f"{method} {path}")
+        if method != "POST":  # the others share a router with POSTs, and do not look at it
+            _drop_parameter(operation, "idempotency-key")
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
 
     def complete(self) -> None:

@@ -235,3 +235,20 @@ async def test_strange_files_of_the_page_are_not_found(reader: httpx.AsyncClient
         answer = await reader.get(path)
         assert answer.status_code == 404, path
         assert answer.json()["code"] == "NOT_FOUND"
+
+
+def test_only_a_post_has_a_key_that_makes_it_one(operations: dict[str, Json]) -> None:
+    keyed = {
+        name
+        for name, operation in operations.items()
+        if any(one["name"].lower() == "idempotency-key" for one in operation.get("parameters", []))
+    }
+    assert "POST /users/me/list" in keyed
+    assert {name for name in keyed if not name.startswith("POST ")} == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["POST /users/me/list", "POST /favorites", "POST /watch/progress", "POST /views"]
+)
+def test_titles_that_nobody_knows_are_declared(operations: dict[str, Json], name: str) -> None:
+    assert "404" in operations[name]["responses"]

@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import Path, Request, Response
 
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.failures import failures
 from app.api.idempotency import idempotent_router
+from app.errors import Conflict, NotFound
 from app.schemas.core.watching import FavoriteIn, FavoriteOut
 from app.schemas.fields import Id
 
@@ -22,7 +24,7 @@ async def list_favorites(
     return [FavoriteOut.of(favorite) for favorite in favorites]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=failures(NotFound, Conflict))
 async def add_favorite(body: FavoriteIn, user: CurrentUser, services: Services) -> FavoriteOut:
     """Add a title; twice is a conflict."""
     return FavoriteOut.of(await services.favorites.add(user.user_id, body.anime_id))

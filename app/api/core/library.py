@@ -7,8 +7,10 @@ from pydantic import ConfigDict
 
 from app.api.batch import BatchDraft
 from app.api.deps import CurrentUser, Page, Paging, Services, page_headers, set_page_headers
+from app.api.failures import failures
 from app.api.idempotency import idempotent_router
 from app.api.preconditions import IfMatch, entry_etag
+from app.errors import Conflict, NotFound
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
 from app.schemas.domain.library import EntryStatus
 from app.schemas.fields import Id, Instant
@@ -49,7 +51,7 @@ async def list_entries(
     return Response(page.body, headers=headers, media_type="application/json")
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=failures(NotFound, Conflict))
 async def add_entry(body: EntryIn, user: CurrentUser, services: Services, response: Response) -> EntryOut:
     """Put a title on the list."""
     target = Target(anime_id=body.anime_id, mal_id=body.mal_id)

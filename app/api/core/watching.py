@@ -3,13 +3,15 @@
 from fastapi import Request, Response
 
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.failures import failures
 from app.api.idempotency import idempotent_router
+from app.errors import NotFound
 from app.schemas.core.watching import ProgressIn, ProgressOut, ViewIn, ViewOut
 
 router = idempotent_router("", "watching")
 
 
-@router.post("/watch/progress")
+@router.post("/watch/progress", responses=failures(NotFound))
 async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> ProgressOut:
     """Keep where one stopped; from 90 % on the episode counts on the list."""
     kept = await services.watching.report(
@@ -43,7 +45,7 @@ async def list_views(
     return [ViewOut.of(view) for view in views]
 
 
-@router.post("/views", status_code=201)
+@router.post("/views", status_code=201, responses=failures(NotFound))
 async def log_view(body: ViewIn, user: CurrentUser, services: Services) -> ViewOut:
     """Add a line to the viewing log."""
     view = await services.watching.log_view(

@@ -6,7 +6,9 @@ from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
+from app.api.failures import failures
 from app.api.idempotency import idempotent_router
+from app.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.schemas.fields import Text
 from app.schemas.tracker.library import (
     AnyStatus,
@@ -80,7 +82,10 @@ async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) ->
     return ItemDeletedOut()
 
 
-@router.post("/items/{item_id}/refresh")
+@router.post(
+    "/items/{item_id}/refresh",
+    responses=failures(UpstreamError, UpstreamUnavailable, UpstreamTimeout),
+)
 async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
     """Title, cover and total as AniList has them now."""
     return ItemOut.of(await services.item_refreshes.refresh(user.user_id, item_id))
