@@ -8,8 +8,13 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
+LONGEST = 320  # characters; 64 before the @ and 255 after it
+
+
 def normal_email(text: str) -> str:
     """The address as it is stored; raises :class:`ValueError` for what is none."""
+    if len(text) > LONGEST:  # what takes time to read is not begun
+        raise ValueError("is not an e-mail address")
     try:
         found = validate_email(
             unicodedata.normalize("NFKC", text).strip(),

@@ -91,6 +91,8 @@ def _verify(password: str, stored: str | None) -> Verdict:
 
 
 def _can_match(password: str, stored: str) -> bool:
+    if len(password) > MAX_PASSWORD_SIZE:  # before it is normalised, which takes its time
+        return False
     if not stored.startswith("$2"):
         return stored.startswith("$argon2") and len(_normal(password)) <= MAX_PASSWORD_SIZE
     return len(password.encode()) <= _BCRYPT_BYTES and "\x00" not in password
