@@ -47,6 +47,23 @@ class MatchRepository:
         )
         return [Match(row.id, row.user_id, row.anime_id) for row in rows]
 
+    async def list_of_titles(self, user_id: int, anime_ids: Sequence[int]) -> list[Match]:
+        """The person's unmatched entries that turned out to be of these titles."""
+        rows = await self._session.execute(
+            text(
+                """
+                select distinct on (a.id) e.id, a.id as anime_id
+                from anime a join entries e
+                  on e.user_id = :user_id and e.media_type = 'anime' and e.anime_id is null
+                     and (e.mal_id = a.mal_id or e.anilist_id = a.anilist_id)
+                where a.id = any(cast(:anime_ids as int[]))
+                order by a.id, e.id
+                """
+            ),
+            {"user_id": user_id, "anime_ids": list(anime_ids)},
+        )
+        return [Match(row.id, user_id, row.anime_id) for row in rows]
+
     async def list_for_update(self, found: Sequence[Match]) -> list[Entry]:
         """Those of the entries that are still unmatched, with their titles not on the list, locked."""
         rows = await self._session.execute(

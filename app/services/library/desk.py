@@ -7,6 +7,7 @@ from typing import Any, Literal
 from app.errors import AppError, Conflict, NotFound, PreconditionFailed
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
 from app.schemas.domain.library import Entry, EntryState, Subject
+from app.services.library.matching import match_titles
 from app.services.library.rules import edited
 from app.utils.database import Transaction
 
@@ -103,11 +104,14 @@ async def apply(
         },
         anilist_ids={subject.anilist_id for subject in named if subject.anilist_id is not None},
     )
+    known = [subject.anime_id for subject in subjects if subject.anime_id is not None]
+    if any(operation.verb == "add" for operation in operations):
+        await match_titles(tx, user_id, known)
     desk = _Desk(subjects, today)
     desk.lay_out(
         await entries.list_for_update(
             user_id,
-            anime_ids=[subject.anime_id for subject in subjects if subject.anime_id is not None],
+            anime_ids=known,
             entry_ids=[target.entry_id for target in targets if target.entry_id is not None],
         )
     )

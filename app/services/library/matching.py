@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from app.repositories.library import ChangeRepository, EntryRepository, MatchRepository, NewChange, lock_lists
+from app.repositories.library import (
+    ChangeRepository,
+    EntryRepository,
+    Match,
+    MatchRepository,
+    NewChange,
+    lock_lists,
+)
 from app.schemas.domain.library import Entry, EntryChange, EntryState, Subject
 from app.utils.database import Transaction
 
@@ -13,11 +20,20 @@ MATCH = "match"
 
 async def match_some(tx: Transaction, *, limit: int) -> int:
     """Link so many entries to titles with their ids; answers how many there were."""
-    matches = MatchRepository(tx)
-    found = await matches.list_found(limit=limit)
+    found = await MatchRepository(tx).list_found(limit=limit)
+    await lock_lists(tx, (match.user_id for match in found))
+    return await _link(tx, found)
+
+
+async def match_titles(tx: Transaction, user_id: int, anime_ids: Sequence[int]) -> None:
+    """Link what the person has of these titles, whose list is locked, before they are added once more."""
+    await _link(tx, await MatchRepository(tx).list_of_titles(user_id, anime_ids))
+
+
+async def _link(tx: Transaction, found: Sequence[Match]) -> int:
     if not found:
         return 0
-    await lock_lists(tx, (match.user_id for match in found))
+    matches = MatchRepository(tx)
     held = await matches.list_for_update(found)
     entries, titles = EntryRepository(tx), {match.entry_id: match.anime_id for match in found}
     subjects = {subject.anime_id: subject for subject in await entries.subjects(anime_ids=titles.values())}

@@ -166,3 +166,31 @@ async def test_one_person_has_a_title_once(story: Story, mine: httpx.AsyncClient
     assert await story.container.library.match() == 1
     assert await story.container.library.match() == 0
     assert sorted(item["mal_id"] or 0 for item in (await mine.get(ITEMS)).json()) == [0, 77]
+
+
+@pytest.mark.parametrize("how", ["core", "tracker", "batch"])
+async def test_what_is_there_under_its_bare_id_is_not_added_once_more(
+    story: Story, mine: httpx.AsyncClient, how: str
+) -> None:
+    """Between the moment when the catalogue learns a title and the next round of matching."""
+    await story.imports(77, 78)
+    async with story.container.db.transaction() as tx:
+        rows = await tx.session.execute(
+            text("insert into anime (mal_id, title) values (77, 'K') returning id")
+        )
+        known = rows.scalar_one()
+    own = {"title": "Mine", "type": "anime", "source": "me", "mal_id": 77}
+    operations = [{"op": "add", "anime_id": known, "status": "dropped"}]
+    path, body = {
+        "core": (LIST, {"mal_id": 77, "status": "dropped"}),
+        "tracker": (ITEMS, own),
+        "batch": (f"{LIST}/batch", {"operations": operations}),
+    }[how]
+    answer = await mine.post(path, json=body)
+    status = answer.json()["results"][0]["status"] if how == "batch" else answer.status_code
+    assert status == 409
+    entries = await story.entries()
+    assert sorted(entries) == [77, 78]
+    # a refusal leaves no trace, a batch does
+    assert await story.container.library.match() == (0 if how == "batch" else 1)
+    assert (await story.entries())[77] == IsPartialDict(anime_id=known, status="watching", progress=3)
