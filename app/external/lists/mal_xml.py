@@ -11,6 +11,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from app.external.lists import values
+from app.external.lists.collecting import refuse_above
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import BadRow, ListedRow, ListFile
 from app.schemas.words import says_again
@@ -82,6 +83,7 @@ def read(content: bytes) -> ListFile:
     try:
         root = _root(content)
         for line, (kind, row) in enumerate(_rows(content), 1):
+            refuse_above(line)
             try:
                 found.rows.append(_row(line, kind, row))
             except ValueError as error:

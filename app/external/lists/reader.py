@@ -15,7 +15,7 @@ _SHAPES: tuple[Any, ...] = (own, anilist, kitsu, rates)
 def read_list(content: bytes) -> ListFile:
     """Every row of the file, in order; a broken row is named, a broken file raises.
 
-    Raises :class:`UnreadableList`, or ``PayloadTooLarge`` for one that unpacks to more than 100 MiB.
+    Raises :class:`UnreadableList`, or ``PayloadTooLarge`` for one that unpacks to more than can be a list.
     """
     content = unpacked(content).lstrip(_BLANK)
     try:

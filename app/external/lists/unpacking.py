@@ -7,6 +7,8 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from app.errors import Invalid, PayloadTooLarge
 
 _LARGEST = 100 * 1024 * 1024  # bytes, unpacked
+# What a parser makes of each is many times as large as the mark itself. A list of 50,000 entries has fewer.
+_MOST_MARKS = {b"<": 4_000_000, b"{": 2_000_000, b"[": 2_000_000, b",": 12_000_000}
 _GZIP = b"\x1f\x8b"
 _PACKED_AT_MOST = 2  # times; browsers and people pack what is packed already
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.-]{1,40})["']""")
@@ -22,11 +24,13 @@ class UnreadableList(Invalid):
 
 
 def unpacked(content: bytes) -> bytes:
-    """Raises :class:`UnreadableList`, or ``PayloadTooLarge`` for more than 100 MiB."""
+    """Raises :class:`UnreadableList`, or ``PayloadTooLarge`` for more than can be a list."""
     for _ in range(_PACKED_AT_MOST):
         if not content.startswith(_GZIP):
             break
         content = _inflated(content)
+    if any(content.count(mark) > most for mark, most in _MOST_MARKS.items()):
+        raise PayloadTooLarge("The file has more parts than a list of 50,000 entries.")
     return _utf8(content)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.errors import AppError
+from app.errors import AppError, PayloadTooLarge
 from app.external.lists import UnreadableList, read_list
 from app.schemas.domain.lists import ListFile
 
@@ -92,6 +92,23 @@ def test_an_archive_may_have_several_parts_and_be_packed_twice() -> None:
 def test_what_is_no_list_is_refused_whole(content: bytes) -> None:
     with pytest.raises(UnreadableList):
         read_list(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" + b"[]," * 2_000_001 + b"[]]",
+        b"[" + b"{}," * 2_000_001 + b"{}]",
+        b"[" + b"0," * 12_000_001 + b"0]",
+        b"<myanimelist>" + b"<a/>" * 4_000_001 + b"</myanimelist>",
+        mal(*[row(1)] * 50_001).encode(),
+        orjson.dumps([RATE] * 50_001),
+    ],
+    ids=["arrays", "objects", "numbers", "elements", "rows of XML", "rows of JSON"],
+)
+def test_more_than_anybodys_list_is_refused_before_it_is_built(content: bytes) -> None:
+    with pytest.raises(PayloadTooLarge):
+        read_list(gzip.compress(content, 1))
 
 
 def test_an_empty_list_is_a_list() -> None:
