@@ -63,13 +63,10 @@ async def test_a_server_that_comes_back_is_noticed(gate: tuple[Gate, str]) -> No
         with pytest.raises(REDIS_FAULTS):
             await redis.ping()
         gate[0].silent = False
-        for _ in range(30):
+        answers: list[object] = []
+        for _ in range(30):  # on a busy machine an answer may be late, and then all is left alone for a moment
             await asyncio.sleep(0.1)
-            try:
-                await redis.ping()
-            except REDIS_FAULTS:
-                continue
-            break
-        assert await redis.ping()
-        answers = await asyncio.gather(*(redis.ping() for _ in range(300)))
-        assert all(answers)
+            answers = await asyncio.gather(*(redis.ping() for _ in range(300)), return_exceptions=True)
+            if answers == [True] * 300:
+                break
+        assert answers == [True] * 300
