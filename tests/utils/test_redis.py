@@ -64,7 +64,7 @@ async def test_a_server_that_comes_back_is_noticed(gate: tuple[Gate, str]) -> No
             await redis.ping()
         gate[0].silent = False
         answers: list[object] = []
-        for _ in range(30):  # on a busy machine an answer may be late, and then all is left alone for a moment
+        for _ in range(30):  # on a busy machine an answer may be late, and then all rests a moment
             await asyncio.sleep(0.1)
             answers = await asyncio.gather(*(redis.ping() for _ in range(300)), return_exceptions=True)
             if answers == [True] * 300:
