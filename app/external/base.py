@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import httpx
@@ -166,4 +166,32 @@ class UpstreamClient:
         return "/".join([self._base_url, *segments])
 
 
-__all__ = ["JOB", "USER", "Breaker", "Limiter", "Patience", "Policy", "UpstreamClient"]
+class Client:
+    """What the clients of all upstreams have in common; each names its ``policy``."""
+
+    policy: ClassVar[Policy]
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        limiter: Limiter,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._upstream = UpstreamClient(
+            base_url,
+            self.policy,
+            limiter=limiter,
+            breaker=Breaker(self.policy.name, clock=clock),
+            transport=transport,
+            clock=clock,
+            sleep=sleep,
+        )
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+
+__all__ = ["JOB", "USER", "Breaker", "Client", "Limiter", "Patience", "Policy", "UpstreamClient"]

@@ -1,16 +1,12 @@
 """AniList's GraphQL: one address, and failures that may come with status 200."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import httpx
 
 from app.errors import NotFound, UpstreamError
 from app.external.anilist.mapping import Unmappable, map_media
 from app.external.anilist.queries import MEDIA
-from app.external.base import USER, Breaker, Limiter, Patience, Policy, UpstreamClient
+from app.external.base import USER, Client, Patience, Policy
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
 from app.utils.rate_limit import Rate
@@ -19,27 +15,10 @@ ANILIST = Policy("anilist", "AniList")
 ANILIST_RATE = Rate.of(per_second=2, per_minute=30)  # its headers have promised more and not kept it
 
 
-class AniListClient:
+class AniListClient(Client):
     """Every method raises ``NotFound`` where AniList has nothing, and else an ``UpstreamFailure``."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        limiter: Limiter,
-        transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._upstream = UpstreamClient(
-            base_url,
-            ANILIST,
-            limiter=limiter,
-            breaker=Breaker(ANILIST.name, clock=clock),
-            transport=transport,
-            clock=clock,
-            sleep=sleep,
-        )
+    policy = ANILIST
 
     async def get_media(
         self,
@@ -59,9 +38,6 @@ class AniListClient:
         if media.media_type != media_type or (anilist_id is not None and media.anilist_id != anilist_id):
             raise UpstreamError("AniList answered with another title than the one it was asked for.")
         return media
-
-    async def close(self) -> None:
-        await self._upstream.close()
 
     async def _ask(self, query: str, variables: Mapping[str, Any], patience: Patience) -> dict[str, Any]:
         answer = await self._upstream.post({"query": query, "variables": variables}, patience=patience)

@@ -1,14 +1,9 @@
 """Jikan's paths: titles and pages in our words, or its data as it came."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
-
 from app.errors import Invalid, NotFound, UpstreamError
-from app.external.base import USER, Breaker, Limiter, Patience, Policy, UpstreamClient
+from app.external.base import USER, Client, Patience, Policy
 from app.external.jikan.mapping import Unmappable, map_anime
 from app.logs import log
 from app.schemas.domain.anime import Season, UpstreamAnime, UpstreamPage
@@ -21,27 +16,10 @@ JIKAN_RATE = Rate.of(per_second=3, per_minute=60)
 PAGE_SIZE = 25  # the most that Jikan gives
 
 
-class JikanClient:
+class JikanClient(Client):
     """Every method raises ``NotFound`` where MyAnimeList has nothing, and else an ``UpstreamFailure``."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        limiter: Limiter,
-        transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._upstream = UpstreamClient(
-            base_url,
-            JIKAN,
-            limiter=limiter,
-            breaker=Breaker(JIKAN.name, clock=clock),
-            transport=transport,
-            clock=clock,
-            sleep=sleep,
-        )
+    policy = JIKAN
 
     async def get_anime(self, mal_id: int, *, patience: Patience = USER) -> UpstreamAnime:
         data = await self.raw_anime(mal_id, patience=patience)
@@ -85,9 +63,6 @@ class JikanClient:
         if not isinstance(data, dict):
             raise UpstreamError("Jikan's answer has no data.")
         return data
-
-    async def close(self) -> None:
-        await self._upstream.close()
 
 
 def _list(body: dict[str, Any]) -> list[Any]:
