@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import Taken
 from app.models import KnownAddressRow, UserRow
 from app.repositories.ownership import ERASED, EXPORTED
+from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import Account, Role, Secrets
 from app.utils.database import Transaction
 
 _users = cast(Table, UserRow.__table__)
 _u = _users.c
 _known = cast(Table, KnownAddressRow.__table__)
-_ACCOUNT = [_u[name] for name in Account.__dataclass_fields__]
+_NAMES = tuple(Account.__dataclass_fields__)  # which are columns
+_ACCOUNT = [_u[name] for name in _NAMES]
 
 
 class AccountRepository:
@@ -78,9 +80,14 @@ class AccountRepository:
 
     async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
         """One page, oldest first, and how many there are in all."""
-        page = await self._on.execute(select(*_ACCOUNT).order_by(_u.id).limit(limit).offset(offset))
-        total = await self._on.execute(select(func.count()).select_from(_users))
-        return [Account(*row) for row in page], total.scalar_one()
+        rows, total = await fetch_page(
+            self._on,
+            select=", ".join(_NAMES),
+            source="from users",
+            order="id",
+            values={"limit": limit, "offset": offset},
+        )
+        return [Account(**{name: getattr(row, name) for name in _NAMES}) for row in rows], total
 
     async def lock_admins(self) -> set[int]:
         """Who may administer; nobody gains or loses that before this transaction ends."""

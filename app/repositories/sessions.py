@@ -9,13 +9,14 @@ from sqlalchemy import Table, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import SessionRow, UserRow
+from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import Session, Visitor
 from app.utils.database import Transaction
 
 _sessions = cast(Table, SessionRow.__table__)
 _s = _sessions.c
 _u = cast(Table, UserRow.__table__).c
-_SESSION = [_s[name] for name in Session.__dataclass_fields__]
+_SESSION = tuple(Session.__dataclass_fields__)  # which are columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,14 @@ class SessionRepository:
         self, user_id: int, now: datetime, *, limit: int, offset: int
     ) -> tuple[list[Session], int]:
         """One page of those that live, the last used first, and how many there are in all."""
-        live = (_s.user_id == user_id, _s.expires_at > now)
-        order = (_s.last_used_at.desc(), _s.id)
-        page = select(*_SESSION).where(*live).order_by(*order).limit(limit).offset(offset)
-        rows = await self._on.execute(page)
-        total = await self._on.execute(select(func.count()).where(*live))
-        return [Session(*row) for row in rows], total.scalar_one()
+        rows, total = await fetch_page(
+            self._on,
+            select=", ".join(_SESSION),
+            source="from sessions where user_id = :user_id and expires_at > :now",
+            order="last_used_at desc, id",
+            values={"user_id": user_id, "now": now, "limit": limit, "offset": offset},
+        )
+        return [Session(**{name: getattr(row, name) for name in _SESSION}) for row in rows], total
 
     async def delete(self, session_id: UUID, *, user_id: int | None = None) -> int | None:
         """End a session, of this account where one is given, and answer whose it was; None: there is none."""

@@ -8,13 +8,15 @@ from sqlalchemy import Table, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import ApiTokenRow, UserRow
+from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import ApiToken
 from app.utils.database import Transaction
 
 _tokens = cast(Table, ApiTokenRow.__table__)
 _t = _tokens.c
 _u = cast(Table, UserRow.__table__).c
-_TOKEN = [_t[name] for name in ApiToken.__dataclass_fields__]
+_NAMES = tuple(ApiToken.__dataclass_fields__)  # which are columns
+_TOKEN = [_t[name] for name in _NAMES]
 
 
 class TokenRepository:
@@ -59,11 +61,14 @@ class TokenRepository:
         self, user_id: int, now: datetime, *, limit: int, offset: int
     ) -> tuple[list[ApiToken], int]:
         """One page of those that are live, the newest first, and how many there are in all."""
-        live = (_t.user_id == user_id, _t.expires_at > now)
-        page = select(*_TOKEN).where(*live).order_by(_t.id.desc()).limit(limit).offset(offset)
-        rows = await self._on.execute(page)
-        total = await self._on.execute(select(func.count()).where(*live))
-        return [ApiToken(*row) for row in rows], total.scalar_one()
+        rows, total = await fetch_page(
+            self._on,
+            select=", ".join(_NAMES),
+            source="from api_tokens where user_id = :user_id and expires_at > :now",
+            order="id desc",
+            values={"user_id": user_id, "now": now, "limit": limit, "offset": offset},
+        )
+        return [ApiToken(**{name: getattr(row, name) for name in _NAMES}) for row in rows], total
 
     async def delete(self, token_id: int, user_id: int) -> bool:
         gone = delete(_tokens).where(_t.id == token_id, _t.user_id == user_id).returning(_t.id)
