@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api.access import guard
+from app.api.access import guard, route_table
 from app.api.core import routers as core_routers
-from app.api.core.imports import MAX_BODY as _MAX_IMPORT
 from app.api.docs import add_docs
-from app.api.envelope import Envelope, Guard
+from app.api.envelope import CrashHandler, Envelope
 from app.api.gate import StartGate
 from app.api.openapi import describe, operation_id
-from app.api.profile_form import MAX_BODY as _MAX_PROFILE
+from app.api.request_body import LingeringClose
 from app.api.response_cache import AnswerStore, ResponseCache
 from app.api.surfaces import RENDERED, respond
 from app.api.tracker import routers as tracker_routers
@@ -21,8 +20,6 @@ from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
 
-_MAX_BODY = 1024 * 1024  # bytes
-_LARGER_BODIES = {("PATCH", "/users/me"): _MAX_PROFILE, ("POST", "/users/me/import"): _MAX_IMPORT}
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
 _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
@@ -68,6 +65,7 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router)
     describe(app)
     add_docs(app)
+    route_table(app)  # a route that does not say who may ask it stops the start
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)
 
@@ -75,7 +73,7 @@ def _add_routes(app: FastAPI) -> None:
 def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(ResponseCache, store=answers)
-    app.add_middleware(Guard, max_body=_MAX_BODY, larger=_LARGER_BODIES)
+    app.add_middleware(CrashHandler)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -86,6 +84,7 @@ def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> N
             expose_headers=_EXPOSED,
         )
     app.add_middleware(Envelope)
+    app.add_middleware(LingeringClose)
 
 
 def __getattr__(name: str) -> FastAPI:

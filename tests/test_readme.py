@@ -9,9 +9,9 @@ import pytest
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
-from app.api.access import ACCESS
 from app.cli.entry import cli
 from app.config import Settings
+from tests.fixtures.routes import ROUTES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -109,7 +109,7 @@ def test_the_table_of_events_is_complete() -> None:
 
 
 def test_its_routes_exist() -> None:
-    templates = {re.sub(r"\{\w+\}", r"[^/]+", name.split()[1]) for name in ACCESS} | {
+    templates = {re.sub(r"\{\w+\}", r"[^/]+", route.path) for route in ROUTES} | {
         "/docs",
         "/openapi.json",
     }

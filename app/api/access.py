@@ -1,133 +1,158 @@
-"""Who may ask what: every route in one table, enforced in one place. What is not listed is refused."""
+"""Who may ask a route, and how large a body it takes: declared at the route, enforced on headers alone."""
 
-from typing import Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
-from fastapi import Depends
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.requests import HTTPConnection
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
-from app.api.routing import template_of
+from app.api.request_body import announced_length, bounded
 from app.api.visitors import stem_flood
 from app.container import Container
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, PayloadTooLarge, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
 
 # public: anybody. session: signed in as a person; a personal API token does not do. A permission: whoever
 # has it by role and, where an API token calls, by scope.
 Access = Literal["public", "session"] | Permission
 
-ACCESS: dict[str, Access] = {
-    # operations; /metrics asks for its own token
-    "GET /health": "public",
-    "GET /health/live": "public",
-    "GET /metrics": "public",
-    # accounts
-    "POST /auth/register": "public",
-    "POST /auth/login": "public",
-    "POST /auth/refresh": "public",
-    "POST /auth/logout": "public",
-    "POST /auth/logout-all": "session",
-    "GET /auth/sessions": "session",
-    "DELETE /auth/sessions/{session_id}": "session",
-    "POST /auth/password": "session",
-    "POST /auth/password/forgot": "public",
-    "POST /auth/password/reset": "public",
-    "GET /auth/tokens": "session",
-    "POST /auth/tokens": "session",
-    "DELETE /auth/tokens/{token_id}": "session",
-    "POST /api/auth/token": "public",
-    "POST /api/auth/register": "public",
-    "GET /api/auth/me": "read:profile",
-    "GET /users/me": "read:profile",
-    "PATCH /users/me": "write:profile",
-    "DELETE /users/me": "session",
-    "GET /users/me/export": "session",
-    "GET /users": "admin:*",
-    "POST /users": "admin:*",
-    "GET /users/{user_id}": "public",
-    "PATCH /users/{user_id}": "admin:*",
-    "GET /media/avatars/{file}": "public",
-    # catalogue
-    "GET /anime": "public",
-    "POST /anime": "write:catalog",
-    "GET /anime/{anime_id}": "public",
-    "GET /anime/mal/{mal_id}": "public",
-    "GET /anime/jikan/top": "public",
-    "GET /anime/jikan/search": "public",
-    "GET /anime/jikan/{mal_id}": "public",
-    "POST /anime/sync/top": "write:catalog",
-    "POST /anime/sync/season": "write:catalog",
-    "POST /anime/sync/{mal_id}": "write:catalog",
-    "GET /search/anime": "public",
-    "GET /genres": "public",
-    # jobs
-    "GET /jobs": "read:content",
-    "GET /jobs/{job_id}": "read:content",
-    "POST /jobs/{job_id}/retry": "write:content",
-    # lists
-    "GET /users/me/list": "read:content",
-    "POST /users/me/list": "write:content",
-    "POST /users/me/list/batch": "write:content",
-    "GET /users/me/list/{anime_id}": "read:content",
-    "PATCH /users/me/list/{anime_id}": "write:content",
-    "DELETE /users/me/list/{anime_id}": "write:content",
-    "GET /users/me/list/{anime_id}/history": "read:content",
-    "POST /users/me/list/{anime_id}/undo": "write:content",
-    "POST /users/me/import": "write:content",
-    "GET /users/me/import/{job_id}/report": "read:content",
-    "POST /users/me/import/{job_id}/cancel": "write:content",
-    "POST /users/me/import/{job_id}/undo": "write:content",
-    "GET /users/me/stats": "read:content",
-    "GET /users/me/recommendations": "read:content",
-    "GET /favorites": "read:content",
-    "POST /favorites": "write:content",
-    "DELETE /favorites/{anime_id}": "write:content",
-    "POST /watch/progress": "write:content",
-    "GET /watch/continue": "read:content",
-    "GET /views": "read:content",
-    "POST /views": "write:content",
-    "GET /collections": "read:content",
-    "POST /collections": "write:content",
-    "GET /collections/shared/{token}": "public",
-    "GET /collections/{collection_id}": "read:content",
-    "PATCH /collections/{collection_id}": "write:content",
-    "DELETE /collections/{collection_id}": "write:content",
-    "GET /collections/{collection_id}/items": "read:content",
-    "POST /collections/{collection_id}/items": "write:content",
-    "DELETE /collections/{collection_id}/items/{anime_id}": "write:content",
-    "POST /collections/{collection_id}/share": "write:content",
-    "DELETE /collections/{collection_id}/share": "write:content",
-    "GET /api/library/items": "read:content",
-    "POST /api/library/items": "write:content",
-    "GET /api/library/items/{item_id}": "read:content",
-    "PATCH /api/library/items/{item_id}": "write:content",
-    "DELETE /api/library/items/{item_id}": "write:content",
-    "POST /api/library/items/{item_id}/refresh": "write:content",
-    "GET /api/library/summary": "read:content",
-}
+BODY_LIMIT = 1024 * 1024  # bytes, where a route declares no other limit
+FORM_OVERHEAD = 64 * 1024  # bytes that a multipart form may put around its file
+
+_CHECKED = "anisync.access_checked"  # in the scope of requests that CheckedRoute has let pass
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class UndeclaredRoute(RuntimeError):
+    """A route does not say who may ask it, or cannot be held to what it says. Stops the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    access: Access
+    body_limit: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteAccess:
+    """A line of the table of all routes; ``method`` is ``WS`` for a WebSocket."""
+
+    method: str
+    path: str
+    access: Access
+    body_limit: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+_declarations = WeakKeyDictionary[Callable[..., Any], Declaration]()
+
+
+def access(allowed: Access, *, body_limit: int = BODY_LIMIT) -> Callable[[Endpoint], Endpoint]:
+    """Declare who may ask an endpoint, HTTP or WebSocket, and how many bytes of body it takes.
+
+    Stands below the decorator of the router, whose ``route_class`` is :class:`CheckedRoute`::
+
+        @router.post("/things", status_code=201)
+        @access("write:content", body_limit=5 * 1024 * 1024)
+        async def add_thing(...)
+    """
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        _declarations[endpoint] = Declaration(allowed, body_limit)
+        return endpoint
+
+    return declare
+
+
+class CheckedRoute(APIRoute):
+    """A route that checks a request against its declaration before one byte of the body is read.
+
+    FastAPI reads the body before it solves dependencies, so a dependency would be too late.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if endpoint not in _declarations:
+            raise UndeclaredRoute(
+                f"{path}: say who may ask {endpoint.__module__}.{endpoint.__qualname__} by @access(...), "
+                "below the decorator of the router."
+            )
+        self.declared = _declarations[endpoint]
+        super().__init__(path, endpoint, **options)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in (self.methods or ()):
+            await _admit(HTTPConnection(scope), self.declared)
+            scope[_CHECKED] = True
+            receive = bounded(receive, self.declared.body_limit)
+        await super().handle(scope, receive, send)
 
 
 async def _guard(connection: HTTPConnection) -> None:
-    """Let the request pass, with who is calling in its state, or refuse it."""
-    container: Container = connection.app.state.container
-    # Before anybody is authenticated, so that a refusal tells the limits too.
-    await stem_flood(connection, container)
-    access = ACCESS.get(route_name(connection))
-    if access == "public":
+    """Check what :class:`CheckedRoute` has not: a WebSocket, before it is accepted."""
+    if connection.scope.get(_CHECKED):
         return
-    principal = await _authenticate(connection, container)
-    if access is None:
-        raise Forbidden("This route is not open to anybody yet.")
-    _check(principal, access)
-    connection.state.principal = principal
+    declared = _declarations.get(connection.scope["endpoint"])
+    if declared is None:
+        raise Forbidden("This route does not say who may ask it.")
+    await _admit(connection, declared)
 
 
 guard = Depends(_guard)
 
 
-def route_name(connection: HTTPConnection) -> str:
-    """The key of the chosen route in :data:`ACCESS`; a WebSocket has the method WS."""
-    method = connection.scope.get("method", "WS")
-    return f"{method} {template_of(connection.scope)}"
+def route_table(app: FastAPI) -> list[RouteAccess]:
+    """What every route of the application declares, by path and method.
+
+    Raises :class:`UndeclaredRoute`.
+    """
+    lines = [line for context in iter_route_contexts(app.routes) for line in _lines(context)]
+    return sorted(lines, key=lambda line: (line.path, line.method))
+
+
+def _lines(context: RouteContext) -> Iterator[RouteAccess]:
+    route = context.original_route
+    if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
+        return  # files of ours, for anybody
+    declared = _declarations.get(context.endpoint) if context.endpoint else None
+    if declared is None or not _is_held(context, declared):
+        raise UndeclaredRoute(
+            f"{context.path}: needs @access(...), and a router whose route_class is CheckedRoute."
+        )
+    methods = ["WS"] if isinstance(route, WebSocketRoute) else (context.methods or set()) - {"HEAD"}
+    for method in methods:
+        yield RouteAccess(method, context.path_format or "", declared.access, declared.body_limit)
+
+
+def _is_held(context: RouteContext, declared: Declaration) -> bool:
+    """Whether the kind of the route enforces the declaration; Starlette's plain ones only serve anybody."""
+    route = context.original_route
+    if isinstance(route, CheckedRoute | WebSocketRoute):
+        return True
+    return isinstance(route, Route) and not isinstance(route, APIRoute) and declared.access == "public"
+
+
+async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
+    """Let the request pass, with who is calling in its state, or refuse it."""
+    container: Container = connection.app.state.container
+    # Before anybody is authenticated, so that a refusal tells the limits too.
+    await stem_flood(connection, container)
+    if declared.access != "public":
+        principal = await _authenticate(connection, container)
+        _check(principal, declared.access)
+        connection.state.principal = principal
+    if announced_length(connection.scope) > declared.body_limit:
+        raise PayloadTooLarge
 
 
 async def _authenticate(connection: HTTPConnection, container: Container) -> Principal:
@@ -137,9 +162,9 @@ async def _authenticate(connection: HTTPConnection, container: Container) -> Pri
     return await container.accounts.authenticate(token.strip())
 
 
-def _check(principal: Principal, access: Access) -> None:
-    if access == "session":
+def _check(principal: Principal, allowed: Access) -> None:
+    if allowed == "session":
         if principal.session_id is None:
             raise Forbidden("This needs a session; an API token does not do.")
-    elif access not in principal.permissions:
-        raise Forbidden(f"This needs the permission {access}.")
+    elif allowed not in principal.permissions:
+        raise Forbidden(f"This needs the permission {allowed}.")

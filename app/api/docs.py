@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from app.api.access import access
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -48,14 +50,17 @@ def add_docs(app: FastAPI) -> None:
 
     making = asyncio.Lock()
 
+    @access("public")
     async def describe(_: Request) -> Response:
         async with making:  # once, when it is first wanted; that takes a second, in which others are answered
             body = await asyncio.to_thread(document)
         return Response(body, media_type="application/json")
 
+    @access("public")
     async def show(_: Request) -> Response:
         return HTMLResponse(_PAGE)
 
+    @access("public")
     async def start(_: Request) -> Response:
         return Response(_START, media_type="text/javascript")
 

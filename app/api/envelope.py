@@ -1,25 +1,22 @@
-"""What every request passes through: its id, spelling and figures; its size, and the catch of bugs."""
+"""What every request passes through: its id, spelling and figures, and the catch of bugs."""
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from random import getrandbits
 from typing import Any
 from urllib.parse import quote
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.headers import Header, careful_headers
 from app.api.routing import template_of
 from app.api.surfaces import render
-from app.errors import PayloadTooLarge
 from app.logs import bind_contextvars, log, reset_contextvars
 from app.utils.metrics import observe_request
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-_DIGITS = 18  # of a length; more would be too large with any of them missing
 _ALIAS = "/api/users"  # answers like /users
 _GONE = 499  # counted when the client left before the answer; nobody is sent this
 
@@ -53,26 +50,18 @@ class Envelope:
             reset_contextvars(**bound)
 
 
-class Guard:
-    """Refuses bodies that are too large, by what is announced and by what arrives; catches bugs.
+class CrashHandler:
+    """Turns a bug into a 500 that keeps the connection.
 
     It stands inside of CORS, so that a page of another origin may read these answers too.
     """
 
-    def __init__(
-        self, app: ASGIApp, max_body: int, larger: Mapping[tuple[str, str], int] | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._max_body = max_body
-        self._larger = larger or {}  # by method and path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        limit = self._larger.get((scope["method"], scope["path"]), self._max_body)
-        if _announced(scope) > limit:
-            await render(Request(scope), PayloadTooLarge())(scope, receive, send)
             return
         started = False
 
@@ -82,8 +71,8 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, _bounded(receive, limit), watched)
-        except Exception as error:  # a bug becomes a 500 that keeps the connection
+            await self._app(scope, receive, watched)
+        except Exception as error:
             log.error("request.crashed", method=scope["method"], path=scope["path"], exc_info=error)
             if started:
                 raise
@@ -125,12 +114,6 @@ def _request_id(scope: Scope) -> str:
     return sent.decode() if _SANE_ID.fullmatch(sent) else f"{getrandbits(128):032x}"
 
 
-def _announced(scope: Scope) -> int:
-    """How many bytes the body will have; 0 where that is not said."""
-    length = _header(scope, b"content-length")[:_DIGITS]
-    return int(length) if length.isdigit() else 0
-
-
 def _header(scope: Scope, wanted: bytes) -> bytes:
     for name, value in scope["headers"]:
         if name == wanted:
@@ -148,20 +131,6 @@ def _respell(scope: MutableMapping[str, Any]) -> None:
         scope["method"] = "GET"
     if not scope["query_string"].isascii():  # raw bytes that a client should have escaped
         scope["query_string"] = quote(scope["query_string"], safe="%&=+/?:@!$'()*,;~").encode()
-
-
-def _bounded(receive: Receive, limit: int) -> Receive:
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise HTTPException(PayloadTooLarge.status)  # the one kind that passes through body parsers
-        return message
-
-    return bounded
 
 
 def _report(method: str, scope: Scope, status: int, seconds: float) -> None:

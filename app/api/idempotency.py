@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import StringConstraints
 
+from app.api.access import CheckedRoute
 from app.api.deps import Services
 from app.schemas.domain.accounts import Principal
 from app.schemas.domain.idempotency import Answer
@@ -53,7 +53,7 @@ def idempotent_router(prefix: str, tag: str) -> APIRouter:
     return APIRouter(prefix=prefix, tags=[tag], route_class=_IdempotentRoute, dependencies=[Depends(_begin)])
 
 
-class _IdempotentRoute(APIRoute):
+class _IdempotentRoute(CheckedRoute):
     """Keeps what a POST was answered."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

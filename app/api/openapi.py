@@ -1,6 +1,6 @@
 """The OpenAPI document, completed: who may ask, every failure in the words of its surface, headers, tags."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app import errors
-from app.api.access import ACCESS
+from app.api.access import Access, route_table
 from app.api.failures import FAILURES
 from app.api.surfaces import Failure, Surface, surface_of
 from app.errors import AppError
@@ -111,7 +111,7 @@ def describe(app: FastAPI) -> None:
         nonlocal completed
         document = plain()
         if document is not completed:
-            _complete(document)
+            _complete(document, {route.name: route.access for route in route_table(app)})
             completed = document
         return document
 
@@ -119,7 +119,7 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents
 
 
-def _complete(document: Json) -> None:
+def _complete(document: Json, access: Mapping[str, Access]) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.update(_SCHEMAS)
@@ -131,7 +131,7 @@ def _complete(document: Json) -> None:
     used = set()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _Operation(method.upper(), path, operation).complete()
+            _Operation(method.upper(), path, operation, access[f"{method.upper()} {path}"]).complete()
             used |= set(operation["tags"])
     document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
 
@@ -166,12 +166,12 @@ def _drop_parameter(operation: Json, name: str) -> None:
 
 
 class _Operation:
-    def __init__(self, method: str, path: str, operation: Json) -> None:
+    def __init__(self, method: str, path: str, operation: Json, access: Access) -> None:
         self._path = path
         self._operation = operation
         self._responses: dict[str, Json] = operation["responses"]
         self._surface = surface_of(path)
-        self._access = ACCESS.get(f"{method} {path}")
+        self._access = access
         if method != "POST":  # the others share a router with POSTs, and do not look at it
             _drop_parameter(operation, "idempotency-key")
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}

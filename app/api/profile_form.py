@@ -7,12 +7,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
+from app.api.access import FORM_OVERHEAD
 from app.errors import Invalid, UnsupportedMedia
 from app.schemas.core.users import ProfilePatch
 from app.services.avatars import LARGEST
 from app.services.users import ProfileChange
 
-MAX_BODY = LARGEST + 64 * 1024  # bytes; the file, and what a form puts around it
+AVATAR_FORM = LARGEST + FORM_OVERHEAD  # bytes
 
 _FIELDS = {
     "username": {"type": "string"},

@@ -1,30 +1,34 @@
-"""Who may ask what: the table is complete, and it is what happens."""
+"""Who may ask what: every route declares it, and it is what happens."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, FastAPI, WebSocket
+from starlette.applications import Starlette
 
-from app.api.access import ACCESS
+from app.api.access import CheckedRoute, UndeclaredRoute, access, route_table
 from app.config import Settings
 from app.container import Container
+from app.main import create_app
 from app.schemas.domain.accounts import PERMISSIONS, Permission, Principal
 from app.schemas.jobs import SendMail
 from tests.factories.forged_tokens import forged_tokens
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.routes import CLASSIFIED, PROTECTED, ROUTES, Route
+from tests.fixtures.routes import PROTECTED, ROUTES, Route, declared_routes
 
+TABLE = Path(__file__).parents[1] / "samples/routes.txt"
 _REFUSED = (401, 403)
 
 
-def test_every_route_is_classified() -> None:
-    unclassified = [route.name for route in ROUTES if route.access is None]
-    assert unclassified == [], "say in app/api/access.py who may ask these"
-
-
-def test_the_table_has_no_route_that_is_not() -> None:
-    assert CLASSIFIED - {route.name for route in ROUTES} == set()
+def test_the_table_of_all_routes_is_as_it_was_agreed() -> None:
+    table = "".join(
+        f"{route.method:6} {route.path:52} {route.access:14} {route.body_limit:>10,}\n"
+        for route in declared_routes()
+    )
+    assert table == TABLE.read_text(), f"if this is meant, put it into {TABLE.name}:\n\n{table}"
 
 
 def test_there_is_something_to_protect() -> None:
@@ -228,9 +232,119 @@ async def test_the_other_spelling_of_users_answers_alike(
     assert (await client.get("/api/usersx", headers=user.headers)).status_code == 404
 
 
-async def test_an_unclassified_route_is_refused(
-    client: httpx.AsyncClient, admin: SignedIn, monkeypatch: pytest.MonkeyPatch
+async def _endpoint() -> None:
+    return None
+
+
+async def _listen(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.close()
+
+
+def _plain(app: FastAPI) -> None:
+    app.add_route("/things", _endpoint)
+
+
+def _without_check(app: FastAPI) -> None:
+    app.add_api_route("/things", access("public")(_endpoint_of_its_own()))
+
+
+def _undeclared_socket(app: FastAPI) -> None:
+    app.add_api_websocket_route("/things", _listen)
+
+
+def _private_without_check(app: FastAPI) -> None:
+    app.add_route("/things", access("session")(_endpoint_of_its_own()))
+
+
+def _another_application(app: FastAPI) -> None:
+    app.mount("/things", Starlette())
+
+
+def _endpoint_of_its_own() -> Callable[[], Coroutine[Any, Any, None]]:
+    async def endpoint() -> None:
+        return None
+
+    return endpoint
+
+
+@pytest.mark.parametrize(
+    "add", [_plain, _without_check, _undeclared_socket, _private_without_check, _another_application]
+)
+def test_a_route_that_is_not_held_to_a_declaration_stops_the_start(
+    settings: Settings, add: Callable[[FastAPI], None]
 ) -> None:
-    monkeypatch.delitem(ACCESS, "GET /users/{user_id}")
-    assert (await client.get(f"/users/{admin.id}")).status_code == 401
-    assert (await client.get(f"/users/{admin.id}", headers=admin.headers)).status_code == 403
+    app = create_app(settings)
+    add(app)
+    with pytest.raises(UndeclaredRoute, match="/things"):
+        route_table(app)
+
+
+def test_a_route_cannot_be_made_without_a_declaration() -> None:
+    router = APIRouter(route_class=CheckedRoute)
+    with pytest.raises(UndeclaredRoute, match="/things: say who may ask"):
+        router.get("/things")(_endpoint)
+
+
+async def test_a_route_that_was_added_after_the_start_is_refused(
+    settings: Settings, container: Container, admin: SignedIn
+) -> None:
+    app = create_app(settings, container=container)
+    app.add_api_route("/things", _endpoint)
+    app.add_api_route("/others", access("admin:*")(_endpoint_of_its_own()))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        assert (await client.get("/things", headers=admin.headers)).status_code == 403
+        assert (await client.get("/others")).status_code == 401
+        assert (await client.get("/others", headers=admin.headers)).status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/between"])
+async def test_a_web_socket_declares_its_access_like_other_routes(
+    settings: Settings, container: Container, user: SignedIn, prefix: str
+) -> None:
+    router = APIRouter()
+
+    @router.websocket("/socket")
+    @access("read:content")
+    async def listen(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(socket.state.principal.username)
+        await socket.close()
+
+    app = create_app(settings, container=container)
+    app.include_router(router, prefix=prefix)
+    [entry] = [route for route in route_table(app) if route.method == "WS"]
+    assert (entry.path, entry.access) == (f"{prefix}/socket", "read:content")
+    for headers, expected in (({}, 401), ({"Authorization": "Bearer no"}, 401), (user.headers, None)):
+        messages = await _connect(app, f"{prefix}/socket", headers)
+        if expected:
+            assert messages[0]["type"] == "websocket.http.response.start"
+            assert messages[0]["status"] == expected
+        else:
+            assert messages[0]["type"] == "websocket.accept"
+            assert messages[1]["text"] == user.username
+
+
+async def _connect(app: FastAPI, path: str, headers: Mapping[str, str]) -> list[MutableMapping[str, Any]]:
+    """What the application sends to a client that opens a WebSocket."""
+    sent: list[MutableMapping[str, Any]] = []
+    scope = {
+        "type": "websocket",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent

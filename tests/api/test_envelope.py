@@ -1,29 +1,32 @@
 """What every request passes through: ids on log lines, the label of its route, clients that leave."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from prometheus_client import REGISTRY
 
+from app.api.access import CheckedRoute, access
 from app.api.routing import routes_of
 from app.config import Settings
 from app.logs import log
 from app.main import create_app
-from tests.fixtures.failing import bare_container, opened
+from tests.fixtures.failing import bare_container
 
-inner = APIRouter(prefix="/inner")
+inner = APIRouter(prefix="/inner", route_class=CheckedRoute)
 
 
 @inner.get("/{name}")
+@access("public")
 async def read(name: str) -> str:
     log.warning("thing.read", name=name)
     return name
 
 
 @inner.get("/files/{path:path}")
+@access("public")
 async def read_file(path: str) -> str:
     raise RuntimeError(path)
 
@@ -33,14 +36,12 @@ outer.include_router(inner, prefix="/between")
 
 
 @pytest.fixture
-def application() -> Iterator[FastAPI]:
+def application() -> FastAPI:
     settings = Settings(_env_file=None)
     app = create_app(settings, container=bare_container(settings))
     app.include_router(outer)
     app.include_router(outer, prefix="/api")
-    paths = ("/between/inner/{name}", "/between/inner/files/{path}")
-    with opened(f"GET {prefix}{path}" for prefix in ("/outer", "/api/outer") for path in paths):
-        yield app
+    return app
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.api.access import ACCESS
 from app.config import Settings
 from app.container import Container
 from app.main import create_app
 from tests.factories.catalogue import make_titles, store_titles
 from tests.fixtures.accounts import make_account
+from tests.fixtures.routes import ROUTES
 from tests.fixtures.serving import served
 from tests.standin.client import JikanStandin
 
@@ -50,7 +50,7 @@ async def base_url(settings: Settings, jikan_standin: JikanStandin, database_url
 
 async def fuzz(base_url: str, folder: Path, wanted: Callable[[str, str], bool], *options: str) -> str:
     """What Schemathesis prints of the wanted operations; empty when it found nothing."""
-    names = [name for name, access in ACCESS.items() if wanted(name, access)]
+    names = [route.name for route in ROUTES if wanted(route.name, route.access)]
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
     chosen = [f"--include-name={name}" for name in names]
     command = [

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.catalogue_answers import respond, respond_page
 from app.api.catalogue_query import CatalogueQuery, TitleQuery
 from app.api.deps import Services
@@ -12,7 +13,7 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailabl
 from app.schemas.core.anime import AnimeIn, AnimeOut, AnimePartOut
 from app.schemas.fields import Id
 
-router = APIRouter(prefix="/anime", tags=["catalogue"])
+router = APIRouter(prefix="/anime", tags=["catalogue"], route_class=CheckedRoute)
 
 AnimeId = Annotated[Id, Path()]
 
@@ -23,6 +24,7 @@ AnimeId = Annotated[Id, Path()]
     openapi_extra=CatalogueQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
 )
+@access("public")
 async def list_anime(request: Request, services: Services) -> Response:
     """Titles that meet every condition."""
     query = CatalogueQuery.read(request)
@@ -36,6 +38,7 @@ async def list_anime(request: Request, services: Services) -> Response:
     openapi_extra=TitleQuery.parameters(),
     responses=KNOWN_ALREADY | failures(NotFound, Invalid, ServiceUnavailable),
 )
+@access("public")
 async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> Response:
     """One title."""
     query = TitleQuery.read(request)
@@ -49,6 +52,7 @@ async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> 
     response_model=AnimeOut,
     responses=failures(Unauthenticated, Forbidden, Conflict, Invalid, ServiceUnavailable),
 )
+@access("write:catalog")
 async def add_anime(body: AnimeIn, services: Services) -> Response:
     """Add a title. One that is there already answers 409 with its id."""
     anime = await services.anime.create(body.stated())

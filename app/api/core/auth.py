@@ -2,16 +2,18 @@
 
 from fastapi import APIRouter
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import BearerToken, Services
 from app.api.failures import failures
 from app.api.visitors import CurrentVisitor
 from app.errors import Conflict, Unauthenticated
 from app.schemas.core.auth import LoginIn, LogoutIn, RefreshIn, RegisterIn, TokensOut
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=CheckedRoute)
 
 
 @router.post("/register", status_code=201, responses=failures(Conflict))
+@access("public")
 async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
     """Make an account and sign it in. Without a user name, one is derived from the e-mail."""
     tokens = await services.accounts.register(
@@ -25,18 +27,21 @@ async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services
 
 
 @router.post("/login", responses=failures(Unauthenticated))
+@access("public")
 async def login(body: LoginIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
     """Sign in by user name or e-mail."""
     return TokensOut.of(await services.sessions.sign_in(body.identifier, body.password, visitor))
 
 
 @router.post("/refresh", responses=failures(Unauthenticated))
+@access("public")
 async def refresh(body: RefreshIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
     """Go on with a new pair. Asked again within 30 seconds, a spent token answers the same successor."""
     return TokensOut.of(await services.sessions.refresh(body.refresh_token, visitor))
 
 
 @router.post("/logout", status_code=204)
+@access("public")
 async def logout(bearer: BearerToken, services: Services, body: LogoutIn | None = None) -> None:
     """End the session of the bearer token, of the refresh token, or of both."""
     await services.sessions.sign_out(access_token=bearer, refresh_token=body.refresh_token if body else None)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
+from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import idempotent_router
 from app.schemas.core.watching import (
@@ -23,6 +24,7 @@ CollectionId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.get("")
+@access("read:content")
 async def list_collections(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[CollectionOut]:
@@ -33,12 +35,14 @@ async def list_collections(
 
 
 @router.post("", status_code=201)
+@access("write:content")
 async def create_collection(body: CollectionIn, user: CurrentUser, services: Services) -> CollectionOut:
     """Make a collection; it is private unless said otherwise."""
     return CollectionOut.of(await services.collections.create(user.user_id, **body.model_dump()))
 
 
 @router.get("/shared/{token}")
+@access("public")
 async def get_shared(
     token: Annotated[str, Path(max_length=100)], page: Paging, services: Services
 ) -> SharedCollectionOut:
@@ -48,12 +52,14 @@ async def get_shared(
 
 
 @router.get("/{collection_id}")
+@access("read:content")
 async def get_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> CollectionOut:
     """One's own collection, or a public one."""
     return CollectionOut.of(await services.collections.get(collection_id, user.user_id))
 
 
 @router.patch("/{collection_id}")
+@access("write:content")
 async def edit_collection(
     collection_id: CollectionId, body: CollectionPatch, user: CurrentUser, services: Services
 ) -> CollectionOut:
@@ -62,12 +68,14 @@ async def edit_collection(
 
 
 @router.delete("/{collection_id}", status_code=204)
+@access("write:content")
 async def delete_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> None:
     """Delete a collection; the list keeps its titles."""
     await services.collections.delete(collection_id, user.user_id)
 
 
 @router.get("/{collection_id}/items")
+@access("read:content")
 async def list_collection_items(
     collection_id: CollectionId,
     page: Paging,
@@ -85,6 +93,7 @@ async def list_collection_items(
 
 
 @router.post("/{collection_id}/items", status_code=201)
+@access("write:content")
 async def put_collection_item(
     collection_id: CollectionId, body: CollectionItemIn, user: CurrentUser, services: Services
 ) -> CollectionItemOut:
@@ -94,6 +103,7 @@ async def put_collection_item(
 
 
 @router.delete("/{collection_id}/items/{anime_id}", status_code=204)
+@access("write:content")
 async def take_collection_item_out(
     collection_id: CollectionId, anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services
 ) -> None:
@@ -102,6 +112,7 @@ async def take_collection_item_out(
 
 
 @router.post("/{collection_id}/share")
+@access("write:content")
 async def share_collection(
     collection_id: CollectionId, user: CurrentUser, services: Services, request: Request
 ) -> ShareOut:
@@ -111,6 +122,7 @@ async def share_collection(
 
 
 @router.delete("/{collection_id}/share", status_code=204)
+@access("write:content")
 async def unshare_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> None:
     """End the link."""
     await services.collections.unshare(collection_id, user.user_id)

@@ -6,18 +6,20 @@ from typing import Literal
 import orjson
 from fastapi import APIRouter, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Services
 from app.container import Container
 from app.schemas.domain.accounts import Principal
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ExportFormat
 
-router = APIRouter(prefix="/users/me/export", tags=["exports"])
+router = APIRouter(prefix="/users/me/export", tags=["exports"], route_class=CheckedRoute)
 
 Writer = Callable[[Container, Principal, MediaType], Awaitable[Response]]
 
 
 @router.get("", response_class=Response)
+@access("session")
 async def export(
     user: CurrentUser,
     services: Services,

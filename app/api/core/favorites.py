@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
+from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.failures import failures
 from app.api.idempotency import idempotent_router
@@ -15,6 +16,7 @@ router = idempotent_router("/favorites", "favorites")
 
 
 @router.get("")
+@access("read:content")
 async def list_favorites(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[FavoriteOut]:
@@ -25,12 +27,14 @@ async def list_favorites(
 
 
 @router.post("", status_code=201, responses=failures(NotFound, Conflict))
+@access("write:content")
 async def add_favorite(body: FavoriteIn, user: CurrentUser, services: Services) -> FavoriteOut:
     """Add a title; twice is a conflict."""
     return FavoriteOut.of(await services.favorites.add(user.user_id, body.anime_id))
 
 
 @router.delete("/{anime_id}", status_code=204)
+@access("write:content")
 async def remove_favorite(anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
     """Remove a title; one that is no favourite is no error."""
     await services.favorites.remove(user.user_id, anime_id)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.catalogue_answers import respond
 from app.api.catalogue_query import GenresQuery
 from app.api.deps import Services
@@ -9,7 +10,7 @@ from app.api.failures import KNOWN_ALREADY, failures
 from app.errors import Invalid, ServiceUnavailable
 from app.schemas.core.anime import GenreOut
 
-router = APIRouter(prefix="/genres", tags=["catalogue"])
+router = APIRouter(prefix="/genres", tags=["catalogue"], route_class=CheckedRoute)
 
 
 @router.get(
@@ -18,6 +19,7 @@ router = APIRouter(prefix="/genres", tags=["catalogue"])
     openapi_extra=GenresQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
 )
+@access("public")
 async def list_genres(request: Request, services: Services) -> Response:
     """All of them, with how many titles have each."""
     query = GenresQuery.read(request)

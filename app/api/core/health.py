@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import Services
 from app.schemas.core.health import HealthOut, LivenessOut
 
-router = APIRouter(prefix="/health", tags=["operations"])
+router = APIRouter(prefix="/health", tags=["operations"], route_class=CheckedRoute)
 
 _STATUS = {"ok": 200, "degraded": 200, "error": 503}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -16,6 +17,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("", responses=_ANSWERS)
+@access("public")
 async def check_health(services: Services, response: Response) -> HealthOut:
     """Look at PostgreSQL and Redis. Without Redis the service works on, `degraded`."""
     health = HealthOut.of(await services.health.check())
@@ -25,6 +27,7 @@ async def check_health(services: Services, response: Response) -> HealthOut:
 
 
 @router.get("/live")
+@access("public")
 async def check_liveness() -> LivenessOut:
     """Answer as long as the process can; looks at nothing outside of it."""
     return LivenessOut()

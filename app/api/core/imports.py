@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from fastapi import File, Path, Query, Response, UploadFile
 
+from app.api.access import FORM_OVERHEAD, access
 from app.api.deps import CurrentUser, Services
 from app.api.idempotency import idempotent_router
 from app.schemas.core.imports import ImportReportOut, UndoneOut
 from app.schemas.core.jobs import QueuedJobOut
 from app.services.imports import ImportService
 
-MAX_BODY = 20 * 1024 * 1024  # bytes
+LIST_FILE = 20 * 1024 * 1024 + FORM_OVERHEAD  # bytes
 
 router = idempotent_router("/users/me/import", "imports")
 
@@ -18,6 +19,7 @@ JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.post("", status_code=202, responses={200: {"model": ImportReportOut, "description": "A dry run"}})
+@access("write:content", body_limit=LIST_FILE)
 async def start_import(
     file: Annotated[UploadFile, File(description="MyAnimeList XML (.gz too), AniList, Kitsu, Shikimori")],
     user: CurrentUser,
@@ -42,6 +44,7 @@ _ANSWERS = {False: _start, True: _preview}
 
 
 @router.get("/{job_id}/report", response_model=ImportReportOut)
+@access("read:content")
 async def get_report(
     job_id: JobId, user: CurrentUser, services: Services, format: Literal["json", "csv"] = "json"
 ) -> Response:
@@ -63,12 +66,14 @@ _REPORTS = {"json": _as_json, "csv": _as_csv}
 
 
 @router.post("/{job_id}/cancel", status_code=204)
+@access("write:content")
 async def cancel_import(job_id: JobId, user: CurrentUser, services: Services) -> None:
     """Leave out the rows that were not reached yet."""
     await services.imports.cancel(user.user_id, job_id)
 
 
 @router.post("/{job_id}/undo")
+@access("write:content")
 async def undo_import(job_id: JobId, user: CurrentUser, services: Services) -> UndoneOut:
     """Take back what the import changed, except where it was edited since."""
     return UndoneOut(undone=await services.imports.undo(user.user_id, job_id))

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.cached import CACHED, respond_cached
 from app.api.core.mal import MalId
 from app.api.deps import Services
@@ -17,10 +18,13 @@ READS = Quota("jikan", 600, 60)
 
 _RESPONSES = CACHED | failures(Invalid, RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout)
 
-router = APIRouter(prefix="/anime/jikan", tags=["jikan"], dependencies=[limited(READS)])
+router = APIRouter(
+    prefix="/anime/jikan", tags=["jikan"], route_class=CheckedRoute, dependencies=[limited(READS)]
+)
 
 
 @router.get("/top", response_model=list[dict[str, Any]], responses=_RESPONSES)
+@access("public")
 async def list_top(
     query: Annotated[TopQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
@@ -30,6 +34,7 @@ async def list_top(
 
 
 @router.get("/search", response_model=list[dict[str, Any]], responses=_RESPONSES)
+@access("public")
 async def search(
     query: Annotated[SearchQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
@@ -38,6 +43,7 @@ async def search(
 
 
 @router.get("/{mal_id}", response_model=dict[str, Any], responses=_RESPONSES | failures(NotFound))
+@access("public")
 async def get_anime(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """All that Jikan says of one title."""
     return respond_cached(request, await services.jikan.anime(mal_id, client=client))

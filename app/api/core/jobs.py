@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Page, Services, set_page_headers
 from app.api.failures import failures
 from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
@@ -14,6 +15,7 @@ from app.schemas.jobs import JobStatus
 router = APIRouter(
     prefix="/jobs",
     tags=["jobs"],
+    route_class=CheckedRoute,
     responses=failures(Unauthenticated, Forbidden, Invalid, ServiceUnavailable),
 )
 
@@ -33,6 +35,7 @@ Whose = Annotated[int | None, Depends(_whose)]
 
 
 @router.get("")
+@access("read:content")
 async def list_jobs(
     query: Annotated[JobQuery, Query()],
     owner: Whose,
@@ -49,12 +52,14 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", responses=failures(NotFound))
+@access("read:content")
 async def get_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
     """One job and how far it is."""
     return JobOut.of(await services.jobs.get(job_id, owner_id=owner))
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=failures(NotFound, Conflict))
+@access("write:content")
 async def retry_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
     """Queue a failed job once more."""
     return JobOut.of(await services.jobs.retry(job_id, owner_id=owner))

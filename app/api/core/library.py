@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict
 
+from app.api.access import access
 from app.api.batch import BatchDraft
 from app.api.deps import CurrentUser, Page, Paging, Services, page_headers, set_page_headers
 from app.api.failures import failures
@@ -40,6 +41,7 @@ class ListQuery(Page):
 
 
 @router.get("", response_model=list[EntryOut | TombstoneOut])
+@access("read:content")
 async def list_entries(
     query: Annotated[ListQuery, Query()], user: CurrentUser, services: Services, request: Request
 ) -> Response:
@@ -52,6 +54,7 @@ async def list_entries(
 
 
 @router.post("", status_code=201, responses=failures(NotFound, Conflict))
+@access("write:content")
 async def add_entry(body: EntryIn, user: CurrentUser, services: Services, response: Response) -> EntryOut:
     """Put a title on the list."""
     target = Target(anime_id=body.anime_id, mal_id=body.mal_id)
@@ -62,6 +65,7 @@ async def add_entry(body: EntryIn, user: CurrentUser, services: Services, respon
 
 
 @router.post("/batch")
+@access("write:content")
 async def batch(body: BatchIn, user: CurrentUser, services: Services) -> BatchOut:
     """Up to 500 operations; each has a result, and one that fails stops no other."""
     draft = BatchDraft(body)
@@ -70,6 +74,7 @@ async def batch(body: BatchIn, user: CurrentUser, services: Services) -> BatchOu
 
 
 @router.get("/{anime_id}")
+@access("read:content")
 async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services, response: Response) -> EntryOut:
     """One entry; its ETag is what If-Match wants."""
     entry = await services.library.get(user.user_id, Target(anime_id=anime_id))
@@ -78,6 +83,7 @@ async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services, re
 
 
 @router.patch("/{anime_id}")
+@access("write:content")
 async def edit_entry(
     anime_id: AnimeId,
     body: EntryPatch,
@@ -94,12 +100,14 @@ async def edit_entry(
 
 
 @router.delete("/{anime_id}", status_code=204)
+@access("write:content")
 async def delete_entry(anime_id: AnimeId, user: CurrentUser, services: Services, if_match: IfMatch) -> None:
     """Take a title off the list; another device hears of it through ``updated_since``."""
     await services.library.delete(user.user_id, Target(anime_id=anime_id), origin=_ORIGIN, versions=if_match)
 
 
 @router.get("/{anime_id}/history")
+@access("read:content")
 async def history(
     anime_id: AnimeId,
     page: Paging,
@@ -117,6 +125,7 @@ async def history(
 
 
 @router.post("/{anime_id}/undo")
+@access("write:content")
 async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> EntryOut | None:
     """Take back the last change; null where that took the title off the list."""
     entry = await services.library.undo(user.user_id, anime_id)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.cached import CACHED, respond_cached
 from app.api.deps import Services
 from app.api.failures import failures
@@ -12,7 +13,7 @@ from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTi
 from app.schemas.core.anime import AnimeOut
 from app.schemas.fields import Id
 
-router = APIRouter(prefix="/anime/mal", tags=["catalogue"])
+router = APIRouter(prefix="/anime/mal", tags=["catalogue"], route_class=CheckedRoute)
 
 MalId = Annotated[Id, Path()]
 
@@ -23,6 +24,7 @@ MalId = Annotated[Id, Path()]
     responses=CACHED
     | failures(NotFound, Invalid, RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout),
 )
+@access("public")
 async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """The title as we have it; one that we lack is fetched, stored and served."""
     return respond_cached(request, await services.mal.get(mal_id, client=client))

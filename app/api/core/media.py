@@ -2,16 +2,18 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import Services
 from app.api.etags import is_known
 
-router = APIRouter(prefix="/media", tags=["users"])
+router = APIRouter(prefix="/media", tags=["users"], route_class=CheckedRoute)
 
 # A name is given once and its content never changes.
 _FOREVER = "public, max-age=31536000, immutable"
 
 
 @router.get("/avatars/{file}", response_class=Response)
+@access("public")
 async def get_avatar(file: str, request: Request, services: Services) -> Response:
     """An avatar, by the path that a profile names."""
     return _picture(request, file, await services.avatars.read(file))

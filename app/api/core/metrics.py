@@ -7,11 +7,12 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import PlainTextResponse
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import Services
 from app.errors import Unauthenticated
 from app.utils.metrics import CONTENT_TYPE
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=CheckedRoute)
 
 _bearer = HTTPBearer(
     scheme_name="MetricsToken", description="`METRICS_TOKEN`, where one is set.", auto_error=False
@@ -30,6 +31,7 @@ async def _check_token(
 
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(_check_token)])
+@access("public")
 async def read_metrics(services: Services) -> Response:
     """Figures in Prometheus' text format. With `METRICS_TOKEN` set they need it as Bearer."""
     return Response(await services.metrics.text(), media_type=CONTENT_TYPE)

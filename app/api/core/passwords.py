@@ -2,14 +2,16 @@
 
 from fastapi import APIRouter, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Services
 from app.api.visitors import CurrentVisitor
 from app.schemas.core.sessions import PasswordChangeIn, PasswordForgottenIn, PasswordResetIn
 
-router = APIRouter(prefix="/auth/password", tags=["auth"])
+router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=CheckedRoute)
 
 
 @router.post("", status_code=204)
+@access("session")
 async def change_password(
     body: PasswordChangeIn, user: CurrentUser, visitor: CurrentVisitor, services: Services
 ) -> None:
@@ -18,6 +20,7 @@ async def change_password(
 
 
 @router.post("/forgot", status_code=202, response_class=Response)
+@access("public")
 async def forget_password(body: PasswordForgottenIn, visitor: CurrentVisitor, services: Services) -> Response:
     """Have a reset token mailed, if the address is an account's; the answer is the same if not."""
     await services.passwords.forget(body.email, visitor)
@@ -25,6 +28,7 @@ async def forget_password(body: PasswordForgottenIn, visitor: CurrentVisitor, se
 
 
 @router.post("/reset", status_code=204)
+@access("public")
 async def reset_password(body: PasswordResetIn, visitor: CurrentVisitor, services: Services) -> None:
     """Set a new password with a mailed token, once; every session and API token ends."""
     await services.passwords.reset(body.token, body.new_password, visitor)

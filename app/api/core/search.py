@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.catalogue_answers import respond_page
 from app.api.catalogue_query import SearchQuery
 from app.api.deps import Services
@@ -13,7 +14,9 @@ from app.utils.quotas import Quota
 
 SEARCHES = Quota("search", 300, 60)
 
-router = APIRouter(prefix="/search", tags=["catalogue"], dependencies=[limited(SEARCHES)])
+router = APIRouter(
+    prefix="/search", tags=["catalogue"], route_class=CheckedRoute, dependencies=[limited(SEARCHES)]
+)
 
 
 @router.get(
@@ -22,6 +25,7 @@ router = APIRouter(prefix="/search", tags=["catalogue"], dependencies=[limited(S
     openapi_extra=SearchQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, RateLimited, ServiceUnavailable),
 )
+@access("public")
 async def search_anime(request: Request, services: Services) -> Response:
     """The best matches first; typing mistakes are forgiven."""
     query = SearchQuery.read(request)

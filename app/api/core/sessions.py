@@ -5,13 +5,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.schemas.core.sessions import SessionOut
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=CheckedRoute)
 
 
 @router.get("/sessions")
+@access("session")
 async def list_sessions(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[SessionOut]:
@@ -22,12 +24,14 @@ async def list_sessions(
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
+@access("session")
 async def end_session(session_id: Annotated[UUID, Path()], user: CurrentUser, services: Services) -> None:
     """End one of one's sessions; its access tokens end with it."""
     await services.sessions.end(user.user_id, session_id)
 
 
 @router.post("/logout-all", status_code=204)
+@access("session")
 async def end_all_sessions(user: CurrentUser, services: Services) -> None:
     """Sign out everywhere, here too."""
     await services.sessions.end_all(user)

@@ -2,13 +2,15 @@
 
 from fastapi import APIRouter, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Services
 from app.schemas.core.stats import StatsOut
 
-router = APIRouter(prefix="/users/me/stats", tags=["list"])
+router = APIRouter(prefix="/users/me/stats", tags=["list"], route_class=CheckedRoute)
 
 
 @router.get("", response_model=StatsOut)
+@access("read:content")
 async def get_stats(user: CurrentUser, services: Services) -> Response:
     """Counts, time, scores, genres, formats, years, and activity by day of the last year."""
     return Response(await services.stats.get(user.user_id), media_type="application/json")

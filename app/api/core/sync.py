@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.api.access import CheckedRoute, access
 from app.api.core.mal import MalId
 from app.api.deps import CurrentUser, Services
 from app.api.failures import failures
@@ -18,12 +19,14 @@ ORDERS = Quota("sync", 1200, 60)
 router = APIRouter(
     prefix="/anime/sync",
     tags=["sync"],
+    route_class=CheckedRoute,
     dependencies=[limited(ORDERS)],
     responses=failures(Invalid, RateLimited, ServiceUnavailable),
 )
 
 
 @router.post("/top", status_code=202)
+@access("write:catalog")
 async def sync_top(
     query: Annotated[SyncTopQuery, Query()], user: CurrentUser, services: Services
 ) -> QueuedJobOut:
@@ -32,6 +35,7 @@ async def sync_top(
 
 
 @router.post("/season", status_code=202)
+@access("write:catalog")
 async def sync_season(
     query: Annotated[SyncSeasonQuery, Query()], user: CurrentUser, services: Services
 ) -> QueuedJobOut:
@@ -41,6 +45,7 @@ async def sync_season(
 
 
 @router.post("/{mal_id}", status_code=202)
+@access("write:catalog")
 async def sync_anime(mal_id: MalId, user: CurrentUser, services: Services) -> QueuedJobOut:
     """Bring one title in step."""
     return QueuedJobOut.of(await services.sync.request_anime(mal_id, owner_id=user.user_id))

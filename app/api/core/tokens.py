@@ -4,14 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.schemas.core.sessions import ApiTokenIn, ApiTokenOut, MintedTokenOut
 from app.schemas.fields import Id
 
-router = APIRouter(prefix="/auth/tokens", tags=["auth"])
+router = APIRouter(prefix="/auth/tokens", tags=["auth"], route_class=CheckedRoute)
 
 
 @router.get("")
+@access("session")
 async def list_tokens(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ApiTokenOut]:
@@ -22,6 +24,7 @@ async def list_tokens(
 
 
 @router.post("", status_code=201)
+@access("session")
 async def mint_token(body: ApiTokenIn, user: CurrentUser, services: Services) -> MintedTokenOut:
     """Make a token for a program. Its text is in this answer and nowhere else."""
     token, secret = await services.tokens.mint(
@@ -31,6 +34,7 @@ async def mint_token(body: ApiTokenIn, user: CurrentUser, services: Services) ->
 
 
 @router.delete("/{token_id}", status_code=204)
+@access("session")
 async def revoke_token(token_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
     """Revoke a token; it ends at once."""
     await services.tokens.revoke(user.user_id, token_id)

@@ -4,25 +4,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.failures import failures
-from app.api.profile_form import DOCUMENTED, SentChange
+from app.api.profile_form import AVATAR_FORM, DOCUMENTED, SentChange
 from app.api.visitors import CurrentVisitor
 from app.errors import Conflict
 from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserId, UserIn, UserPatch
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"], route_class=CheckedRoute)
 
 AnyId = Annotated[UserId, Path()]
 
 
 @router.get("/me")
+@access("read:profile")
 async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
     """One's own profile."""
     return ProfileOut.of(await services.users.get(user.user_id))
 
 
 @router.patch("/me", openapi_extra=DOCUMENTED, responses=failures(Conflict))
+@access("write:profile", body_limit=AVATAR_FORM)
 async def change_me(
     change: SentChange, user: CurrentUser, visitor: CurrentVisitor, services: Services
 ) -> ProfileOut:
@@ -31,12 +34,14 @@ async def change_me(
 
 
 @router.delete("/me", status_code=204)
+@access("session")
 async def erase_me(body: EraseIn, user: CurrentUser, visitor: CurrentVisitor, services: Services) -> None:
     """Delete one's account and everything that belongs to it, at once and for good."""
     await services.users.erase(user, body.password, visitor)
 
 
 @router.get("")
+@access("admin:*")
 async def list_users(
     page: Paging, services: Services, request: Request, response: Response
 ) -> list[ProfileOut]:
@@ -47,18 +52,21 @@ async def list_users(
 
 
 @router.post("", status_code=201, responses=failures(Conflict))
+@access("admin:*")
 async def create_user(body: UserIn, services: Services) -> ProfileOut:
     """Make an account for somebody."""
     return ProfileOut.of(await services.accounts.create(**dict(body)))
 
 
 @router.get("/{user_id}")
+@access("public")
 async def get_user(user_id: AnyId, services: Services) -> PublicProfileOut:
     """What anybody may know of an account."""
     return PublicProfileOut.of(await services.users.get(user_id))
 
 
 @router.patch("/{user_id}", responses=failures(Conflict))
+@access("admin:*")
 async def administer_user(
     user_id: AnyId, body: UserPatch, user: CurrentUser, services: Services
 ) -> ProfileOut:

@@ -2,6 +2,7 @@
 
 from fastapi import Request, Response
 
+from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.failures import failures
 from app.api.idempotency import idempotent_router
@@ -12,6 +13,7 @@ router = idempotent_router("", "watching")
 
 
 @router.post("/watch/progress", responses=failures(NotFound))
+@access("write:content")
 async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> ProgressOut:
     """Keep where one stopped; from 90 % on the episode counts on the list."""
     kept = await services.watching.report(
@@ -26,6 +28,7 @@ async def report_progress(body: ProgressIn, user: CurrentUser, services: Service
 
 
 @router.get("/watch/continue")
+@access("read:content")
 async def list_to_continue(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ProgressOut]:
@@ -36,6 +39,7 @@ async def list_to_continue(
 
 
 @router.get("/views")
+@access("read:content")
 async def list_views(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ViewOut]:
@@ -46,6 +50,7 @@ async def list_views(
 
 
 @router.post("/views", status_code=201, responses=failures(NotFound))
+@access("write:content")
 async def log_view(body: ViewIn, user: CurrentUser, services: Services) -> ViewOut:
     """Add a line to the viewing log."""
     view = await services.watching.log_view(

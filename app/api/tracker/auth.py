@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
+from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Services
 from app.api.failures import failures
 from app.api.visitors import CurrentVisitor
@@ -15,10 +16,11 @@ from app.schemas.core.auth import TokensOut
 from app.schemas.tracker.auth import MeOut, RegisteredOut, RegisterIn
 from app.services.sessions import WrongCredentials
 
-router = APIRouter(prefix="/api/auth", tags=["tracker: auth"])
+router = APIRouter(prefix="/api/auth", tags=["tracker: auth"], route_class=CheckedRoute)
 
 
 @router.post("/token", responses=failures(BadRequest))
+@access("public")
 async def issue_token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()], visitor: CurrentVisitor, services: Services
 ) -> TokensOut:
@@ -29,6 +31,7 @@ async def issue_token(
 
 
 @router.post("/register", responses=failures(BadRequest))
+@access("public")
 async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services) -> RegisteredOut:
     """Make an account."""
     with _as_bad_request(Taken, "Username already exists"):
@@ -39,6 +42,7 @@ async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services
 
 
 @router.get("/me")
+@access("read:profile")
 async def get_me(user: CurrentUser, services: Services) -> MeOut:
     """Who is signed in."""
     return MeOut.of(await services.users.get(user.user_id))

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
+from app.api.access import access
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
 from app.api.failures import failures
 from app.api.idempotency import idempotent_router
@@ -44,6 +45,7 @@ class ItemQuery(Page):
 
 
 @router.get("/items", response_model=list[ItemOut])
+@access("read:content")
 async def list_items(
     query: Annotated[ItemQuery, Query()], user: CurrentUser, services: Services, request: Request
 ) -> Response:
@@ -56,6 +58,7 @@ async def list_items(
 
 
 @router.post("/items")
+@access("write:content")
 async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> ItemOut:
     """Add a title; one that the catalogue knows by its ids is linked to it."""
     target = Target(subject=body.subject())
@@ -63,12 +66,14 @@ async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> ItemO
 
 
 @router.get("/items/{item_id}")
+@access("read:content")
 async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
     """One item."""
     return ItemOut.of(await services.library.get(user.user_id, Target(entry_id=item_id)))
 
 
 @router.patch("/items/{item_id}")
+@access("write:content")
 async def edit_item(item_id: ItemId, body: ItemPatch, user: CurrentUser, services: Services) -> ItemOut:
     """Change what was sent and is not null."""
     operation = Operation("update", Target(entry_id=item_id), body.sent())
@@ -76,6 +81,7 @@ async def edit_item(item_id: ItemId, body: ItemPatch, user: CurrentUser, service
 
 
 @router.delete("/items/{item_id}")
+@access("write:content")
 async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemDeletedOut:
     """Take an item off the list; one that is not there is no error."""
     await services.library.discard(user.user_id, Target(entry_id=item_id), origin=_ORIGIN)
@@ -86,12 +92,14 @@ async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) ->
     "/items/{item_id}/refresh",
     responses=failures(UpstreamError, UpstreamUnavailable, UpstreamTimeout),
 )
+@access("write:content")
 async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
     """Title, cover and total as AniList has them now."""
     return ItemOut.of(await services.item_refreshes.refresh(user.user_id, item_id))
 
 
 @router.get("/summary")
+@access("read:content")
 async def summarize(user: CurrentUser, services: Services) -> SummaryOut:
     """Counts by type and by status."""
     return SummaryOut.of(await services.library.count(user.user_id))
