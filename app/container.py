@@ -48,6 +48,7 @@ from app.services.watching import WatchService
 from app.utils import migrations
 from app.utils.absences import Absences
 from app.utils.database import Database
+from app.utils.encryption import Encryption
 from app.utils.jwt import AccessTokens
 from app.utils.quotas import Quotas
 from app.utils.rate_limit import Rate, SharedLimiter
@@ -118,7 +119,7 @@ async def build(
             db=db,
             redis=redis,
             **_people(stack, settings, db, redis, quotas, jobs),
-            **_lists(db, jobs, _anilist(stack, settings, redis, transport)),
+            **_lists(settings, db, jobs, _anilist(stack, settings, redis, transport)),
             **_my_anime_list(stack, settings, db, redis, limiter, quotas, jobs, changes, transport),
             anime=AnimeService(db, changes.announce),
             changes=changes,
@@ -176,14 +177,14 @@ def _anilist(
     return client
 
 
-def _lists(db: Database, jobs: JobService, anilist: AniListClient) -> dict[str, Any]:
+def _lists(settings: Settings, db: Database, jobs: JobService, anilist: AniListClient) -> dict[str, Any]:
     """The services about what a person keeps, by their names in the container."""
     library = LibraryService(db)
     return {
         "collections": CollectionService(db),
         "exports": ExportService(db),
         "favorites": FavoriteService(db),
-        "idempotency": IdempotencyService(db),
+        "idempotency": IdempotencyService(db, encryption_of(settings)),
         "imports": ImportService(db, jobs),
         "item_refreshes": ItemRefreshService(library, anilist),
         "library": library,
@@ -237,6 +238,11 @@ def _metrics(stack: AsyncExitStack, db: Database) -> MetricsService:
 
 def _mailer(settings: Settings) -> Mailer:
     return Mailer(settings.smtp_url.get_secret_value() if settings.smtp_url else None, settings.mail_from)
+
+
+def encryption_of(settings: Settings) -> Encryption:
+    old = settings.secret_key_previous
+    return Encryption(settings.secret, previous=old.get_secret_value() if old else None)
 
 
 def issuer_of(settings: Settings) -> Issuer:

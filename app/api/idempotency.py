@@ -1,19 +1,25 @@
-"""``Idempotency-Key`` on POST, honoured by every router that is made here."""
+"""``Idempotency-Key`` on POST: a request that is sent twice acts once, and is answered twice alike."""
 
 import hashlib
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine
+from operator import itemgetter
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import StringConstraints
+from starlette.datastructures import FormData, UploadFile
 
 from app.api.access import CheckedRoute
 from app.api.deps import Services
 from app.schemas.domain.accounts import Principal
-from app.schemas.domain.idempotency import Answer
+from app.schemas.domain.idempotency import Answer, KeyClaim
 
 _KEPT_HEADERS = ("content-type", "etag", "location")
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_PIECE = 256 * 1024  # bytes of a file that are in memory at once
+
+_name = itemgetter(0)
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 
@@ -25,43 +31,46 @@ class _Replay(Exception):
         self.answer = answer
 
 
-@dataclass(frozen=True)
-class _Pending:
-    user_id: int
-    key: str
-
-
-async def _begin(
+async def _claim_key(
     request: Request,
     services: Services,
     idempotency_key: Annotated[
         Key | None, Header(description="A repetition within 24 hours is given the first answer.")
     ] = None,
-) -> None:
+) -> AsyncIterator[None]:
     user: Principal | None = getattr(request.state, "principal", None)
     if idempotency_key is None or user is None or request.method != "POST":
+        yield
         return
-    asked = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + await request.body())
-    answer = await services.idempotency.begin(user.user_id, idempotency_key, asked.digest())
-    if answer is not None:
-        raise _Replay(answer)
-    request.state.pending = _Pending(user.user_id, idempotency_key)
+    try:
+        asked = await _digest(request)
+        begun = await services.idempotency.begin(user.user_id, idempotency_key, asked)
+        if isinstance(begun, Answer):
+            raise _Replay(begun)
+        request.state.key_claim = begun
+        async with services.idempotency.renewed(begun):
+            yield
+    finally:
+        await request.close()  # the files of a form that the route itself did not ask for
+
+
+# Of a POST that honours the header; its router has IdempotentRoute as its route_class.
+# The scope of a function ends when the answer is made and kept, not when it has been sent.
+HONOURS_KEY = Depends(_claim_key, scope="function")
 
 
 def idempotent_router(prefix: str, tag: str) -> APIRouter:
-    """A router whose POSTs honour the header."""
-    return APIRouter(prefix=prefix, tags=[tag], route_class=_IdempotentRoute, dependencies=[Depends(_begin)])
+    """A router all of whose POSTs honour the header."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=IdempotentRoute, dependencies=[HONOURS_KEY])
 
 
-class _IdempotentRoute(CheckedRoute):
+class IdempotentRoute(CheckedRoute):
     """Keeps what a POST was answered."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_once(request: Request) -> Response:
-            if "idempotency-key" in request.headers:
-                await request.body()  # kept by the request: a form that was read leaves nothing to compare
             try:
                 response = await handle(request)
             except _Replay as replay:
@@ -78,16 +87,61 @@ class _IdempotentRoute(CheckedRoute):
         return handle_once
 
 
+async def _digest(request: Request) -> bytes:
+    """A hash of what is asked: method, path, sorted query and content.
+
+    The content of a form is its fields, and the names and digests of its files: how they were put into
+    bytes, such as the boundary between them, does not count.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    parts = [b"method", request.method.encode(), b"path", _encoded(request.scope["path"])]
+    query = parse_qsl(request.scope["query_string"], keep_blank_values=True)
+    for name, value in sorted(query, key=_name):  # values of one name keep their order, which may count
+        parts += [b"query", name, value]
+    if kind in _FORMS:
+        # FastAPI has read it if the route takes a form: this is the same object.
+        parts += await _of_form(await request.form())
+    else:
+        parts += [b"body", await request.body()]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8) + part)
+    return digest.digest()
+
+
+async def _of_form(form: FormData) -> list[bytes]:
+    parts: list[bytes] = []
+    for name, value in sorted(form.multi_items(), key=_name):
+        if isinstance(value, UploadFile):
+            parts += [b"file", _encoded(name), _encoded(value.filename or ""), await _of_file(value)]
+        else:
+            parts += [b"field", _encoded(name), _encoded(value)]
+    return parts
+
+
+async def _of_file(file: UploadFile) -> bytes:
+    digest = hashlib.sha256()
+    await file.seek(0)
+    while piece := await file.read(_PIECE):
+        digest.update(piece)
+    await file.seek(0)
+    return digest.digest()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
 async def _finish(request: Request, response: Response) -> None:
-    pending: _Pending | None = getattr(request.state, "pending", None)
-    if pending is None:
+    claim: KeyClaim | None = getattr(request.state, "key_claim", None)
+    if claim is None:
         return
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     answer = Answer(response.status_code, headers, bytes(response.body))
-    await request.app.state.container.idempotency.finish(pending.user_id, pending.key, answer)
+    await request.app.state.container.idempotency.finish(claim, answer)
 
 
 async def _abandon(request: Request) -> None:
-    pending: _Pending | None = getattr(request.state, "pending", None)
-    if pending is not None:
-        await request.app.state.container.idempotency.abandon(pending.user_id, pending.key)
+    claim: KeyClaim | None = getattr(request.state, "key_claim", None)
+    if claim is not None:
+        await request.app.state.container.idempotency.abandon(claim)

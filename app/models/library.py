@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -215,13 +216,18 @@ class ImportRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer to a POST that carried an ``Idempotency-Key``; empty while the first one runs."""
+    """The answer to a POST that carried an ``Idempotency-Key``; empty while the first one runs.
+
+    ``body`` is encrypted. ``owner`` is the request that runs, which renews ``renewed_at`` meanwhile.
+    """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(Text, primary_key=True)
+    owner: Mapped[UUID | None]
+    renewed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     fingerprint: Mapped[bytes]
     status: Mapped[int | None]
     headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

@@ -1,12 +1,16 @@
 """SQL of the answers that a repeated POST is given again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.sql.elements import TextClause
 
-from app.schemas.domain.idempotency import Answer, Claim
+from app.schemas.domain.idempotency import Answer, KeyClaim, KeyRecord
 from app.utils.database import Transaction
+
+_OWNED = "where user_id = :user_id and key = :key and owner = :owner and status is null"
 
 
 class IdempotencyRepository:
@@ -14,30 +18,38 @@ class IdempotencyRepository:
         self._session = tx.session
 
     async def claim(
-        self, user_id: int, key: str, fingerprint: bytes, *, keep: float, patience: float
+        self, claim: KeyClaim, fingerprints: Sequence[bytes], *, keep: float, lease: float
     ) -> bool:
-        """Take the key, or take it over from a request that is ``keep`` seconds old.
+        """Take the key, with the first of the fingerprints of this request.
 
-        One that has not answered after ``patience`` seconds has died and is taken over too.
+        It is taken over from a request that is ``keep`` seconds old; and from the same request, by any of
+        the fingerprints, that has neither answered nor renewed its claim in ``lease`` seconds.
         """
         result = await self._session.execute(
             text(
                 """
-                insert into idempotency_keys as k (user_id, key, fingerprint)
-                values (:user_id, :key, :fingerprint)
+                insert into idempotency_keys as k (user_id, key, owner, fingerprint)
+                values (:user_id, :key, :owner, :fingerprint)
                 on conflict (user_id, key) do update set
-                    fingerprint = excluded.fingerprint, created_at = now(),
-                    status = null, headers = null, body = null
+                    owner = excluded.owner, fingerprint = excluded.fingerprint,
+                    created_at = now(), renewed_at = now(), status = null, headers = null, body = null
                 where k.created_at < now() - make_interval(secs => :keep)
-                   or k.status is null and k.created_at < now() - make_interval(secs => :patience)
+                   or k.status is null and k.fingerprint = any(:fingerprints)
+                      and k.renewed_at < now() - make_interval(secs => :lease)
                 returning 1
                 """
             ),
-            {"user_id": user_id, "key": key, "fingerprint": fingerprint, "keep": keep, "patience": patience},
+            {
+                **_of(claim),
+                "fingerprint": fingerprints[0],
+                "fingerprints": list(fingerprints),
+                "keep": keep,
+                "lease": lease,
+            },
         )
         return result.scalar() is not None
 
-    async def get(self, user_id: int, key: str) -> Claim | None:
+    async def get(self, user_id: int, key: str) -> KeyRecord | None:
         row = (
             await self._session.execute(
                 text(
@@ -52,32 +64,26 @@ class IdempotencyRepository:
         if row is None:
             return None
         answer = None if row.status is None else Answer(row.status, row.headers, row.body)
-        return Claim(row.fingerprint, answer)
+        return KeyRecord(row.fingerprint, answer)
 
-    async def fill(
-        self, user_id: int, key: str, *, status: int, headers: Mapping[str, str], body: bytes
-    ) -> None:
-        await self._session.execute(
-            text(
-                """
-                update idempotency_keys set status = :status, headers = cast(:headers as jsonb), body = :body
-                where user_id = :user_id and key = :key
-                """
-            ),
-            {
-                "user_id": user_id,
-                "key": key,
-                "status": status,
-                "headers": json.dumps(dict(headers)),
-                "body": body,
-            },
+    async def renew(self, claim: KeyClaim) -> bool:
+        """False where the claim was lost."""
+        statement = text(f"update idempotency_keys set renewed_at = now() {_OWNED} returning 1")
+        return await self._changed(statement, _of(claim))
+
+    async def fill(self, claim: KeyClaim, answer: Answer) -> bool:
+        """False where the claim was lost."""
+        statement = text(
+            "update idempotency_keys set status = :status, headers = cast(:headers as jsonb), body = :body "
+            f"{_OWNED} returning 1"
+        )
+        headers = json.dumps(dict(answer.headers))
+        return await self._changed(
+            statement, {**_of(claim), "status": answer.status, "headers": headers, "body": answer.body}
         )
 
-    async def delete(self, user_id: int, key: str) -> None:
-        await self._session.execute(
-            text("delete from idempotency_keys where user_id = :user_id and key = :key"),
-            {"user_id": user_id, "key": key},
-        )
+    async def delete(self, claim: KeyClaim) -> None:
+        await self._session.execute(text(f"delete from idempotency_keys {_OWNED}"), _of(claim))
 
     async def delete_older(self, *, keep: float) -> None:
         """Forget what is older than ``keep`` seconds."""
@@ -85,3 +91,10 @@ class IdempotencyRepository:
             text("delete from idempotency_keys where created_at < now() - make_interval(secs => :keep)"),
             {"keep": keep},
         )
+
+    async def _changed(self, statement: TextClause, values: dict[str, Any]) -> bool:
+        return (await self._session.execute(statement, values)).scalar() is not None
+
+
+def _of(claim: KeyClaim) -> dict[str, Any]:
+    return {"user_id": claim.user_id, "key": claim.key, "owner": claim.owner}

@@ -1,12 +1,21 @@
 """``Idempotency-Key``: the second of two equal POSTs is given the answer of the first."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from uuid import uuid4
+
 from app.errors import Conflict, Invalid
+from app.logs import log
 from app.repositories.idempotency import IdempotencyRepository
-from app.schemas.domain.idempotency import Answer
-from app.utils.database import Database
+from app.schemas.domain.idempotency import Answer, KeyClaim
+from app.utils.database import Database, DatabaseUnavailable
+from app.utils.encryption import Encryption
 
 KEPT = 24 * 3600.0  # seconds
-_PATIENCE = 60.0  # seconds after which a request without an answer counts as dead
+_LEASE = 60.0  # seconds after which a request that neither answers nor renews its claim counts as dead
+_RENEWALS = 4  # tries to renew a claim in one lease
 
 
 class KeyReused(Invalid):
@@ -18,38 +27,71 @@ class StillRunning(Conflict):
 
 
 class IdempotencyService:
-    """Keys are a person's own; ``fingerprint`` is a hash of what was asked."""
+    """Keys are a person's own. Answers may hold secrets, such as share links: they are stored encrypted."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, encryption: Encryption, *, lease: float = _LEASE) -> None:
         self._db = db
+        self._encryption = encryption
+        self._lease = lease
 
-    async def begin(self, user_id: int, key: str, fingerprint: bytes) -> Answer | None:
-        """The answer to give again, or None where the request shall go on.
+    async def begin(self, user_id: int, key: str, request_digest: bytes) -> KeyClaim | Answer:
+        """A claim where the request shall go on, else the answer to give again.
 
-        Raises :class:`KeyReused`, :class:`StillRunning`.
+        ``request_digest`` is a hash of what was asked. Raises :class:`KeyReused`, :class:`StillRunning`.
         """
+        claim = KeyClaim(user_id, key, uuid4())
+        fingerprints = self._encryption.fingerprints(request_digest, _purpose(user_id, key))
         async with self._db.transaction() as tx:
             keys = IdempotencyRepository(tx)
-            if await keys.claim(user_id, key, fingerprint, keep=KEPT, patience=_PATIENCE):
-                return None
-            claim = await keys.get(user_id, key)
-        if claim is not None and claim.fingerprint != fingerprint:
+            if await keys.claim(claim, fingerprints, keep=KEPT, lease=self._lease):
+                return claim
+            record = await keys.get(user_id, key)
+        if record is not None and record.fingerprint not in fingerprints:
             raise KeyReused
-        if claim is None or claim.answer is None:
+        if record is None or record.answer is None:
             raise StillRunning
-        return claim.answer
+        return replace(
+            record.answer, body=self._encryption.decrypt(record.answer.body, _purpose(user_id, key))
+        )
 
-    async def finish(self, user_id: int, key: str, answer: Answer) -> None:
+    @asynccontextmanager
+    async def renewed(self, claim: KeyClaim) -> AsyncIterator[None]:
+        """Keep the claim for as long as the block lasts, however slow the request is."""
+        renewing = asyncio.create_task(self._renew(claim))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _renew(self, claim: KeyClaim) -> None:
+        held = True
+        while held:
+            await asyncio.sleep(self._lease / _RENEWALS)
+            try:
+                async with self._db.transaction() as tx:
+                    held = await IdempotencyRepository(tx).renew(claim)
+            except DatabaseUnavailable as error:
+                log.warning("idempotency.not_renewed", user_id=claim.user_id, error=str(error))
+
+    async def finish(self, claim: KeyClaim, answer: Answer) -> None:
+        """Keep the answer, unless another request has taken the key over since."""
+        body = self._encryption.encrypt(answer.body, _purpose(claim.user_id, claim.key))
         async with self._db.transaction() as tx:
-            await IdempotencyRepository(tx).fill(
-                user_id, key, status=answer.status, headers=answer.headers, body=answer.body
-            )
+            kept = await IdempotencyRepository(tx).fill(claim, replace(answer, body=body))
+        if not kept:
+            log.warning("idempotency.claim_lost", user_id=claim.user_id)
 
-    async def abandon(self, user_id: int, key: str) -> None:
+    async def abandon(self, claim: KeyClaim) -> None:
         """The request failed: the same key may try again."""
         async with self._db.transaction() as tx:
-            await IdempotencyRepository(tx).delete(user_id, key)
+            await IdempotencyRepository(tx).delete(claim)
 
     async def forget_old(self) -> None:
         async with self._db.transaction() as tx:
             await IdempotencyRepository(tx).delete_older(keep=KEPT)
+
+
+def _purpose(user_id: int, key: str) -> str:
+    return f"idempotency:{user_id}:{key}"

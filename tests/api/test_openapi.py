@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 import httpx
@@ -192,7 +192,8 @@ def test_nothing_that_a_request_depends_on_needs_a_thread(application: FastAPI) 
         f"{needed.call.__module__}.{needed.call.__qualname__}"
         for route in routes_of(application)
         for needed in calls(route.dependant)
-        if needed.call.__module__.startswith("app.") and not iscoroutinefunction(needed.call)
+        if needed.call.__module__.startswith("app.")
+        and not (iscoroutinefunction(needed.call) or isasyncgenfunction(needed.call))
     }
     assert slow == set()
 

@@ -4,16 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api.access import CheckedRoute, access
+from app.api.access import access
 from app.api.catalogue_answers import respond, respond_page
 from app.api.catalogue_query import CatalogueQuery, TitleQuery
 from app.api.deps import Services
 from app.api.failures import KNOWN_ALREADY, failures
+from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
 from app.schemas.core.anime import AnimeIn, AnimeOut, AnimePartOut
 from app.schemas.fields import Id
 
-router = APIRouter(prefix="/anime", tags=["catalogue"], route_class=CheckedRoute)
+router = APIRouter(prefix="/anime", tags=["catalogue"], route_class=IdempotentRoute)
 
 AnimeId = Annotated[Id, Path()]
 
@@ -49,6 +50,7 @@ async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> 
 @router.post(
     "",
     status_code=201,
+    dependencies=[HONOURS_KEY],
     response_model=AnimeOut,
     responses=failures(Unauthenticated, Forbidden, Conflict, Invalid, ServiceUnavailable),
 )

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import Field
 
-from app.api.access import CheckedRoute, access
+from app.api.access import access
 from app.api.deps import CurrentUser, Page, Services, set_page_headers
 from app.api.failures import failures
+from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
 from app.schemas.core.jobs import JobOut
 from app.schemas.jobs import JobStatus
@@ -15,7 +16,7 @@ from app.schemas.jobs import JobStatus
 router = APIRouter(
     prefix="/jobs",
     tags=["jobs"],
-    route_class=CheckedRoute,
+    route_class=IdempotentRoute,
     responses=failures(Unauthenticated, Forbidden, Invalid, ServiceUnavailable),
 )
 
@@ -58,7 +59,12 @@ async def get_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
     return JobOut.of(await services.jobs.get(job_id, owner_id=owner))
 
 
-@router.post("/{job_id}/retry", status_code=202, responses=failures(NotFound, Conflict))
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    dependencies=[HONOURS_KEY],
+    responses=failures(NotFound, Conflict),
+)
 @access("write:content")
 async def retry_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
     """Queue a failed job once more."""

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.access import CheckedRoute, access
+from app.api.access import access
 from app.api.core.mal import MalId
 from app.api.deps import CurrentUser, Services
 from app.api.failures import failures
+from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.limits import limited
 from app.api.sync_query import SyncSeasonQuery, SyncTopQuery
 from app.errors import Invalid, RateLimited, ServiceUnavailable
@@ -19,8 +20,8 @@ ORDERS = Quota("sync", 1200, 60)
 router = APIRouter(
     prefix="/anime/sync",
     tags=["sync"],
-    route_class=CheckedRoute,
-    dependencies=[limited(ORDERS)],
+    route_class=IdempotentRoute,
+    dependencies=[limited(ORDERS), HONOURS_KEY],
     responses=failures(Invalid, RateLimited, ServiceUnavailable),
 )
 

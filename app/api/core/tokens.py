@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api.access import CheckedRoute, access
+from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.schemas.core.sessions import ApiTokenIn, ApiTokenOut, MintedTokenOut
 from app.schemas.fields import Id
 
-router = APIRouter(prefix="/auth/tokens", tags=["auth"], route_class=CheckedRoute)
+router = APIRouter(prefix="/auth/tokens", tags=["auth"], route_class=IdempotentRoute)
 
 
 @router.get("")
@@ -23,7 +24,7 @@ async def list_tokens(
     return [ApiTokenOut.of(token) for token in tokens]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[HONOURS_KEY])
 @access("session")
 async def mint_token(body: ApiTokenIn, user: CurrentUser, services: Services) -> MintedTokenOut:
     """Make a token for a program. Its text is in this answer and nowhere else."""

@@ -4,15 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api.access import CheckedRoute, access
+from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.failures import failures
+from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.profile_form import AVATAR_FORM, DOCUMENTED, SentChange
 from app.api.visitors import CurrentVisitor
 from app.errors import Conflict
 from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserId, UserIn, UserPatch
 
-router = APIRouter(prefix="/users", tags=["users"], route_class=CheckedRoute)
+router = APIRouter(prefix="/users", tags=["users"], route_class=IdempotentRoute)
 
 AnyId = Annotated[UserId, Path()]
 
@@ -51,7 +52,7 @@ async def list_users(
     return [ProfileOut.of(account) for account in accounts]
 
 
-@router.post("", status_code=201, responses=failures(Conflict))
+@router.post("", status_code=201, dependencies=[HONOURS_KEY], responses=failures(Conflict))
 @access("admin:*")
 async def create_user(body: UserIn, services: Services) -> ProfileOut:
     """Make an account for somebody."""
