@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.utils.mail_server import MailServer
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -112,9 +114,8 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _check_smtp_url(cls, url: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(url.get_secret_value()) if url else None
-        if parts and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
-            raise ValueError("use smtp://user:password@host:587 or smtps://user:password@host:465")
+        if url is not None:
+            MailServer.of(url.get_secret_value())
         return url
 
     @field_validator("database_url")

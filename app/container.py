@@ -1,6 +1,5 @@
 """The composition root: the one place that calls constructors."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ from app.services.users import UserService
 from app.services.watching import WatchService
 from app.utils import migrations
 from app.utils.absences import Absences
+from app.utils.background import start_loop
 from app.utils.database import Database
 from app.utils.encryption import Encryption
 from app.utils.jwt import AccessTokens
@@ -231,7 +231,7 @@ def _health(stack: AsyncExitStack, settings: Settings, redis: Redis) -> HealthSe
 def _metrics(stack: AsyncExitStack, db: Database) -> MetricsService:
     metrics = MetricsService(db)
     stack.push_async_callback(metrics.close)
-    noting = asyncio.create_task(metrics.keep_noting())
+    noting = start_loop(metrics.keep_noting, "figures of the pool")
     stack.callback(noting.cancel)
     return metrics
 

@@ -15,7 +15,7 @@ _LOCK_TIMEOUT = "4s"  # a migration that waits for a busy table gives up instead
 def _run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Base.metadata)
     with context.begin_transaction():
-        connection.execute(text(f"set local lock_timeout = '{_LOCK_TIMEOUT}'"))
+        connection.execute(text(f"set lock_timeout = '{_LOCK_TIMEOUT}'"))
         context.run_migrations()
 
 

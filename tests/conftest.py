@@ -1,10 +1,13 @@
 """Fixtures for all tests; the machine's own settings are kept out of them."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import structlog
 
 from app.config import Settings
+from app.utils.programs import keep_byte_code
 from app.utils.supervisor import end_with_parent
 
 pytest_plugins = [
@@ -20,6 +23,11 @@ pytest_plugins = [
 
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
+
+# dozens of programs would each compile all they import
+keep_byte_code(
+    Path(tempfile.gettempdir()) / f"anisync-byte-code-{os.getuid()}", unless_there_is_that_of="sqlalchemy"
+)
 
 # Through the standard library, so that pytest shows the log of a test that failed, and no other.
 structlog.configure(

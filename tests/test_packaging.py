@@ -163,6 +163,12 @@ def test_compose_is_not_open_to_the_network(compose: dict[str, Any]) -> None:
     assert ports == ["127.0.0.1:8000:8000"]
 
 
+def test_only_the_image_is_compiled_beforehand() -> None:
+    # uv would say at every call of `uv run` how many files it has looked at
+    assert "compile-bytecode" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]
+    assert any("UV_COMPILE_BYTECODE=1" in value for value in values("ENV"))
+
+
 def test_all_packages_come_from_the_default_index() -> None:
     registries = set(re.findall(r'registry = "([^"]+)"', (ROOT / "uv.lock").read_text()))
     assert registries == {"https://pypi.org/simple"}

@@ -1,6 +1,6 @@
 """Inbound limits: how often one client address may ask, and the headers that tell it where it stands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -11,6 +11,8 @@ from app.container import Container
 from app.errors import RateLimited
 from app.utils.addresses import Network, address_group, client_address
 from app.utils.quotas import Quota, rate_headers
+
+SEARCHES = Quota("search", 300, 60)  # on every route that searches titles, together
 
 _OWN_MACHINE = "127.0.0.1"
 
@@ -38,13 +40,22 @@ ClientAddress = Annotated[str, Depends(_client)]
 ClientGroup = Annotated[str, Depends(_client_group)]
 
 
-def limited(quota: Quota) -> Any:
-    """A dependency that lets a client pass as often as ``quota`` allows, and tells it where it stands."""
+def limited(quota: Quota, *, when: Callable[[Request], bool] = lambda _: True) -> Any:
+    """A dependency that lets a client pass as often as ``quota`` allows, and tells it where it stands.
+
+    Requests that are not ``when`` the limit is for pass uncounted.
+    """
 
     async def check(request: Request, client: ClientGroup, services: Services) -> None:
-        await take(quota, client, request, services)
+        if when(request):
+            await take(quota, client, request, services)
 
     return Depends(check)
+
+
+def is_search(request: Request) -> bool:
+    """Whether titles are searched for by their names, which costs more than other pages."""
+    return any(request.query_params.get(name, "").strip() for name in ("search", "q"))
 
 
 async def take(quota: Quota, client: str, request: HTTPConnection, services: Container) -> None:

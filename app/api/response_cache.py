@@ -6,16 +6,21 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.etags import is_known
+from app.api.surfaces import render
 from app.utils.metrics import CACHE_REQUESTS
 
-# Their answers are the same for everybody. Search is told apart: each of its answers counts for a limit.
+# Their answers are the same for everybody. Searches are told apart: each of their answers counts for a limit.
 _KEPT = re.compile(r"/anime|/anime/\d{1,10}|/genres")
 _CONDITIONAL = re.compile(r"/search/anime")
+_PERSONAL = frozenset({401, 403, 429})
+_SEARCH = frozenset({b"search", b"q"})
 
 _LONGEST_QUERY = 1024  # bytes; longer ones are hardly ever asked twice
 _LARGEST = 1024 * 1024  # bytes of one answer
@@ -45,6 +50,20 @@ class Answer:
         return len(self.body) + _OVERHEAD
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What came instead of an answer, for those who wait for the same one; never kept."""
+
+    error: Exception
+    route: Any
+    rendered: bool
+    """False for a bug, which has no answer before it leaves the router."""
+
+
+Outcome: TypeAlias = Answer | Failed | None
+"""None is an answer that was sent, and is for nobody else."""
+
+
 class AnswerStore:
     """Keeps answers for some seconds, until something they are made of changes; at most ``room`` bytes.
 
@@ -60,7 +79,7 @@ class AnswerStore:
     ) -> None:
         self.clock = clock
         self.changes = 0
-        self.flights: dict[Key, asyncio.Future[Answer | None]] = {}
+        self.flights: dict[Key, asyncio.Future[Outcome]] = {}
         self._room = room
         self._seconds = seconds
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
@@ -98,7 +117,8 @@ class AnswerStore:
 class ResponseCache:
     """Stands before the router. An answer is kept if its ``Cache-Control`` says ``public``.
 
-    However many ask for one thing at once, it is made once. ``Cache-Control: no-cache`` asks for it anew.
+    However many ask for one thing at once, it is made once, a failure too; ``Cache-Control: no-cache``
+    asks for it anew.
     """
 
     def __init__(self, app: ASGIApp, store: AnswerStore) -> None:
@@ -111,7 +131,7 @@ class ResponseCache:
             await self._app(scope, receive, send)
             return
         answer = await self._answer(asked, scope, receive, send)
-        if answer is None:
+        if not isinstance(answer, Answer):
             return
         scope["route"] = answer.route
         if asked.if_none_match and is_known(answer.etag, asked.if_none_match):
@@ -122,42 +142,63 @@ class ResponseCache:
         await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Answer | None:
-        """The answer to send; None where it was sent already, because it is not one to keep."""
+    async def _answer(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
+        """The answer to send; what is no :class:`Answer` was sent already, because it is not one to keep."""
         if asked.bypass:
             _BYPASSED.inc()
             return await self._make(asked, scope, receive, send)
         if answer := self._store.find(asked.key):
             _HITS.inc()
             return answer
-        flight = self._store.flights.get(asked.key)
-        if flight is not None and (answer := await asyncio.shield(flight)):
+        while flight := self._store.flights.get(asked.key):
+            await asyncio.wait({flight})
+            if flight.cancelled():  # who made it has left; somebody else is first now
+                continue
+            outcome = flight.result()
+            if outcome is None:  # it was for that client alone
+                break
             _SHARED.inc()
-            return answer
+            return await _share(outcome, scope, receive, send)
         return await self._lead(asked, scope, receive, send)
 
-    async def _lead(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Answer | None:
+    async def _lead(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
         """Make the answer for all who ask meanwhile."""
         _MISSES.inc()
-        flights, answer = self._store.flights, None
-        flight = asyncio.get_running_loop().create_future()
+        flights = self._store.flights
+        flight: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         flights[asked.key] = flight
         try:
-            answer = await self._make(asked, scope, receive, send)
+            outcome = await self._make(asked, scope, receive, send)
+            flight.set_result(outcome)
+        except Exception as error:
+            flight.set_result(Failed(error, _route_of(scope), rendered=False))
+            raise
         finally:
             if flights.get(asked.key) is flight:
                 del flights[asked.key]
-            flight.set_result(answer)
-        return answer
+            flight.cancel()  # unless it has its result
+        return outcome
 
-    async def _make(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Answer | None:
+    async def _make(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
         begun_at = self._store.changes
         recorder = _Recorder(send)
         await self._app(scope, receive, recorder)
         answer = recorder.answer(scope, self._store.clock())
-        if answer is not None and asked.keep:
+        if answer is None:
+            return recorder.failed(scope)
+        if asked.keep:
             self._store.keep(asked.key, answer, begun_at=begun_at)
         return answer
+
+
+async def _share(outcome: Answer | Failed, scope: Scope, receive: Receive, send: Send) -> Outcome:
+    """What another request for the same came to; a failure is told again, with the id of this request."""
+    if isinstance(outcome, Failed):
+        scope["route"] = outcome.route
+        if not outcome.rendered:
+            raise outcome.error
+        await render(Request(scope), outcome.error)(scope, receive, send)
+    return outcome
 
 
 @dataclass(slots=True)
@@ -187,11 +228,17 @@ def _asked(scope: Scope) -> _Asked | None:
         elif name == b"cache-control":
             directives += value.lower()
     query: bytes = scope["query_string"]
-    keep = kept and len(query) <= _LONGEST_QUERY and b"no-store" not in directives
+    kept = kept and len(query) <= _LONGEST_QUERY and not _is_search(query)
+    keep = kept and b"no-store" not in directives
     bypass = not keep or b"no-cache" in directives or b"max-age=0" in directives
     # scheme and host are part of it: they are in the links to other pages
     key = (scope["scheme"], path, query, host)
     return _Asked(key, if_none_match.decode("latin-1"), bypass, keep)
+
+
+def _is_search(query: bytes) -> bool:
+    """Whether a parameter is one of a search; its name may be percent-encoded."""
+    return any(unquote_to_bytes(part.partition(b"=")[0]) in _SEARCH for part in query.split(b"&"))
 
 
 @dataclass(slots=True)
@@ -199,11 +246,14 @@ class _Recorder:
     """Holds a public 200 back until it is whole; passes everything else on as it comes."""
 
     send: Send
+    status: int = 0
     start: Message | None = None
     etag: str = ""
     body: list[bytes] = field(default_factory=list)
 
     async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
         if message["type"] == "http.response.start" and self._is_public(message):
             self.start = message
         elif self.start is None:
@@ -221,5 +271,15 @@ class _Recorder:
     def answer(self, scope: Scope, now: float) -> Answer | None:
         if self.start is None:
             return None
-        route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-        return Answer(list(self.start["headers"]), b"".join(self.body), self.etag, route, now)
+        return Answer(list(self.start["headers"]), b"".join(self.body), self.etag, _route_of(scope), now)
+
+    def failed(self, scope: Scope) -> Failed | None:
+        """The failure that was sent, unless it depends on who asked."""
+        error = scope.get("state", {}).get("failure")
+        if error is None or self.status in _PERSONAL:
+            return None
+        return Failed(error, _route_of(scope), rendered=True)
+
+
+def _route_of(scope: Scope) -> Any:
+    return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")

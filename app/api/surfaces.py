@@ -127,7 +127,11 @@ def surface_of(path: str) -> Surface:
 
 
 async def respond(request: Request, error: Exception) -> Response:
-    """``render`` for the framework, which would give a plain function a thread."""
+    """``render`` for the framework, which would give a plain function a thread.
+
+    The error stays in the request's state, for others who wait for the same answer.
+    """
+    request.state.failure = error
     return render(request, error)
 
 

@@ -22,10 +22,11 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 
 
 def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API, worker and scheduler."""
-    from app.utils.programs import own_program, stop_with_launcher, when_answering
+    from app.utils.programs import keep_byte_code, own_program, stop_with_launcher, when_answering
     from app.utils.serving import address_of, listen
 
     settings = load_settings()
+    keep_byte_code(settings.anisync_home.resolve() / "byte-code", unless_there_is_that_of="sqlalchemy")
     stop_with_launcher("uv")
     with ExitStack() as stack:
         stack.enter_context(_alone(settings.anisync_home))

@@ -1,19 +1,18 @@
 """The catalogue: pages, single titles, genres, search, titles added by hand."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from cachetools import LRUCache
+
 from app.errors import Invalid, NotFound
-from app.repositories.anime import AnimeRepository, GenreBook, PageRead
+from app.repositories.anime import AnimeRepository, GenreBook
 from app.repositories.catalogue import CatalogueRepository
 from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, NewAnime, Slice
 from app.utils.database import Database
 
 Announce = Callable[[], Awaitable[None]]
-
-_TOTALS_KEPT = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,10 @@ class AnimeService:
     version of the catalogue with the one of the total it is told, and counts where they differ.
     """
 
-    def __init__(self, db: Database, announce: Announce) -> None:
+    def __init__(self, db: Database, announce: Announce, *, totals_kept: int = 5000) -> None:
         self._db = db
         self._announce = announce
-        self._totals: OrderedDict[CatalogueFilter, _Total] = OrderedDict()
+        self._totals: LRUCache[CatalogueFilter, _Total] = LRUCache(totals_kept)
         self._book = GenreBook()
 
     async def list(self, wanted: CatalogueFilter, sort: AnimeSort, part: Slice) -> AnimePage:
@@ -80,16 +79,10 @@ class AnimeService:
                 break
             self._book = await repository.genre_book()
         if read.total is None and known is not None:
-            self._totals.move_to_end(wanted)
             return AnimePage(read.body, known.titles)
-        return AnimePage(read.body, self._remember(wanted, read))
-
-    def _remember(self, wanted: CatalogueFilter, read: PageRead) -> int:
         total = read.total or 0
         self._totals[wanted] = _Total(read.version, total)
-        if len(self._totals) > _TOTALS_KEPT:
-            self._totals.popitem(last=False)
-        return total
+        return AnimePage(read.body, total)
 
     async def _tags_by_id(self, ids: Sequence[int]) -> dict[int, UpstreamTag]:
         """Stored tags; raises :class:`Invalid` where one of the ids is nobody's."""

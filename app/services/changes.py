@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
+from app.utils.background import start_loop
 from app.utils.pubsub import Listener
 from app.utils.redis import REDIS_FAULTS
 
@@ -41,7 +42,7 @@ class CatalogueChanges:
         """Call ``listener`` after each change in any process, and whenever one may have been missed."""
         self.on_change(listener)
         channel = Listener(self._redis, _CHANNEL, heard=self._hear, joined=self._tell)
-        listening = asyncio.create_task(channel.run(), name="changes of the catalogue")
+        listening = start_loop(channel.run, "changes of the catalogue")
         try:
             yield
         finally:

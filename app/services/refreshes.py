@@ -9,6 +9,7 @@ from app.logs import Outage
 from app.schemas.jobs import Job, SyncAnime
 from app.services.freshness import OFFERED_FOR
 from app.services.jobs import JobService
+from app.utils.background import start
 from app.utils.database import Database, DatabaseUnavailable
 
 MOST_QUEUED = 100  # refreshes that may wait at a time: about two minutes of what Jikan allows
@@ -42,7 +43,7 @@ class Refreshes:
             self._offered.popitem(last=False)
         self._pending[mal_id] = None
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._drain(), name="refreshes")
+            self._task = start(self._drain(), "refreshes")
 
     async def queue(self, mal_ids: Sequence[int]) -> int:
         """Queue as many as there is room for, in this order, and answer how many were new."""

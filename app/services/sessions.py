@@ -67,12 +67,12 @@ class SessionService:
     async def sign_in(self, identifier: str, password: str, visitor: Visitor) -> TokenPair:
         """Begin a session by user name or e-mail. What exactly was wrong shows in nothing, time included."""
         name = _as_stored(identifier)
+        found = await self._find(name, visitor)
+        known_here = found is not None and found.is_known_here
+        await self._throttles.pace(known_here=known_here)
         async with self._hashing.place():
-            found = await self._find(name, visitor)
             subject = subject_of(found.user_id) if found else f"name {name.lower()}"
-            attempt = await self._throttles.begin(
-                subject, visitor, known_here=found is not None and found.is_known_here
-            )
+            attempt = await self._throttles.begin(subject, visitor, known_here=known_here)
             for _ in range(_LOOKS):
                 verdict = await self._hashing.verify(password, found.password_hash if found else None)
                 if found is None or not verdict.matches or not self._may_sign_in(found, password):

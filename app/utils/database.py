@@ -1,6 +1,7 @@
 """PostgreSQL through async SQLAlchemy: the engine, transactions, and work that follows a commit."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +12,10 @@ from sqlalchemy import event, exc, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as _Dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from app.utils.metrics import FOLLOWER_FAILURES
 from app.utils.pool import CountedPool
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -40,8 +44,13 @@ class Transaction:
         self._followers.append(follower)
 
     async def run_followers(self) -> None:
+        """Run all of them, in their order. The commit stands: one that fails is logged and stops no other."""
         for follower in self._followers:
-            await follower()
+            try:
+                await follower()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the caller's work is done
+                FOLLOWER_FAILURES.inc()
+                _log.error("after_commit.failed", exc_info=error)
 
 
 class Database:

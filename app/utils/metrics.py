@@ -43,6 +43,13 @@ POOL_WAITING = Gauge(
     "anisync_pool_waiting", "Requests that wait for a connection.", multiprocess_mode="livesum"
 )
 
+FOLLOWER_FAILURES = Counter(
+    "anisync_after_commit_failures_total", "Work that should have followed a commit, and failed."
+)
+BACKGROUND_FAILURES = Counter(
+    "anisync_background_failures_total", "Failures of work in the background, by its name.", ["task"]
+)
+
 UPSTREAM_CALLS = Counter("anisync_upstream_calls_total", "Calls to an upstream.", ["upstream", "outcome"])
 UPSTREAM_REFUSALS = Counter(
     "anisync_upstream_refusals_total",

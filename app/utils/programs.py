@@ -1,5 +1,6 @@
 """Programs of our own that run beside each other: command lines, shared metrics, when one answers."""
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -23,6 +24,20 @@ def own_program(name: str, environment: Mapping[str, str], *arguments: str, fd: 
     # -P keeps a package `app` of the working directory out
     command = [sys.executable, "-P", "-m", "app.cli", *arguments]
     return Program(name, command, {**environment, "PYTHONPATH": root}, pass_fds=() if fd is None else (fd,))
+
+
+def keep_byte_code(folder: Path, *, unless_there_is_that_of: str) -> None:
+    """Let Python keep what it compiles in ``folder`` where it is told not to beside the source.
+
+    Programs that start together would otherwise each compile all they import, at every start. Nothing
+    changes where the module of this name has byte code already, since then the others have it too.
+    """
+    found = importlib.util.find_spec(unless_there_is_that_of)
+    if not sys.dont_write_bytecode or found is None or found.cached is None or Path(found.cached).exists():
+        return
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(folder)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for the programs that we start
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
 
 
 @contextmanager

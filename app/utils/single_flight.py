@@ -1,13 +1,17 @@
 """One call for many askers: a future per key in the process, a short Redis lock across processes."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 from redis.asyncio import Redis
 
+from app.utils.background import start
 from app.utils.redis import REDIS_FAULTS
+
+_log = logging.getLogger(__name__)
 
 Work = Callable[[], Awaitable[bytes]]
 
@@ -48,6 +52,7 @@ class SingleFlight:
             flight.add_done_callback(lambda done: self._land(key, done))
         done, _ = await asyncio.wait({flight}, timeout=seconds)
         if not done:
+            flight.add_done_callback(_report_unheard)
             raise TimeoutError(f"{key} took longer than {seconds} s")
         return flight.result()
 
@@ -82,7 +87,7 @@ class SingleFlight:
         return None if holder is None else _text(holder)
 
     async def _lead(self, key: str, token: str, work: Work) -> bytes:
-        heartbeat = asyncio.create_task(self._keep(key, token))
+        heartbeat = start(self._keep(key, token), "heartbeat of a flight")
         outcome = b""
         try:
             outcome = await work()
@@ -117,6 +122,12 @@ class SingleFlight:
                 return bytes(outcome)
             if holder is None or _text(holder) != leader:
                 return None
+
+
+def _report_unheard(flight: "asyncio.Task[bytes]") -> None:
+    """Log a failure that came after a caller had given up; upstreams fail so, which is no bug."""
+    if not flight.cancelled() and (error := flight.exception()):
+        _log.warning("flight.failed_unheard", extra={"flight": flight.get_name(), "error": repr(error)[:200]})
 
 
 def _text(value: bytes | str) -> str:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from app.utils.background import report_failure
+
 T = TypeVar("T")
 
 
@@ -21,6 +23,7 @@ class SingleLook(Generic[T]):
         """What the look found; None when it takes longer than ``seconds``."""
         if self._under_way is None or self._under_way.done():
             self._under_way = asyncio.ensure_future(self._look())
+            self._under_way.add_done_callback(report_failure)
         done, _ = await asyncio.wait({self._under_way}, timeout=seconds)
         return self._under_way.result() if done else None
 

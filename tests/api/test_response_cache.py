@@ -1,14 +1,26 @@
 """The cache in front of the router: what it keeps, for whom, for how long, and what it never shows."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Message
 
 from app.api.etags import etag_of, is_known
 from app.api.response_cache import AnswerStore, ResponseCache
+from app.api.surfaces import respond
+from app.errors import (
+    AppError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RateLimited,
+    ServiceUnavailable,
+    Unauthenticated,
+)
 
 ETAG = etag_of(b"1")
 
@@ -23,12 +35,18 @@ class Router:
         self.gate = asyncio.Event()
         self.gate.set()
         self.seen: Callable[[], object] = lambda: self.asked
+        self.failure: Exception | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
         body = str(self.seen()).encode()
         await self.gate.wait()
         scope["route"] = "the route"
+        if isinstance(self.failure, AppError):
+            await (await respond(Request(scope), self.failure))(scope, receive, send)
+            return
+        if self.failure is not None:
+            raise self.failure
         headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
         headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -46,7 +64,13 @@ class Bench:
         self.cache = ResponseCache(self.router, self.store)
 
     async def ask(
-        self, path: str = "/anime", query: str = "", *, method: str = "GET", **headers: str
+        self,
+        path: str = "/anime",
+        query: str = "",
+        *,
+        method: str = "GET",
+        request_id: str = "",
+        **headers: str,
     ) -> tuple[int, bytes, dict[str, str], Any]:
         """Status, body, headers, and the route that the rest of the application is told of."""
         sent: list[Message] = []
@@ -63,6 +87,7 @@ class Bench:
             "path": path,
             "query_string": query.encode(),
             "scheme": "http",
+            "state": {"request_id": request_id},
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         }
         await self.cache(scope, receive, send)
@@ -189,16 +214,71 @@ async def test_a_leader_who_leaves_is_replaced() -> None:
     assert leader.cancelled()
 
 
-async def test_a_failure_is_nobody_elses() -> None:
+@pytest.mark.parametrize("failure", [NotFound(), Invalid(), ServiceUnavailable(retry_after=3), AppError()])
+async def test_many_at_once_share_a_failure_that_is_not_kept(failure: AppError) -> None:
     bench = Bench()
     bench.router.gate.clear()
-    bench.router.status = 503
+    bench.router.failure = failure
+    crowd = [asyncio.create_task(bench.ask(request_id=f"id-{number}")) for number in range(50)]
+    await asyncio.sleep(0)
+    bench.router.gate.set()
+    answers = await asyncio.gather(*crowd)
+    assert {(status, route) for status, _, _, route in answers} == {(failure.status, "the route")}
+    assert [json.loads(body)["request_id"] for _, body, _, _ in answers] == [f"id-{n}" for n in range(50)]
+    assert {headers.get("retry-after") for _, _, headers, _ in answers} == {
+        failure.headers.get("Retry-After")
+    }
+    assert bench.router.asked == 1
+    bench.router.failure = None
+    assert (await bench.ask())[:2] == (200, b"2")
+
+
+async def test_many_at_once_share_a_crash() -> None:
+    bench = Bench()
+    bench.router.gate.clear()
+    bench.router.failure = ZeroDivisionError()
+    crowd = [asyncio.create_task(bench.ask()) for _ in range(50)]
+    await asyncio.sleep(0)
+    bench.router.gate.set()
+    outcomes = await asyncio.gather(*crowd, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {ZeroDivisionError}
+    assert (bench.router.asked, bench.store.flights) == (1, {})
+
+
+@pytest.mark.parametrize("failure", [Unauthenticated(), Forbidden(), RateLimited(retry_after=1)])
+async def test_a_failure_that_depends_on_who_asks_is_nobody_elses(failure: AppError) -> None:
+    bench = Bench()
+    bench.router.gate.clear()
+    bench.router.failure = failure
     crowd = [asyncio.create_task(bench.ask()) for _ in range(3)]
     await asyncio.sleep(0)
     bench.router.gate.set()
-    assert sorted((await asyncio.gather(*crowd)), key=lambda answer: answer[1])[2][:2] == (503, b"3")
-    bench.router.status = 200
-    assert (await bench.ask())[:2] == (200, b"4")
+    await asyncio.gather(*crowd)
+    assert bench.router.asked == 3
+
+
+async def test_many_who_wait_for_one_who_leaves_are_still_one() -> None:
+    bench = Bench()
+    bench.router.gate.clear()
+    crowd = [asyncio.create_task(bench.ask()) for _ in range(50)]
+    await asyncio.sleep(0)
+    crowd.pop(0).cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    bench.router.gate.set()
+    assert {answer[1] for answer in await asyncio.gather(*crowd)} == {b"2"}
+    assert bench.router.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [("search=ab", 2), ("genre=x&q=ab", 2), ("%73earch=ab", 2), ("genre%5B%5D=x", 1), ("sort=search", 1)],
+)
+async def test_pages_of_a_search_are_not_kept(query: str, asked: int) -> None:
+    bench = Bench()
+    for _ in range(2):
+        await bench.ask(query=query)
+    assert bench.router.asked == asked
 
 
 async def test_the_room_is_bounded_and_the_least_used_goes_first() -> None:

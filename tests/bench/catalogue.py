@@ -27,7 +27,6 @@ PAGES = (
     "/anime?year_from=2010&year_to=2014&season=spring",
     "/anime?type=TV&status=finished&min_score=7",
     "/anime?genre=Action&genre_exclude=Ecchi&sfw=true&sort=popularity",
-    "/anime?search=shi",
 )
 ANEW = {"cache-control": "no-cache"}
 

@@ -175,6 +175,20 @@ async def test_what_is_gone_is_not_found(anime: AnimeService, writer: Driver) ->
         await anime.get(1)
 
 
+async def test_a_total_that_is_dropped_while_its_page_is_read_is_no_failure(
+    database: Database, writer: Driver
+) -> None:
+    async def announce() -> None: ...
+
+    service = AnimeService(database, announce, totals_kept=1)
+    first, second = CatalogueFilter(year=2010), CatalogueFilter(year=2011)
+    wanted = {first: (await service.list(first, "-score", PAGE)).total}
+    wanted[second] = (await service.list(second, "-score", PAGE)).total
+    for _ in range(20):
+        pages = await asyncio.gather(*(service.list(one, "-score", PAGE) for one in [second, first] * 10))
+        assert [page.total for page in pages] == [wanted[second], wanted[first]] * 10
+
+
 PLANS: dict[str, tuple[CatalogueFilter, AnimeSort, str]] = {
     "best": (EVERY, "-score", "ix_anime_score"),
     "rising": (EVERY, "score", "ix_anime_score_rising"),

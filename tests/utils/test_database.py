@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import asyncpg
 import pytest
@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.utils.database import Database, DatabaseUnavailable, ReferenceGone
+from app.utils.metrics import FOLLOWER_FAILURES
 
 
 async def backend(database: Database) -> int:
@@ -134,3 +135,38 @@ async def test_a_reference_to_what_is_gone_is_told_apart(database: Database) -> 
     with pytest.raises(ReferenceGone):
         async with database.transaction() as tx:
             await tx.session.execute(text("insert into favorites (user_id, anime_id) values (7, 7)"))
+
+
+async def test_work_after_a_commit_that_fails_stops_no_other(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    async def fail() -> None:
+        raise ZeroDivisionError("swordfish")
+
+    async def succeed() -> None:
+        done.append("later")
+
+    before = FOLLOWER_FAILURES._value.get()
+    async with database.transaction() as tx:
+        await tx.session.execute(text("create table committed (n int)"))
+        for follower in (fail, succeed, fail, succeed):
+            tx.after_commit(follower)
+    assert done == ["later", "later"]
+    assert await database.scalar("select count(*) from committed") == 0
+    assert FOLLOWER_FAILURES._value.get() == before + 2
+    assert caplog.text.count("ZeroDivisionError: swordfish") == 2
+
+
+async def test_nothing_follows_a_transaction_that_is_rolled_back(database: Database) -> None:
+    done: list[str] = []
+
+    async def note() -> None:
+        done.append("followed")
+
+    with suppress(ZeroDivisionError):
+        async with database.transaction() as tx:
+            tx.after_commit(note)
+            raise ZeroDivisionError
+    assert done == []

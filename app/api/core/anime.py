@@ -10,7 +10,16 @@ from app.api.catalogue_query import CatalogueQuery, TitleQuery
 from app.api.deps import Services
 from app.api.failures import KNOWN_ALREADY, failures
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
-from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
+from app.api.limits import SEARCHES, is_search, limited
+from app.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    RateLimited,
+    ServiceUnavailable,
+    Unauthenticated,
+)
 from app.schemas.core.anime import AnimeIn, AnimeOut, AnimePartOut
 from app.schemas.fields import Id
 
@@ -23,11 +32,12 @@ AnimeId = Annotated[Id, Path()]
     "",
     response_model=list[AnimeOut] | list[AnimePartOut],
     openapi_extra=CatalogueQuery.parameters(),
-    responses=KNOWN_ALREADY | failures(Invalid, ServiceUnavailable),
+    responses=KNOWN_ALREADY | failures(Invalid, RateLimited, ServiceUnavailable),
+    dependencies=[limited(SEARCHES, when=is_search)],
 )
 @access("public")
 async def list_anime(request: Request, services: Services) -> Response:
-    """Titles that meet every condition."""
+    """Titles that meet every condition. With `search` it counts for the limit of `/search/anime`."""
     query = CatalogueQuery.read(request)
     page = await services.anime.list(query.wanted(), query.sort, query.part)
     return respond_page(request, query, page)

@@ -7,12 +7,9 @@ from app.api.catalogue_answers import respond_page
 from app.api.catalogue_query import SearchQuery
 from app.api.deps import Services
 from app.api.failures import KNOWN_ALREADY, failures
-from app.api.limits import limited
+from app.api.limits import SEARCHES, limited
 from app.errors import Invalid, RateLimited, ServiceUnavailable
 from app.schemas.core.anime import AnimeOut, AnimePartOut
-from app.utils.quotas import Quota
-
-SEARCHES = Quota("search", 300, 60)
 
 router = APIRouter(
     prefix="/search", tags=["catalogue"], route_class=CheckedRoute, dependencies=[limited(SEARCHES)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.repositories.anime.genres import GenreBook
 from app.schemas.domain.catalogue import AnimeSort, CatalogueFilter
+from app.utils.search_words import search_words
 
 ORDERS: dict[AnimeSort, str] = {
     "score": "a.score, a.id",
@@ -18,6 +19,8 @@ ORDERS: dict[AnimeSort, str] = {
     "updated": "a.updated_at, a.id",
     "-updated": "a.updated_at desc, a.id desc",
 }
+_FEW_LETTERS = 3
+_FIRST_IDEOGRAPH = "\u2e80"  # kana and Hangul, too, come after it
 SAFE = "a.is_adult is not true and (a.rating is null or a.rating !~* '^rx')"
 
 
@@ -61,9 +64,40 @@ def _genre_conditions(wanted: CatalogueFilter, book: GenreBook, arguments: Argum
 
 
 def all_words(search: str, arguments: Arguments) -> Iterator[str]:
-    """Every word occurs in a title, a synonym or several of them; wildcards are letters."""
-    for word in search.split():
-        yield f"a.search_text like search_pattern({arguments.place(word, 'text')})"
+    """Every word occurs in a title, a synonym or several of them; without a word nothing matches."""
+    found = units(search)
+    if not found:
+        yield "false"
+    for words in found:
+        # several follow each other, as in K-On or No.6, or are written as one
+        together = f"a.search_text like {pattern(''.join(words), arguments)}"
+        if len(words) == 1:
+            yield together
+        else:
+            apart = pattern(" ".join(words), arguments)
+            yield f"({together} or a.search_text like '% ' || substr({apart}, 2))"
+
+
+def units(search: str) -> list[list[str]]:
+    """The words of ``search``; those that punctuation joins stay together where one says too little alone."""
+    found: list[list[str]] = []
+    for token in search.split():
+        words = search_words(token)
+        if any(map(_says_little, words)):
+            found.append(words)
+        else:
+            found += ([word] for word in words)
+    return found
+
+
+def pattern(text: str, arguments: Arguments) -> str:
+    """SQL for what text that holds ``text`` is like; punctuation in it is left out, wildcards are letters."""
+    return f"search_pattern({arguments.place(text, 'text')})"
+
+
+def _says_little(word: str) -> bool:
+    """One or two letters of an alphabet, which occur almost everywhere; two ideographs are a name."""
+    return len(word) < _FEW_LETTERS and max(word) < _FIRST_IDEOGRAPH
 
 
 def where(parts: list[str]) -> str:

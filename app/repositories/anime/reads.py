@@ -46,7 +46,8 @@ class AnimeRepository:
         """The matching titles in order; they are counted unless the catalogue is still ``known_version``."""
         arguments = Arguments()
         parts = list(conditions(wanted, book, arguments))
-        parts += all_words(wanted.search or "", arguments)
+        if wanted.search is not None:
+            parts += all_words(wanted.search, arguments)
         return await self._page("", where(parts), sort, part, arguments, known_version)
 
     async def page_of_meant(

@@ -1,6 +1,7 @@
 """Free text over every title, synonym and script: as written, with a letter wrong, or merely alike."""
 
-from app.repositories.anime.filters import Arguments, all_words, where
+from app.repositories.anime.filters import Arguments, all_words, pattern, units, where
+from app.utils.search_words import search_words
 
 _TYPO_LETTERS = 4  # a shorter word with a letter wrong could be almost any other
 _ENOUGH = 50  # titles as written; with so many of them nobody mistyped
@@ -30,34 +31,46 @@ _TOLERANCE = """
 """
 _NEARLY = "a.search_text like any ((select search_typos({word}) || search_pattern({word}))::text[])"
 
-# Better first: the whole of a title, its beginning, whole words, their beginning, a part, parts apart.
+# Better first: the whole of a name, its beginning, whole words, their beginning, a part, parts apart.
+# Of those whose name it is, first what has it as its main title, in the very punctuation that was asked for.
 _STRICT = r"""
     asked as materialized (
-        select substr(pattern, 2, length(pattern) - 2) as text from search_pattern({query}) as pattern
+        select substr(broken, 2, length(broken) - 2) as broken,
+               substr(joined, 2, length(joined) - 2) as joined
+        from {broken} as broken, {joined} as joined
     ),
     strict as materialized (
-        select a.id, a.members, case
-            when a.search_text like E'%\n ' || asked.text || E' \n%' then 0
-            when a.search_text like E'%\n ' || asked.text || '%' then 1
-            when a.search_text like '% ' || asked.text || ' %' then 2
-            when a.search_text like '% ' || asked.text || '%' then 3
-            when a.search_text like '%' || asked.text || '%' then 4
-            else 5 end as tier
-        from anime a, asked
-        where {words}
+        select t.id, t.members, case
+            when t.tier > 0 then t.tier
+            when search_fold({query}) = search_fold(t.title) then -2
+            when {is_title} then -1
+            else 0 end as tier
+        from asked, lateral (
+            select a.id, a.members, a.title, case
+                when {is_name} then 0
+                when {begins_name} then 1
+                when {is_words} then 2
+                when {begins_word} then 3
+                when {is_part} then 4
+                else 5 end as tier
+            from anime a
+            where {words}
+        ) t
     )
 """
+_NAME_BEGINS, _NAME_ENDS = r"E'%\n '", r"E' \n%'"
+_TITLE = "anime_search_text(t.title, null, null, null, '{}')"
 
 
 def is_tolerant(search: str) -> bool:
     """Whether other spellings are tried too; not where a letter that is a wildcard elsewhere was typed."""
-    return not {"%", "_"} & set(search) and any(map(_may_be_mistyped, search.split()))
+    return not {"%", "_"} & set(search) and any(map(_may_be_mistyped, _words(search)))
 
 
 def ranked(search: str, arguments: Arguments) -> str:
     """A WITH list that ends in ``found(id, tier, likeness, members)``, the lower tier being the better."""
-    query = arguments.place(" ".join(search.split()), "text")
-    tables = [_STRICT.format(query=query, words=where(list(all_words(search, arguments))))]
+    query = arguments.place(search, "text")
+    tables = [_strict(search, query, arguments)]
     found = "select id, tier, 1 as likeness, members from strict"
     if is_tolerant(search):
         few = f"(select count(*) from strict) < {_ENOUGH}"
@@ -73,14 +86,36 @@ def ranked(search: str, arguments: Arguments) -> str:
 
 def meant(search: str, arguments: Arguments) -> tuple[str, str]:
     """A WITH list, and the condition on ``a`` that it was perhaps meant; for where nothing is as written."""
-    query = arguments.place(" ".join(search.split()), "text")
+    query = arguments.place(search, "text")
     none = f"not exists (select from anime a where {where(list(all_words(search, arguments)))})"
     tables = f"with {_tolerance(search, query, arguments, close_if=none, alike_if=none)}"
     return tables, "a.id in (select id from close union all select id from alike)"
 
 
+def _strict(search: str, query: str, arguments: Arguments) -> str:
+    broken = " ".join(search_words(search))
+    forms = ["broken"] if broken == " ".join(search.split()) else ["broken", "joined"]
+
+    def like(before: str, after: str, text: str = "a.search_text") -> str:
+        """Either form stands in the text between these two."""
+        return " or ".join(f"{text} like {before} || asked.{form} || {after}" for form in forms)
+
+    return _STRICT.format(
+        query=query,
+        broken=pattern(broken, arguments),
+        joined=f"search_pattern({query})",
+        is_title=like(_NAME_BEGINS, _NAME_ENDS, _TITLE),
+        is_name=like(_NAME_BEGINS, _NAME_ENDS),
+        begins_name=like(_NAME_BEGINS, "'%'"),
+        is_words=like("'% '", "' %'"),
+        begins_word=like("'% '", "'%'"),
+        is_part=like("'%'", "'%'"),
+        words=where(list(all_words(search, arguments))),
+    )
+
+
 def _tolerance(search: str, query: str, arguments: Arguments, *, close_if: str, alike_if: str) -> str:
-    words = set(search.split())
+    words = _words(search)
     longest = max(filter(_may_be_mistyped, words), key=lambda word: (len(word), word))
     others = [_nearly(word, arguments) for word in sorted(words - {longest})]
     return _TOLERANCE.format(
@@ -91,6 +126,11 @@ def _tolerance(search: str, query: str, arguments: Arguments, *, close_if: str, 
         alike_if=alike_if,
         few=_FEW,
     )
+
+
+def _words(search: str) -> set[str]:
+    """As they are written as one, which is a letter off from written apart."""
+    return {"".join(words) for words in units(search)}
 
 
 def _nearly(word: str, arguments: Arguments) -> str:

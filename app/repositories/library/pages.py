@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
 from app.schemas.domain.library import EntryCount, EntryStatus, MediaType
 from app.schemas.domain.lists import ExportedEntry
+from app.utils.search_words import search_words
 
 _STATE = ", ".join(f"e.{name}" for name in STATE_COLUMNS)
 
@@ -48,6 +49,12 @@ _TOMBSTONE = f"""
 json_build_object('anime_id', t.anime_id, 'deleted', true, 'updated_at', {_instant("t.deleted_at")})
 """
 
+# All names of the linked title, and the one that the entry itself carries, as they are searched.
+_NAMES = """
+case when e.title is null then a.search_text
+     else concat(a.search_text, anime_search_text(e.title, null, null, null, '{}')) end
+"""
+
 # Every order ends in a unique key, so that pages neither overlap nor skip.
 LIST_SORTS = {
     "created": "e.created_at",
@@ -73,7 +80,7 @@ class ListFilter:
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """``q`` is looked for in the title, in any case; ``sort`` is a key of ``ITEM_SORTS``, ``-`` before it."""
+    """``q`` stands in one of the names; ``sort`` is a key of ``ITEM_SORTS``, with ``-`` before it."""
 
     media_type: MediaType | None = None
     status: EntryStatus | None = None
@@ -121,8 +128,8 @@ class EntryPages:
             conditions.append("e.status = :status")
             values["status"] = wanted.status
         if wanted.q:
-            conditions.append("strpos(search_fold(coalesce(e.title, a.title)), search_fold(:q)) > 0")
-            values["q"] = wanted.q
+            conditions.append(f"{_NAMES} like any (array[search_pattern(:q), search_pattern(:words)])")
+            values |= {"q": wanted.q, "words": " ".join(search_words(wanted.q))}
         return await self._page(_live_page(_ITEM, " and ".join(conditions), ITEM_SORTS, wanted.sort), values)
 
     async def list_exported(self, user_id: int, media_type: MediaType) -> list[ExportedEntry]:

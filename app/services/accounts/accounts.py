@@ -88,7 +88,9 @@ class AccountService:
     ) -> Account:
         """Make an account without signing it in; raises :class:`Taken`."""
         await self._count_registration(visitor)
-        account = await self.create(username=username, email=None, password=password, full_name=full_name)
+        password_hash = await self._hash(password, username)
+        async with self._db.transaction() as tx:
+            account = await _insert(tx, username, None, full_name, password_hash, "user")
         audit("registered", user_id=account.id, address=visitor.address)
         return account
 

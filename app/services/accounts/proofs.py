@@ -33,6 +33,7 @@ class PasswordProof:
             )
         if found is None:
             raise NotFound("There is no such account.")
+        await self._throttles.pace(known_here=found.is_known_here)
         async with self._hashing.place():
             subject = subject_of(user_id)
             attempt = await self._throttles.begin(subject, visitor, known_here=found.is_known_here)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.errors import RateLimited
+from app.errors import RateLimited, ServiceUnavailable
 from app.repositories.throttles import Counted, ThrottleRepository
 from app.schemas.domain.accounts import Visitor
 from app.services.accounts.audit import tally
@@ -41,16 +41,43 @@ class Throttles:
     """The rules live in PostgreSQL, so they hold over all processes and without Redis.
 
     An attempt is counted before its password is looked at, so that many at once gain nothing. The rule
-    over everybody is kept in Redis: it only eases the load, and a known address is let past it.
+    over everybody is kept in Redis: it refuses nobody, and once it is spent, attempts from networks that
+    the account does not know begin one after the other, no faster than it allows.
     """
 
     def __init__(
-        self, db: Database, quotas: Quotas, *, overall: Quota = OVERALL, clock: Clock = utc_now
+        self,
+        db: Database,
+        quotas: Quotas,
+        *,
+        overall: Quota = OVERALL,
+        most_waiting: int = 200,
+        clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._quotas = quotas
         self._overall = overall
+        self._pace = asyncio.Lock()
+        self._waiting = 0
+        self._most_waiting = most_waiting
         self._clock = clock
+
+    async def pace(self, *, known_here: bool) -> None:
+        """Wait for one's turn while there are many failures anywhere; a known network need not.
+
+        It takes some seconds at most: raises :class:`ServiceUnavailable` where too many wait already.
+        """
+        if known_here or (await self._quotas.peek(self._overall, "")).allowed:
+            return
+        if self._waiting >= self._most_waiting:
+            tally("throttled")
+            raise ServiceUnavailable("Too many people are signing in right now.", retry_after=2)
+        self._waiting += 1
+        try:
+            async with self._pace:
+                await asyncio.sleep(self._overall.period / self._overall.limit)
+        finally:
+            self._waiting -= 1
 
     async def begin(self, subject: str, visitor: Visitor, *, known_here: bool) -> Attempt:
         """Count a try; raises :class:`RateLimited` where a rule is spent. ``subject`` names the account."""
@@ -61,8 +88,6 @@ class Throttles:
             raise
 
     async def _begin(self, subject: str, visitor: Visitor, *, known_here: bool) -> Attempt:
-        if not known_here:
-            await self._check_overall(visitor)
         keys = _keys(subject, visitor.network, known_here=known_here)
         for _ in range(_PAUSES):
             attempt = await self._try(keys, visitor)
@@ -82,12 +107,6 @@ class Throttles:
         pair = attempt.pair_key
         await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=False, cleared=pair)
         _tell(attempt.visitor, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
-
-    async def _check_overall(self, visitor: Visitor) -> None:
-        standing = await self._quotas.peek(self._overall, "")
-        if not standing.allowed:
-            _tell(visitor, [(self._overall, standing)])
-            raise RateLimited(retry_after=standing.reset_after)
 
     async def _try(self, keys: dict[str, Quota], visitor: Visitor) -> Attempt | None:
         """None where it only depends on attempts whose end is not known yet."""

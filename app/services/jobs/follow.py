@@ -7,6 +7,7 @@ from itertools import count
 from app.schemas.jobs import JobState
 from app.services.jobs.queue import JobService
 from app.services.jobs.run import Perform
+from app.utils.background import start
 
 _LOOK_EVERY = 0.3  # seconds
 _LOOKS_A_SWEEP = 10
@@ -25,7 +26,7 @@ async def follow(
         while (state := await jobs.get(job_id)).status in {"queued", "running"}:
             report(state.done, state.total)
             if state.status == "queued" and (attempt is None or attempt.done()):
-                attempt = asyncio.create_task(jobs.run(job_id, perform))
+                attempt = start(jobs.run(job_id, perform), "job")
             if next(looks) % _LOOKS_A_SWEEP == 0:
                 await jobs.sweep()  # whoever ran it may have died
             await asyncio.sleep(_LOOK_EVERY)

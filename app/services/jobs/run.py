@@ -10,6 +10,7 @@ from app.logs import log
 from app.repositories.jobs import JobRepository
 from app.schemas.jobs import ClaimedJob, Job
 from app.services.jobs.verdict import JobTimings, TooSlow
+from app.utils.background import start
 from app.utils.database import Database, DatabaseUnavailable, Transaction
 
 _PROGRESS_EVERY = 1.0  # seconds between two writes of the progress
@@ -79,7 +80,7 @@ class JobRun:
     async def attempt(self, perform: Callable[[], Awaitable[None]], *, limit: float) -> None:
         """Do the work for at most ``limit`` seconds, with a heartbeat that ends it when the lease is lost."""
         work = asyncio.ensure_future(perform())
-        heartbeat = asyncio.create_task(self._beat())
+        heartbeat = start(self._beat(), "heartbeat of a job")
         try:
             done, _ = await asyncio.wait(
                 {work, heartbeat}, timeout=limit, return_when=asyncio.FIRST_COMPLETED

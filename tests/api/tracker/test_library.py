@@ -133,6 +133,40 @@ async def test_filters_sorts_and_everything_without_a_limit(mine: httpx.AsyncCli
     assert (await mine.get(ITEMS, params={"limit": 1})).headers["X-Total-Count"] == "151"
 
 
+async def test_q_looks_at_all_names_without_regard_to_punctuation(
+    mine: httpx.AsyncClient, bebop: int, database: Database
+) -> None:
+    async with database.transaction() as tx:
+        await tx.session.execute(
+            text(
+                "update anime set title_russian = 'Ковбой Бибоп', title_japanese = 'カウボーイビバップ',"
+                " synonyms = '{CowBe, Spike-kun}'"
+            )
+        )
+    await mine.post(ITEMS, json={"title": "Bebop", "type": "anime", "source": "mal", "mal_id": 1})
+    await mine.post(ITEMS, json={**MANGA, "title": "Yotsuba&! 100%"})
+
+    async def found(q: str) -> list[str]:
+        return [item["title"] for item in (await mine.get(ITEMS, params={"q": q})).json()]
+
+    [linked] = await found("bebop")
+    for q in (
+        "cowboy-bebop",
+        '"COWBOY BEBOP"',
+        "ковбой",
+        "«Бибоп»",
+        "カウボ-イ・ビバップ",
+        "cowbe",
+        "spikekun",
+    ):
+        assert await found(q) == [linked], q
+    for q in ("yotsuba", "Yotsuba & !", "yotsuba!", "0%"):
+        assert await found(q) == ["Yotsuba&! 100%"], q
+    for q in ("!!", "\u0301\u0301", "%%", "1_0", "spike bebop"):
+        assert await found(q) == [], q
+    assert len(await found("")) == 2
+
+
 async def test_the_summary_counts(mine: httpx.AsyncClient, bebop: int) -> None:
     empty = (await mine.get("/api/library/summary")).json()
     assert empty["total"] == 0

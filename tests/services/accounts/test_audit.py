@@ -94,6 +94,17 @@ async def test_roles_and_closings_tell_who_did_it(
     assert trail.lines == [{**told, "role": "admin"}, {**told, "is_active": False}]
 
 
+async def test_who_registers_and_who_is_made_by_an_operator_are_told_apart(container: Container) -> None:
+    with trailed() as trail:
+        await container.accounts.register(HERE, username="azu", email=None, password=PASSWORD)
+        await container.accounts.sign_up(HERE, username="ritsu", password=PASSWORD, full_name=None)
+        await container.accounts.create(username="yui", email=None, password=PASSWORD, role="admin")
+        await container.accounts.ensure_demo()
+    assert [line["event"] for line in trail.lines] == ["registered", "registered", "account.created"]
+    assert [line.get("address") for line in trail.lines] == [HERE.address, HERE.address, None]
+    assert trail.counts == {"registered": 2, "account.created": 1}
+
+
 async def test_whatever_changes_who_gets_in(container: Container, user: SignedIn) -> None:
     me = principal_of(user)
     change = ProfileChange({"email": "new@example.org"}, password=PASSWORD)

@@ -1,19 +1,21 @@
 """How often a password may be tried, over all processes, with Redis and without."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 
 from app.config import Settings
 from app.container import Container, build
-from app.errors import AppError, RateLimited
+from app.errors import AppError, RateLimited, ServiceUnavailable
 from app.schemas.domain.accounts import Visitor
 from app.services.accounts.hashing import Hashing
-from app.services.accounts.throttles import PAIR, Throttles
+from app.services.accounts.throttles import OVERALL, PAIR, Throttles
 from app.services.sessions import WrongCredentials
 from app.utils.addresses import address_group
 from app.utils.database import Database
@@ -160,16 +162,55 @@ async def test_without_redis_the_rules_hold_over_all_processes(
     assert Counter(outcomes) == {"wrong": 100, "limited": 28}
 
 
-async def test_an_attack_on_everybody_stops_strangers_only(container: Container, user: SignedIn) -> None:
-    home = visitor(HOME)
-    assert await attempt(container, user.username, password=PASSWORD, by=home) == "in"
-    throttles = Throttles(container.db, container.quotas, overall=Quota("overall of a test", 3, 60))
-    for number in range(3):
+FEW = Quota("overall of a test", 3, 0.6)  # once it is spent, a turn every 0.2 s
+
+
+async def under_attack(container: Container, **options: Any) -> Throttles:
+    """Throttles that have seen so many failures that strangers are slowed down."""
+    throttles = Throttles(container.db, container.quotas, overall=FEW, **options)
+    for number in range(FEW.limit):
         stranger = visitor(f"203.0.113.{number}")
         await throttles.fail(await throttles.begin(f"name {number}", stranger, known_here=False))
-    with pytest.raises(RateLimited):
-        await throttles.begin("name 4", visitor("203.0.113.77"), known_here=False)
-    assert await throttles.begin(f"id {user.id}", home, known_here=True)
+    return throttles
+
+
+async def paced(throttles: Throttles, *, known_here: bool = False) -> float:
+    """Seconds until an attempt may begin."""
+    began = time.monotonic()
+    await throttles.pace(known_here=known_here)
+    return time.monotonic() - began
+
+
+async def test_an_attack_on_everybody_slows_strangers_down_and_nobody_else(container: Container) -> None:
+    throttles = await under_attack(container)
+    turns = asyncio.gather(*(paced(throttles) for _ in range(3)))
+    await asyncio.sleep(0)
+    assert await paced(throttles, known_here=True) < 0.2
+    assert [seconds > 0.15 for seconds in sorted(await turns)] == [True] * 3
+    assert max(await turns) > 0.55
+
+
+async def test_strangers_are_not_slowed_down_without_an_attack(container: Container) -> None:
+    throttles = Throttles(container.db, container.quotas, overall=Quota("rare", 1, 3600))
+    assert await paced(throttles) < 1
+
+
+async def test_a_wait_for_ones_turn_is_bounded(container: Container) -> None:
+    throttles = await under_attack(container, most_waiting=2)
+    outcomes = await asyncio.gather(*(paced(throttles) for _ in range(6)), return_exceptions=True)
+    refused = [one for one in outcomes if isinstance(one, ServiceUnavailable)]
+    assert (len(refused), {one.headers["Retry-After"] for one in refused}) == (4, {"2"})
+    assert await paced(throttles, known_here=True) < 0.2
+
+
+async def test_a_thousand_failures_lock_no_new_network_out(container: Container, user: SignedIn) -> None:
+    for _ in range(OVERALL.limit):
+        await container.quotas.take(OVERALL, "")
+    assert not (await container.quotas.peek(OVERALL, "")).allowed
+    guesses = [attempt(container, f"name{number}", by=visitor(f"203.0.113.{number}")) for number in range(30)]
+    right = attempt(container, user.username, password=PASSWORD, by=visitor("198.51.100.99"))
+    assert Counter(await asyncio.gather(*guesses, right)) == {"wrong": 30, "in": 1}
+    assert await attempts(container, [user.username] * 6) == ["wrong"] * 5 + ["limited"]
 
 
 async def test_sixty_registrations_a_minute(container: Container) -> None:
