@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
 
 import httpx
@@ -28,9 +28,11 @@ async def until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
 class Ear:
     def __init__(self) -> None:
         self.heard = 0
+        self.titles: Collection[int] | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, titles: Collection[int] | None = None) -> None:
         self.heard += 1
+        self.titles = titles
 
 
 @pytest.fixture
