@@ -30,7 +30,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
         title=title,
         mal_id=mal_id,
         anilist_id=anilist_id,
-        synonyms=fields.names(row, "synonyms", TITLE_MAX) or None,
+        synonyms=tuple(name for name in fields.names(row, "synonyms", TITLE_MAX) if name != title) or None,
         type=notes.word("type", words.TYPES, kind),
         status=notes.word("status", words.STATUSES, status),
         season=notes.word("season", words.SEASONS, quarter),
