@@ -212,7 +212,7 @@ def _my_anime_list(
     stack.push_async_callback(flights.close)
     stack.push_async_callback(refreshes.close)
     calls, absent = Calls(flights, quotas), AbsentTitles(Absences(redis, "mal"))
-    arrivals = Arrivals(db, changes.announce)
+    arrivals = Arrivals(db, changes)
     return {
         "jikan": JikanService(client, redis, absent=absent, calls=calls),
         "mal": MalService(db, client, arrivals=arrivals, refreshes=refreshes, absent=absent, calls=calls),

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -85,12 +85,21 @@ class AnswerStore:
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._size = 0
 
-    def forget(self) -> None:
-        """Something has changed: keep nothing of before, nor what is being made right now."""
+    def forget(self, titles: Collection[int] | None = None) -> None:
+        """Something has changed: keep nothing of before, nor what is being made right now.
+
+        Of ``titles`` only their own pages are forgotten; lists that show them live on for their seconds.
+        """
         self.changes += 1
-        self.flights = {}
-        self._answers.clear()
-        self._size = 0
+        if titles is None:
+            self.flights = {}
+            self._answers.clear()
+            self._size = 0
+            return
+        paths = {f"/anime/{title}" for title in titles}
+        self.flights = {key: flight for key, flight in self.flights.items() if key[1] not in paths}
+        for key in [key for key in self._answers if key[1] in paths]:
+            self._drop(key)
 
     def find(self, key: Key) -> Answer | None:
         answer = self._answers.get(key)

@@ -8,7 +8,7 @@ from app.models.accounts import (
     ThrottleRow,
     UserRow,
 )
-from app.models.anime import AnimeRow, CatalogueVersionRow, GenreRow, StudioRow
+from app.models.anime import AnimeNamesRow, AnimeRow, AnimeSyncRow, CatalogueVersionRow, GenreRow, StudioRow
 from app.models.base import Base
 from app.models.jobs import JobRow, ScheduleRow
 from app.models.library import (
@@ -25,7 +25,9 @@ from app.models.library import (
 )
 
 __all__ = [
+    "AnimeNamesRow",
     "AnimeRow",
+    "AnimeSyncRow",
     "ApiTokenRow",
     "Base",
     "CatalogueVersionRow",

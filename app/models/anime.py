@@ -3,7 +3,17 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Computed, Identity, Index, Integer, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -11,7 +21,7 @@ from app.models.base import PARTIAL_DATE, Base, Timestamped
 
 
 class AnimeRow(Timestamped, Base):
-    """``synced_at`` is the last fetch from an upstream, ``dumped_on`` the date of the last dump."""
+    """``dumped_on`` is the date of the last dump. Its names are the union of those in ``anime_names``."""
 
     __tablename__ = "anime"
     __table_args__ = (
@@ -39,7 +49,6 @@ class AnimeRow(Timestamped, Base):
             postgresql_using="gin",
             postgresql_ops={"search_text": "gin_trgm_ops"},
         ),
-        Index("ix_anime_stale", "synced_at", postgresql_where=text("mal_id is not null")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -73,7 +82,6 @@ class AnimeRow(Timestamped, Base):
     is_adult: Mapped[bool | None]
     tag_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{}")
     studio_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{}")
-    synced_at: Mapped[datetime | None]
     dumped_on: Mapped[date | None]
     search_text: Mapped[str] = mapped_column(
         Text,
@@ -81,6 +89,36 @@ class AnimeRow(Timestamped, Base):
             "anime_search_text(title, title_english, title_japanese, title_russian, synonyms)", persisted=True
         ),
     )
+
+
+class AnimeNamesRow(Base):
+    """The names that one source gives a title; ``synonyms`` is null where it said nothing about them.
+
+    ``dated`` is the day of the dump, or of what somebody wrote by hand.
+    """
+
+    __tablename__ = "anime_names"
+    __table_args__ = (
+        CheckConstraint("source in ('mal', 'manual', 'dump', 'offline_database')", name="source"),
+    )
+
+    anime_id: Mapped[int] = mapped_column(ForeignKey("anime.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    dated: Mapped[date | None]
+    title: Mapped[str] = mapped_column(Text)
+    title_english: Mapped[str | None] = mapped_column(Text)
+    title_japanese: Mapped[str | None] = mapped_column(Text)
+    title_russian: Mapped[str | None] = mapped_column(Text)
+    synonyms: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+
+
+class AnimeSyncRow(Base):
+    """When MAL was last asked about a title; apart from the wide row, which most refreshes leave alone."""
+
+    __tablename__ = "anime_syncs"
+
+    anime_id: Mapped[int] = mapped_column(ForeignKey("anime.id", ondelete="CASCADE"), primary_key=True)
+    synced_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class GenreRow(Base):

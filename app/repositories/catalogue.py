@@ -1,16 +1,17 @@
 """Writes titles as an upstream or a person states them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 
 from app.errors import Conflict
-from app.repositories.columns import STATED, label_ids
+from app.repositories.columns import NAMES, STATED, VALUES, merged, names_of, values_of, with_dates
 from app.repositories.labels import LabelRepository
-from app.schemas.domain.anime import TITLE_MAX, Upserted, UpstreamAnime
+from app.repositories.names import NameRepository, union
+from app.schemas.domain.anime import Upserted, UpstreamAnime
 from app.utils.database import Transaction
 
 
@@ -18,6 +19,7 @@ class CatalogueRepository:
     """Every writer of the catalogue waits for the one before, so that none sees half of another's work."""
 
     def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
         self._session = tx.session
         self._labels = LabelRepository(tx)
 
@@ -28,33 +30,55 @@ class CatalogueRepository:
     async def upsert(self, items: Sequence[UpstreamAnime], *, synced_at: datetime) -> Upserted:
         """Store what MAL says at ``synced_at``, unless something newer is stored already.
 
-        A null is MAL's word and erases ours, but in the columns that MAL does not keep for every title.
-        What is as it was moves ``synced_at`` only.
+        What it does not say erases nothing, and names that others gave stay. A title that is as it was is
+        not written: only the time of its sync moves.
         """
         by_mal_id = {item.mal_id: item for item in items if item.mal_id is not None}
         if not by_mal_id:
-            return Upserted({}, 0, 0, 0)
+            return Upserted({})
         await self.lock()
-        rows = await self._rows(sorted(by_mal_id.values(), key=lambda item: item.mal_id or 0))
-        written = (await self._session.execute(_UPSERT, {"rows": rows, "synced_at": synced_at})).all()
-        ids = {row.mal_id: row.id for row in written}
-        if missing := by_mal_id.keys() - ids.keys():
-            found = await self._session.execute(_IDS, {"mal_ids": list(missing)})
-            ids.update({row.mal_id: row.id for row in found})
-        added = sum(row.added for row in written)
-        updated = sum(row.changed and not row.added for row in written)
-        return Upserted(ids, added, updated, len(by_mal_id) - added - updated)
+        stored = {row.mal_id: row for row in await self._stored(by_mal_id, synced_at)}
+        late = {mal_id for mal_id, row in stored.items() if row.late}
+        heard = [by_mal_id[mal_id] for mal_id in sorted(by_mal_id.keys() - late)]
+        rows = await self._rows(heard)
+        added = await self._insert(rows) if len(heard) > len(stored) - len(late) else {}
+        ids = {mal_id: row.id for mal_id, row in stored.items()}
+        updated = await self._update({ids[item.mal_id]: item for item in heard if item.mal_id in ids}, rows)
+        ids |= added
+        await NameRepository(self._tx, "mal").add({ids[mal_id]: by_mal_id[mal_id] for mal_id in added})
+        moved = {"ids": [ids[mal_id] for mal_id in by_mal_id.keys() - late], "synced_at": synced_at}
+        await self._session.execute(_SYNC, moved)
+        return Upserted(ids, frozenset(added.values()), updated)
 
     async def create(self, item: UpstreamAnime) -> int:
         """Add a title that a person states. Raises :class:`Conflict` with the ``id`` of one that is there."""
         await self.lock()
         rows = await self._rows([item])
-        created: int | None = (await self._session.execute(_CREATE, {"rows": rows})).scalar()
+        created = (await self._session.execute(_CREATE, {"rows": rows})).first()
         if created is None:
             ids = {"mal_id": item.mal_id, "anilist_id": item.anilist_id}
             there = (await self._session.execute(_SAME, ids)).scalar_one()
             raise Conflict("This title is in the catalogue already.", details={"id": there})
-        return created
+        await NameRepository(self._tx, "manual").add({created.id: item}, dated=created.dumped_on)
+        return int(created.id)
+
+    async def _stored(self, mal_ids: Collection[int], synced_at: datetime) -> Iterable[Any]:
+        return await self._session.execute(_STORED, {"mal_ids": list(mal_ids), "synced_at": synced_at})
+
+    async def _insert(self, rows: str) -> dict[int, int]:
+        """Add the titles that are not there; their ids by MAL's."""
+        return {row.mal_id: row.id for row in await self._session.execute(_INSERT, {"rows": rows})}
+
+    async def _update(self, known: dict[int, UpstreamAnime], rows: str) -> frozenset[int]:
+        """Merge what is said of stored titles into them; the ids of those that this changes."""
+        if not known:
+            return frozenset()
+        await NameRepository(self._tx, "mal").state(known)
+        parameters = {"rows": rows, "ids": list(known)}
+        changed = list((await self._session.execute(_CHANGED, parameters)).scalars())
+        if changed:
+            await self._session.execute(_UPDATE, {"rows": rows, "ids": changed})
+        return frozenset(changed)
 
     async def _rows(self, items: Sequence[UpstreamAnime]) -> str:
         tags = await self._labels.ids_of_tags({tag for item in items for tag in item.tags})
@@ -62,61 +86,73 @@ class CatalogueRepository:
         rows: list[dict[str, Any]] = []
         claimed: set[int] = set()
         for item in items:
-            tag_ids, studio_ids = label_ids(item, tags, studios)
-            stated = {name: getattr(item, name) for name in STATED if hasattr(item, name)}
             ids = {"mal_id": item.mal_id, "anilist_id": None}
             if item.anilist_id is not None and item.anilist_id not in claimed:
                 claimed.add(item.anilist_id)
                 ids["anilist_id"] = item.anilist_id
-            stated |= {"title": item.title[:TITLE_MAX], "tag_ids": tag_ids, "studio_ids": studio_ids, **ids}
-            rows.append(stated)
+            names = names_of(item)
+            names["synonyms"] = names["synonyms"] or []
+            rows.append({**ids, **names, **values_of(item, tags, studios)})
         return json.dumps(rows)
 
 
-# MAL keeps a season and a year for series only, and knows neither Russian titles nor AniList.
-_KEPT = {"title_russian", "season", "year", "is_adult"}
-
 _COLUMNS = ", ".join(STATED)
-_GIVEN = ", ".join(f"x.{name}" for name in STATED)
-_ROWS = (
-    "jsonb_to_recordset(cast(:rows as jsonb)) as x(mal_id int, anilist_id int, "
-    + ", ".join(f"{name} {kind}" for name, kind in STATED.items())
-    + ")"
+_GIVEN = ", ".join(with_dates(name, "x") for name in STATED)
+_ROWS = "jsonb_to_recordset(cast(:rows as jsonb)) as {alias}(mal_id int, anilist_id int, " + (
+    ", ".join(f"{name} {kind}" for name, kind in STATED.items()) + ")"
 )
-_NEW = {
-    **{
-        name: f"coalesce(excluded.{name}, anime.{name})" if name in _KEPT else f"excluded.{name}"
-        for name in STATED
-    },
-    "anilist_id": "coalesce(anime.anilist_id, excluded.anilist_id)",
-}
 
 _LOCK = text("select from catalogue_version for no key update")
-_IDS = text("select id, mal_id from anime where mal_id = any(cast(:mal_ids as int[]))")
 _SAME = text("select id from anime where mal_id = :mal_id or anilist_id = :anilist_id order by id limit 1")
+_STORED = text("""
+    select a.id, a.mal_id, coalesce(s.synced_at > :synced_at, false) as late
+    from anime a left join anime_syncs s on s.anime_id = a.id
+    where a.mal_id = any(cast(:mal_ids as int[]))
+""")
+_SYNC = text("""
+    insert into anime_syncs (anime_id, synced_at)
+    select id, :synced_at from unnest(cast(:ids as int[])) as id order by id
+    on conflict (anime_id) do update set synced_at = excluded.synced_at
+    where anime_syncs.synced_at < excluded.synced_at
+""")
 
-_UPSERT = text(f"""
-    insert into anime (mal_id, anilist_id, {_COLUMNS}, synced_at)
-    select x.mal_id,
-           case when not exists (select from anime as o
-                                 where o.anilist_id = x.anilist_id and o.mal_id is distinct from x.mal_id)
-                then x.anilist_id end,
-           {_GIVEN}, :synced_at
-    from {_ROWS} order by x.mal_id
-    on conflict (mal_id) do update
-    set {", ".join(f"{name} = {value}" for name, value in _NEW.items())},
-        synced_at = excluded.synced_at,
-        updated_at = case when ({", ".join(f"anime.{name}" for name in _NEW)})
-                               is distinct from ({", ".join(_NEW.values())})
-                          then now() else anime.updated_at end
-    where anime.synced_at is null or anime.synced_at <= excluded.synced_at
-    returning id, mal_id, xmax = 0 as added, updated_at = now() as changed
+_NOBODYS = """
+    case when not exists (select from anime as o
+                          where o.anilist_id = {row}.anilist_id and o.mal_id is distinct from {row}.mal_id)
+         then {row}.anilist_id end
+"""
+_INSERT = text(f"""
+    insert into anime (mal_id, anilist_id, {_COLUMNS})
+    select x.mal_id, {_NOBODYS.format(row="x")}, {_GIVEN}
+    from {_ROWS.format(alias="x")}
+    where not exists (select from anime a where a.mal_id = x.mal_id)
+    order by x.mal_id
+    returning id, mal_id
+""")
+
+_WRITTEN = ("anilist_id", *STATED)
+_MERGED = f"""
+    select ours.id, coalesce(ours.anilist_id, {_NOBODYS.format(row="theirs")}) as anilist_id,
+           {", ".join(f"named.{name}" for name in NAMES)},
+           {", ".join(f"{merged(name, 'theirs', 'ours', 'true')} as {name}" for name in VALUES)}
+    from {_ROWS.format(alias="theirs")}
+    join anime as ours on ours.mal_id = theirs.mal_id
+    join ({union("= any(cast(:ids as int[]))")}) as named on named.anime_id = ours.id
+"""
+_CHANGED = text(f"""
+    select anime.id from anime join ({_MERGED}) as m on m.id = anime.id
+    where ({", ".join(f"anime.{name}" for name in _WRITTEN)})
+          is distinct from ({", ".join(f"m.{name}" for name in _WRITTEN)})
+""")
+_UPDATE = text(f"""
+    update anime set {", ".join(f"{name} = m.{name}" for name in _WRITTEN)}, updated_at = now()
+    from ({_MERGED}) as m where anime.id = m.id
 """)
 
 # Dated today, so that an older dump does not undo what somebody wrote by hand.
 _CREATE = text(f"""
     insert into anime (mal_id, anilist_id, {_COLUMNS}, dumped_on)
-    select x.mal_id, x.anilist_id, {_GIVEN}, current_date from {_ROWS}
+    select x.mal_id, x.anilist_id, {_GIVEN}, current_date from {_ROWS.format(alias="x")}
     on conflict do nothing
-    returning id
+    returning id, dumped_on
 """)

@@ -1,15 +1,18 @@
 """The columns of a title that its sources state, and how two statements of one title are merged."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from app.schemas.domain.anime import UpstreamAnime, UpstreamStudio, UpstreamTag
 
-STATED = {
+NAMES = {
     "title": "text",
     "title_english": "text",
     "title_japanese": "text",
     "title_russian": "text",
     "synonyms": "text[]",
+}
+VALUES = {
     "type": "text",
     "source": "text",
     "status": "text",
@@ -34,6 +37,9 @@ STATED = {
     "tag_ids": "int[]",
     "studio_ids": "int[]",
 }
+STATED = NAMES | VALUES
+
+_COUNTS = {"scored_by", "members"}  # 0 is a count, but knows less than any other
 
 TagIds = Mapping[UpstreamTag, int]
 StudioIds = Mapping[UpstreamStudio, int]
@@ -47,12 +53,41 @@ def label_ids(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> tuple[l
     )
 
 
-def merged(column: str, theirs: str, ours: str, overwrite: str) -> str:
-    """SQL for the value of a column after a merge; the last three are an alias, an alias and a condition.
+def names_of(anime: UpstreamAnime) -> dict[str, Any]:
+    """Its ``NAMES``: no synonym repeats another name; ``None`` where nothing is said about synonyms."""
+    main = {name: getattr(anime, name) for name in NAMES if name != "synonyms"}
+    if anime.synonyms is None:
+        return main | {"synonyms": None}
+    return main | {"synonyms": [name for name in anime.synonyms if name not in main.values()]}
 
-    What is not stated never erases. A score whose voters were counted beats one that nobody counted.
+
+def values_of(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> dict[str, Any]:
+    """Its ``VALUES``, with labels as ids."""
+    tag_ids, studio_ids = label_ids(anime, tags, studios)
+    plain = {name: getattr(anime, name) for name in VALUES if not name.endswith("_ids")}
+    return plain | {"tag_ids": tag_ids, "studio_ids": studio_ids}
+
+
+def with_dates(column: str, row: str) -> str:
+    """SQL for a column of ``row`` (an alias), where a year or season left null comes from ``aired_from``."""
+    year = f"coalesce({row}.year, {_year(f'{row}.aired_from')})"
+    if column == "year":
+        return year
+    name = f"{row}.{column}"
+    return f"coalesce({name}, {_season(f'{row}.aired_from', year)})" if column == "season" else name
+
+
+def merged(column: str, theirs: str, ours: str, overwrite: str) -> str:
+    """SQL for one of ``VALUES`` after a merge; the last three are an alias, an alias and a condition.
+
+    What is not stated never erases. A score whose voters were counted beats one that nobody counted. A year
+    or season that was only taken from our date moves with the date.
     """
+    if column == "tag_ids":
+        return f"case when {overwrite} then {_tags(theirs, ours)} else {_tags(ours, theirs)} end"
     new, old = _said(column, theirs), _said(column, ours)
+    if column in ("year", "season"):
+        return _merged_time(column, theirs, ours, overwrite)
     value = f"case when {overwrite} then coalesce({new}, {old}) else coalesce({old}, {new}) end"
     if column == "score":
         counted = f"({theirs}.scored_by is not null)"
@@ -60,9 +95,55 @@ def merged(column: str, theirs: str, ours: str, overwrite: str) -> str:
             f"case when {new} is null or {old} is null or {counted} = ({ours}.scored_by is not null)"
             f" then {value} when {counted} then {new} else {old} end"
         )
-    return f"coalesce({value}, '{{}}')" if STATED[column].endswith("[]") else value
+    if column in _COUNTS:
+        return f"coalesce({value}, {ours}.{column}, {theirs}.{column})"
+    return f"coalesce({value}, '{{}}')" if VALUES[column].endswith("[]") else value
 
 
 def _said(column: str, alias: str) -> str:
     name = f"{alias}.{column}"
-    return f"nullif({name}, '{{}}')" if STATED[column].endswith("[]") else name
+    if column in _COUNTS:
+        return f"nullif({name}, 0)"
+    return f"nullif({name}, '{{}}')" if VALUES[column].endswith("[]") else name
+
+
+def _tags(first: str, second: str) -> str:
+    """The tags of the first, and those of the second whose kind the first does not mention."""
+    return f"""
+        case when {first}.tag_ids = {second}.tag_ids then {first}.tag_ids
+             else {first}.tag_ids || array(
+                 select t.id from unnest({second}.tag_ids) with ordinality as t(id, place)
+                 join genres g on g.id = t.id
+                 where g.kind not in (select kind from genres where id = any({first}.tag_ids))
+                 order by t.place) end
+    """
+
+
+def _merged_time(column: str, theirs: str, ours: str, overwrite: str) -> str:
+    aired = merged("aired_from", theirs, ours, overwrite)
+    old_year, old_date = f"{ours}.year", f"{ours}.aired_from"
+    stated_year = f"nullif({old_year}, {_year(old_date)})"
+    year = f"""
+        coalesce(case when {overwrite} then coalesce({theirs}.year, {stated_year})
+                      else coalesce({old_year}, {theirs}.year) end, {_year(aired)}, {old_year})
+    """
+    if column == "year":
+        return year
+    stated_season = f"nullif({ours}.season, {_season(old_date, old_year)})"
+    return f"""
+        coalesce(case when {overwrite} then coalesce({theirs}.season, {stated_season})
+                      else coalesce({ours}.season, {theirs}.season) end,
+                 {_season(aired, year)}, {ours}.season)
+    """
+
+
+def _year(date: str) -> str:
+    return f"left({date}, 4)::int"
+
+
+def _season(date: str, year: str) -> str:
+    """The quarter of a date that names its month, unless the title counts to another year."""
+    return (
+        f"case when length({date}) >= 7 and {_year(date)} = {year}"
+        f" then (array['winter', 'spring', 'summer', 'fall'])[(substr({date}, 6, 2)::int + 2) / 3] end"
+    )

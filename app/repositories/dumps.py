@@ -1,7 +1,7 @@
 """Stores chunks of a dump: new titles by COPY, known ones by one merging statement."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -9,9 +9,20 @@ from typing import Any
 from sqlalchemy import exc, text
 
 from app.models import Base
-from app.repositories.columns import STATED, StudioIds, TagIds, label_ids, merged
+from app.repositories.columns import (
+    NAMES,
+    STATED,
+    VALUES,
+    StudioIds,
+    TagIds,
+    merged,
+    names_of,
+    values_of,
+    with_dates,
+)
 from app.repositories.labels import LabelRepository
-from app.schemas.domain.anime import UpstreamStudio, UpstreamTag
+from app.repositories.names import COPIED, NameRepository, copied, union
+from app.schemas.domain.anime import NameSource, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.domain.dumps import PlannedTitle, StoredTitle
 from app.utils.database import Driver, Transaction
 
@@ -28,12 +39,20 @@ class KnownLabels:
 
 
 class DumpRepository:
-    """Call :meth:`begin` before anything else; it keeps other writers out until the transaction ends."""
+    """Call :meth:`begin` before anything else; it keeps other writers out until the transaction ends.
 
-    def __init__(self, tx: Transaction, known: KnownLabels) -> None:
+    ``source`` is the kind of the dump, which its names are noted under; ``dated`` is its day.
+    """
+
+    def __init__(
+        self, tx: Transaction, known: KnownLabels, *, source: NameSource, dated: date | None
+    ) -> None:
         self._session = tx.session
         self._labels = LabelRepository(tx)
+        self._names = NameRepository(tx, source)
         self._known = known
+        self._source: NameSource = source
+        self._dated = dated
 
     async def begin(self) -> None:
         await self._session.execute(_PATIENT)
@@ -41,7 +60,7 @@ class DumpRepository:
 
     async def stored(self, mal_ids: Collection[int], anilist_ids: Collection[int]) -> list[StoredTitle]:
         """The titles that have one of these ids."""
-        ids = {"mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids)}
+        ids = {"mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids), "source": self._source}
         return [StoredTitle(*row) for row in await self._session.execute(_STORED, ids)]
 
     async def repoint(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
@@ -61,6 +80,7 @@ class DumpRepository:
 
     async def absorb(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Let the first title of each pair take over what only the second says, and delete the second."""
+        await self._names.absorb(pairs)
         for heir, old in pairs:
             await self._session.execute(_ABSORB, {"heir": heir, "old": old})
             await self._session.execute(_DELETE, {"old": old})
@@ -70,14 +90,25 @@ class DumpRepository:
         if ids:
             await self._session.execute(_RELEASE, {"ids": list(ids)})
 
-    async def insert(self, titles: Sequence[PlannedTitle], dated: date | None) -> None:
+    async def insert(self, titles: Sequence[PlannedTitle]) -> None:
         if not titles:
             return
         tags, studios = await self._label_ids(titles)
-        records = ((*_record(title, tags, studios), dated) for title in titles)
-        await self._copy("anime", [*_COLUMNS, "dumped_on"], records)
+        driver = await self._driver()
+        ids = [row["id"] for row in await driver.fetch(_NEW_IDS, len(titles))]
+        numbered = list(zip(ids, titles, strict=True))
+        records = ((id_, *_record(title, tags, studios), self._dated) for id_, title in numbered)
+        await self._copy("anime", ["id", *_COLUMNS, "dumped_on"], records)
+        names = (copied(id_, self._source, self._dated, title.anime) for id_, title in numbered)
+        await self._copy("anime_names", COPIED, names)
+        if any(title.anime.aired_from and not title.anime.season for title in titles):
+            await driver.execute(_DATES, ids, timeout=_PATIENCE)
 
-    async def merge(self, titles: Sequence[PlannedTitle], dated: date | None) -> set[int]:
+    async def state_names(self, titles: Mapping[int, UpstreamAnime], *, overwrite: bool) -> None:
+        """Note the names that the dump gives stored titles, by our id; :meth:`merge` shows them."""
+        await self._names.state(titles, dated=self._dated, overwrite=overwrite)
+
+    async def merge(self, titles: Sequence[PlannedTitle]) -> set[int]:
         """Bring stored titles up to what the dump says; returns the ids of those that changed."""
         if not titles:
             return set()
@@ -88,10 +119,10 @@ class DumpRepository:
         await self._copy("incoming_titles", ["target", "overwrite", *_COLUMNS], records)
         changed = {row["id"] for row in await driver.fetch(_CHANGED, timeout=_PATIENCE)}
         if changed:
-            await driver.execute(_MERGE, list(changed), dated, timeout=_PATIENCE)
+            await driver.execute(_MERGE, list(changed), self._dated, timeout=_PATIENCE)
         confirmed = [title.target for title in titles if title.overwrite and title.target not in changed]
-        if dated is not None and confirmed:
-            await self._date(confirmed, dated)
+        if self._dated is not None and confirmed:
+            await self._date(confirmed, self._dated)
         return changed
 
     async def settle(self) -> None:
@@ -127,20 +158,11 @@ class DumpRepository:
 
 def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
     """The values of ``_COLUMNS``."""
-    anime = title.anime
-    tag_ids, studio_ids = label_ids(anime, tags, studios)
-    return (
-        title.mal_id, title.anilist_id, anime.title, anime.title_english, anime.title_japanese,
-        anime.title_russian, anime.synonyms, anime.type, anime.source, anime.status, anime.season, anime.year,
-        anime.episodes, anime.duration_minutes, anime.rating, anime.score, anime.scored_by, anime.rank,
-        anime.popularity, anime.members, anime.synopsis, anime.image_url, _json(anime.images),
-        anime.trailer_url, anime.aired_from, anime.aired_to, _json(anime.broadcast), anime.is_adult,
-        tag_ids, studio_ids,
-    )  # fmt: skip
-
-
-def _json(value: dict[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(value)
+    stated = names_of(title.anime) | values_of(title.anime, tags, studios)
+    stated["synonyms"] = stated["synonyms"] or []
+    for name in ("images", "broadcast"):
+        stated[name] = None if stated[name] is None else json.dumps(stated[name])
+    return (title.mal_id, title.anilist_id, *stated.values())
 
 
 _COLUMNS = ("mal_id", "anilist_id", *STATED)
@@ -152,30 +174,48 @@ _PATIENT = text(f"""
 _LOCK = "select from catalogue_version for no key update"
 
 _STORED = text("""
-    select id, mal_id, anilist_id, dumped_on, synced_at is not null
-    from anime where mal_id = any(cast(:mal_ids as int[]))
-    union
-    select id, mal_id, anilist_id, dumped_on, synced_at is not null
-    from anime where anilist_id = any(cast(:anilist_ids as int[]))
+    select a.id, a.mal_id, a.anilist_id, a.dumped_on,
+           exists (select from anime_syncs s where s.anime_id = a.id),
+           case when n.source is null then a.dumped_on else n.dated end
+    from (
+        select id from anime where mal_id = any(cast(:mal_ids as int[]))
+        union
+        select id from anime where anilist_id = any(cast(:anilist_ids as int[]))
+    ) as meant
+    join anime a using (id)
+    left join anime_names n on n.anime_id = a.id and n.source = :source
 """)
 
 # Whatever names a title does so in a column of this name, with a foreign key or without.
+_PARTS = {"anime_names", "anime_syncs"}
 _REPOINT = [
     text(f"update {table.name} set anime_id = :heir where anime_id = :old")
     for table in Base.metadata.sorted_tables
-    if "anime_id" in table.columns
+    if "anime_id" in table.columns and table.name not in _PARTS
 ]
 
-_NEWER = "theirs.dumped_on > coalesce(ours.dumped_on, '-infinity') and ours.synced_at is null"
+_NEWER = """
+    (theirs.dumped_on > coalesce(ours.dumped_on, '-infinity')
+     and not exists (select from anime_syncs where anime_id = ours.id))
+"""
 _ABSORB = text(f"""
     update anime as ours
-    set {", ".join(f"{name} = {merged(name, 'theirs', 'ours', f'({_NEWER})')}" for name in STATED)},
+    set {", ".join(f"{name} = {merged(name, 'theirs', 'ours', _NEWER)}" for name in VALUES)},
+        {", ".join(f"{name} = named.{name}" for name in NAMES)},
         dumped_on = greatest(ours.dumped_on, theirs.dumped_on), updated_at = now()
-    from anime as theirs where ours.id = :heir and theirs.id = :old
+    from anime as theirs, ({union("= :heir")}) as named where ours.id = :heir and theirs.id = :old
 """)
 _DELETE = text("delete from anime where id = :old")
 _RELEASE = text("update anime set anilist_id = null, updated_at = now() where id = any(cast(:ids as int[]))")
 
+_NEW_IDS = """
+    select nextval(pg_get_serial_sequence('anime', 'id'))::int as id from generate_series(1, $1::int)
+"""
+_DATES = f"""
+    update anime set year = {with_dates("year", "anime")}, season = {with_dates("season", "anime")}
+    where id = any($1::int[])
+      and (year, season) is distinct from ({with_dates("year", "anime")}, {with_dates("season", "anime")})
+"""
 _INCOMING = (
     "create temporary table if not exists incoming_titles"
     " (target int, overwrite boolean, mal_id int, anilist_id int, "
@@ -184,8 +224,10 @@ _INCOMING = (
 )
 _MERGED = f"""
     select theirs.target, theirs.overwrite, theirs.mal_id, theirs.anilist_id,
-           {", ".join(f"{merged(name, 'theirs', 'ours', 'theirs.overwrite')} as {name}" for name in STATED)}
+           {", ".join(f"named.{name}" for name in NAMES)},
+           {", ".join(f"{merged(name, 'theirs', 'ours', 'theirs.overwrite')} as {name}" for name in VALUES)}
     from incoming_titles as theirs join anime as ours on ours.id = theirs.target
+    join ({union("in (select target from incoming_titles)")}) as named on named.anime_id = ours.id
 """
 _CHANGED = f"""
     select anime.id from anime join ({_MERGED}) as m on m.target = anime.id

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,32 +23,50 @@ class RefreshRepository:
 
         Airing ones come first, then those never synced, then the oldest.
         """
-        parameters = {f"before_{status}": before for status, before in stale_before.items()}
+        parameters: dict[str, Any] = {f"before_{status}": at for status, at in stale_before.items()}
+        parameters["latest"] = max(stale_before.values())
         found = await self._on.execute(_STALE, {**parameters, "kind": SyncAnime.name, "limit": limit})
         return list(found.scalars())
 
-    async def confirm(self, mal_id: int, *, synced_at: datetime) -> bool:
-        """Move ``synced_at`` of a stored title and nothing else; False when there is no such title."""
-        found = await self._on.execute(_CONFIRM, {"mal_id": mal_id, "synced_at": synced_at})
-        return found.first() is not None
+    async def confirm(self, mal_id: int, *, synced_at: datetime) -> None:
+        """Move ``synced_at`` of a stored title, if there is one, and nothing else."""
+        await self._on.execute(_CONFIRM, {"mal_id": mal_id, "synced_at": synced_at})
 
 
-_STALE = text("""
-    select mal_id from anime
-    where mal_id is not null
-      and (synced_at is null
-           or synced_at <= case status when 'airing' then cast(:before_airing as timestamptz)
-                                       when 'upcoming' then cast(:before_upcoming as timestamptz)
-                                       when 'finished' then cast(:before_finished as timestamptz)
-                                       else cast(:before_None as timestamptz) end)
-      and not exists (select from jobs
-                      where key = :kind || ':' || anime.mal_id and jobs.status in ('queued', 'running'))
-    order by status is not distinct from 'airing' desc, synced_at nulls first, id
+_QUEUED = """
+    exists (select from jobs where key = :kind || ':' || a.mal_id and jobs.status in ('queued', 'running'))
+"""
+# Each of the three looks through an index and ends at its limit: of status, of ids, of times.
+_STALE = text(f"""
+    select mal_id from (
+        (select a.mal_id, 1 as turn, s.synced_at, a.id
+         from anime a left join anime_syncs s on s.anime_id = a.id
+         where a.mal_id is not null and a.status = 'airing'
+           and (s.synced_at is null or s.synced_at <= :before_airing) and not {_QUEUED}
+         order by s.synced_at nulls first, a.id limit :limit)
+        union all
+        (select a.mal_id, 2, null, a.id
+         from anime a
+         where a.mal_id is not null and a.status is distinct from 'airing'
+           and not exists (select from anime_syncs s where s.anime_id = a.id) and not {_QUEUED}
+         order by a.id limit :limit)
+        union all
+        (select a.mal_id, 2, s.synced_at, a.id
+         from anime_syncs s join anime a on a.id = s.anime_id
+         where a.mal_id is not null and a.status is distinct from 'airing' and s.synced_at <= :latest
+           and s.synced_at <= case a.status when 'upcoming' then cast(:before_upcoming as timestamptz)
+                                            when 'finished' then cast(:before_finished as timestamptz)
+                                            else cast(:before_None as timestamptz) end
+           and not {_QUEUED}
+         order by s.synced_at, a.id limit :limit)
+    ) as stale
+    order by turn, synced_at nulls first, id
     limit :limit
 """)
 
 _CONFIRM = text("""
-    update anime set synced_at = :synced_at
-    where mal_id = :mal_id and (synced_at is null or synced_at < :synced_at)
-    returning id
+    insert into anime_syncs (anime_id, synced_at)
+    select id, :synced_at from anime where mal_id = :mal_id
+    on conflict (anime_id) do update set synced_at = excluded.synced_at
+    where anime_syncs.synced_at < excluded.synced_at
 """)

@@ -6,7 +6,7 @@ from datetime import date
 
 import structlog
 
-from app.schemas.domain.anime import UpstreamAnime
+from app.schemas.domain.anime import UpstreamAnime, UpstreamTag
 from app.schemas.domain.dumps import DumpFault, DumpTitle, PlannedTitle, StoredTitle
 from app.utils.id_set import IdSet
 
@@ -17,31 +17,48 @@ _log = structlog.get_logger(__name__)
 class Slot:
     """A title while a chunk is planned: its ids, what is stored of it, what rows say of it.
 
-    What the rows in ``lead`` say goes over what is stored, what those in ``rest`` say goes beneath.
+    What the rows in ``lead`` say goes over what is stored, what those in ``rest`` say goes beneath. Names
+    are apart, since a dump may take back those that dumps of its kind gave, and no others.
     """
 
     stored: StoredTitle | None
     mal_id: int | None
     anilist_id: int | None
     dated: date
+    named: date
     synced: bool
     lead: UpstreamAnime | None = None
     rest: UpstreamAnime | None = None
+    names_lead: UpstreamAnime | None = None
+    names_rest: UpstreamAnime | None = None
     counted: bool = False
     line: int = 0
 
     @classmethod
     def of(cls, stored: StoredTitle) -> "Slot":
-        return cls(stored, stored.mal_id, stored.anilist_id, stored.dated or date.min, stored.synced)
+        dated, named = stored.dated or date.min, stored.named or date.min
+        return cls(stored, stored.mal_id, stored.anilist_id, dated, named, stored.synced)
 
-    def take(self, row: DumpTitle, dated: date, *, overwrite: bool) -> None:
-        """Hear one more row of a dump of that day."""
+    def take(self, row: DumpTitle, dated: date, *, overwrite: bool, rename: bool) -> None:
+        """Hear one more row of a dump of that day: over what is stored or not, over its names or not."""
         self.line = self.line or row.line
         if overwrite:
             self.lead = _filled(row.anime, self.lead)
             self.dated = dated
         else:
-            self.rest = row.anime if self.rest is None else _filled(self.rest, row.anime)
+            self.rest = _beneath(self.rest, row.anime)
+        if rename:
+            self.names_lead = _filled(row.anime, self.names_lead)
+            self.named = dated
+        else:
+            self.names_rest = _beneath(self.names_rest, row.anime)
+
+    def inherit(self, other: "Slot") -> None:
+        """Hear what was heard of another title, which turned out to be this one."""
+        for anime in (other.lead, other.rest):
+            self.rest = _beneath(self.rest, anime)
+        for anime in (other.names_lead, other.names_rest):
+            self.names_rest = _beneath(self.names_rest, anime)
 
     def planned(self, anime: UpstreamAnime, *, overwrite: bool) -> PlannedTitle:
         target = self.stored.id if self.stored else None
@@ -88,7 +105,17 @@ class Plan:
     def completing(self) -> list[PlannedTitle]:
         """To be written after those that overwrite."""
         known = [(slot, slot.rest) for slot in self.slots if slot.stored]
-        return [slot.planned(_beneath(slot.lead, rest), overwrite=False) for slot, rest in known if rest]
+        return [slot.planned(_unsaid(slot.lead, rest), overwrite=False) for slot, rest in known if rest]
+
+    @property
+    def renaming(self) -> dict[int, UpstreamAnime]:
+        """Names that replace those of the same kind of dump, by our id."""
+        return {slot.stored.id: slot.names_lead for slot in self.slots if slot.stored and slot.names_lead}
+
+    @property
+    def naming(self) -> dict[int, UpstreamAnime]:
+        """Names that fill gaps in those of the same kind of dump; after those that replace."""
+        return {slot.stored.id: slot.names_rest for slot in self.slots if slot.stored and slot.names_rest}
 
 
 class Planner:
@@ -126,13 +153,14 @@ class Planner:
         if slot is None and holder is not None and None in (anime.mal_id, holder.mal_id):
             slot = holder
         if slot is None:
-            slot = Slot(None, None, None, self._dated, synced=False)
+            slot = Slot(None, None, None, self._dated, self._dated, synced=False)
         repeated = self._is_repeated(anime)
         if repeated or slot.counted:
             self._note_repeat(row.line, slot.line)
         slot.counted = slot.counted or not repeated
-        overwrite = not repeated and self._may_overwrite(slot, anime)
-        slot.take(row, self._dated, overwrite=overwrite)
+        overwrite = not (repeated or slot.synced) and self._wins(slot.dated, slot, anime)
+        rename = not repeated and self._wins(slot.named, slot, anime)
+        slot.take(row, self._dated, overwrite=overwrite, rename=rename)
         if slot.mal_id is None and anime.mal_id is not None:
             slot.mal_id = anime.mal_id
             self._by_mal[anime.mal_id] = slot
@@ -156,10 +184,11 @@ class Planner:
         if anime.anilist_id is not None and anime.anilist_id == slot.anilist_id:
             self._seen_anilist.add(anime.anilist_id)
 
-    def _may_overwrite(self, slot: Slot, anime: UpstreamAnime) -> bool:
-        if slot.synced or self._dated < slot.dated:
-            return False
-        return self._dated > slot.dated or anime.mal_id is not None or slot.mal_id is None
+    def _wins(self, before: date, slot: Slot, anime: UpstreamAnime) -> bool:
+        """Whether a row replaces what a dump of that day said of the title."""
+        if self._dated == before:
+            return anime.mal_id is not None or slot.mal_id is None
+        return self._dated > before
 
     def _claim(self, slot: Slot, row: DumpTitle, holder: Slot | None, *, overwrite: bool) -> None:
         """Give the title the AniList id of the row, unless that id, or the one it has, is well founded."""
@@ -193,21 +222,25 @@ class Planner:
             self._absorbed.append((heir.stored, old.stored))
             return
         self._gone.add(old)
-        for anime in (old.lead, old.rest):
-            heir.rest = anime if heir.rest is None else _filled(heir.rest, anime)
+        heir.inherit(old)
 
 
 _FILLABLE = [
-    field.name for field in fields(UpstreamAnime) if field.name not in {"title", "mal_id", "anilist_id"}
+    field.name
+    for field in fields(UpstreamAnime)
+    if field.name not in {"title", "mal_id", "anilist_id", "tags"}
 ]
 
 
-def _beneath(first: UpstreamAnime | None, second: UpstreamAnime) -> UpstreamAnime:
+def _unsaid(first: UpstreamAnime | None, second: UpstreamAnime) -> UpstreamAnime:
     """The second without labels that nobody will see, lest they be added for nothing."""
     if first is None:
         return second
-    tags = () if first.tags else second.tags
-    return replace(second, tags=tags, studios=() if first.studios else second.studios)
+    return replace(second, tags=_other_tags(first, second), studios=() if first.studios else second.studios)
+
+
+def _beneath(first: UpstreamAnime | None, second: UpstreamAnime | None) -> UpstreamAnime | None:
+    return second if first is None else _filled(first, second)
 
 
 def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime:
@@ -217,4 +250,11 @@ def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime
     gaps = [name for name in _FILLABLE if getattr(first, name) in (None, ())]
     if first.scored_by is None and second.scored_by is not None and second.score is not None:
         gaps.append("score")
-    return replace(first, **{name: getattr(second, name) for name in gaps})
+    tags = (*first.tags, *_other_tags(first, second))
+    return replace(first, tags=tags, **{name: getattr(second, name) for name in gaps})
+
+
+def _other_tags(first: UpstreamAnime, second: UpstreamAnime) -> tuple[UpstreamTag, ...]:
+    """The tags of the second whose kind the first does not mention."""
+    kinds = {tag.kind for tag in first.tags}
+    return tuple(tag for tag in second.tags if tag.kind not in kinds)

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.errors import DumpUnreadable
 from app.external.dumps import Dump
 from app.repositories.dumps import DumpRepository, KnownLabels
-from app.schemas.domain.anime import ImportSummary
+from app.schemas.domain.anime import ImportSummary, NameSource
 from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
 from app.services.dump_plan import Plan, Planner
 from app.utils.clock import Clock, utc_now
@@ -60,14 +60,14 @@ class DumpService:
         try:
             async with aclosing(_read(dump, self._chunk)) as reading:
                 async for rows in reading:
-                    await chunks.store(rows)
+                    await chunks.store(rows, dump.source)
                     if on_progress is not None:
                         on_progress(Progress(chunks.tally.rows, dump.consumed, dump.size))
         except DumpUnreadable as fault:
-            await chunks.settle()
+            await chunks.settle(dump.source)
             stored = "; the rows before that are stored" if chunks.tally.rows else ""
             raise DumpUnreadable(fault.message + stored, details=chunks.tally.counts) from fault
-        await chunks.settle()
+        await chunks.settle(dump.source)
         return chunks.tally.summary()
 
 
@@ -82,12 +82,12 @@ class _Chunks:
         self._planner = Planner(dated)
         self._labels = KnownLabels()
 
-    async def store(self, rows: Sequence[DumpRow]) -> None:
+    async def store(self, rows: Sequence[DumpRow], source: NameSource) -> None:
         titles = [row for row in rows if isinstance(row, DumpTitle)]
         mal_ids = {row.anime.mal_id for row in titles if row.anime.mal_id is not None}
         anilist_ids = {row.anime.anilist_id for row in titles if row.anime.anilist_id is not None}
         async with self._db.transaction() as tx:
-            dumps = DumpRepository(tx, self._labels)
+            dumps = DumpRepository(tx, self._labels, source=source, dated=self._dated)
             await dumps.begin()
             plan = self._planner.plan(titles, await dumps.stored(mal_ids, anilist_ids))
             changed = await self._carry_out(plan, dumps)
@@ -96,12 +96,12 @@ class _Chunks:
                 tx.after_commit(self._changed)
         self.tally.count(rows, plan, changed)
 
-    async def settle(self) -> None:
+    async def settle(self, source: NameSource) -> None:
         """After much was written: without it, the first searches and plans are slow."""
         if self.tally.counts["added"] + self.tally.counts["updated"] == 0:
             return
         async with self._db.transaction() as tx:
-            dumps = DumpRepository(tx, self._labels)
+            dumps = DumpRepository(tx, self._labels, source=source, dated=self._dated)
             await dumps.begin()
             await dumps.settle()
 
@@ -109,9 +109,11 @@ class _Chunks:
         """Write a chunk; returns the stored titles that changed."""
         plan.keep_apart(await dumps.repoint(plan.absorptions))
         await dumps.release(plan.released)
-        changed = await dumps.merge(plan.overwriting, self._dated)
-        changed |= await dumps.merge(plan.completing, self._dated)
-        await dumps.insert(plan.added, self._dated)
+        await dumps.state_names(plan.renaming, overwrite=True)
+        await dumps.state_names(plan.naming, overwrite=False)
+        changed = await dumps.merge(plan.overwriting)
+        changed |= await dumps.merge(plan.completing)
+        await dumps.insert(plan.added)
         await dumps.absorb(plan.absorptions)
         return changed
 

@@ -323,3 +323,15 @@ async def test_who_has_it_is_told_so(sent: str) -> None:
 async def test_who_has_another_gets_it(sent: str) -> None:
     assert not is_known(ETAG, sent)
     assert (await Bench().ask(if_none_match=sent))[0] == 200
+
+
+async def test_a_change_of_single_titles_forgets_their_own_pages_only() -> None:
+    bench = Bench()
+    for path in ("/anime", "/anime/1", "/anime/11"):
+        await bench.ask(path)
+
+    bench.store.forget([1])
+
+    for path in ("/anime", "/anime/1", "/anime/11"):
+        await bench.ask(path)
+    assert bench.router.asked == 4

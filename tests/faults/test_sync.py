@@ -57,7 +57,7 @@ async def test_the_top_costs_list_calls_only(
     figures = jikan_standin.stats()
     assert figures.max_1s <= 3
     assert figures.max_60s <= 60
-    stored = "select count(*) from anime where synced_at is not null and mal_id is not null"
+    stored = "select count(*) from anime a join anime_syncs s on s.anime_id = a.id where mal_id is not null"
     assert await database.scalar(stored) == limit
 
 
@@ -88,13 +88,15 @@ async def test_the_scheduler_has_stale_titles_refreshed(
     async with database.transaction() as tx:
         await tx.session.execute(
             text(
-                "insert into anime (mal_id, title, status, synced_at)"
-                " select i, 'Old', case when i % 2 = 0 then 'airing' else 'finished' end,"
-                " now() - make_interval(days => i) from generate_series(1, 10) as i"
+                "with a as (insert into anime (mal_id, title, status)"
+                " select i, 'Old', case when i % 2 = 0 then 'airing' else 'finished' end"
+                " from generate_series(1, 10) as i returning id, mal_id)"
+                " insert into anime_syncs select id, now() - make_interval(days => mal_id) from a"
             )
         )
     stale = (
-        "select array_agg(mal_id order by mal_id) from anime where synced_at < now() - interval '12 hours'"
+        "select array_agg(mal_id order by mal_id) from anime a join anime_syncs s on s.anime_id = a.id"
+        " where synced_at < now() - interval '12 hours'"
     )
     stack.start("tests.faults.programs", "scheduler")
     async with asyncio.timeout(60):

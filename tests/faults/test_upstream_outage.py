@@ -39,9 +39,10 @@ async def apis(stack: Stack, jikan_standin: JikanStandin, database: Database) ->
     async with database.transaction() as tx:
         await tx.session.execute(
             text(
-                "insert into anime (mal_id, title, status, synced_at) select i, 'Title ' || i, 'finished',"
-                " now() - case when i % 2 = 0 then interval '90 days' else interval '1 hour' end"
-                " from generate_series(cast(:first as int), :last) as i"
+                "with a as (insert into anime (mal_id, title, status) select i, 'Title ' || i, 'finished'"
+                " from generate_series(cast(:first as int), :last) as i returning id, mal_id)"
+                " insert into anime_syncs select id,"
+                " now() - case when mal_id % 2 = 0 then interval '90 days' else interval '1 hour' end from a"
             ),
             {"first": KNOWN[0], "last": KNOWN[-1]},
         )

@@ -1,6 +1,6 @@
 """The services around Jikan, built on the stand-in, a real database and a limiter that lets all through."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,10 +29,11 @@ from tests.standin import JikanStandin
 
 @dataclass
 class Told:
-    """A clock that stands still, and a count of announcements."""
+    """A clock that stands still, a count of announcements, and the titles that they were only about."""
 
     now: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC)
     announced: int = 0
+    updates: list[int] = field(default_factory=list)
     progress: list[tuple[int, int | None]] = field(default_factory=list)
 
     def __call__(self) -> datetime:
@@ -40,6 +41,9 @@ class Told:
 
     async def announce(self) -> None:
         self.announced += 1
+
+    async def announce_updates(self, titles: Collection[int]) -> None:
+        self.updates += titles
 
     async def note_progress(self, done: int, total: int | None) -> None:
         self.progress.append((done, total))
@@ -73,7 +77,7 @@ async def parts_on(standin: JikanStandin, database: Database, redis: Redis) -> A
     jikan = JikanClient(standin.base_url, limiter=OpenGate())
     jobs = JobService(database, Bell())
     absent = AbsentTitles(Absences(redis, "mal"))
-    arrivals = Arrivals(database, told.announce, clock=told)
+    arrivals = Arrivals(database, told, clock=told)
     refreshes = Refreshes(database, jobs)
     flights = SingleFlight(redis)
     calls = Calls(flights, Quotas(redis))

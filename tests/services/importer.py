@@ -18,7 +18,8 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _CONTENT = """
     select mal_id, anilist_id, title, title_english, title_japanese, title_russian, synonyms, type, source,
            status, season, year, episodes, duration_minutes, rating, score, scored_by, rank, popularity,
-           members, synopsis, image_url, aired_from, aired_to, is_adult, dumped_on, synced_at,
+           members, synopsis, image_url, aired_from, aired_to, is_adult, dumped_on,
+           (select synced_at from anime_syncs where anime_id = anime.id) as synced_at,
            (select array_agg(kind || ':' || name order by place)
             from unnest(tag_ids) with ordinality as t(tag, place) join genres on genres.id = tag) as tags,
            (select array_agg(name order by place)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
 
 import httpx
@@ -28,9 +28,11 @@ async def until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
 class Ear:
     def __init__(self) -> None:
         self.heard = 0
+        self.titles: Collection[int] | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, titles: Collection[int] | None = None) -> None:
         self.heard += 1
+        self.titles = titles
 
 
 @pytest.fixture
@@ -50,6 +52,25 @@ async def test_it_is_heard_here_at_once_and_elsewhere_soon(redis: Redis, far: Re
         await until(lambda: far_ear.heard == 2)
         await asyncio.sleep(0.1)
         assert ear.heard == 2, "one's own word is heard once"
+
+
+async def test_a_stream_of_updates_concerns_lists_only_now_and_then(redis: Redis, far: Redis) -> None:
+    now = 100.0
+    here, there = CatalogueChanges(redis, clock=lambda: now), CatalogueChanges(far)
+    ear, far_ear = Ear(), Ear()
+    async with here.heard_by(ear), there.heard_by(far_ear):
+        await until(lambda: ear.heard == 1 and far_ear.heard == 1)
+        heard = []
+        for number in range(30):
+            await here.announce_updates([number, 1000])
+            await until(lambda number=number: far_ear.heard == number + 2)
+            assert list(ear.titles or ()) == list(far_ear.titles or ())
+            heard.append(ear.titles)
+            now += 1.0
+        assert [number for number, titles in enumerate(heard) if titles is None] == [0, 1, 2, 10, 20]
+        assert heard[29] == [29, 1000]
+        await here.announce()
+        assert ear.titles is None
 
 
 async def test_a_lost_connection_counts_as_a_change(redis: Redis, far: Redis) -> None:

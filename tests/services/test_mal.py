@@ -28,8 +28,9 @@ async def store(parts: Parts, mal_id: int, status: Status | None, ago: timedelta
     async with parts.db.transaction() as tx:
         await tx.session.execute(
             text(
-                "insert into anime (mal_id, title, status, synced_at)"
-                " values (:mal_id, 'Stored', :status, :at)"
+                "with a as (insert into anime (mal_id, title, status)"
+                "           values (:mal_id, 'Stored', :status) returning id)"
+                " insert into anime_syncs select id, :at from a where cast(:at as timestamptz) is not null"
             ),
             {"mal_id": mal_id, "status": status, "at": None if ago is None else parts.told.now - ago},
         )

@@ -26,7 +26,9 @@ async def parts(jikan_standin: JikanStandin, database: Database, redis: Redis) -
 async def test_a_title_is_fetched_stored_and_announced(parts: Parts, jikan_standin: JikanStandin) -> None:
     jikan_standin.change(777, score=1.23)
     await parts.sync.sync_anime(777)
-    (row,) = await parts.rows("select score, synced_at from anime where mal_id = 777")
+    (row,) = await parts.rows(
+        "select score, synced_at from anime join anime_syncs on anime_id = id where mal_id = 777"
+    )
     assert (row.score, row.synced_at) == (1.23, parts.told.now)
     assert parts.told.announced == 1
 
@@ -44,13 +46,16 @@ async def test_a_title_that_mal_dropped_is_kept_and_counts_as_asked_for(
     parts: Parts, jikan_standin: JikanStandin
 ) -> None:
     await parts.sync.sync_anime(777)
-    (before,) = await parts.rows("select to_jsonb(anime) - 'synced_at' as row from anime")
+    (before,) = await parts.rows("select to_jsonb(anime) as row from anime")
     jikan_standin.forget(777)
     parts.told.now += timedelta(days=90)
     with pytest.raises(NotFound):
         await parts.sync.sync_anime(777)
-    (after,) = await parts.rows("select to_jsonb(anime) - 'synced_at' as row, synced_at from anime")
+    (after,) = await parts.rows(
+        "select to_jsonb(anime) as row, synced_at from anime join anime_syncs on anime_id = id"
+    )
     assert (after.row, after.synced_at) == (before.row, parts.told.now)
+    assert (parts.told.announced, parts.told.updates) == (1, [])
     assert await parts.sync.refresh_stale() == 0
 
 
@@ -180,8 +185,10 @@ async def test_airing_titles_are_refreshed_first_then_unsynced_then_the_oldest(p
     for mal_id, age in hours.items():
         await add(
             parts.db,
-            "insert into anime (mal_id, title, status, synced_at)"
-            " values (:mal_id, 'T', :status, :at) returning id",
+            "with a as (insert into anime (mal_id, title, status)"
+            " values (:mal_id, 'T', :status) returning id)"
+            " insert into anime_syncs select id, :at from a where cast(:at as timestamptz) is not null"
+            " returning anime_id",
             mal_id=mal_id,
             status=status.get(mal_id, "finished"),
             at=None if age is None else parts.told.now - timedelta(hours=age),

@@ -7,6 +7,7 @@ import structlog
 
 from app.external.dumps.words import squeezed
 from app.schemas.domain.anime import TITLE_MAX
+from app.schemas.domain.pictures import real_picture
 from app.utils.cleaning import INT_MAX, clean_int, is_storable, minutes_of, partial_date
 
 NAME_MAX = 200  # characters
@@ -159,8 +160,11 @@ def day(value: str | None, key: str, notes: Notes) -> str | None:
     return stated
 
 
-def address(value: str | None) -> str | None:
-    return value if value is not None and value.startswith(("https://", "http://")) else None
+def picture(value: str | None) -> str | None:
+    """An address of a picture that is not the site's picture of "no picture"."""
+    if value is None or not value.startswith(("https://", "http://")):
+        return None
+    return real_picture(value)
 
 
 def _fit(key: str, value: Any, most: int) -> str | None:

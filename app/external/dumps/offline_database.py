@@ -11,7 +11,6 @@ from app.utils.cleaning import clean_int
 
 _MAL = re.compile(r"https?://(?:www\.)?myanimelist\.net/anime/(\d+)", re.ASCII)
 _ANILIST = re.compile(r"https?://(?:www\.)?anilist\.co/anime/(\d+)", re.ASCII)
-_NO_PICTURE = "/anime-offline-database/"  # its own picture of "no picture"
 _TEXTS = (("type", fields.NAME_MAX), ("status", fields.NAME_MAX), ("picture", fields.URL_MAX))
 _UNITS = {"SECONDS": 1 / 60, "MINUTES": 1.0, "HOURS": 60.0}
 
@@ -31,7 +30,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
         title=title,
         mal_id=mal_id,
         anilist_id=anilist_id,
-        synonyms=tuple(name for name in fields.names(row, "synonyms", TITLE_MAX) if name != title),
+        synonyms=tuple(name for name in fields.names(row, "synonyms", TITLE_MAX) if name != title) or None,
         type=notes.word("type", words.TYPES, kind),
         status=notes.word("status", words.STATUSES, status),
         season=notes.word("season", words.SEASONS, quarter),
@@ -39,7 +38,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
         episodes=fields.count(row, "episodes"),
         duration_minutes=_minutes(_object(row, "duration")),
         score=_score(_object(row, "score")),
-        image_url=_picture(picture),
+        image_url=fields.picture(picture),
         is_adult=True if any(tag.name == "Hentai" for tag in tags) else None,
         tags=tuple(tags),
         studios=tuple(UpstreamStudio(name) for name in fields.names(row, "studios")),
@@ -80,10 +79,6 @@ def _score(score: Mapping[str, Any]) -> float | None:
         if score.get(kind) is not None:
             return fields.score(score[kind])
     return None
-
-
-def _picture(picture: str | None) -> str | None:
-    return None if picture is None or _NO_PICTURE in picture else fields.address(picture)
 
 
 def _tags(row: Mapping[str, Any]) -> list[UpstreamTag]:

@@ -13,6 +13,7 @@ from app.external.dumps import lines, offline_database, own
 from app.external.dumps.blocks import Blocks
 from app.external.dumps.document import Document
 from app.external.dumps.fields import Notes, OfNoUse, Unfit, require_storable
+from app.schemas.domain.anime import NameSource
 from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
 from app.utils.cleaning import partial_date
 
@@ -24,11 +25,13 @@ _ROW_KEYS = {"title", "sources", "mal_id", "anilist_id"}
 class Dump:
     """An open dump. Every method may take its time: call it in a thread, one at a time.
 
-    ``dated`` is the day the dump was made, where it says so. Raises :class:`DumpUnreadable`.
+    ``dated`` is the day the dump was made, where it says so; ``source`` is the kind of its rows, once some
+    were read. Raises :class:`DumpUnreadable`.
     """
 
     def __init__(self, path: Path) -> None:
         self.dated: date | None = None
+        self.source: NameSource = "dump"
         self._blocks = Blocks(path)
         self._notes = Notes()
         self._fault: DumpUnreadable | None = None
@@ -100,7 +103,10 @@ class Dump:
         try:
             if suspect:
                 require_storable("the row", value)
-            return DumpTitle(line, (offline_database if theirs else own).to_anime(value, self._notes))
+            if not theirs:
+                return DumpTitle(line, own.to_anime(value, self._notes))
+            self.source = "offline_database"
+            return DumpTitle(line, offline_database.to_anime(value, self._notes))
         except Unfit as fault:
             return DumpFault(line, str(fault))
         except OfNoUse as fault:

@@ -17,6 +17,7 @@ from app.schemas.domain.anime import (
     UpstreamStudio,
     UpstreamTag,
 )
+from app.schemas.domain.pictures import real_pictures
 from app.utils.cleaning import clean_int, clean_text, minutes_of, partial_date
 
 _STATUSES = {"finished airing": "finished", "currently airing": "airing", "not yet aired": "upcoming"}
@@ -39,7 +40,6 @@ _DAYS = {f"{name}s".lower(): f"{name}s" for name in (
 _SAYS_NOTHING = {"", "none", "null", "unknown", "not available", "n/a"}
 _EXPLICIT = {12, 49}  # Hentai, Erotica
 
-_PLACEHOLDER = re.compile(r"questionmark|/qm_|/icons?[./_-]|apple-touch-icon", re.IGNORECASE)
 _WRITTEN_DATE = re.compile(
     r"(?:(?P<month>[A-Za-z]{3})[a-z]*\.?,?\s+)?(?:(?P<day>\d{1,2}),\s+)?(?P<year>\d{4})", re.ASCII
 )
@@ -109,7 +109,8 @@ def _anime(mal_id: int, title: str, titles: "_Titles", body: Mapping[str, Any]) 
 class _Titles:
     """``titles`` is the richer form; the four older keys fill in where it is missing.
 
-    Every title that is none of ours by name, in whatever language, is a synonym.
+    Every title that is none of ours by name, in whatever language, is a synonym. Without either list of
+    titles the body says nothing about synonyms.
     """
 
     def __init__(self, body: Mapping[str, Any]) -> None:
@@ -122,7 +123,9 @@ class _Titles:
         older = map(_title, _list(body.get("title_synonyms")))
         named = {self.main, self.english, self.japanese, self.russian, None}
         others = dict.fromkeys([*(title for _, title in typed), *older, *mirrors])
-        self.synonyms = tuple(title for title in others if title is not None and title not in named)
+        synonyms = tuple(title for title in others if title is not None and title not in named)
+        lists_them = any(isinstance(body.get(key), list) for key in ("titles", "title_synonyms"))
+        self.synonyms = synonyms if synonyms or lists_them else None
 
 
 def _typed_titles(value: object) -> Iterator[tuple[str, str]]:
@@ -173,11 +176,12 @@ def _score(value: object) -> float | None:
 def _images(value: object) -> dict[str, Any] | None:
     """Both kinds with their three sizes; ``None`` where there are only placeholders."""
     sizes = ("image_url", "small_image_url", "large_image_url")
-    images = {
-        kind: {size: _picture(_object(_object(value).get(kind)).get(size)) for size in sizes}
-        for kind in ("jpg", "webp")
-    }
-    return images if any(url for kind in images.values() for url in kind.values()) else None
+    return real_pictures(
+        {
+            kind: {size: _address(_object(_object(value).get(kind)).get(size)) for size in sizes}
+            for kind in ("jpg", "webp")
+        }
+    )
 
 
 def _main_image(images: dict[str, Any] | None) -> str | None:
@@ -187,11 +191,6 @@ def _main_image(images: dict[str, Any] | None) -> str | None:
     return next(
         (images[kind][size] for kind in ("jpg", "webp") for size in sizes if images[kind][size]), None
     )
-
-
-def _picture(value: object) -> str | None:
-    url = _address(value)
-    return None if url is None or _PLACEHOLDER.search(url) else url
 
 
 def _address(value: object) -> str | None:

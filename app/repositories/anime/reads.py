@@ -97,7 +97,8 @@ class AnimeRepository:
 
     async def _find(self, column: str, value: int, keys: tuple[str, ...]) -> StoredAnime | None:
         sql = f"""
-            select a.id, a.status, a.synced_at,
+            select a.id, a.status,
+                   (select synced_at from anime_syncs where anime_id = a.id) as synced_at,
                    convert_to((select row_to_json(p) from (select {columns(keys)}) p)::text, 'UTF8') as body
             from anime a {joins(keys)}
             where a.{column} = $1

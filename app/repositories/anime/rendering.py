@@ -22,6 +22,9 @@ _STUDIOS = """
 """
 
 
+_SYNCS = " left join anime_syncs syncs on syncs.anime_id = a.id"
+
+
 @lru_cache(1024)
 def columns(keys: tuple[str, ...]) -> str:
     """The select list; it reads a row named ``a`` and what :func:`joins` adds."""
@@ -32,12 +35,14 @@ def columns(keys: tuple[str, ...]) -> str:
 def joins(keys: tuple[str, ...]) -> str:
     """What must be joined to ``a`` for these keys."""
     wanted = [f"{_tags_of(kind)} as {key}" for key, kind in _KINDS.items() if key in keys]
-    return _TAGS.format(columns=", ".join(wanted)) if wanted else ""
+    tags = _TAGS.format(columns=", ".join(wanted)) if wanted else ""
+    return tags + _SYNCS if "synced_at" in keys else tags
 
 
 def _column(key: str) -> str:
     if key in _INSTANTS:
-        return f"""to_char(a.{key} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as {key}"""
+        row = "syncs" if key == "synced_at" else "a"
+        return f"""to_char({row}.{key} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as {key}"""
     if key in _KINDS:
         return f"coalesce(tags.{key}, '[]') as {key}"
     return _STUDIOS if key == "studios" else f"a.{key}"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.schemas.core.fields import Body
 from app.schemas.domain.anime import Season, Status, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.domain.catalogue import NewAnime
+from app.schemas.domain.pictures import real_picture, real_pictures
 from app.schemas.fields import Count, Id, Line, PartialDate, Tag, Text, Url
 
 AnimeType = Literal["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV"]
@@ -197,6 +198,7 @@ class AnimeIn(Body):
     def stated(self) -> NewAnime:
         plain = self.model_dump(exclude={"genres", "themes", "demographics", "studios"})
         plain |= {"score": self.score or None, "episodes": self.episodes or None}
+        plain |= {"image_url": real_picture(self.image_url), "images": real_pictures(self.images)}
         kinds: tuple[tuple[TagKind, list[_Label]], ...] = (
             ("genre", self.genres),
             ("theme", self.themes),

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 Status = Literal["airing", "finished", "upcoming"]
 Season = Literal["winter", "spring", "summer", "fall"]
 TagKind = Literal["genre", "theme", "demographic"]
+NameSource = Literal["mal", "manual", "dump", "offline_database"]  # who gave a title its names
 
 TITLE_MAX = 500  # characters; titles are indexed, and an index has a limit
 ANIME_TYPES = ("TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV")
@@ -31,7 +32,8 @@ class UpstreamAnime:
 
     Dates are ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, as precise as the source really is.
     ``duration_minutes`` is the length of one episode. ``broadcast`` has the keys ``day``, ``time``,
-    ``timezone`` and ``string``; ``images`` has ``jpg`` and ``webp``.
+    ``timezone`` and ``string``; ``images`` has ``jpg`` and ``webp``. ``synonyms`` alone tell nothing said
+    (``None``) from none left (empty), which takes back those that the source gave before.
     """
 
     title: str
@@ -40,7 +42,7 @@ class UpstreamAnime:
     title_english: str | None = None
     title_japanese: str | None = None
     title_russian: str | None = None
-    synonyms: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] | None = None
     type: str | None = None
     source: str | None = None
     status: Status | None = None
@@ -100,12 +102,11 @@ class AnimePage:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of titles that an upstream told of; ``ids`` are ours by MAL's."""
+    """What became of titles that an upstream told of: our ids by MAL's, and which were added or changed."""
 
     ids: dict[int, int]
-    added: int
-    updated: int
-    unchanged: int
+    added: frozenset[int] = frozenset()
+    updated: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,17 @@ DumpRow = DumpTitle | DumpFault
 
 @dataclass(frozen=True, slots=True)
 class StoredTitle:
-    """What decides how a dump may touch a stored title; ``dated`` is the day of what was stored last."""
+    """What decides how a dump may touch a stored title.
+
+    ``dated`` is the day of what was stored last, ``named`` that of the names from dumps of this format.
+    """
 
     id: int
     mal_id: int | None
     anilist_id: int | None
     dated: date | None
     synced: bool
+    named: date | None = None
 
 
 class PlannedTitle(NamedTuple):

@@ -18,8 +18,10 @@ async def store(database: Database, mal_id: int, *, hours: float | None) -> None
     async with database.transaction() as tx:
         await tx.session.execute(
             text(
-                "insert into anime (mal_id, title, status, synced_at)"
-                " values (:mal_id, 'Stored', 'finished', now() - make_interval(mins => :minutes))"
+                "with a as (insert into anime (mal_id, title, status)"
+                "           values (:mal_id, 'Stored', 'finished') returning id)"
+                " insert into anime_syncs select id, now() - make_interval(mins => :minutes) from a"
+                " where cast(:minutes as int) is not null"
             ),
             {"mal_id": mal_id, "minutes": None if hours is None else int(hours * 60)},
         )
