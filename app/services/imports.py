@@ -13,6 +13,7 @@ from app.schemas.domain.lists import BadRow, ImportMode, ImportReport, ListedRow
 from app.schemas.jobs import EnqueuedJob, ImportList
 from app.services.jobs import JobRun, JobService
 from app.services.library.importing import ImportPlan, Planned, names_of
+from app.services.library.matching import link_entries
 from app.services.library.title_matches import Identity, match_titles_of
 from app.services.library.undo import take_back_many
 from app.utils.cleaning import clean_text
@@ -175,6 +176,8 @@ async def _write(tx: Transaction, user_id: int, planned: Sequence[Planned], job_
     fresh = [one for one in planned if one.entry is None and one.state is not None]
     news = [NewEntry(one.subject, one.state) for one in fresh if one.state is not None]
     await entries.insert_recorded(user_id, news, origin=_ORIGIN, job_id=job_id)
+    matches = {one.entry.id: one.subject.anime_id for one in planned if one.is_match and one.entry}
+    await link_entries(tx, user_id, {id_: anime_id for id_, anime_id in matches.items() if anime_id})
     changed = [one for one in planned if one.entry is not None and one.state is not None]
     await entries.update_many({one.entry.id: one.state for one in changed if one.entry and one.state})
     changes = [

@@ -48,7 +48,7 @@ class RowReader:
 
     @property
     def note(self) -> str | None:
-        return "; ".join(self._notes[:_MOST_NOTES]) or None
+        return "; ".join(list(dict.fromkeys(self._notes))[:_MOST_NOTES]) or None
 
     def add_note(self, text: str) -> None:
         self._notes.append(text)

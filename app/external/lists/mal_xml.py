@@ -73,6 +73,7 @@ _NOT_CARRIED = frozenset((_SHIKIMORI_STATUS, ANILIST_ID, "update_on_import"))
 _TAG = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
 _ROOT = "myanimelist"
 _PIECE = 1 << 16  # bytes
+_TITLES = frozenset(TITLE.values())  # of which the title itself tells
 _MOST_CARRIED = 60  # tags of one entry that we do not model
 _LONGEST_CARRIED = 1_000  # letters
 _KNOWN = {kind: frozenset(tags.values()) | _NOT_CARRIED for kind, tags in MODELLED.items()}
@@ -185,10 +186,10 @@ def _row(line: int, kind: MediaType, row: Mapping[str, str]) -> ListedRow:
 def carried_tags(reader: RowReader, said: Mapping[str, Any]) -> dict[str, str]:
     """Tags that we do not model, as far as they can be written as they were read."""
     found = {tag: (clean_text(text) or "") for tag, text in said.items() if is_carried(tag)}
-    if len(found) > _MOST_CARRIED or any(len(text) > _LONGEST_CARRIED for text in found.values()):
-        reader.add_note(
-            f"more than {_MOST_CARRIED} other fields, or one of more than {_LONGEST_CARRIED:,} letters: cut"
-        )
+    if len(found) > _MOST_CARRIED:
+        reader.add_note(f"{len(found)} other fields are more than can be kept: cut to {_MOST_CARRIED}")
+    for tag in (tag for tag, text in found.items() if len(text) > _LONGEST_CARRIED and tag not in _TITLES):
+        reader.add_note(f"{tag} is longer than {_LONGEST_CARRIED:,} letters: cut")
     return {tag: text[:_LONGEST_CARRIED] for tag, text in islice(found.items(), _MOST_CARRIED)}
 
 

@@ -5,18 +5,23 @@ from dataclasses import dataclass, replace
 
 from app.schemas.domain.library import Entry, EntryState, EntryStatus, Subject
 from app.schemas.domain.lists import Action, BadRow, ImportMode, ListedRow, RowReport
+from app.services.library.matching import linked_state
 from app.services.library.merging import changes_between, merged
-from app.services.library.title_matches import Identity, TitleMatches, identities
+from app.services.library.title_matches import Identity, TitleMatches, has_only_a_title, identities
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A row with what is to be written for it; ``state`` is None where nothing is."""
+    """A row with what is to be written for it; ``state`` is None where nothing is.
+
+    ``is_match`` says that the entry was of no catalogue title so far, and is to be linked first.
+    """
 
     report: RowReport
     subject: Subject
     entry: Entry | None = None
     state: EntryState | None = None
+    is_match: bool = False
 
 
 class ImportPlan:
@@ -70,16 +75,22 @@ class ImportPlan:
     def _planned_change(
         self, row: ListedRow, subject: Subject, entry: Entry, not_linked: str | None
     ) -> Planned:
+        is_match = False
         if entry.subject.anime_id is not None:
             subject, not_linked = entry.subject, None
+        elif subject.anime_id is not None and has_only_a_title(row):  # nothing else would ever link it
+            is_match = True
+            entry = replace(entry, subject=subject, state=linked_state(entry.state, subject))
         state, kept = merged(entry, row, self._mode)
         note = row.unclear_status and f"{row.unclear_status}: ours is kept"
-        action: Action = "unchanged" if state == entry.state else "updated"
+        changes = changes_between(entry.state, state)
+        if is_match:
+            changes["anime_id"] = [None, subject.anime_id]
+        action: Action = "updated" if changes else "unchanged"
         report = _report(row, subject, action, row.note, note, kept, not_linked)
-        if action == "unchanged":
+        if not changes:
             return Planned(report, subject, entry)
-        report = replace(report, changes=changes_between(entry.state, state))
-        return Planned(report, subject, entry, state)
+        return Planned(replace(report, changes=changes), subject, entry, state, is_match)
 
     def _new(self, row: ListedRow, subject: Subject, status: EntryStatus) -> EntryState:
         said = {name: value for name, value in row.fields.items() if value is not None}

@@ -179,13 +179,20 @@ async def test_what_is_beyond_the_limits_is_cut_and_told(
 ) -> None:
     tags = ",".join([f"{number}" for number in range(55)] + ["t" * 1_001])
     content = mal(
-        f"<my_comments>{'n' * 2_000_000}</my_comments><my_tags>{tags}</my_tags><my_status>Watching</my_status>"
+        f"<my_comments>{'n' * 2_000_000}</my_comments><my_tags>{tags}</my_tags>"
         "<my_watched_episodes>100001</my_watched_episodes><my_times_watched>20000</my_times_watched>"
         f"<my_storage>{'s' * 5_000}</my_storage>"
     )
     [row] = (await importer.run(content))["rows"]
     assert row["action"] == "added"
-    for told in ("notes", "tag is longer", "56 tags", "progress 100001", "rewatches 20000", "other fields"):
+    for told in (
+        "notes",
+        "tag is longer",
+        "56 tags",
+        "progress 100001",
+        "rewatches 20000",
+        "my_storage is longer",
+    ):
         assert told in row["reason"]
     entry = (await mine.get(f"/users/me/list/{bebop}")).json()
     assert (entry["progress"], entry["rewatch_count"], len(entry["notes"])) == (100_000, 10_000, 10_000)
@@ -238,7 +245,8 @@ async def test_a_manga_is_never_linked_by_an_id_of_an_anime(
     async with database.transaction() as tx:
         await tx.session.execute(
             text(
-                "insert into anime (anilist_id, mal_id, title) select x, x, 'A' || x from unnest(cast(:ids as int[])) x"
+                "insert into anime (anilist_id, mal_id, title) "
+                "select id, id, 'A' || id from unnest(cast(:ids as int[])) id"
             ),
             {"ids": media},
         )

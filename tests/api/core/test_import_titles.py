@@ -58,7 +58,8 @@ async def one(importer: Importer, content: bytes) -> dict[str, Any]:
     [
         ("Cowboy Bebop", 1), ("COWBOY BEBOP", 1), ("cowboy-bebop", 1), ("  Cowboy   Bebop ", 1), ("cb", 1),
         ("Ｃｏｗｂｏｙ　Ｂｅｂｏｐ", 1), ("«Ковбой Бибоп»", 1), ("カウボーイ ビバップ", 1), ("ｶｳﾎﾞｰｲﾋﾞﾊﾞｯﾌﾟ", 1),
-        ("SteinsGate", 2), ("Steins Gate", 2), ("K-On!", 3), ("k-on!!", 4), ("Pokemon", 7), ("Pocket Monsters!", 7),
+        ("SteinsGate", 2), ("Steins Gate", 2), ("K-On!", 3), ("k-on!!", 4), ("Pokemon", 7),
+        ("Pocket Monsters!", 7),
         ("Pok&eacute;mon", 7),
     ],
 )  # fmt: skip
@@ -94,6 +95,25 @@ async def test_a_manga_of_the_same_name_is_not_linked(importer: Importer) -> Non
     row = await one(importer, mal("Cowboy Bebop", kind="manga"))
     assert (row["matched"], row["media_type"]) == (False, "manga")
     assert "not linked" in row["reason"]
+
+
+async def test_a_title_that_the_catalogue_came_to_know_is_linked_by_the_next_import(
+    importer: Importer, client: httpx.AsyncClient, database: Database
+) -> None:
+    assert (await one(importer, mal("Late One", progress=3)))["matched"] is False
+    async with database.transaction() as tx:
+        await tx.session.execute(text("insert into anime (mal_id, title) values (99, 'Late One')"))
+    foreseen = (await importer.send(mal("Late One", progress=5), dry_run=True)).json()["rows"]
+    report = await importer.run(mal("Late One", progress=5))
+    [row] = report["rows"]
+    assert foreseen == [row]
+    assert row["changes"] == {"anime_id": [None, row["anime_id"]], "progress": [3, 5]}
+    [entry] = (await client.get("/users/me/list")).json()
+    assert (entry["anime"]["mal_id"], entry["progress"]) == (99, 5)
+    assert counts(await importer.run(mal("Late One", progress=5))) == (0, 0, 1, 0, 0)
+    assert (await client.post(f"/users/me/import/{report['job']}/undo")).json() == {"undone": 1}
+    [entry] = (await client.get("/users/me/list")).json()
+    assert (entry["anime"]["mal_id"], entry["progress"]) == (99, 3)
 
 
 async def test_one_title_by_two_of_its_names_is_one_row(importer: Importer) -> None:

@@ -94,7 +94,7 @@ def test_a_file_that_does_not_say_is_read_only_as_asked(content: bytes) -> None:
         (b'[{"target_id": 1, "chapters": 3, "volumes": 0, "status": "watching"}]', "manga"),
         (b'[{"target_id": 1, "episodes": 0, "status": "watching"}]', "anime"),
         (b'[{"target_id": 1, "episodes": 0, "chapters": 4, "volumes": 0, "status": "watching"}]', "manga"),
-        (b'[{"manga": {"id": 2, "name": "B"}, "anime": null, "rewatches": 0, "status": "watching"}]', "manga"),
+        (b'[{"manga": {"id": 2, "name": "B"}, "anime": null, "rewatches": 0}]', "manga"),
         (b'{"data": [{"node": {"id": 1}, "list_status": {"status": "reading"}}]}', "manga"),
         (b'{"data": [{"node": {"id": 1}, "list_status": {"status": "plan_to_watch"}}]}', "anime"),
         (b'{"data": [{"node": {"id": 1}, "list_status": {"is_rereading": false}}]}', "manga"),
