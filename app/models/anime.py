@@ -49,6 +49,11 @@ class AnimeRow(Timestamped, Base):
             postgresql_using="gin",
             postgresql_ops={"search_text": "gin_trgm_ops"},
         ),
+        Index(
+            "ix_anime_title_keys",
+            text("title_keys(title, title_english, title_japanese, title_russian, synonyms)"),
+            postgresql_using="gin",
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)

@@ -83,9 +83,7 @@ class ImportRepository:
             text("update imports set report = report || cast(:rows as jsonb) where job_id = :job_id"),
             {
                 "job_id": job_id,
-                "rows": orjson.dumps(
-                    [(row.line, row.title, row.action, row.reason) for row in rows]
-                ).decode(),
+                "rows": orjson.dumps([_reported(row) for row in rows]).decode(),
             },
         )
 
@@ -112,6 +110,11 @@ class ImportRepository:
             {"job_id": job_id},
         )
         return result.scalar() is not None
+
+
+def _reported(row: RowReport) -> tuple[Any, ...]:
+    """The row as :meth:`ImportRepository.find_report` takes it apart."""
+    return (row.line, row.title, row.action, row.reason, row.media_type, row.anime_id, row.changes)
 
 
 class PackedList:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from app.schemas.domain.anime import Season
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.lists import ImportMode
 
 JobStatus = Literal["queued", "running", "succeeded", "failed"]
 
@@ -75,12 +77,17 @@ class SyncSeason(Job):
 
 @dataclass(frozen=True, slots=True)
 class ImportList(Job):
-    """Read a person's list file, which lies beside the job; ``digest`` is its SHA-256."""
+    """Read a person's list file, which lies beside the job; ``digest`` is its SHA-256.
+
+    ``media_type`` is what a file lists that does not say so; ``mode`` may let progress fall.
+    """
 
     name: ClassVar[str] = "library.import"
     timeout: ClassVar[float] = 1800.0
     user_id: int
     digest: str
+    media_type: MediaType | None = None
+    mode: ImportMode = "merge"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,13 @@ from app.errors import Conflict, NotFound
 from app.external.lists import read_list
 from app.repositories.imports import ImportRepository, PackedList, StoredImport
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
-from app.schemas.domain.lists import BadRow, ImportReport, ListedRow, RowReport
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.lists import BadRow, ImportMode, ImportReport, ListedRow, RowReport
 from app.schemas.jobs import EnqueuedJob, ImportList
 from app.services.jobs import JobRun, JobService
-from app.services.library.importing import Identity, ImportPlan, Planned, names_of
+from app.services.library.importing import ImportPlan, Planned, names_of
+from app.services.library.matching import link_entries
+from app.services.library.title_matches import Identity, match_titles_of
 from app.services.library.undo import take_back_many
 from app.utils.cleaning import clean_text
 from app.utils.database import Database, Transaction
@@ -32,22 +35,40 @@ class ImportService:
         self._jobs = jobs
         self._chunk = chunk
 
-    async def start(self, user_id: int, content: bytes, *, filename: str | None) -> EnqueuedJob:
-        """Queue the import of a file; the same file twice at once is one job. Raises ``UnreadableList``."""
-        digest, rows = await asyncio.to_thread(_taken_in, content)
+    async def start(
+        self,
+        user_id: int,
+        content: bytes,
+        *,
+        filename: str | None,
+        media_type: MediaType | None = None,
+        mode: ImportMode = "merge",
+    ) -> EnqueuedJob:
+        """Queue the import of a file; the same file twice at once is one job. Raises ``UnreadableList``.
+
+        ``media_type`` is what a file lists that does not say so; ``mode`` may let progress fall.
+        """
+        digest, rows = await asyncio.to_thread(_taken_in, content, media_type)
         name = (clean_text(filename) or "")[:_LONGEST_NAME] or None
-        job = ImportList(user_id=user_id, digest=digest)
+        job = ImportList(user_id=user_id, digest=digest, media_type=media_type, mode=mode)
         async with self._db.transaction() as tx:
             queued = await self._jobs.enqueue(tx, job, owner_id=user_id)
             if queued.created:
                 await ImportRepository(tx).insert(queued.id, user_id, filename=name, rows=rows)
             return queued
 
-    async def preview(self, user_id: int, content: bytes) -> ImportReport:
+    async def preview(
+        self,
+        user_id: int,
+        content: bytes,
+        *,
+        media_type: MediaType | None = None,
+        mode: ImportMode = "merge",
+    ) -> ImportReport:
         """What the import would do, without doing it."""
-        found = await asyncio.to_thread(read_list, content)
+        found = await asyncio.to_thread(read_list, content, media_type)
         async with self._db.transaction() as tx:
-            planned = await _plan(tx, user_id, found.rows, found.source, {})
+            planned = await _plan(tx, user_id, found.rows, found.source, {}, mode)
         return ImportReport(_in_order([*(one.report for one in planned), *_failed(found.bad)]))
 
     async def run(self, job: ImportList, run: JobRun) -> None:
@@ -106,8 +127,8 @@ class ImportService:
         return found
 
 
-def _taken_in(content: bytes) -> tuple[str, bytes]:
-    return hashlib.sha256(content).hexdigest(), PackedList.pack(read_list(content))
+def _taken_in(content: bytes, media_type: MediaType | None) -> tuple[str, bytes]:
+    return hashlib.sha256(content).hexdigest(), PackedList.pack(read_list(content, media_type))
 
 
 def _failed(bad: Sequence[BadRow]) -> list[RowReport]:
@@ -131,22 +152,23 @@ async def _carry_out(
     if await ImportRepository(tx).is_cancelled(job_id):
         left = [RowReport(row.line, row.subject.title, "skipped", "the import was cancelled") for row in rows]
         return _in_order([*left, *bad])
-    planned = await _plan(tx, job.user_id, rows, source, seen)
+    planned = await _plan(tx, job.user_id, rows, source, seen, job.mode)
     await _write(tx, job.user_id, planned, job_id)
     return _in_order([*(one.report for one in planned), *bad])
 
 
 async def _plan(
-    tx: Transaction, user_id: int, rows: Sequence[ListedRow], source: str, seen: dict[Identity, int]
+    tx: Transaction,
+    user_id: int,
+    rows: Sequence[ListedRow],
+    source: str,
+    seen: dict[Identity, int],
+    mode: ImportMode,
 ) -> list[Planned]:
     await lock_lists(tx, [user_id])
-    entries = EntryRepository(tx)
-    subjects = await entries.subjects(
-        mal_ids={row.subject.mal_id for row in rows if row.subject.mal_id is not None},
-        anilist_ids={row.subject.anilist_id for row in rows if row.subject.anilist_id is not None},
-    )
-    held = await entries.list_like(user_id, [*subjects, *(row.subject for row in rows)])
-    return ImportPlan(subjects, held, source, seen).plan(rows)
+    titles = await match_titles_of(tx, rows)
+    held = await EntryRepository(tx).list_like(user_id, [*titles.subjects, *(row.subject for row in rows)])
+    return ImportPlan(titles, held, source, seen, mode=mode).plan(rows)
 
 
 async def _write(tx: Transaction, user_id: int, planned: Sequence[Planned], job_id: int) -> None:
@@ -154,6 +176,8 @@ async def _write(tx: Transaction, user_id: int, planned: Sequence[Planned], job_
     fresh = [one for one in planned if one.entry is None and one.state is not None]
     news = [NewEntry(one.subject, one.state) for one in fresh if one.state is not None]
     await entries.insert_recorded(user_id, news, origin=_ORIGIN, job_id=job_id)
+    matches = {one.entry.id: one.subject.anime_id for one in planned if one.is_match and one.entry}
+    await link_entries(tx, user_id, {id_: anime_id for id_, anime_id in matches.items() if anime_id})
     changed = [one for one in planned if one.entry is not None and one.state is not None]
     await entries.update_many({one.entry.id: one.state for one in changed if one.entry and one.state})
     changes = [

@@ -9,6 +9,8 @@ from app.api.deps import CurrentUser, Services
 from app.api.idempotency import idempotent_router
 from app.schemas.core.imports import ImportReportOut, UndoneOut
 from app.schemas.core.jobs import QueuedJobOut
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.lists import ImportMode
 from app.services.imports import ImportService
 
 LIST_FILE = 20 * 1024 * 1024 + FORM_OVERHEAD  # bytes
@@ -26,18 +28,33 @@ async def start_import(
     services: Services,
     response: Response,
     dry_run: Annotated[bool, Query(description="Answer what it would do, and do nothing.")] = False,
+    type: Annotated[
+        MediaType | None, Query(description="What the file lists, for files that do not say so.")
+    ] = None,
+    mode: Annotated[
+        ImportMode, Query(description="`replace` takes progress and counts from the file, lower ones too.")
+    ] = "merge",
 ) -> QueuedJobOut | ImportReportOut:
     """Read a list file into the list, as a job; the same file again changes nothing."""
     response.status_code = 200 if dry_run else 202
-    return await _ANSWERS[dry_run](services.imports, user.user_id, file)
+    return await _ANSWERS[dry_run](services.imports, user.user_id, file, type, mode)
 
 
-async def _start(imports: ImportService, user_id: int, file: UploadFile) -> QueuedJobOut | ImportReportOut:
-    return QueuedJobOut.of(await imports.start(user_id, await file.read(), filename=file.filename))
+async def _start(
+    imports: ImportService, user_id: int, file: UploadFile, media_type: MediaType | None, mode: ImportMode
+) -> QueuedJobOut | ImportReportOut:
+    content = await file.read()
+    return QueuedJobOut.of(
+        await imports.start(user_id, content, filename=file.filename, media_type=media_type, mode=mode)
+    )
 
 
-async def _preview(imports: ImportService, user_id: int, file: UploadFile) -> QueuedJobOut | ImportReportOut:
-    return ImportReportOut.of(await imports.preview(user_id, await file.read()))
+async def _preview(
+    imports: ImportService, user_id: int, file: UploadFile, media_type: MediaType | None, mode: ImportMode
+) -> QueuedJobOut | ImportReportOut:
+    return ImportReportOut.of(
+        await imports.preview(user_id, await file.read(), media_type=media_type, mode=mode)
+    )
 
 
 _ANSWERS = {False: _start, True: _preview}

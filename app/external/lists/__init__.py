@@ -1,8 +1,19 @@
 """Files that other services give out of a person's list; reading knows no network and no database."""
 
+from app.external.lists.kinds import UnknownKind
 from app.external.lists.mal_xml import title_tags
+from app.external.lists.readable import readable
 from app.external.lists.reader import read_list
 from app.external.lists.unpacking import UnreadableList
 from app.external.lists.writer import write_csv, write_json, write_mal_xml
 
-__all__ = ["UnreadableList", "read_list", "title_tags", "write_csv", "write_json", "write_mal_xml"]
+__all__ = [
+    "UnknownKind",
+    "UnreadableList",
+    "read_list",
+    "readable",
+    "title_tags",
+    "write_csv",
+    "write_json",
+    "write_mal_xml",
+]

@@ -1,20 +1,24 @@
 """MyAnimeList's XML export, and the dialects of it that Kitsu and Shikimori give out."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from io import BytesIO
+from itertools import islice
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from app.external.lists import values
+from app.external.lists import scores
 from app.external.lists.collecting import refuse_above
+from app.external.lists.details import RowReader, is_yes
+from app.external.lists.xml_repair import repaired
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import BadRow, ListedRow, ListFile
 from app.schemas.words import says_again
+from app.utils.cleaning import clean_text
 
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARED = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -58,6 +62,10 @@ _MANGA_TAGS = {
     "my_times_watched": "my_times_read",
     "my_rereadingg": "my_rereading",
 }
+_ID_TAGS: dict[MediaType, tuple[str, ...]] = {
+    "anime": ("series_animedb_id",),
+    "manga": ("manga_mangadb_id", "series_mangadb_id"),
+}
 _SHIKIMORI_STATUS = "shiki_status"  # knows rewatching, which the status beside it does not
 # Ids that MyAnimeList has no tag for: without them an entry could not be told from others of its title.
 ANILIST_ID = "anilist_id"
@@ -65,8 +73,9 @@ _NOT_CARRIED = frozenset((_SHIKIMORI_STATUS, ANILIST_ID, "update_on_import"))
 _TAG = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
 _ROOT = "myanimelist"
 _PIECE = 1 << 16  # bytes
-_YES = frozenset(("1", "yes", "true"))
-_ALWAYS = frozenset(("status", "progress", "carried"))
+_TITLES = frozenset(TITLE.values())  # of which the title itself tells
+_MOST_CARRIED = 60  # tags of one entry that we do not model
+_LONGEST_CARRIED = 1_000  # letters
 _KNOWN = {kind: frozenset(tags.values()) | _NOT_CARRIED for kind, tags in MODELLED.items()}
 
 
@@ -78,20 +87,27 @@ def title_tags(kind: MediaType, title: str | None, total: int | None, form: str 
 
 def read(content: bytes) -> ListFile:
     """Raises ``ValueError`` that says where the file stops being XML, or that it is of something else."""
-    found = ListFile("mal")
-    content = FORBIDDEN.sub("", _DECLARED.sub("", content.decode(), count=1)).encode()
+    text = FORBIDDEN.sub("", _DECLARED.sub("", content.decode(), count=1))
     try:
-        root = _root(content)
-        for line, (kind, row) in enumerate(_rows(content), 1):
-            refuse_above(line)
-            try:
-                found.rows.append(_row(line, kind, row))
-            except ValueError as error:
-                found.bad.append(BadRow(line, values.text(row.get(TITLE[kind])), str(error)))
+        try:
+            return _parsed(text.encode())
+        except ParseError:
+            return _parsed(repaired(text).encode())
     except ParseError as error:
         raise ValueError(f"not XML: {error}") from error
     except DefusedXmlException as error:
         raise ValueError("XML with entities or a document type is not accepted") from error
+
+
+def _parsed(content: bytes) -> ListFile:
+    found = ListFile("mal")
+    root = _root(content)
+    for line, (kind, row) in enumerate(_rows(content), 1):
+        refuse_above(line)
+        try:
+            found.rows.append(_row(line, kind, row))
+        except ValueError as error:
+            found.bad.append(BadRow(line, RowReader().title(row.get(TITLE[kind])), str(error)))
     if root != _ROOT and not found.rows:
         raise ValueError(f"there is no list in <{root[:40]}>")
     return found
@@ -120,48 +136,61 @@ def _read(parser: "XMLPullParser[Element]") -> Iterator[tuple[MediaType, dict[st
         element = event[-1]
         if not isinstance(element, Element) or element.tag not in TITLE:
             continue
-        row = {child.tag: child.text or "" for child in element}
-        if element.tag == "anime":
-            yield "anime", row
-        else:
-            yield "manga", {_MANGA_TAGS.get(tag, tag): text for tag, text in row.items()}
+        row = {child.tag: _text(child) for child in element}
+        kind = _kind(element.tag, row)
+        if kind == "manga":
+            row = {_MANGA_TAGS.get(tag, tag): text for tag, text in row.items()}
+        yield kind, row
         element.clear()
 
 
-def _row(line: int, kind: MediaType, row: dict[str, str]) -> ListedRow:
+def _text(element: Element) -> str:
+    """With the text of tags in it, which somebody did not escape."""
+    return "".join(element.itertext()) if len(element) else element.text or ""
+
+
+def _kind(tag: str, row: Mapping[str, str]) -> MediaType:
+    """Of what the id is; else what the element is called."""
+    for kind, names in _ID_TAGS.items():
+        if any(row.get(name, "").strip("0 \t\r\n") for name in names):
+            return kind
+    return "anime" if tag == "anime" else "manga"
+
+
+def _row(line: int, kind: MediaType, row: Mapping[str, str]) -> ListedRow:
     tags, known = MODELLED[kind], _KNOWN[kind]
-    progress = values.whole(row.get(tags["progress"]), "progress")
+    reader = RowReader()
     word = row.get(_SHIKIMORI_STATUS) or row.get(tags["status"], "")
-    status, note = values.status(word, progress)
     fields: dict[str, Any] = {
-        "status": status,
-        "progress": progress,
-        "score": values.ten_point_score(row.get("my_score")),
-        "rewatch_count": values.whole(row.get(tags["rewatch_count"]), "times seen"),
-        "notes": values.text(row.get("my_comments")),
-        "tags": values.tags(row.get("my_tags")),
-        "started_at": values.day(row.get("my_start_date")),
-        "finished_at": values.day(row.get("my_finish_date")),
-        "is_rewatching": row.get(tags["is_rewatching"], "").strip().lower() in _YES or says_again(word),
-        "carried": {
-            "mal": {tag: text.strip() for tag, text in row.items() if tag not in known and is_carried(tag)}
-        },
+        "status": reader.status(word),
+        "progress": reader.count("progress", row.get(tags["progress"])),
+        "volumes": reader.volumes(row.get(tags["volumes"])) if "volumes" in tags else None,
+        "rewatch_count": reader.rewatches(row.get(tags["rewatch_count"])),
+        "notes": reader.notes(row.get(tags["notes"])),
+        "tags": reader.tags(row.get(tags["tags"])),
+        "started_at": reader.date("start date", row.get(tags["started_at"])),
+        "finished_at": reader.date("finish date", row.get(tags["finished_at"])),
+        "is_rewatching": is_yes(row.get(tags["is_rewatching"])) or says_again(word),
+        "carried": {"mal": carried_tags(reader, {tag: row[tag] for tag in row if tag not in known})},
     }
-    if "volumes" in tags:
-        fields["volumes"] = values.volumes(row.get(tags["volumes"]))
-    # Kitsu leaves out what it does not know: no word on a field is not the word "nothing"
-    said = _ALWAYS | {name for name, tag in tags.items() if tag in row}
-    if _SHIKIMORI_STATUS in row:
-        said |= {"is_rewatching"}
-    fields = {name: value for name, value in fields.items() if name in said}
-    subject = values.subject(
+    subject = reader.subject(
         kind,
-        values.text(row.get(TITLE[kind])),
-        mal_id=values.ident(row.get(tags["id"]), "id"),
-        anilist_id=values.ident(row.get(ANILIST_ID), "AniList id"),
-        total=values.whole(row.get(TOTAL[kind]), "total") or None,
+        reader.title(row.get(TITLE[kind])),
+        mal_id=reader.identifier("id", row.get(tags["id"])),
+        anilist_id=reader.identifier("AniList id", row.get(ANILIST_ID)),
+        total=reader.total(row.get(TOTAL[kind])),
     )
-    return ListedRow(line, subject, fields, rounded_score=True, note=note)
+    return reader.row(line, subject, reader.score(row.get(tags["score"]), scores.TEN_POINTS), fields)
+
+
+def carried_tags(reader: RowReader, said: Mapping[str, Any]) -> dict[str, str]:
+    """Tags that we do not model, as far as they can be written as they were read."""
+    found = {tag: (clean_text(text) or "") for tag, text in said.items() if is_carried(tag)}
+    if len(found) > _MOST_CARRIED:
+        reader.add_note(f"{len(found)} other fields are more than can be kept: cut to {_MOST_CARRIED}")
+    for tag in (tag for tag, text in found.items() if len(text) > _LONGEST_CARRIED and tag not in _TITLES):
+        reader.add_note(f"{tag} is longer than {_LONGEST_CARRIED:,} letters: cut")
+    return {tag: text[:_LONGEST_CARRIED] for tag, text in islice(found.items(), _MOST_CARRIED)}
 
 
 @lru_cache(maxsize=1024)

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from app.external.lists import values
+from app.external.lists import scores
 from app.external.lists.collecting import collected
-from app.external.lists.mal_xml import is_carried
+from app.external.lists.details import RowReader, is_yes
+from app.external.lists.kinds import kind_of_word, stated
+from app.external.lists.mal_xml import carried_tags
+from app.external.lists.scores import Score
 from app.external.lists.writer import FORMAT
-from app.schemas.domain.library import EntryState
+from app.schemas.domain.library import EntryState, MediaType
 from app.schemas.domain.lists import ListedRow, ListFile
 
-_TEXTS = ("notes", "title", "source", "format")
+_TEXTS = ("title", "source", "format")
 _URLS = ("cover_url", "site_url")
 _STATE = frozenset(field.name for field in fields(EntryState))
 
@@ -20,51 +23,56 @@ def reads(document: Any) -> bool:
     return isinstance(document, Mapping) and document.get("format") == FORMAT
 
 
-def read(document: Mapping[str, Any]) -> ListFile:
+def read(document: Mapping[str, Any], asked: MediaType | None) -> ListFile:
     entries = document["entries"]
     if not isinstance(entries, list):
         raise ValueError("entries is not a list")
-    return collected("anisync", entries, _row)
+    return collected("anisync", entries, lambda line, row: _row(line, row, asked))
 
 
-def _row(line: int, row: Mapping[str, Any]) -> ListedRow:
+def _row(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRow:
     said = row["fields"]
+    reader = RowReader()
     if not set(said) <= _STATE:
-        raise ValueError(f"unknown fields: {', '.join(sorted(set(said) - _STATE))[:100]}")
-    progress = values.whole(said.get("progress"), "progress")
-    status, note = values.status(said.get("status"), progress)
+        reader.add_note(f"unknown fields: {', '.join(sorted(set(said) - _STATE))[:100]}")
     state = {
-        "status": status,
-        "progress": progress,
-        "score": None if said.get("score") is None else values.whole(said["score"], "score", most=100),
-        "rewatch_count": values.whole(said.get("rewatch_count"), "rewatch_count"),
-        "volumes": values.volumes(said.get("volumes")),
-        "max_progress": values.whole(said.get("max_progress"), "max_progress") or None,
-        "is_rewatching": bool(said.get("is_rewatching")),
-        "is_private": bool(said.get("is_private")),
-        "started_at": values.day(said.get("started_at")),
-        "finished_at": values.day(said.get("finished_at")),
-        "tags": values.tag_list(said.get("tags")),
-        "carried": _carried(said.get("carried") or {}),
-        **{name: values.text(said.get(name)) for name in _TEXTS},
-        **{name: values.url(said.get(name)) for name in _URLS},
+        "status": reader.status(said.get("status")),
+        "progress": reader.count("progress", said.get("progress")),
+        "rewatch_count": reader.rewatches(said.get("rewatch_count")),
+        "volumes": reader.volumes(said.get("volumes")),
+        "max_progress": reader.total(said.get("max_progress")),
+        "is_rewatching": is_yes(said.get("is_rewatching")),
+        "is_private": is_yes(said.get("is_private")),
+        "started_at": reader.date("started_at", said.get("started_at")),
+        "finished_at": reader.date("finished_at", said.get("finished_at")),
+        "notes": reader.notes(said.get("notes")),
+        "tags": reader.tags(said.get("tags")),
+        "carried": _carried(reader, said.get("carried") or {}),
+        **{name: reader.short_text(name, said.get(name)) for name in _TEXTS},
+        **{name: reader.url(said.get(name)) for name in _URLS},
     }
-    subject = values.subject(
-        "manga" if row["media_type"] == "manga" else "anime",
-        values.text(row.get("title")),
-        mal_id=values.ident(row.get("mal_id"), "mal_id"),
-        anilist_id=values.ident(row.get("anilist_id"), "anilist_id"),
-        total=values.whole(row.get("total"), "total") or None,
+    subject = reader.subject(
+        stated(kind_of_word(row.get("media_type")), asked),
+        reader.title(row.get("title")),
+        mal_id=reader.identifier("mal_id", row.get("mal_id")),
+        anilist_id=reader.identifier("anilist_id", row.get("anilist_id")),
+        total=reader.total(row.get("total")),
     )
-    return ListedRow(line, subject, state, note=note)
+    return reader.row(line, subject, _score(reader, said.get("score")), state)
 
 
-def _carried(said: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _score(reader: RowReader, value: Any) -> Score | None:
+    """Ours may be 0, and unscored is null."""
+    is_zero = value == 0 and not isinstance(value, bool)
+    return Score(0, 0, 0) if is_zero else reader.score(value, scores.HUNDRED_POINTS)
+
+
+def _carried(reader: RowReader, said: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """What other services' files brought; nothing that could not be written into one again."""
     mal, kitsu = said.get("mal"), said.get("kitsu")
     kept: dict[str, dict[str, str]] = {}
     if mal is not None:
-        kept["mal"] = {tag: values.text(text) or "" for tag, text in mal.items() if is_carried(tag)}
-    if kitsu is not None:
-        kept["kitsu"] = {"id": str(values.whole(kitsu["id"], "Kitsu id"))}
+        kept["mal"] = carried_tags(reader, mal)
+    if kitsu is not None and (number := reader.identifier("Kitsu id", kitsu["id"])) is not None:
+        kept["kitsu"] = {"id": str(number)}
     return kept

@@ -8,10 +8,14 @@ from app.errors import Invalid, PayloadTooLarge
 
 _LARGEST = 100 * 1024 * 1024  # bytes, unpacked
 # What a parser makes of each is many times as large as the mark itself. A list of 50,000 entries has fewer.
-_MOST_MARKS = {b"<": 4_000_000, b"{": 2_000_000, b"[": 2_000_000, b",": 12_000_000}
+_MOST_MARKS = {b"<": 4_000_000, b"&": 2_000_000, b"{": 2_000_000, b"[": 2_000_000, b",": 12_000_000}
 _GZIP = b"\x1f\x8b"
 _PACKED_AT_MOST = 2  # times; browsers and people pack what is packed already
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.-]{1,40})["']""")
+# What Windows has in the place of control characters that nobody writes.
+_WINDOWS = {byte: text for byte in range(0x80, 0xA0) if (text := bytes([byte]).decode("cp1252", "ignore"))}
+_STRAY = {0xDC00 + byte: _WINDOWS.get(byte, chr(byte)) for byte in range(0x80, 0x100)}
+_LATIN = re.compile(r"(iso-?8859-?1|latin-?1)", re.IGNORECASE)  # Windows' encoding, as all browsers read it
 # Those that lists come in; others are no encodings of text, or cost more than they give.
 _TRUSTED = re.compile(
     r"(iso-?8859-\d+|latin-?1|windows-125\d|cp125\d|koi8-[ru]|shift_jis|euc-(jp|kr)|gb(k|2312|18030)|big5)",
@@ -71,10 +75,11 @@ def _wide(start: bytes) -> str | None:
 
 
 def _narrow(content: bytes) -> str:
-    """In the encoding that is declared; else old UTF-8 with stray bytes, each of which stands for itself."""
+    """In the encoding that is declared; else old UTF-8 with stray bytes, which are of Windows' encoding."""
     declared = _DECLARED.match(content)
     name = declared[1].decode() if declared else ""
+    if _LATIN.fullmatch(name):
+        return content.decode("latin-1").translate(_WINDOWS)
     if _TRUSTED.fullmatch(name):
         return content.decode(name, "replace")
-    pieces = content.decode("utf-8", "surrogateescape")
-    return "".join(chr(ord(one) - 0xDC00) if "\udc80" <= one <= "\udcff" else one for one in pieces)
+    return content.decode("utf-8", "surrogateescape").translate(_STRAY)

@@ -4,6 +4,7 @@ from app.repositories.library.changes import ChangeRepository, NewChange
 from app.repositories.library.entries import EntryRepository, NewEntry
 from app.repositories.library.locks import lock_lists
 from app.repositories.library.matches import Match, MatchRepository
+from app.repositories.library.named_titles import NamedTitle, NamedTitleRepository
 from app.repositories.library.pages import LIST_SORTS, EntryPage, EntryPages, ItemFilter, ListFilter
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "ListFilter",
     "Match",
     "MatchRepository",
+    "NamedTitle",
+    "NamedTitleRepository",
     "NewChange",
     "NewEntry",
     "lock_lists",

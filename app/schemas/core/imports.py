@@ -1,13 +1,20 @@
 """Imports as the core surface shows them."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
+from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import Action, ImportReport
 from app.utils.spreadsheet import write_rows
 
 
 class RowReportOut(BaseModel):
-    """``line`` counts the entries of the file from 1."""
+    """``line`` counts the entries of the file from 1.
+
+    ``matched`` says that the row is of the catalogue title ``anime_id``; ``changes`` has the old and the new
+    value of each field of an entry that was on the list.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -15,6 +22,10 @@ class RowReportOut(BaseModel):
     title: str | None
     action: Action
     reason: str | None
+    media_type: MediaType | None
+    anime_id: int | None
+    matched: bool
+    changes: dict[str, list[Any]]
 
 
 class ImportReportOut(BaseModel):

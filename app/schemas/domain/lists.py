@@ -1,11 +1,13 @@
 """A list as a file from another service holds it, and what became of each of its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.schemas.domain.library import MediaType, Subject
 
+ImportMode = Literal["merge", "replace"]
+"""Whether a file may lower the progress and the counts of an entry (replace)."""
 Action = Literal["added", "updated", "unchanged", "skipped", "failed"]
 ACTIONS: tuple[Action, ...] = ("added", "updated", "unchanged", "skipped", "failed")
 ExportFormat = Literal["mal_xml", "json", "csv"]
@@ -13,17 +15,19 @@ ExportFormat = Literal["mal_xml", "json", "csv"]
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """One row: ``fields`` holds what the file states of an entry's state, by its names.
+    """One row: ``fields`` holds what the file states of an entry's state, by its names; None is nothing.
 
-    ``rounded_score`` says that the file's scores are whole numbers of ten, so that one of ours that
-    rounds to theirs stands. ``note`` is told in the report.
+    ``score_range`` is what counts as the same score in the scale of the file, in hundredths, both ends
+    included: one of ours within it stands. ``unclear_status`` says why there is no status in ``fields``.
+    ``note`` is told in the report.
     """
 
     line: int
     subject: Subject
     fields: Mapping[str, Any]
-    rounded_score: bool = False
+    score_range: tuple[int, int] | None = None
     note: str | None = None
+    unclear_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,22 @@ class ListFile:
 
 @dataclass(frozen=True, slots=True)
 class RowReport:
+    """What became of a row. ``anime_id`` is the catalogue title that it was linked to.
+
+    ``changes`` has the old and the new value of each field of an entry that was on the list.
+    """
+
     line: int
     title: str | None
     action: Action
     reason: str | None = None
+    media_type: MediaType | None = None
+    anime_id: int | None = None
+    changes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    @property
+    def matched(self) -> bool:
+        return self.anime_id is not None
 
 
 @dataclass(frozen=True, slots=True)

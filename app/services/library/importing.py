@@ -1,24 +1,27 @@
 """What an import makes of each row of a list file: pure, so that a dry run is the same as the real one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from app.external.lists import title_tags
-from app.schemas.domain.library import Entry, EntryState, Subject
-from app.schemas.domain.lists import BadRow, ListedRow, RowReport
-
-Identity = tuple[str, str, str | int]
+from app.schemas.domain.library import Entry, EntryState, EntryStatus, Subject
+from app.schemas.domain.lists import Action, BadRow, ImportMode, ListedRow, RowReport
+from app.services.library.matching import linked_state
+from app.services.library.merging import changes_between, merged
+from app.services.library.title_matches import Identity, TitleMatches, has_only_a_title, identities
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A row with what is to be written for it; ``state`` is None where nothing is."""
+    """A row with what is to be written for it; ``state`` is None where nothing is.
+
+    ``is_match`` says that the entry was of no catalogue title so far, and is to be linked first.
+    """
 
     report: RowReport
     subject: Subject
     entry: Entry | None = None
     state: EntryState | None = None
+    is_match: bool = False
 
 
 class ImportPlan:
@@ -29,16 +32,19 @@ class ImportPlan:
 
     def __init__(
         self,
-        subjects: Iterable[Subject],
+        titles: TitleMatches,
         entries: Iterable[Entry],
         source: str,
         seen: dict[Identity, int],
+        *,
+        mode: ImportMode = "merge",
     ) -> None:
         self._source = source
-        self._titles = {identity: subject for subject in subjects for identity in identities(subject)}
+        self._mode = mode
+        self._titles = titles
         self._entries: dict[Identity, Entry] = {}
         for entry in entries:
-            names = identities(entry.subject, entry.state.carried.get("kitsu"))
+            names = _all_names(entry.subject, entry.state.carried.get("kitsu"))
             self._entries.update(dict.fromkeys(names, entry))
             if entry.subject.mal_id is None:  # a file of MyAnimeList has but its title
                 for name in _by_title(entry.subject):
@@ -49,37 +55,82 @@ class ImportPlan:
         return [self._plan(row) for row in rows]
 
     def _plan(self, row: ListedRow) -> Planned:
+        subject, not_linked = self._titles.subject_of(row)
         names = _names(row)
-        subject = next((self._titles[name] for name in names if name in self._titles), row.subject)
         if subject is not row.subject:
-            names = list(dict.fromkeys([*identities(subject), *names]))
+            names = list(dict.fromkeys([*_all_names(subject), *names]))
         first = next((self._seen[name] for name in names if name in self._seen), None)
         if first is not None:
-            reason = f"the same title as row {first}"
-            return Planned(RowReport(row.line, row.subject.title, "skipped", reason), subject)
+            return Planned(_report(row, subject, "skipped", f"the same title as row {first}"), subject)
         for name in names:
             self._seen[name] = row.line
         entry = next((self._entries[name] for name in names if name in self._entries), None)
         if entry is None:
-            report = RowReport(row.line, row.subject.title, "added", row.note)
-            return Planned(report, subject, None, self._new(row, subject))
-        state = _merged(entry, row)
-        if state == entry.state:
-            return Planned(RowReport(row.line, row.subject.title, "unchanged", row.note), subject, entry)
-        return Planned(RowReport(row.line, row.subject.title, "updated", row.note), subject, entry, state)
+            status = row.fields.get("status") or _likely_status(row)
+            note = row.unclear_status and f"{row.unclear_status}: taken as {status}"
+            state = self._new(row, subject, status)
+            return Planned(_report(row, subject, "added", row.note, note, not_linked), subject, None, state)
+        return self._planned_change(row, subject, entry, not_linked)
 
-    def _new(self, row: ListedRow, subject: Subject) -> EntryState:
-        state = EntryState(**row.fields)
+    def _planned_change(
+        self, row: ListedRow, subject: Subject, entry: Entry, not_linked: str | None
+    ) -> Planned:
+        is_match = False
+        if entry.subject.anime_id is not None:
+            subject, not_linked = entry.subject, None
+        elif subject.anime_id is not None and has_only_a_title(row):  # nothing else would ever link it
+            is_match = True
+            entry = replace(entry, subject=subject, state=linked_state(entry.state, subject))
+        state, kept = merged(entry, row, self._mode)
+        note = row.unclear_status and f"{row.unclear_status}: ours is kept"
+        changes = changes_between(entry.state, state)
+        if is_match:
+            changes["anime_id"] = [None, subject.anime_id]
+        action: Action = "updated" if changes else "unchanged"
+        report = _report(row, subject, action, row.note, note, kept, not_linked)
+        if not changes:
+            return Planned(report, subject, entry)
+        return Planned(replace(report, changes=changes), subject, entry, state, is_match)
+
+    def _new(self, row: ListedRow, subject: Subject, status: EntryStatus) -> EntryState:
+        said = {name: value for name, value in row.fields.items() if value is not None}
+        state = EntryState(**{**said, "status": status})
         if subject.anime_id is not None:
             return state
         # nobody knows the title yet: the entry carries what the file says of it
         return replace(
             state,
-            title=state.title or subject.title,
+            title=state.title or _shown_title(row, subject),
             source=state.source or self._source,
             cover_url=state.cover_url or subject.image_url,
             max_progress=state.max_progress or subject.total,
         )
+
+
+def _report(row: ListedRow, subject: Subject, action: Action, *notes: str | None) -> RowReport:
+    return RowReport(
+        row.line,
+        _shown_title(row, subject),
+        action,
+        "; ".join(note for note in notes if note) or None,
+        media_type=subject.media_type,
+        anime_id=subject.anime_id,
+    )
+
+
+def _shown_title(row: ListedRow, subject: Subject) -> str:
+    """What the file calls the title; else the catalogue; else what it is known by."""
+    named = row.subject.title or subject.title
+    if named is not None:
+        return named
+    kitsu = (row.fields.get("carried") or {}).get("kitsu") or {}
+    known = (("MyAnimeList", subject.mal_id), ("AniList", subject.anilist_id), ("Kitsu", kitsu.get("id")))
+    service, number = next((service, number) for service, number in known if number is not None)
+    return f"{service} {subject.media_type} {number}"
+
+
+def _likely_status(row: ListedRow) -> EntryStatus:
+    return "watching" if row.fields.get("progress") else "plan_to_watch"
 
 
 def names_of(rows: Iterable[ListedRow | BadRow]) -> dict[Identity, int]:
@@ -92,55 +143,16 @@ def names_of(rows: Iterable[ListedRow | BadRow]) -> dict[Identity, int]:
 
 
 def _names(row: ListedRow) -> list[Identity]:
-    return identities(row.subject, row.fields.get("carried", {}).get("kitsu"))
+    return _all_names(row.subject, (row.fields.get("carried") or {}).get("kitsu"))
 
 
-def identities(subject: Subject, kitsu: object = None) -> list[Identity]:
+def _all_names(subject: Subject, kitsu: object = None) -> list[Identity]:
     """All names under which the same title may come again."""
-    kind = subject.media_type
-    found: list[Identity] = []
-    if subject.anime_id is not None:
-        found.append((kind, "anime", subject.anime_id))
-    if subject.mal_id is not None:
-        found.append((kind, "mal", subject.mal_id))
-    if subject.anilist_id is not None:
-        found.append((kind, "anilist", subject.anilist_id))
+    found = identities(subject)
     if isinstance(kitsu, dict):
-        found.append((kind, "kitsu", str(kitsu["id"])))
+        found.append((subject.media_type, "kitsu", str(kitsu["id"])))
     return found or _by_title(subject)
 
 
 def _by_title(subject: Subject) -> list[Identity]:
     return [] if subject.title is None else [(subject.media_type, "title", subject.title.casefold())]
-
-
-def _merged(entry: Entry, row: ListedRow) -> EntryState:
-    fields = dict(row.fields)
-    if "carried" in fields:
-        fields["carried"] = _carried(entry, fields["carried"])
-    if row.rounded_score and _rounded(entry.state.score) == fields.get("score"):
-        fields.pop("score", None)
-    return replace(entry.state, **fields)
-
-
-def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What each service's file says replaces what it said before; what it leaves out stays.
-
-    That a title is called as we call it is no news: our own export says so of every title.
-    """
-    stored, subject = entry.state.carried, entry.subject
-    ours = title_tags(
-        subject.media_type, subject.title, subject.total or entry.state.max_progress, entry.format
-    )
-    merged = dict(stored)
-    for service, texts in said.items():
-        known = stored.get(service, {})
-        news = {tag: text for tag, text in texts.items() if tag in known or text != ours.get(tag)}
-        if known or news:
-            merged[service] = {**known, **news}
-    return merged
-
-
-def _rounded(score: int | None) -> int | None:
-    """Half up to a whole number of ten, as MyAnimeList keeps it; there 0 means unscored."""
-    return ((score or 0) + 5) // 10 * 10 or None

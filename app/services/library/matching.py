@@ -1,6 +1,6 @@
 """Linking entries of unknown titles to the catalogue's, and reading their history past that moment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -30,6 +30,11 @@ async def match_titles(tx: Transaction, user_id: int, anime_ids: Sequence[int]) 
     await _link(tx, await MatchRepository(tx).list_of_titles(user_id, anime_ids))
 
 
+async def link_entries(tx: Transaction, user_id: int, titles: Mapping[int, int]) -> None:
+    """Link entries of a person, whose list is locked, to the titles that they turned out to be of."""
+    await _link(tx, [Match(entry_id, user_id, anime_id) for entry_id, anime_id in titles.items()])
+
+
 async def _link(tx: Transaction, found: Sequence[Match]) -> int:
     if not found:
         return 0
@@ -51,7 +56,12 @@ def _owner(entry: Entry) -> int:
 
 
 def _matched(entry: Entry, subject: Subject) -> NewChange:
-    return NewChange(entry.id, subject, entry.state, _linked(entry.state, keep_total=subject.total is None))
+    return NewChange(entry.id, subject, entry.state, linked_state(entry.state, subject))
+
+
+def linked_state(state: EntryState, subject: Subject) -> EntryState:
+    """The state of an entry that was unmatched, once it is of this catalogue title."""
+    return _linked(state, keep_total=subject.total is None)
 
 
 def _linked(state: EntryState, *, keep_total: bool) -> EntryState:

@@ -1,0 +1,59 @@
+"""Catalogue titles by any of their names, whole: whatever the case, the width, the accents, the marks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from app.schemas.domain.library import Subject
+from app.utils.database import Transaction
+
+_MOST_OF_ONE_NAME = 50  # titles; it takes two to be in doubt, and the very name may be among them
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTitle:
+    """``names`` are all that the catalogue has of the title."""
+
+    subject: Subject
+    names: tuple[str, ...]
+
+
+class NamedTitleRepository:
+    def __init__(self, tx: Transaction) -> None:
+        self._session = tx.session
+
+    async def list_named(self, names: Iterable[str]) -> dict[str, list[NamedTitle]]:
+        """The titles of each name that has any: one statement, which looks each name up in an index."""
+        asked = sorted(names)
+        if not asked:
+            return {}
+        rows = await self._session.execute(
+            text(
+                """
+                with asked as materialized (
+                    select name, title_key(name) as key from unnest(cast(:names as text[])) as name
+                )
+                select asked.name, found.*
+                from asked cross join lateral (
+                    select 'anime' as media_type, id as anime_id, mal_id, anilist_id, title, image_url, score,
+                           type as format, episodes as total,
+                           status is not distinct from 'finished' as is_finished,
+                           array_remove(array[title, title_english, title_japanese, title_russian], null)
+                               || synonyms as names
+                    from anime
+                    where title_keys(title, title_english, title_japanese, title_russian, synonyms)
+                          @> array[asked.key]
+                    order by id limit :most
+                ) found
+                where asked.key <> ''
+                """
+            ),
+            {"names": asked, "most": _MOST_OF_ONE_NAME},
+        )
+        found: dict[str, list[NamedTitle]] = {}
+        for row in rows.mappings():
+            values = dict(row)
+            name, all_names = values.pop("name"), tuple(values.pop("names"))
+            found.setdefault(name, []).append(NamedTitle(Subject(**values), all_names))
+        return found

@@ -1,0 +1,129 @@
+"""An entry that is on the list, and a row of a file about it: what the file does not say erases nothing."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from app.external.lists import readable, title_tags
+from app.schemas.domain.library import Entry, EntryState, EntryStatus
+from app.schemas.domain.lists import ImportMode, ListedRow
+
+_COUNTS = ("progress", "volumes", "rewatch_count")
+_DATES = ("started_at", "finished_at")
+_TEXTS = ("notes", "title")
+_LONGEST_TOLD = 500  # letters of a text in a report
+
+
+def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, str | None]:
+    """The state after the row, and what of the row was not taken and why.
+
+    Nothing, zero and false are no statements, and a count that is not above ours changes nothing. In mode
+    ``replace``, and for what is being seen again, progress is taken as it is stated.
+    """
+    ours = entry.state
+    said = {name: value for name, value in row.fields.items() if value is not None}
+    may_fall = _COUNTS if mode == "replace" else ("progress", "volumes") if said.get("is_rewatching") else ()
+    notes = _keep_counts(ours, said, may_fall)
+    said = {name: value for name, value in said.items() if name in _COUNTS or value not in ((), False)}
+    _keep_what_says_the_same(ours, said, row)
+    if "carried" in said:
+        said["carried"] = _carried(entry, said["carried"])
+    if ours.is_rewatching and "is_rewatching" not in said:
+        said["is_rewatching"] = not _ends_rewatch(ours, said)
+    return replace(ours, **said), "; ".join(notes) or None
+
+
+def _keep_counts(ours: EntryState, said: dict[str, Any], may_fall: tuple[str, ...]) -> list[str]:
+    """Leave out of ``said`` what is below ours; answers what is told of it."""
+    notes = []
+    progress = said.get("progress") or 0
+    for name in _COUNTS:
+        theirs, known = said.get(name), getattr(ours, name) or 0
+        if theirs is None or theirs >= known or (name in may_fall and (theirs or name == "progress")):
+            continue
+        del said[name]
+        if theirs:
+            notes.append(f"{name.replace('_', ' ')} {theirs} is less than ours: {known} is kept")
+    status = said.get("status")
+    if "progress" not in may_fall and progress < ours.progress and _says_less(ours, status, progress):
+        notes.append(f"status {status} is of less progress than ours: {ours.status} is kept")
+        del said["status"]
+    return notes
+
+
+def _says_less(ours: EntryState, status: EntryStatus | None, progress: int) -> bool:
+    """Whether a status belongs to an earlier moment than our entry, as the progress beside it does."""
+    if status in (None, ours.status):
+        return False
+    return status == "plan_to_watch" or (ours.status == "completed" and progress > 0)
+
+
+def _keep_what_says_the_same(ours: EntryState, said: dict[str, Any], row: ListedRow) -> None:
+    """Leave out of ``said`` what is ours, only in fewer words: a rounded score, the year of a date."""
+    if row.score_range and ours.score is not None and "score" in said:
+        low, high = row.score_range
+        if low <= ours.score <= high:
+            del said["score"]
+    for name in _DATES:
+        if said.get(name) and (getattr(ours, name) or "").startswith(said[name]):
+            del said[name]
+    for name in _TEXTS:
+        text = getattr(ours, name)
+        if name in said and text is not None and readable(text) == said[name]:
+            del said[name]
+
+
+def _ends_rewatch(ours: EntryState, said: Mapping[str, Any]) -> bool:
+    """Whether a row that does not speak of a rewatch says all the same that it is over."""
+    return said.get("status") not in (None, ours.status) or said.get("rewatch_count", 0) > ours.rewatch_count
+
+
+def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What each service's file says replaces what it said before; what it leaves out or empty stays.
+
+    That a title is called as we call it is no news: our own export says so of every title.
+    """
+    stored, subject = entry.state.carried, entry.subject
+    ours = title_tags(
+        subject.media_type, subject.title, subject.total or entry.state.max_progress, entry.format
+    )
+    together = dict(stored)
+    for service, texts in said.items():
+        known = stored.get(service, {})
+        news = {
+            tag: text
+            for tag, text in texts.items()
+            if (text.strip("0.-") or not known.get(tag)) and (tag in known or text != ours.get(tag))
+        }
+        if known or news:
+            together[service] = {**known, **news}
+    return together
+
+
+def changes_between(before: EntryState, after: EntryState) -> dict[str, list[Any]]:
+    """The old and the new value of each field that differs, as the API shows them."""
+    changes: dict[str, list[Any]] = {}
+    for name in (field.name for field in fields(EntryState)):
+        old, new = getattr(before, name), getattr(after, name)
+        if name == "carried":
+            changes.update(_carried_changes(old, new))
+        elif old != new:
+            changes[name] = [_told(name, old), _told(name, new)]
+    return changes
+
+
+def _carried_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {
+        tag if service == "mal" else f"{service}_{tag}": [before.get(service, {}).get(tag), text]
+        for service, texts in after.items()
+        for tag, text in texts.items()
+        if text != before.get(service, {}).get(tag)
+    }
+
+
+def _told(name: str, value: Any) -> Any:
+    if name == "score":
+        return None if value is None else value / 10
+    if isinstance(value, str) and len(value) > _LONGEST_TOLD:
+        return f"{value[:_LONGEST_TOLD]}…"
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,88 @@
+"""Which catalogue titles the rows of a list file are of: by their ids, or by a name that only one has."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+from app.repositories.library import EntryRepository, NamedTitle, NamedTitleRepository
+from app.schemas.domain.library import Subject
+from app.schemas.domain.lists import ListedRow
+from app.utils.database import Transaction
+
+_BY_TITLE = "linked by its title"
+Identity = tuple[str, str, str | int]
+
+
+class TitleMatches:
+    """What the catalogue knows of some rows."""
+
+    def __init__(self, by_id: Iterable[Subject], by_name: Mapping[str, Sequence[NamedTitle]]) -> None:
+        self._by_id = {identity: subject for subject in by_id for identity in identities(subject)}
+        self._by_name = by_name
+
+    @property
+    def subjects(self) -> list[Subject]:
+        named = (title.subject for titles in self._by_name.values() for title in titles)
+        return [*self._by_id.values(), *named]
+
+    def subject_of(self, row: ListedRow) -> tuple[Subject, str | None]:
+        """The catalogue's title, or the one that the file tells of; and what is said of a row without ids."""
+        if not has_only_a_title(row):
+            known = (self._by_id.get(identity) for identity in identities(row.subject))
+            return next((subject for subject in known if subject is not None), row.subject), None
+        if row.subject.media_type != "anime":
+            return row.subject, "not linked: it has no id, and the catalogue holds no manga"
+        title = row.subject.title or ""
+        found = _closest(title, self._by_name.get(title, ()))
+        doubt = _doubt(row, found)
+        return (
+            (row.subject, f"not linked: it has no id, and {doubt}")
+            if doubt
+            else (found[0].subject, _BY_TITLE)
+        )
+
+
+async def match_titles_of(tx: Transaction, rows: Sequence[ListedRow]) -> TitleMatches:
+    """Look up all of the rows: two statements."""
+    by_id = await EntryRepository(tx).subjects(
+        mal_ids={row.subject.mal_id for row in rows if row.subject.mal_id is not None},
+        anilist_ids={row.subject.anilist_id for row in rows if row.subject.anilist_id is not None},
+    )
+    names = {
+        row.subject.title
+        for row in rows
+        if row.subject.title and row.subject.media_type == "anime" and has_only_a_title(row)
+    }
+    return TitleMatches(by_id, await NamedTitleRepository(tx).list_named(names))
+
+
+def has_only_a_title(row: ListedRow) -> bool:
+    return row.subject.mal_id is None and row.subject.anilist_id is None
+
+
+def identities(subject: Subject) -> list[Identity]:
+    """The ids under which the same title may come again."""
+    numbers = (("anime", subject.anime_id), ("mal", subject.mal_id), ("anilist", subject.anilist_id))
+    return [(subject.media_type, name, number) for name, number in numbers if number is not None]
+
+
+def _doubt(row: ListedRow, found: Sequence[NamedTitle]) -> str | None:
+    """Why a row is perhaps of none of the titles that have its name."""
+    if not found:
+        return "no title of the catalogue has this name"
+    if len(found) > 1:
+        return f"{len(found)} titles of the catalogue have this name"
+    total, seen = found[0].subject.total, row.fields.get("progress") or 0
+    if total is not None and seen > total:
+        return f"the title of this name has {total} episodes, fewer than the {seen} that were seen"
+    return None
+
+
+def _closest(title: str, found: Sequence[NamedTitle]) -> Sequence[NamedTitle]:
+    """Those that have the very name, if there are any: a mark more is another season of many a title."""
+    spelled = _spelling(title)
+    return [one for one in found if any(_spelling(name) == spelled for name in one.names)] or found
+
+
+def _spelling(title: str) -> str:
+    """The same for any case, width and spacing."""
+    return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
