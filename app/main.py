@@ -22,7 +22,11 @@ from app.container import Container, build
 from app.logs import configure_logs
 
 _MAX_BODY = 1024 * 1024  # bytes
-_LARGER_BODIES = {("PATCH", "/users/me"): _MAX_PROFILE, ("POST", "/users/me/import"): _MAX_IMPORT}
+_LARGER_BODIES = {
+    ("PATCH", "/users/me"): _MAX_PROFILE,
+    ("POST", "/users/me/import"): _MAX_IMPORT,
+    ("POST", "/users/me/import/preview"): _MAX_IMPORT,
+}
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
 _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 

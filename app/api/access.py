@@ -73,6 +73,7 @@ ACCESS: dict[str, Access] = {
     "GET /users/me/list/{anime_id}/history": "read:content",
     "POST /users/me/list/{anime_id}/undo": "write:content",
     "POST /users/me/import": "write:content",
+    "POST /users/me/import/preview": "write:content",
     "GET /users/me/import/{job_id}/report": "read:content",
     "POST /users/me/import/{job_id}/cancel": "write:content",
     "POST /users/me/import/{job_id}/undo": "write:content",

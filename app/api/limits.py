@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from app.api.deps import Services
+from app.api.deps import CurrentUser, Services
 from app.container import Container
 from app.errors import RateLimited
 from app.utils.addresses import Network, address_group, client_address
@@ -43,6 +43,15 @@ def limited(quota: Quota) -> Any:
 
     async def check(request: Request, client: ClientGroup, services: Services) -> None:
         await take(quota, client, request, services)
+
+    return Depends(check)
+
+
+def limited_by_person(quota: Quota) -> Any:
+    """The same for who is signed in, wherever the requests come from."""
+
+    async def check(request: Request, user: CurrentUser, services: Services) -> None:
+        await take(quota, str(user.user_id), request, services)
 
     return Depends(check)
 

@@ -9,6 +9,7 @@ from app.schemas.domain.library import MediaType, Subject
 Action = Literal["added", "updated", "unchanged", "skipped", "failed"]
 ACTIONS: tuple[Action, ...] = ("added", "updated", "unchanged", "skipped", "failed")
 ExportFormat = Literal["mal_xml", "json", "csv"]
+ReportFormat = Literal["json", "csv"]
 
 
 @dataclass(frozen=True, slots=True)
