@@ -22,6 +22,7 @@ from app.services.avatars import AvatarService
 from app.services.calls import Calls
 from app.services.changes import CatalogueChanges
 from app.services.collections import CollectionService
+from app.services.downloads import Downloads
 from app.services.dumps import DumpService
 from app.services.exports import ExportService
 from app.services.favorites import FavoriteService
@@ -32,6 +33,7 @@ from app.services.item_refreshes import ItemRefreshService
 from app.services.jikan import JikanService
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.library import LibraryService
+from app.services.library.reading import ListReader
 from app.services.mails import MailService
 from app.services.mal import MalService
 from app.services.metrics import MetricsService
@@ -179,13 +181,13 @@ def _anilist(
 
 def _lists(settings: Settings, db: Database, jobs: JobService, anilist: AniListClient) -> dict[str, Any]:
     """The services about what a person keeps, by their names in the container."""
-    library = LibraryService(db)
+    library, downloads = LibraryService(db), Downloads()
     return {
         "collections": CollectionService(db),
-        "exports": ExportService(db),
+        "exports": ExportService(db, downloads),
         "favorites": FavoriteService(db),
         "idempotency": IdempotencyService(db, encryption_of(settings)),
-        "imports": ImportService(db, jobs),
+        "imports": ImportService(db, jobs, ListReader(), downloads),
         "item_refreshes": ItemRefreshService(library, anilist),
         "library": library,
         "recommendations": RecommendationService(db),

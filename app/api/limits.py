@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from app.api.deps import Services
+from app.api.deps import CurrentUser, Services
 from app.container import Container
 from app.errors import RateLimited
 from app.utils.addresses import Network, address_group, client_address
@@ -56,6 +56,15 @@ def limited(quota: Quota, *, when: Callable[[Request], bool] = lambda _: True) -
 def is_search(request: Request) -> bool:
     """Whether titles are searched for by their names, which costs more than other pages."""
     return any(request.query_params.get(name, "").strip() for name in ("search", "q"))
+
+
+def limited_by_person(quota: Quota) -> Any:
+    """The same for who is signed in, wherever the requests come from."""
+
+    async def check(request: Request, user: CurrentUser, services: Services) -> None:
+        await take(quota, str(user.user_id), request, services)
+
+    return Depends(check)
 
 
 async def take(quota: Quota, client: str, request: HTTPConnection, services: Container) -> None:

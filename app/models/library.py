@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -200,7 +201,10 @@ class CollectionItemRow(Base):
 
 
 class ImportRow(Base):
-    """One import of a list file: the file until it is read, then the report, row by row."""
+    """One import of a list file, or a dry run of one: the file as it was sent, until it is worked off.
+
+    ``counts`` says how many rows met which fate; their report stands in pieces beside it.
+    """
 
     __tablename__ = "imports"
     __table_args__ = (Index("ix_imports_user_id", "user_id"),)
@@ -208,11 +212,21 @@ class ImportRow(Base):
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     filename: Mapped[str | None] = mapped_column(Text)
+    is_dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
     content: Mapped[bytes | None]
     counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    report: Mapped[list[Any]] = mapped_column(JSONB, server_default="[]")
     cancelled_at: Mapped[datetime | None]
     undone_at: Mapped[datetime | None]
+
+
+class ImportReportRow(Base):
+    """Some rows of the report of an import, as a JSON array; ``position`` is how many rows come before."""
+
+    __tablename__ = "import_reports"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("imports.job_id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rows: Mapped[list[Any]] = mapped_column(JSON)
 
 
 class IdempotencyRow(Base):

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, func, or_, select, update
+from sqlalchemy import CursorResult, Table, TextClause, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Taken
 from app.models import KnownAddressRow, UserRow
-from app.repositories.ownership import ERASED, EXPORTED
+from app.repositories.ownership import ERASED, ERASED_AT_ONCE
 from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import Account, Role, Secrets
 from app.utils.database import Transaction
@@ -95,19 +95,19 @@ class AccountRepository:
         return set((await self._on.execute(admins)).scalars())
 
     async def delete(self, user_id: int) -> bool:
-        """Delete the account and whatever belongs to it; False where it is gone already."""
+        """Delete the account and whatever belongs to it; False where it is gone already.
+
+        The list of the person has to be locked before.
+        """
         for statement in ERASED:
-            await self._on.execute(statement, {"user_id": user_id})
+            while await self._erase_some(statement, user_id) == ERASED_AT_ONCE:
+                pass
         gone = await self._on.execute(delete(_users).where(_u.id == user_id).returning(_u.id))
         return gone.one_or_none() is not None
 
-    async def export(self, user_id: int) -> dict[str, Any]:
-        """What the account owns, as sections of rows."""
-        sections = {}
-        for section, statement in EXPORTED.items():
-            rows = await self._on.execute(statement, {"user_id": user_id})
-            sections[section] = [dict(row._mapping) for row in rows]
-        return sections
+    async def _erase_some(self, statement: TextClause, user_id: int) -> int:
+        result = await self._on.execute(statement, {"user_id": user_id, "limit": ERASED_AT_ONCE})
+        return cast(CursorResult[Any], result).rowcount
 
     async def lock_with_password(self, user_id: int, password_hash: str) -> bool:
         """Whether the account may sign in and this is its password; both stay so in this transaction."""

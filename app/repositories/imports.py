@@ -1,26 +1,30 @@
 """SQL of list imports: the file, the report as it grows, and what was asked of it meanwhile."""
 
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.schemas.domain.library import Subject
-from app.schemas.domain.lists import BadRow, ImportReport, ListedRow, ListFile, RowReport
+from app.schemas.domain.lists import RowReport
 from app.utils.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImport:
-    """``reported`` rows are done; ``running`` until all of them are."""
+    """``counts`` says how many rows met which fate so far; ``running`` is true while its job is not over."""
 
-    reported: int
+    counts: Mapping[str, int]
     running: bool
     cancelled: bool
+    undone: bool
+    is_dry_run: bool
+
+    @property
+    def reported(self) -> int:
+        """How many rows of the file are done."""
+        return sum(self.counts.values())
 
 
 class ImportRepository:
@@ -29,26 +33,46 @@ class ImportRepository:
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
 
-    async def insert(self, job_id: int, user_id: int, *, filename: str | None, rows: bytes) -> None:
-        """``rows`` is what :class:`PackedList` made of the file."""
+    async def insert(
+        self, job_id: int, user_id: int, *, filename: str | None, content: bytes, is_dry_run: bool
+    ) -> None:
+        """``content`` is the file as it was sent."""
         await self._on.execute(
             text(
                 """
-                insert into imports (job_id, user_id, filename, content)
-                values (:job_id, :user_id, :filename, :content)
+                insert into imports (job_id, user_id, filename, content, is_dry_run)
+                values (:job_id, :user_id, :filename, :content, :is_dry_run)
                 """
             ),
-            {"job_id": job_id, "user_id": user_id, "filename": filename, "content": rows},
+            {
+                "job_id": job_id,
+                "user_id": user_id,
+                "filename": filename,
+                "content": content,
+                "is_dry_run": is_dry_run,
+            },
         )
 
     async def find(self, job_id: int, user_id: int) -> StoredImport | None:
+        return await self._find(job_id, user_id)
+
+    async def find_for_update(self, job_id: int, user_id: int) -> StoredImport | None:
+        """Like :meth:`find`; neither the import nor the status of its job changes in this transaction.
+
+        The list of the person has to be locked before.
+        """
+        return await self._find(job_id, user_id, "for update of i for share of j")
+
+    async def _find(self, job_id: int, user_id: int, lock: str = "") -> StoredImport | None:
         row = (
             await self._on.execute(
                 text(
-                    """
-                    select jsonb_array_length(report) as reported, content is not null as running,
-                           cancelled_at is not null as cancelled
-                    from imports where job_id = :job_id and user_id = :user_id
+                    f"""
+                    select i.counts, j.status in ('queued', 'running') as running,
+                           i.cancelled_at is not null as cancelled, i.undone_at is not null as undone,
+                           i.is_dry_run
+                    from imports i join jobs j on j.id = i.job_id
+                    where i.job_id = :job_id and i.user_id = :user_id {lock}
                     """
                 ),
                 {"job_id": job_id, "user_id": user_id},
@@ -56,13 +80,13 @@ class ImportRepository:
         ).first()
         return None if row is None else StoredImport(**row._asdict())
 
-    async def find_rows(self, job_id: int) -> bytes | None:
-        """What :meth:`insert` was given; None once all of it is in the report."""
+    async def find_content(self, job_id: int) -> bytes | None:
+        """The file; None once all of it is in the report, or the import was taken back."""
         found = await self._on.execute(
             text("select content from imports where job_id = :job_id"), {"job_id": job_id}
         )
-        rows: bytes | None = found.scalar()
-        return rows
+        content: bytes | None = found.scalar()
+        return content
 
     async def is_cancelled(self, job_id: int) -> bool:
         found = await self._on.execute(
@@ -70,22 +94,38 @@ class ImportRepository:
         )
         return bool(found.scalar())
 
-    async def find_report(self, job_id: int, user_id: int) -> ImportReport | None:
-        found = await self._on.execute(
-            text("select report from imports where job_id = :job_id and user_id = :user_id"),
-            {"job_id": job_id, "user_id": user_id},
-        )
-        report = found.scalar()
-        return None if report is None else ImportReport([RowReport(*row) for row in report])
-
-    async def append(self, job_id: int, rows: Sequence[RowReport]) -> None:
+    async def append(self, job_id: int, rows: bytes, *, position: int, counts: Mapping[str, int]) -> None:
+        """Add ``rows``, made by :func:`pack_rows`, to the report; ``counts`` are those of all rows so far."""
         await self._on.execute(
-            text("update imports set report = report || cast(:rows as jsonb) where job_id = :job_id"),
+            text(
+                """
+                with counted as (update imports set counts = cast(:counts as jsonb) where job_id = :job_id)
+                insert into import_reports (job_id, position, rows)
+                values (:job_id, :position, cast(:rows as json))
+                """
+            ),
             {
                 "job_id": job_id,
-                "rows": orjson.dumps([_reported(row) for row in rows]).decode(),
+                "position": position,
+                "rows": rows.decode(),
+                "counts": orjson.dumps(counts).decode(),
             },
         )
+
+    async def find_piece(self, job_id: int, *, position: int) -> tuple[str, int] | None:
+        """The piece of the report that begins at ``position``: its JSON array, and of how many rows."""
+        row = (
+            await self._on.execute(
+                text(
+                    """
+                    select rows::text as piece, json_array_length(rows) as number from import_reports
+                    where job_id = :job_id and position = :position
+                    """
+                ),
+                {"job_id": job_id, "position": position},
+            )
+        ).first()
+        return None if row is None else (row.piece, row.number)
 
     async def forget_content(self, job_id: int) -> None:
         await self._on.execute(
@@ -93,55 +133,23 @@ class ImportRepository:
         )
 
     async def mark_cancelled(self, job_id: int) -> None:
+        """An import that has come to its end stays what it is."""
         await self._on.execute(
-            text("update imports set cancelled_at = coalesce(cancelled_at, now()) where job_id = :job_id"),
-            {"job_id": job_id},
-        )
-
-    async def mark_undone(self, job_id: int) -> bool:
-        """False where it was undone before."""
-        result = await self._on.execute(
             text(
                 """
-                update imports set undone_at = now() where job_id = :job_id and undone_at is null
-                returning 1
+                update imports set cancelled_at = coalesce(cancelled_at, now())
+                where job_id = :job_id and content is not null
                 """
             ),
             {"job_id": job_id},
         )
-        return result.scalar() is not None
+
+    async def mark_undone(self, job_id: int) -> None:
+        await self._on.execute(
+            text("update imports set undone_at = now() where job_id = :job_id"), {"job_id": job_id}
+        )
 
 
-def _reported(row: RowReport) -> tuple[Any, ...]:
-    """The row as :meth:`ImportRepository.find_report` takes it apart."""
-    return (row.line, row.title, row.action, row.reason, row.media_type, row.anime_id, row.changes)
-
-
-class PackedList:
-    """A list file read into our words, in a few bytes: the worker takes from it what it is about to write."""
-
-    def __init__(self, packed: bytes) -> None:
-        head, *self._lines = zlib.decompress(packed).split(b"\n")
-        self.source: str = orjson.loads(head)
-
-    @staticmethod
-    def pack(found: ListFile) -> bytes:
-        rows: list[ListedRow | BadRow] = sorted([*found.rows, *found.bad], key=lambda row: row.line)
-        return zlib.compress(b"\n".join(orjson.dumps(line) for line in [found.source, *rows]), level=1)
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def take(self, start: int, count: int) -> list[ListedRow | BadRow]:
-        """Some rows, good and bad, in the order of the file."""
-        return [_listed(orjson.loads(line)) for line in self._lines[start : start + count]]
-
-
-def _listed(row: dict[str, Any]) -> ListedRow | BadRow:
-    if "subject" not in row:
-        return BadRow(**row)
-    fields = row["fields"]
-    if "tags" in fields:
-        fields["tags"] = tuple(fields["tags"])
-    row["subject"] = Subject(**row["subject"])
-    return ListedRow(**row)
+def pack_rows(rows: Sequence[RowReport]) -> bytes:
+    """Rows of a report as a JSON array, by the names that the API shows."""
+    return orjson.dumps([{**asdict(row), "matched": row.matched} for row in rows])

@@ -3,7 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Select, TextClause, bindparam, select, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    LargeBinary,
+    Select,
+    Text,
+    TextClause,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from app.models import Base
 
@@ -40,32 +54,61 @@ OWNED: dict[str, Owned] = {
     "collections": Owned("collections", secret=frozenset({"share_hash"})),
     "collection_items": Owned("collection_items", by="collection_id", parent="collections"),
     "imports": Owned("imports"),
+    "import_reports": Owned("import_reports", by="job_id", parent="imports"),
     "idempotency_keys": Owned(None),
 }
 
-# What deleting the row of the account does not take with it.
+# Rows that one statement erases; a long list in one statement would meet the time limit of statements.
+ERASED_AT_ONCE = 2000
+
+_JOBS = """
+delete from jobs where id = any(array(
+    select id from jobs
+    where owner_id = :user_id or kind = 'accounts.mail' and arguments ->> 'user_id' = cast(:user_id as text)
+    limit :limit))
+"""
+
+
+def _erasure_of(name: str) -> TextClause:
+    own = f"select ctid from {name} where user_id = :user_id limit :limit"
+    return text(f"delete from {name} where ctid = any(array({own}))")
+
+
+# What is erased before the row of the account, which takes the rest with it; each statement is repeated until
+# nothing is left. Imports go before jobs: who works on an import holds it before its job.
 ERASED: tuple[TextClause, ...] = (
-    text(
-        "delete from jobs where owner_id = :user_id "
-        "or kind = 'accounts.mail' and arguments ->> 'user_id' = cast(:user_id as text)"
-    ),
+    *(_erasure_of(name) for name, owned in OWNED.items() if owned.by == "user_id"),
+    text(_JOBS),
 )
 
 
 def _export_of(name: str, owned: Owned) -> Select[Any]:
+    """Each row as the text of a JSON object, which PostgreSQL makes."""
     table = Base.metadata.tables[name]
-    shown = [column for column in table.columns if _is_shown(column, owned)]
+    shown = [pair for column in table.columns if _is_shown(column, owned) for pair in _told(column)]
     owner = table.c[owned.by]
     if owned.parent is None:
         mine = owner == _USER_ID
     else:
         parent = Base.metadata.tables[owned.parent]
-        mine = owner.in_(select(parent.c.id).where(parent.c[OWNED[owned.parent].by] == _USER_ID))
-    return select(*shown).where(mine).order_by(*table.primary_key.columns)
+        key = next(iter(owner.foreign_keys)).column
+        mine = owner.in_(select(key).where(parent.c[OWNED[owned.parent].by] == _USER_ID))
+    row = cast(func.json_build_object(*shown), Text)
+    return select(row).where(mine).order_by(*table.primary_key.columns)
 
 
 def _is_shown(column: "Column[Any]", owned: Owned) -> bool:
-    return column.name not in owned.secret and column.name not in {"user_id", "owner_id"}
+    """Bytes are no text: a file that was sent is the person's already, the others are hashes."""
+    hidden = column.name in owned.secret or column.name in {"user_id", "owner_id"}
+    return not hidden and not isinstance(column.type, LargeBinary)
+
+
+def _told(column: "Column[Any]") -> tuple[ColumnElement[str], ColumnElement[Any]]:
+    """The name and the value; instants are of the form that the API has everywhere."""
+    name: ColumnElement[str] = literal_column(f"'{column.name}'")
+    if isinstance(column.type, DateTime):
+        return name, func.to_char(column, literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""))
+    return name, column
 
 
 EXPORTED: dict[str, Select[Any]] = {

@@ -84,10 +84,34 @@ class ImportList(Job):
 
     name: ClassVar[str] = "library.import"
     timeout: ClassVar[float] = 1800.0
+    is_dry_run: ClassVar[bool] = False
     user_id: int
     digest: str
     media_type: MediaType | None = None
     mode: ImportMode = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewImport(Job):
+    """Report what :class:`ImportList` would do with the file, and change nothing."""
+
+    name: ClassVar[str] = "library.import_preview"
+    timeout: ClassVar[float] = 1800.0
+    is_dry_run: ClassVar[bool] = True
+    user_id: int
+    digest: str
+    media_type: MediaType | None = None
+    mode: ImportMode = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoImport(Job):
+    """Take back what an import changed; ``import_id`` is the id of its job."""
+
+    name: ClassVar[str] = "library.import_undo"
+    timeout: ClassVar[float] = 1800.0
+    user_id: int
+    import_id: int
 
 
 @dataclass(frozen=True, slots=True)

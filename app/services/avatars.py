@@ -8,12 +8,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 
 from app.errors import Invalid, NotFound, PayloadTooLarge, ServiceUnavailable, UnsupportedMedia
 from app.logs import log
 from app.utils import picture
+from app.utils.child import run_child
 
 LARGEST = 5 * 1024 * 1024  # bytes of an upload
 
@@ -64,23 +64,11 @@ class AvatarService:
 async def _remade(upload: bytes) -> bytes:
     # In isolated mode and without our environment: no secret is within reach of a decoder.
     command = [sys.executable, "-I", str(Path(picture.__file__))]
-    pipe = asyncio.subprocess.PIPE
     try:
-        child = await asyncio.create_subprocess_exec(
-            *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env={}
-        )
+        ended = await run_child(command, upload, within=_WITHIN)
     except OSError as error:
         raise ServiceUnavailable(retry_after=5) from error
-    try:
-        remade, _ = await asyncio.wait_for(child.communicate(upload), _WITHIN)
-    except TimeoutError:
-        remade = b""
-    finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-    return _checked(child.returncode, remade)
+    return _checked(ended.code, ended.output)
 
 
 def _checked(code: int | None, remade: bytes) -> bytes:

@@ -7,6 +7,10 @@ from app.external.anilist.client import AniListClient
 from app.schemas.domain.library import Entry
 from app.schemas.domain.media import UpstreamMedia
 from app.services.library import LibraryService, Operation, Target
+from app.utils.quotas import Quota
+
+# AniList answers 30 calls a minute of all persons together
+REFRESHES = Quota("item refreshes of a person", 10, 60)
 
 _ORIGIN = "anilist"
 

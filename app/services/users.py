@@ -7,6 +7,7 @@ from typing import Any
 
 from app.errors import Conflict, Invalid, NotFound
 from app.repositories.accounts import AccountRepository
+from app.repositories.library import lock_lists
 from app.repositories.resets import ResetRepository
 from app.repositories.sessions import SessionRepository
 from app.repositories.throttles import ThrottleRepository
@@ -101,6 +102,8 @@ class UserService:
         """Delete the account and everything that belongs to it."""
         proven = await self._proof.check(user.user_id, password, visitor)
         async with self._db.transaction() as tx:
+            # first of all, as all who write a list do: an import that runs would wait for us, and we for it
+            await lock_lists(tx, [user.user_id])
             accounts = AccountRepository(tx)
             if await accounts.lock_admins() == {user.user_id}:
                 raise Conflict("This is the last account that may administer.")
@@ -109,14 +112,6 @@ class UserService:
             await accounts.delete(user.user_id)
             tx.after_commit(lambda: self._avatars.discard(avatar))
         audit("account.erased", user_id=user.user_id)
-
-    async def export(self, user_id: int) -> dict[str, Any]:
-        """Everything that the account owns, one section a kind."""
-        async with self._db.transaction() as tx:
-            owned = await AccountRepository(tx).export(user_id)
-        if not owned["account"]:
-            raise NotFound("There is no such account.")
-        return {**owned, "account": owned["account"][0]}
 
     async def tidy(self) -> int:
         """Delete what has run out and pictures that no account shows; answers how many pictures."""

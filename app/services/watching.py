@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from app.repositories.library import EntryRepository
+from app.repositories.library import EntryRepository, lock_lists
 from app.repositories.watching import WatchRepository
 from app.schemas.domain.library import Subject
 from app.schemas.domain.watching import View, WatchProgress
@@ -36,6 +36,7 @@ class WatchService:
         """
         now = self._clock()
         async with self._db.transaction() as tx:
+            await lock_lists(tx, [user_id])  # before the first write, as all who write a list do
             await _subject(tx, anime_id, episode)
             kept, seen = await WatchRepository(tx).upsert(
                 user_id,

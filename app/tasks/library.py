@@ -1,7 +1,7 @@
 """Jobs about people's lists."""
 
 from app.container import Container
-from app.schemas.jobs import ForgetKeys, ImportList, MatchEntries
+from app.schemas.jobs import ForgetKeys, ImportList, MatchEntries, PreviewImport, UndoImport
 from app.services.jobs import JobRun
 from app.tasks.registry import handles
 
@@ -9,6 +9,16 @@ from app.tasks.registry import handles
 @handles(ImportList)
 async def import_list(job: ImportList, services: Container, run: JobRun) -> None:
     await services.imports.run(job, run)
+
+
+@handles(PreviewImport)
+async def preview_import(job: PreviewImport, services: Container, run: JobRun) -> None:
+    await services.imports.run(job, run)
+
+
+@handles(UndoImport)
+async def undo_import(job: UndoImport, services: Container, run: JobRun) -> None:
+    await services.imports.take_back(job, run)
 
 
 @handles(MatchEntries)

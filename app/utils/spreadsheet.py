@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from io import StringIO
 from typing import Any
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # begins a file; without it a spreadsheet takes UTF-8 for an old code page
+
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

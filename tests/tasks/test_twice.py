@@ -14,12 +14,14 @@ from app.schemas.jobs import (
     ImportList,
     Job,
     MatchEntries,
+    PreviewImport,
     RefreshStale,
     SendMail,
     SyncAnime,
     SyncSeason,
     SyncTop,
     TidyAccounts,
+    UndoImport,
 )
 from app.tasks import performer
 from app.utils.database import Database
@@ -37,8 +39,8 @@ SAMPLES: list[Job] = [
     MatchEntries(),
     ForgetKeys(),
 ]
-# Needs a file beside it; the tests of imports run it twice.
-ELSEWHERE = {ImportList}
+# Need a file or an import beside them; the tests of imports run them twice.
+ELSEWHERE = {ImportList, PreviewImport, UndoImport}
 # When something was done last, and how often the catalogue was written, may move on.
 MOVING = {"synced_at", "updated_at"}
 LEFT_OUT = {"jobs", "catalogue_version", "marks"}

@@ -1,85 +1,114 @@
 """Imports of list files."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import File, Path, Query, Response, UploadFile
 
 from app.api.access import FORM_OVERHEAD, access
 from app.api.deps import CurrentUser, Services
+from app.api.failures import failures
 from app.api.idempotency import idempotent_router
-from app.schemas.core.imports import ImportReportOut, UndoneOut
+from app.api.limits import limited_by_person
+from app.api.spooled import SpooledResponse
+from app.errors import Conflict, RateLimited
+from app.schemas.core.imports import ImportReportOut
 from app.schemas.core.jobs import QueuedJobOut
 from app.schemas.domain.library import MediaType
-from app.schemas.domain.lists import ImportMode
-from app.services.imports import ImportService
+from app.schemas.domain.lists import ImportMode, ImportReport, ReportFormat
+from app.schemas.jobs import EnqueuedJob
+from app.services.imports import UPLOADS
 
 LIST_FILE = 20 * 1024 * 1024 + FORM_OVERHEAD  # bytes
 
 router = idempotent_router("/users/me/import", "imports")
 
 JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+ListUpload = Annotated[UploadFile, File(description="MyAnimeList XML (.gz too), AniList, Kitsu, Shikimori")]
+
+ListedType = Annotated[
+    MediaType | None, Query(alias="type", description="What the file lists, for files that do not say so.")
+]
+Mode = Annotated[
+    ImportMode, Query(description="`replace` takes progress and counts from the file, lower ones too.")
+]
+
+_FEW = "A dry run of at most 500 rows"
 
 
-@router.post("", status_code=202, responses={200: {"model": ImportReportOut, "description": "A dry run"}})
+@router.post(
+    "",
+    status_code=202,
+    response_model=QueuedJobOut,
+    dependencies=[limited_by_person(UPLOADS)],
+    responses={200: {"model": ImportReportOut, "description": _FEW}, **failures(RateLimited)},
+)
 @access("write:content", body_limit=LIST_FILE)
 async def start_import(
-    file: Annotated[UploadFile, File(description="MyAnimeList XML (.gz too), AniList, Kitsu, Shikimori")],
+    file: ListUpload,
     user: CurrentUser,
     services: Services,
-    response: Response,
+    media_type: ListedType = None,
+    mode: Mode = "merge",
     dry_run: Annotated[bool, Query(description="Answer what it would do, and do nothing.")] = False,
-    type: Annotated[
-        MediaType | None, Query(description="What the file lists, for files that do not say so.")
-    ] = None,
-    mode: Annotated[
-        ImportMode, Query(description="`replace` takes progress and counts from the file, lower ones too.")
-    ] = "merge",
-) -> QueuedJobOut | ImportReportOut:
-    """Read a list file into the list, as a job; the same file again changes nothing."""
-    response.status_code = 200 if dry_run else 202
-    return await _ANSWERS[dry_run](services.imports, user.user_id, file, type, mode)
+) -> Response:
+    """Read a list file into the list, as a job; the same file again changes nothing.
 
-
-async def _start(
-    imports: ImportService, user_id: int, file: UploadFile, media_type: MediaType | None, mode: ImportMode
-) -> QueuedJobOut | ImportReportOut:
+    A file that is no list is refused at once where that is told soon, else the job fails and says why.
+    """
+    begin = services.imports.preview if dry_run else services.imports.start
     content = await file.read()
-    return QueuedJobOut.of(
-        await imports.start(user_id, content, filename=file.filename, media_type=media_type, mode=mode)
+    return _answer(
+        await begin(user.user_id, content, filename=file.filename, media_type=media_type, mode=mode)
     )
 
 
-async def _preview(
-    imports: ImportService, user_id: int, file: UploadFile, media_type: MediaType | None, mode: ImportMode
-) -> QueuedJobOut | ImportReportOut:
-    return ImportReportOut.of(
-        await imports.preview(user_id, await file.read(), media_type=media_type, mode=mode)
+@router.post(
+    "/preview",
+    response_model=ImportReportOut,
+    dependencies=[limited_by_person(UPLOADS)],
+    responses={202: {"model": QueuedJobOut, "description": "More than 500 rows"}, **failures(RateLimited)},
+)
+@access("write:content", body_limit=LIST_FILE)
+async def preview_import(
+    file: ListUpload,
+    user: CurrentUser,
+    services: Services,
+    media_type: ListedType = None,
+    mode: Mode = "merge",
+) -> Response:
+    """What an import would do, without doing it; of more than 500 rows as a job, which has a report then."""
+    content = await file.read()
+    return _answer(
+        await services.imports.preview(
+            user.user_id, content, filename=file.filename, media_type=media_type, mode=mode
+        )
     )
 
 
-_ANSWERS = {False: _start, True: _preview}
+def _answer(begun: EnqueuedJob | ImportReport) -> Response:
+    if isinstance(begun, EnqueuedJob):
+        return _as_json(QueuedJobOut.of(begun), status=202)
+    return _as_json(ImportReportOut.of(begun), status=200)
 
 
-@router.get("/{job_id}/report", response_model=ImportReportOut)
+def _as_json(shown: QueuedJobOut | ImportReportOut, *, status: int) -> Response:
+    return Response(shown.model_dump_json(), status, media_type="application/json")
+
+
+@router.get("/{job_id}/report", response_model=ImportReportOut, responses=failures(RateLimited))
 @access("read:content")
 async def get_report(
-    job_id: JobId, user: CurrentUser, services: Services, format: Literal["json", "csv"] = "json"
+    job_id: JobId, user: CurrentUser, services: Services, format: ReportFormat = "json"
 ) -> Response:
-    """What became of each row, with its reason."""
-    report = ImportReportOut.of(await services.imports.report(user.user_id, job_id))
-    return _REPORTS[format](report)
+    """What became of each row, with its reason; of a dry run, what would become of it."""
+    spool = await services.imports.report(user.user_id, job_id, file_format=format)
+    return SpooledResponse(spool, **_FILES[format])
 
 
-def _as_json(report: ImportReportOut) -> Response:
-    return Response(report.model_dump_json(), media_type="application/json")
-
-
-def _as_csv(report: ImportReportOut) -> Response:
-    headers = {"Content-Disposition": 'attachment; filename="import.csv"'}
-    return Response(report.as_csv(), headers=headers, media_type="text/csv")
-
-
-_REPORTS = {"json": _as_json, "csv": _as_csv}
+_FILES: dict[ReportFormat, dict[str, str]] = {
+    "json": {"media_type": "application/json"},
+    "csv": {"media_type": "text/csv", "name": "import.csv"},
+}
 
 
 @router.post("/{job_id}/cancel", status_code=204)
@@ -89,8 +118,12 @@ async def cancel_import(job_id: JobId, user: CurrentUser, services: Services) ->
     await services.imports.cancel(user.user_id, job_id)
 
 
-@router.post("/{job_id}/undo")
+@router.post("/{job_id}/undo", status_code=202, responses=failures(Conflict))
 @access("write:content")
-async def undo_import(job_id: JobId, user: CurrentUser, services: Services) -> UndoneOut:
-    """Take back what the import changed, except where it was edited since."""
-    return UndoneOut(undone=await services.imports.undo(user.user_id, job_id))
+async def undo_import(job_id: JobId, user: CurrentUser, services: Services) -> QueuedJobOut:
+    """Take back what the import changed, except where it was edited since, as a job.
+
+    The progress of that job says of how many entries. An import that failed or was cancelled can be taken
+    back too; one that still runs, a dry run, and one that was taken back before answer 409.
+    """
+    return QueuedJobOut.of(await services.imports.undo(user.user_id, job_id))

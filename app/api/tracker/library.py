@@ -9,7 +9,8 @@ from app.api.access import access
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
 from app.api.failures import failures
 from app.api.idempotency import idempotent_router
-from app.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from app.api.limits import limited_by_person
+from app.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.schemas.fields import Text
 from app.schemas.tracker.library import (
     AnyStatus,
@@ -20,6 +21,7 @@ from app.schemas.tracker.library import (
     ItemPatch,
     SummaryOut,
 )
+from app.services.item_refreshes import REFRESHES
 from app.services.library import ItemFilter, Operation, Target
 
 router = idempotent_router("/api/library", "tracker: library")
@@ -90,7 +92,8 @@ async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) ->
 
 @router.post(
     "/items/{item_id}/refresh",
-    responses=failures(UpstreamError, UpstreamUnavailable, UpstreamTimeout),
+    dependencies=[limited_by_person(REFRESHES)],
+    responses=failures(RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout),
 )
 @access("write:content")
 async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:

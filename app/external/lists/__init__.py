@@ -5,15 +5,16 @@ from app.external.lists.mal_xml import title_tags
 from app.external.lists.readable import readable
 from app.external.lists.reader import read_list
 from app.external.lists.unpacking import UnreadableList
-from app.external.lists.writer import write_csv, write_json, write_mal_xml
+from app.external.lists.writer import CsvWriter, JsonWriter, ListWriter, MalXmlWriter
 
 __all__ = [
+    "CsvWriter",
+    "JsonWriter",
+    "ListWriter",
+    "MalXmlWriter",
     "UnknownKind",
     "UnreadableList",
     "read_list",
     "readable",
     "title_tags",
-    "write_csv",
-    "write_json",
-    "write_mal_xml",
 ]

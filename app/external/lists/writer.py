@@ -1,8 +1,7 @@
 """A list as files that other services read."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
 import orjson
@@ -10,7 +9,7 @@ import orjson
 from app.external.lists.mal_xml import ANILIST_ID, FORBIDDEN, MODELLED, title_tags
 from app.schemas.domain.library import EntryStatus, MediaType
 from app.schemas.domain.lists import ExportedEntry
-from app.utils.spreadsheet import write_rows
+from app.utils.spreadsheet import BYTE_ORDER_MARK, write_rows
 
 FORMAT = "anisync-list"
 
@@ -29,19 +28,40 @@ _CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def write_mal_xml(entries: Sequence[ExportedEntry], media_type: MediaType, username: str) -> bytes:
+class ListWriter(Protocol):
+    """Writes a list file piece by piece: the beginning, entries some at a time, the end."""
+
+    def begin(self, total: int) -> bytes: ...
+
+    def write(self, entries: Sequence[ExportedEntry]) -> bytes: ...
+
+    def end(self) -> bytes: ...
+
+
+class MalXmlWriter:
     """MyAnimeList's export; entries without a MyAnimeList id stand in it by their titles.
 
     Scores are rounded half up to whole numbers, which is all that MyAnimeList has.
     """
-    kind = "1" if media_type == "anime" else "2"
-    rows = "\n".join(_element(media_type, _mal_row(entry)) for entry in entries)
-    return (
-        f'<?xml version="1.0" encoding="UTF-8" ?>\n<myanimelist>\n<myinfo>\n'
-        f"<user_name>{escape(username)}</user_name>\n<user_export_type>{kind}</user_export_type>\n"
-        f"<user_total_{media_type}>{len(entries)}</user_total_{media_type}>\n</myinfo>\n{rows}\n"
-        f"</myanimelist>\n"
-    ).encode()
+
+    def __init__(self, media_type: MediaType, username: str) -> None:
+        self._media_type = media_type
+        self._username = username
+
+    def begin(self, total: int) -> bytes:
+        kind = "1" if self._media_type == "anime" else "2"
+        name = FORBIDDEN.sub("", self._username)
+        return (
+            f'<?xml version="1.0" encoding="UTF-8" ?>\n<myanimelist>\n<myinfo>\n'
+            f"<user_name>{escape(name)}</user_name>\n<user_export_type>{kind}</user_export_type>\n"
+            f"<user_total_{self._media_type}>{total}</user_total_{self._media_type}>\n</myinfo>\n"
+        ).encode()
+
+    def write(self, entries: Sequence[ExportedEntry]) -> bytes:
+        return "".join(f"{_element(entry.media_type, _mal_row(entry))}\n" for entry in entries).encode()
+
+    def end(self) -> bytes:
+        return b"</myanimelist>\n"
 
 
 def _mal_row(entry: ExportedEntry) -> dict[str, str]:
@@ -91,10 +111,17 @@ def _yes(value: bool, kind: MediaType) -> str:
     return ("1" if value else "0") if kind == "anime" else ("YES" if value else "NO")
 
 
-def write_csv(entries: Sequence[ExportedEntry]) -> bytes:
+class CsvWriter:
     """One row an entry, with a header; scores are 0 to 10, tags a comma list."""
-    cells = ([_cell(entry, column) for column in _CSV_COLUMNS] for entry in entries)
-    return write_rows([_CSV_COLUMNS, *cells])
+
+    def begin(self, total: int) -> bytes:
+        return BYTE_ORDER_MARK + write_rows([_CSV_COLUMNS])
+
+    def write(self, entries: Sequence[ExportedEntry]) -> bytes:
+        return write_rows([_cell(entry, column) for column in _CSV_COLUMNS] for entry in entries)
+
+    def end(self) -> bytes:
+        return b""
 
 
 def _cell(entry: ExportedEntry, column: str) -> Any:
@@ -108,7 +135,21 @@ def _cell(entry: ExportedEntry, column: str) -> Any:
     return ", ".join(value) if column == "tags" else value
 
 
-def write_json(entries: Sequence[ExportedEntry]) -> bytes:
+class JsonWriter:
     """Everything that we know of each entry; :mod:`app.external.lists.own` reads it again."""
-    rows = [{**asdict(entry), "fields": dict(entry.fields)} for entry in entries]
-    return orjson.dumps({"format": FORMAT, "version": 1, "entries": rows}, option=orjson.OPT_INDENT_2)
+
+    def __init__(self) -> None:
+        self._before = b""  # what stands between an entry and the next
+
+    def begin(self, total: int) -> bytes:
+        return b'{"format":"%s","version":1,"entries":[' % FORMAT.encode()
+
+    def write(self, entries: Sequence[ExportedEntry]) -> bytes:
+        pieces: list[bytes] = []
+        for entry in entries:
+            pieces += [self._before, b"\n", orjson.dumps(entry)]
+            self._before = b","
+        return b"".join(pieces)
+
+    def end(self) -> bytes:
+        return b"\n]}\n"

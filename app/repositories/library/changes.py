@@ -64,18 +64,41 @@ class ChangeRepository:
         )
         return [_change_of(row) for row in rows], total
 
-    async def list_of_job(self, user_id: int, job_id: int) -> list[EntryChange]:
-        """What one import changed, newest first."""
+    async def list_entries_of_job(self, user_id: int, job_id: int) -> list[int]:
+        """The ids of the entries that one import changed, in their order."""
         rows = await self._session.execute(
             text(
-                f"""
-                select {_CHANGE} from entry_changes
-                where user_id = :user_id and job_id = :job_id order by id desc
+                """
+                select distinct entry_id from entry_changes
+                where user_id = :user_id and job_id = :job_id order by entry_id
                 """
             ),
             {"user_id": user_id, "job_id": job_id},
         )
+        return list(rows.scalars())
+
+    async def list_of_job(self, user_id: int, job_id: int, entry_ids: Sequence[int]) -> list[EntryChange]:
+        """What one import changed of these entries, newest first."""
+        rows = await self._session.execute(
+            text(
+                f"""
+                select {_CHANGE} from entry_changes
+                where user_id = :user_id and job_id = :job_id
+                  and entry_id = any(cast(:entry_ids as bigint[]))
+                order by id desc
+                """
+            ),
+            {"user_id": user_id, "job_id": job_id, "entry_ids": list(entry_ids)},
+        )
         return [_change_of(row) for row in rows]
+
+    async def count_of_job(self, user_id: int, job_id: int) -> int:
+        """How many changes one job has made."""
+        found = await self._session.execute(
+            text("select count(*) from entry_changes where user_id = :user_id and job_id = :job_id"),
+            {"user_id": user_id, "job_id": job_id},
+        )
+        return int(found.scalar_one())
 
     async def list_of_origin(
         self, user_id: int, entry_ids: Sequence[int], *, origin: str

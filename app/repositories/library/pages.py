@@ -8,12 +8,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
 from app.schemas.domain.library import EntryCount, EntryStatus, MediaType
-from app.schemas.domain.lists import ExportedEntry
 from app.utils.search_words import search_words
-
-_STATE = ", ".join(f"e.{name}" for name in STATE_COLUMNS)
 
 
 def _instant(column: str) -> str:
@@ -131,35 +127,6 @@ class EntryPages:
             conditions.append(f"{_NAMES} like any (array[search_pattern(:q), search_pattern(:words)])")
             values |= {"q": wanted.q, "words": " ".join(search_words(wanted.q))}
         return await self._page(_live_page(_ITEM, " and ".join(conditions), ITEM_SORTS, wanted.sort), values)
-
-    async def list_exported(self, user_id: int, media_type: MediaType) -> list[ExportedEntry]:
-        """All entries of one type, by title."""
-        rows = await self._connection.execute(
-            text(
-                f"""
-                select e.media_type, coalesce(a.mal_id, e.mal_id) as mal_id,
-                       coalesce(a.anilist_id, e.anilist_id) as anilist_id,
-                       coalesce(e.title, a.title) as shown_title, coalesce(a.type, e.format) as shown_format,
-                       coalesce(a.episodes, e.max_progress) as total, {_STATE}
-                from entries e left join anime a on a.id = e.anime_id
-                where e.user_id = :user_id and e.media_type = :media_type
-                order by lower(coalesce(e.title, a.title)), e.id
-                """
-            ),
-            {"user_id": user_id, "media_type": media_type},
-        )
-        return [
-            ExportedEntry(
-                media_type=row.media_type,
-                mal_id=row.mal_id,
-                anilist_id=row.anilist_id,
-                title=row.shown_title,
-                format=row.shown_format,
-                total=row.total,
-                fields=state_values(state_of(row._asdict())),
-            )
-            for row in rows
-        ]
 
     async def count(self, user_id: int) -> list[EntryCount]:
         """How many entries there are of each type and status."""

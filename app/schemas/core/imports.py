@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import Action, ImportReport
-from app.utils.spreadsheet import write_rows
 
 
 class RowReportOut(BaseModel):
@@ -46,13 +45,3 @@ class ImportReportOut(BaseModel):
             failed=report.count("failed"),
             rows=[RowReportOut.model_validate(row) for row in report.rows],
         )
-
-    def as_csv(self) -> bytes:
-        rows = ((row.line, row.title, row.action, row.reason) for row in self.rows)
-        return write_rows([("line", "title", "action", "reason"), *rows])
-
-
-class UndoneOut(BaseModel):
-    """How many entries are as they were before the import."""
-
-    undone: int

@@ -11,6 +11,7 @@ ImportMode = Literal["merge", "replace"]
 Action = Literal["added", "updated", "unchanged", "skipped", "failed"]
 ACTIONS: tuple[Action, ...] = ("added", "updated", "unchanged", "skipped", "failed")
 ExportFormat = Literal["mal_xml", "json", "csv"]
+ReportFormat = Literal["json", "csv"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,13 @@ async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry
     return await entries.find(user_id, entry_id=change.entry_id)
 
 
-async def take_back_many(tx: Transaction, user_id: int, changes: Sequence[EntryChange]) -> int:
+async def take_back_many(
+    tx: Transaction, user_id: int, changes: Sequence[EntryChange], *, job_id: int
+) -> int:
     """Take back changes, newest first, where the entry still is as the change left it.
 
-    Answers how many were taken back; an entry that was edited since keeps its edit.
+    Answers how many were taken back; an entry that was edited since keeps its edit. ``job_id`` is the job
+    that the history names for it.
     """
     entries = EntryRepository(tx)
     whole = _joined(await caught_up(tx, user_id, changes))
@@ -67,7 +70,7 @@ async def take_back_many(tx: Transaction, user_id: int, changes: Sequence[EntryC
     back = {change.entry_id: change.before for change in mine if change.before is not None}
     await entries.update_many(back)
     news = [NewChange(change.entry_id, change.subject, change.after, change.before) for change in mine]
-    await ChangeRepository(tx).record_many(user_id, news, origin=UNDO)
+    await ChangeRepository(tx).record_many(user_id, news, origin=UNDO, job_id=job_id)
     return len(mine)
 
 

@@ -11,6 +11,7 @@ from app.container import Container
 from app.tasks import performer
 from app.utils.database import Database
 from tests.fixtures.accounts import SignedIn
+from tests.fixtures.importing import undo_import
 
 LIST, IMPORT, ITEMS = "/users/me/list", "/users/me/import", "/api/library/items"
 
@@ -52,7 +53,7 @@ class Story:
         assert await self.container.library.match() == len(mal_ids)
 
     async def undoes(self, job: int) -> int:
-        return int((await self.mine.post(f"{IMPORT}/{job}/undo")).json()["undone"])
+        return await undo_import(self.container, self.mine, job)
 
     async def entries(self) -> dict[int, dict[str, Any]]:
         listed = (await self.mine.get(LIST)).json()

@@ -12,6 +12,7 @@ from dirty_equals import IsPartialDict
 from app.config import Settings
 from app.container import build
 from app.main import create_app
+from app.services.item_refreshes import REFRESHES
 from app.utils.database import Database
 from tests.fixtures.accounts import make_account
 
@@ -134,3 +135,14 @@ async def test_a_failure_of_anilist_changes_nothing(
     assert answer.status_code == status, answer.text
     assert set(answer.json()) >= {"code", "message", "detail", "request_id"}
     assert (await mine.get(f"/api/library/items/{item['id']}")).json() == item
+
+
+async def test_a_person_may_refresh_some_items_a_minute(mine: httpx.AsyncClient, anilist: AniList) -> None:
+    """AniList has one limit for all of us, which nobody may use up alone."""
+    item = await add(mine, anilist_id=1)
+    answers = [await refresh(mine, item) for _ in range(REFRESHES.limit + 5)]
+    assert [answer.status_code for answer in answers[-5:]] == [429] * 5
+    assert 429 not in [answer.status_code for answer in answers[:-5]]
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers[:2]] == ["9", "8"]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert len(anilist.asked) <= REFRESHES.limit * 5  # each may have been tried again

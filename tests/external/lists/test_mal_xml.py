@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.external.lists import read_list, write_mal_xml
+from app.external.lists import MalXmlWriter, read_list
 from app.schemas.domain.library import EntryState, MediaType
 from app.schemas.domain.lists import ExportedEntry, ListedRow
 
@@ -26,7 +26,8 @@ def write_one(
     kind: MediaType = "anime", *, ids: tuple[int | None, int | None] = (1, None), **said: Any
 ) -> bytes:
     entry = ExportedEntry(kind, *ids, "T", None, None, {**STATE, **said})
-    return write_mal_xml([entry], kind, "me")
+    writer = MalXmlWriter(kind, "me")
+    return writer.begin(1) + writer.write([entry]) + writer.end()
 
 
 @pytest.mark.parametrize(

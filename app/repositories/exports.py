@@ -1,0 +1,73 @@
+"""SQL of exports: read through cursors, some rows at a time, from one moment of the database."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
+from app.repositories.ownership import EXPORTED
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.lists import ExportedEntry
+from app.utils.database import Transaction
+
+_ROWS = 100  # a turn; some milliseconds of ours
+_STATE = ", ".join(f"e.{name}" for name in STATE_COLUMNS)
+
+
+class ExportRepository:
+    def __init__(self, tx: Transaction) -> None:
+        self._session = tx.session
+
+    async def freeze(self) -> None:
+        """Let every statement of the transaction see the database as it is now; the first thing to do."""
+        await self._session.execute(text("set transaction isolation level repeatable read, read only"))
+
+    async def count_entries(self, user_id: int, media_type: MediaType | None) -> int:
+        found = await self._session.execute(
+            text(f"select count(*) from entries e where {_MINE}"),
+            {"user_id": user_id, "media_type": media_type},
+        )
+        return int(found.scalar_one())
+
+    async def stream_entries(
+        self, user_id: int, media_type: MediaType | None
+    ) -> AsyncIterator[list[ExportedEntry]]:
+        """All entries of one type, or of both, by type and title."""
+        rows = await self._session.stream(
+            text(
+                f"""
+                select e.media_type, coalesce(a.mal_id, e.mal_id) as mal_id,
+                       coalesce(a.anilist_id, e.anilist_id) as anilist_id,
+                       coalesce(e.title, a.title) as shown_title, coalesce(a.type, e.format) as shown_format,
+                       coalesce(a.episodes, e.max_progress) as total, {_STATE}
+                from entries e left join anime a on a.id = e.anime_id
+                where {_MINE}
+                order by e.media_type, lower(coalesce(e.title, a.title)), e.id
+                """
+            ),
+            {"user_id": user_id, "media_type": media_type},
+        )
+        async for some in rows.partitions(_ROWS):
+            yield [_entry_of(row) for row in some]
+
+    async def stream_section(self, user_id: int, section: str) -> AsyncIterator[Sequence[str]]:
+        """The rows of a section of :data:`EXPORTED`, each as a JSON object."""
+        rows = await self._session.stream(EXPORTED[section], {"user_id": user_id})
+        async for some in rows.scalars().partitions(_ROWS):
+            yield some
+
+
+_MINE = "e.user_id = :user_id and e.media_type = coalesce(cast(:media_type as text), e.media_type)"
+
+
+def _entry_of(row: Row[Any]) -> ExportedEntry:
+    return ExportedEntry(
+        media_type=row.media_type,
+        mal_id=row.mal_id,
+        anilist_id=row.anilist_id,
+        title=row.shown_title,
+        format=row.shown_format,
+        total=row.total,
+        fields=state_values(state_of(row._asdict())),
+    )

@@ -1,0 +1,38 @@
+"""Long answers: how many of them a person, and this process, may have under way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.errors import RateLimited
+from app.utils.slots import NoSlot, Slots
+from app.utils.spool import Spool
+
+_OF_A_PERSON = 2  # until they are sent
+_WAITING = 2
+_PATIENCE = 30.0  # seconds
+_WRITTEN_AT_ONCE = 4  # each holds a connection to PostgreSQL meanwhile
+
+
+class Downloads:
+    """A person has two at once; two more wait, and further ones are refused."""
+
+    def __init__(self) -> None:
+        self._slots = Slots(running=_OF_A_PERSON, waiting=_WAITING, patience=_PATIENCE)
+        self._places = asyncio.Semaphore(_WRITTEN_AT_ONCE)
+
+    @asynccontextmanager
+    async def written(self, user_id: int) -> AsyncIterator[Spool]:
+        """A file to write in the block; it counts as the person's until it is closed.
+
+        Raises ``RateLimited``.
+        """
+        try:
+            release = await self._slots.take(user_id)
+        except NoSlot:
+            raise RateLimited(
+                "Too many of your downloads are under way; wait for one to end.", retry_after=5
+            ) from None
+        with Spool(release) as spool:
+            async with self._places:
+                yield spool

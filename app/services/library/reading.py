@@ -1,0 +1,98 @@
+"""Reading uploaded list files away from the event loop: small ones in a thread, others in a process."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import app
+from app.errors import PayloadTooLarge, RateLimited, ServiceUnavailable
+from app.external.lists import UnknownKind, UnreadableList, child, read_list
+from app.external.lists.packing import PackedList
+from app.schemas.domain.library import MediaType
+from app.utils.child import Ended, run_child
+from app.utils.slots import NoSlot, Slots
+
+_SMALL = 64 * 1024  # bytes; what is not packed and not longer is read within milliseconds
+_AT_ONCE = 2
+_WAITING = 8  # files of a person
+_WITHIN = 90.0  # seconds
+_PACKED = b"\x1f\x8b"
+_SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from app.external.lists.child import main
+sys.exit(main())
+"""
+_ROOT = str(Path(app.__file__).parents[1])
+
+
+class ListReader:
+    """At most two files at once in this process, one of each person; others wait for their turn.
+
+    ``media_type`` is what the person says that a file lists which does not say so itself.
+    """
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._slots = Slots(running=1, waiting=_WAITING, patience=_WITHIN)
+
+    async def read(self, content: bytes, media_type: MediaType | None) -> PackedList:
+        """The rows of the file. Raises ``UnreadableList`` and ``PayloadTooLarge``."""
+        if _is_small(content):
+            return await _read_in_thread(content, media_type)
+        packed = await self._read_in_child(content, media_type, largest=0)
+        if packed is None:
+            raise AssertionError("a file of any size was asked for")
+        return packed
+
+    async def read_if_short(
+        self, content: bytes, media_type: MediaType | None, *, largest: int, whose: int
+    ) -> PackedList | None:
+        """The rows of a file that is not longer than ``largest`` bytes when it is unpacked; None for others.
+
+        Raises ``UnreadableList`` and ``PayloadTooLarge``, of a long file only what its beginning tells; and
+        ``RateLimited`` where the person ``whose`` it is has too many files in line.
+        """
+        if _is_small(content):
+            return await _read_in_thread(content, media_type)
+        try:
+            async with self._slots.slot(whose):
+                return await self._read_in_child(content, media_type, largest=largest)
+        except NoSlot:
+            raise RateLimited(
+                "Too many of your files are being read; wait a moment.", retry_after=5
+            ) from None
+
+    async def _read_in_child(
+        self, content: bytes, media_type: MediaType | None, *, largest: int
+    ) -> PackedList | None:
+        command = [sys.executable, "-I", "-c", _SCRIPT, _ROOT, str(largest), media_type or ""]
+        try:
+            async with self._places:
+                ended = await run_child(command, content, within=_WITHIN)
+        except OSError as error:
+            raise ServiceUnavailable(retry_after=5) from error
+        return await asyncio.to_thread(_read_answer, ended)
+
+
+def _is_small(content: bytes) -> bool:
+    return len(content) <= _SMALL and not content.startswith(_PACKED)
+
+
+async def _read_in_thread(content: bytes, media_type: MediaType | None) -> PackedList:
+    return await asyncio.to_thread(lambda: PackedList(PackedList.pack(read_list(content, media_type))))
+
+
+def _read_answer(ended: Ended) -> PackedList | None:
+    if ended.code == 0:
+        return PackedList(ended.output)
+    if ended.code == child.NOT_READ:
+        return None
+    if ended.code == child.UNKNOWN_KIND:
+        raise UnknownKind
+    if ended.code == child.UNREADABLE:
+        raise UnreadableList(ended.output.decode())
+    if ended.code == child.TOO_LARGE:
+        raise PayloadTooLarge(ended.output.decode())
+    # It was stopped at a limit of its memory or time, or fell over a file made to confuse it.
+    raise UnreadableList("The file cannot be read within the limits of time and memory.")
