@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "20261127_2317"
-down_revision: str | None = "20261121_1320"
+down_revision: str | None = "20261127_2316"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
