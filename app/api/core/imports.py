@@ -8,13 +8,14 @@ from app.api.deps import CurrentUser, Services
 from app.api.idempotency import idempotent_router
 from app.schemas.core.imports import ImportReportOut, UndoneOut
 from app.schemas.core.jobs import QueuedJobOut
+from app.schemas.fields import BigId
 from app.services.imports import ImportService
 
 MAX_BODY = 20 * 1024 * 1024  # bytes
 
 router = idempotent_router("/users/me/import", "imports")
 
-JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+JobId = Annotated[BigId, Path()]
 
 
 @router.post("", status_code=202, responses={200: {"model": ImportReportOut, "description": "A dry run"}})

@@ -9,6 +9,7 @@ from app.api.deps import CurrentUser, Page, Services, set_page_headers
 from app.api.failures import failures
 from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
 from app.schemas.core.jobs import JobOut
+from app.schemas.fields import BigId
 from app.schemas.jobs import JobStatus
 
 router = APIRouter(
@@ -17,7 +18,7 @@ router = APIRouter(
     responses=failures(Unauthenticated, Forbidden, Invalid, ServiceUnavailable),
 )
 
-JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+JobId = Annotated[BigId, Path()]
 
 
 class JobQuery(Page):
