@@ -15,12 +15,12 @@ from app.container import Container, build
 from app.logs import configure_logs, log
 from app.tasks import performer
 from app.utils import migrations
+from app.utils.cleaning import BIGINT_MAX
 from app.utils.database import DatabaseUnavailable
 from app.utils.signals import stop_on_signals
 
 _AT_ONCE = 10  # jobs of one process; most of their time is waiting for an upstream
 _GRACE = 5.0  # seconds that running jobs get to finish when the worker is told to stop
-_LARGEST_ID = 2**63 - 1
 _CANNOT_START = (SettingsError, DatabaseUnavailable, migrations.SchemaNotReady, migrations.LoginRefused)
 
 
@@ -43,7 +43,7 @@ class Worker:
         broker.register_task(run_job, task_name=RUN_JOB)
 
     async def _run_job(self, job_id: int) -> None:
-        if not isinstance(job_id, int) or not 0 < job_id <= _LARGEST_ID:
+        if not isinstance(job_id, int) or not 0 < job_id <= BIGINT_MAX:
             log.warning("message.unreadable", message=repr(job_id)[:100])
             return
         task = asyncio.create_task(self._jobs.run(job_id, self._perform))

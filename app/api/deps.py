@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.container import Container
 from app.errors import Unauthenticated
 from app.schemas.domain.accounts import Principal
+from app.utils.cleaning import INT_MAX
 
-MAX_OFFSET = 2**31 - 1
 MAX_LIMIT = 100
 
 _PAGING = frozenset({"limit", "offset", "page"})
@@ -49,8 +49,8 @@ class Page(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 20
-    offset: Annotated[int | None, Field(ge=0, le=MAX_OFFSET)] = None
-    page: Annotated[int | None, Field(ge=1, le=MAX_OFFSET // MAX_LIMIT)] = None
+    offset: Annotated[int | None, Field(ge=0, le=INT_MAX)] = None
+    page: Annotated[int | None, Field(ge=1, le=INT_MAX // MAX_LIMIT)] = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Page":

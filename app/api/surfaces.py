@@ -27,7 +27,7 @@ from app.errors import (
     Unauthenticated,
     UnsupportedMedia,
 )
-from app.utils.database import DatabaseUnavailable, ReferenceGone
+from app.utils.database import DatabaseUnavailable, ReferenceGone, UnstorableValue
 
 Body = dict[str, Any]
 
@@ -36,6 +36,7 @@ RENDERED: tuple[type[Exception], ...] = (
     AppError,
     DatabaseUnavailable,
     ReferenceGone,
+    UnstorableValue,
     RequestValidationError,
     HTTPException,
 )
@@ -165,6 +166,8 @@ def _as_app_error(error: Exception, request: Request) -> AppError | HTTPExceptio
         return ServiceUnavailable(retry_after=1)
     if isinstance(error, ReferenceGone):
         return NotFound("What this refers to was deleted meanwhile.")
+    if isinstance(error, UnstorableValue):
+        return Invalid(str(error))
     return AppError()
 
 

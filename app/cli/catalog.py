@@ -8,6 +8,7 @@ import typer
 from app.cli.ground import complain, run, say
 from app.schemas.domain.anime import Season
 from app.schemas.jobs import EnqueuedJob
+from app.utils.cleaning import INT_MAX
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -55,7 +56,7 @@ def sync(
     from app.utils.progress import progress
 
     for word in what:
-        if word not in {"top", "season"} and not (word.isdecimal() and 0 < int(word) < 2**31):
+        if word not in {"top", "season"} and not (word.isdecimal() and 0 < int(word) <= INT_MAX):
             raise typer.BadParameter(f"{word} is neither top, season nor an id of MyAnimeList")
 
     async def fetch(services: "Container") -> int:

@@ -50,9 +50,10 @@ def main() -> None:
 def _expected_failures() -> tuple[type[Exception], ...]:
     """Imported only when something failed, so that `--help` stays quick."""
     from app.errors import AppError
-    from app.utils.database import DatabaseUnavailable
+    from app.utils.database import DatabaseUnavailable, UnstorableValue
     from app.utils.embedded import EmbeddedError
     from app.utils.migrations import LoginRefused, SchemaNotReady
     from app.utils.serving import CannotListen
 
-    return AppError, CannotListen, DatabaseUnavailable, EmbeddedError, LoginRefused, SchemaNotReady
+    ours = (AppError, CannotListen, DatabaseUnavailable, EmbeddedError, LoginRefused, SchemaNotReady)
+    return *ours, UnstorableValue

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import PARTIAL_DATE, Base, Timestamped
+from app.schemas.limits import MAX_DURATION_MINUTES, MAX_PROGRESS, MIN_DURATION_MINUTES
 
 
 class AnimeRow(Timestamped, Base):
@@ -28,7 +29,11 @@ class AnimeRow(Timestamped, Base):
         CheckConstraint("status in ('airing', 'finished', 'upcoming')", name="status"),
         CheckConstraint("season in ('winter', 'spring', 'summer', 'fall')", name="season"),
         CheckConstraint("score > 0 and score <= 10", name="score"),
-        CheckConstraint("episodes > 0", name="episodes"),
+        CheckConstraint(f"episodes between 1 and {MAX_PROGRESS}", name="episodes"),
+        CheckConstraint(
+            f"duration_minutes between {MIN_DURATION_MINUTES} and {MAX_DURATION_MINUTES}",
+            name="duration_minutes",
+        ),
         CheckConstraint(f"aired_from ~ '{PARTIAL_DATE}'", name="aired_from"),
         CheckConstraint(f"aired_to ~ '{PARTIAL_DATE}'", name="aired_to"),
         Index("ix_anime_score", text("score desc nulls last"), "id"),

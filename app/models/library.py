@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import PARTIAL_DATE, Base, Timestamped
+from app.schemas.limits import MAX_POSITION_SECONDS, MAX_PROGRESS, MAX_REWATCHES
 
 _NOW = text("statement_timestamp()")
 
@@ -43,10 +44,10 @@ class EntryRow(Base):
         CheckConstraint("anime_id is not null or title is not null", name="named"),
         CheckConstraint("anime_id is null or media_type = 'anime'", name="linked_anime"),
         CheckConstraint("score between 0 and 100", name="score"),
-        CheckConstraint("progress >= 0", name="progress"),
-        CheckConstraint("volumes >= 0", name="volumes"),
-        CheckConstraint("max_progress > 0", name="max_progress"),
-        CheckConstraint("rewatch_count >= 0", name="rewatch_count"),
+        CheckConstraint(f"progress between 0 and {MAX_PROGRESS}", name="progress"),
+        CheckConstraint(f"volumes between 0 and {MAX_PROGRESS}", name="volumes"),
+        CheckConstraint(f"max_progress between 1 and {MAX_PROGRESS}", name="max_progress"),
+        CheckConstraint(f"rewatch_count between 0 and {MAX_REWATCHES}", name="rewatch_count"),
         CheckConstraint(f"started_at ~ '{PARTIAL_DATE}'", name="started_at"),
         CheckConstraint(f"finished_at ~ '{PARTIAL_DATE}'", name="finished_at"),
         Index("uq_entries_anime_id", "user_id", "anime_id", unique=True),
@@ -136,8 +137,8 @@ class WatchProgressRow(Base):
 
     __tablename__ = "watch_progress"
     __table_args__ = (
-        CheckConstraint("episode >= 1", name="episode"),
-        CheckConstraint("position_seconds >= 0", name="position_seconds"),
+        CheckConstraint(f"episode between 1 and {MAX_PROGRESS}", name="episode"),
+        CheckConstraint(f"position_seconds between 0 and {MAX_POSITION_SECONDS}", name="position_seconds"),
         CheckConstraint("progress_percent between 0 and 100", name="progress_percent"),
         Index("uq_watch_progress_user_id", "user_id", "anime_id", "episode", unique=True),
         Index("ix_watch_progress_latest", "user_id", "last_watched_at"),
@@ -159,7 +160,7 @@ class ViewRow(Base):
 
     __tablename__ = "views"
     __table_args__ = (
-        CheckConstraint("episode >= 1", name="episode"),
+        CheckConstraint(f"episode between 1 and {MAX_PROGRESS}", name="episode"),
         Index("ix_views_newest", "user_id", text("viewed_at desc"), text("id desc")),
     )
 

@@ -66,9 +66,9 @@ _CHOSEN = """
     select *, row_number() over (
         order by sign(liking) desc,
                  case when liking > 0 then
-                     liking + ln(coalesce(members, 0) + 1000)
+                     liking + ln(coalesce(members, 0) + 1000::float8)
                      + 0.3 * (coalesce(score, 6) * coalesce(scored_by, 100) + 13000)
-                           / (coalesce(scored_by, 100) + 2000)
+                           / (coalesce(scored_by, 100) + 2000::float8)
                  end desc,
                  score desc nulls last, id
     ) as place

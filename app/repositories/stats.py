@@ -10,8 +10,8 @@ from app.schemas.domain.library import ENTRY_STATUSES
 # A rewatch counts every episode once more; while one runs, the progress is of the rewatch.
 _MINE = """
     select e.status, e.score, e.progress, e.rewatch_count, a.type, a.year, a.tag_ids, a.duration_minutes,
-           e.progress + (e.rewatch_count + e.is_rewatching::int)
-               * coalesce(a.episodes, e.max_progress, e.progress)::bigint as episodes
+           e.progress + (e.rewatch_count::bigint + e.is_rewatching::int)
+               * coalesce(a.episodes, e.max_progress, e.progress) as episodes
     from entries e left join anime a on a.id = e.anime_id
     where e.user_id = :user_id and e.media_type = 'anime'
 """
@@ -19,7 +19,7 @@ _COUNTED = "count(*) as count, round(avg(m.score) / 10, 2)::float8 as mean_score
 _STATS = f"""
 with mine as ({_MINE}), activity as (
     select (changed_at at time zone 'UTC')::date as day,
-           sum(greatest(0, (after ->> 'progress')::int - coalesce((before ->> 'progress')::int, 0)))
+           sum(greatest(0, (after ->> 'progress')::bigint - coalesce((before ->> 'progress')::bigint, 0)))
                as episodes
     from entry_changes
     where user_id = :user_id and origin not in ('import', 'undo') and after is not null
@@ -31,7 +31,7 @@ select json_build_object(
     'by_status', (select json_object_agg(s, (select count(*) from mine where status = s))
                   from unnest(cast(:statuses as text[])) s),
     'episodes', (select coalesce(sum(episodes), 0) from mine),
-    'minutes', (select coalesce(round(sum(episodes * duration_minutes)), 0)::bigint from mine),
+    'minutes', (select coalesce(round(sum(episodes * duration_minutes::numeric)), 0) from mine),
     'episodes_of_unknown_length',
         (select coalesce(sum(episodes), 0) from mine where duration_minutes is null),
     'mean_score', (select round(avg(score) / 10, 2)::float8 from mine),

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.repositories.cards import CARD, card_of
 from app.repositories.paging import fetch_page
 from app.schemas.domain.watching import View, WatchProgress
+from app.schemas.limits import MAX_PROGRESS
 from app.utils.database import Transaction
 
 
@@ -47,7 +48,7 @@ from (
         ) p
         window latest as (partition by p.anime_id order by p.done desc, p.last_watched_at desc, p.id desc)
     ) r
-    where case when r.done then r.id = r.done_id and (r.episodes is null or r.episode < r.episodes)
+    where case when r.done then r.id = r.done_id and r.episode < coalesce(r.episodes, {MAX_PROGRESS})
                else not r.any_done or r.episode > r.done_episode or r.last_watched_at > r.done_at end
     order by r.anime_id, r.done, r.last_watched_at desc, r.id desc
 ) w join anime a on a.id = w.anime_id

@@ -1,7 +1,7 @@
 """Types of single fields: what a row can hold, and what counts as a date, a score, a text."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -15,14 +15,27 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from app.utils.cleaning import is_storable
+from app.schemas.limits import (
+    MAX_DURATION_MINUTES,
+    MAX_INSTANT,
+    MAX_NOTES_LENGTH,
+    MAX_POSITION_SECONDS,
+    MAX_PROGRESS,
+    MAX_REWATCHES,
+    MAX_TAG_LENGTH,
+    MAX_YEAR,
+    MIN_DURATION_MINUTES,
+    MIN_INSTANT,
+    MIN_YEAR,
+)
+from app.utils.cleaning import BIGINT_MAX, INT_MAX, is_storable
 
-LARGEST_INT = 2**31 - 1
-
-Id = Annotated[int, Field(ge=1, le=LARGEST_INT)]
-Count = Annotated[int, Field(ge=0, le=LARGEST_INT)]
+Id = Annotated[int, Field(ge=1, le=INT_MAX)]
+BigId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
+Count = Annotated[int, Field(ge=0, le=INT_MAX)]
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_PARTIAL_DATE_FORM = r"^\d{4}(-\d{2}(-\d{2})?)?$"
 _PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
@@ -37,9 +50,11 @@ def _partial_date(text: str) -> str:
     try:
         if found is None:
             raise ValueError
-        date(*(int(part or 1) for part in found.groups()))
+        stated = date(*(int(part or 1) for part in found.groups()))
     except ValueError:
         raise ValueError("a date is YYYY, YYYY-MM or YYYY-MM-DD") from None
+    if not MIN_YEAR <= stated.year <= MAX_YEAR:
+        raise ValueError(f"the year must be from {MIN_YEAR} to {MAX_YEAR}")
     return text
 
 
@@ -48,6 +63,17 @@ def _instant(value: Any) -> Any:
     if isinstance(value, datetime) or (isinstance(value, str) and _INSTANT.fullmatch(value)):
         return value
     raise ValueError("an instant is RFC 3339, like 2026-11-20T21:05:11Z")
+
+
+def _instant_in_range(instant: datetime) -> datetime:
+    """In UTC. The range comes first: at the edge of time there is no such instant in UTC."""
+    if not MIN_INSTANT <= instant <= MAX_INSTANT:
+        raise ValueError(f"the year must be from {MIN_YEAR} to {MAX_YEAR}")
+    return instant.astimezone(UTC)
+
+
+def _without_negative_zero(value: float) -> float:
+    return value + 0.0
 
 
 def _hundredths(value: Any) -> int:
@@ -70,17 +96,47 @@ def _tenths(value: int) -> float:
 _stored = AfterValidator(storable)
 Text = Annotated[str, _stored]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _stored]
-Note = Annotated[str, StringConstraints(max_length=10_000), _stored]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _stored]
+Note = Annotated[str, StringConstraints(max_length=MAX_NOTES_LENGTH), _stored]
+Tag = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG_LENGTH), _stored
+]
+# The name of a genre or studio; these are indexed, and an index has a limit.
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _stored]
 Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://"), _stored]
 Instant = Annotated[
-    AwareDatetime, Field(strict=False, examples=["2026-11-20T21:05:11Z"]), BeforeValidator(_instant)
+    AwareDatetime,
+    Field(
+        strict=False,
+        examples=["2026-11-20T21:05:11Z"],
+        description=f"RFC 3339; the year, in UTC, from {MIN_YEAR} to {MAX_YEAR}.",
+    ),
+    BeforeValidator(_instant),
+    AfterValidator(_instant_in_range),
 ]
 PartialDate = Annotated[
     str,
     AfterValidator(_partial_date),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{4}(-\d{2}(-\d{2})?)?$", "examples": ["2017-10"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": _PARTIAL_DATE_FORM,
+            "examples": ["2017-10"],
+            "description": f"YYYY, YYYY-MM or YYYY-MM-DD; the year from {MIN_YEAR} to {MAX_YEAR}.",
+        }
+    ),
 ]
+Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR)]
+# How many episodes, chapters or volumes: seen of a title, or there are of it, where 0 means unknown.
+Progress = Annotated[int, Field(ge=0, le=MAX_PROGRESS)]
+Episode = Annotated[int, Field(ge=1, le=MAX_PROGRESS)]
+RewatchCount = Annotated[int, Field(ge=0, le=MAX_REWATCHES)]
+PositionSeconds = Annotated[int, Field(ge=0, le=MAX_POSITION_SECONDS)]
+DurationMinutes = Annotated[
+    float, Field(ge=MIN_DURATION_MINUTES, le=MAX_DURATION_MINUTES, allow_inf_nan=False)
+]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), AfterValidator(_without_negative_zero)]
+# What sources say of a title may lie before the years that a person may name.
+PartialDateOut = Annotated[str, WithJsonSchema({"type": "string", "pattern": _PARTIAL_DATE_FORM})]
 # Held as 0 to 100, read and shown as 0 to 10 with one decimal.
 Score = Annotated[
     int,

@@ -6,6 +6,7 @@ from datetime import date
 from functools import lru_cache
 
 INT_MAX = 2**31 - 1  # what PostgreSQL's integer holds
+BIGINT_MAX = 2**63 - 1  # what its bigint holds
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?:[T ].*)?", re.ASCII | re.DOTALL)

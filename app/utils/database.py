@@ -1,13 +1,13 @@
 """PostgreSQL through async SQLAlchemy: the engine, transactions, and work that follows a commit."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 from sqlalchemy import event, exc, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as _Dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from app.utils.metrics import FOLLOWER_FAILURES
 from app.utils.pool import CountedPool
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -31,6 +31,13 @@ class DatabaseUnavailable(Exception):
 
 class ReferenceGone(Exception):
     """What a new row refers to was deleted meanwhile."""
+
+
+class UnstorableValue(Exception):
+    """PostgreSQL refused a value: it does not fit its type, or a result or a CHECK constraint does not."""
+
+    def __init__(self) -> None:
+        super().__init__("A value is beyond what can be stored.")
 
 
 class Transaction:
@@ -56,7 +63,8 @@ class Transaction:
 class Database:
     """Hands out transactions (for writes) and autocommit connections (for single-statement reads).
 
-    Both turn every fault of the connection into :class:`DatabaseUnavailable`.
+    Both turn every fault of the connection into :class:`DatabaseUnavailable`, and every data exception
+    into :class:`UnstorableValue`.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -150,19 +158,28 @@ class Database:
 
 
 class _translated:  # noqa: N801  # used like a keyword
-    """Turn what the block cannot help into :class:`DatabaseUnavailable` or :class:`ReferenceGone`."""
+    """Turn what the block cannot help into the three exceptions above."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None and _is_about_a_value(error):
+            # neither the message nor the parameters: they hold what people sent
+            statement = getattr(error, "statement", None)
+            _log.warning("database.value_refused", sqlstate=_state_of(error), statement=statement)
+            raise UnstorableValue from error
         if error is not None and is_connection_fault(error):
             raise DatabaseUnavailable(type(error).__name__) from error
-        if isinstance(error, exc.IntegrityError) and _state(error.orig) == _NO_SUCH_REFERENCE:
+        if isinstance(error, exc.IntegrityError) and _state_of(error) == _NO_SUCH_REFERENCE:
             raise ReferenceGone from error
 
 
 _NO_SUCH_REFERENCE = "23503"  # no row of ours is deleted while others refer to it without a cascade
+_UNSTORABLE_STATES = (
+    "22",  # data exceptions: out of range, no such instant, division by zero, no text of this encoding…
+    "23514",  # a CHECK constraint forbids it
+)
 _UNAVAILABLE_STATES = (
     "08",  # connection exceptions
     "28",  # the role is refused
@@ -175,6 +192,13 @@ _UNAVAILABLE_STATES = (
     "40001",  # serialization failure
     "40P01",  # deadlock
 )
+
+
+def _is_about_a_value(error: BaseException) -> bool:
+    """True where a value is to blame, also one that asyncpg could not even send."""
+    if isinstance(error, asyncpg.InterfaceError):
+        return isinstance(error, ValueError)
+    return _state_of(error).startswith(_UNSTORABLE_STATES)
 
 
 def is_connection_fault(error: BaseException) -> bool:
@@ -190,7 +214,7 @@ def is_connection_fault(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):  # of COPY, which runs beneath SQLAlchemy
         return _is_passing(error)
     if isinstance(error, asyncpg.InterfaceError):
-        return not isinstance(error, ValueError)  # that one is about a value that does not fit its column
+        return not _is_about_a_value(error)
     # a path in it says that the fault is of a file; one of a socket has none
     return isinstance(error, OSError) and error.filename is None
 
@@ -201,6 +225,11 @@ def _is_passing(error: BaseException | None) -> bool:
 
 def _state(error: BaseException | None) -> str:
     return str(getattr(error, "sqlstate", None) or "")
+
+
+def _state_of(error: BaseException) -> str:
+    """The SQLSTATE of an error of any layer: SQLAlchemy's own wraps that of the driver."""
+    return _state(error.orig if isinstance(error, exc.DBAPIError) else error)
 
 
 def _ping_after_idle(engine: AsyncEngine) -> None:

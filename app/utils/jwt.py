@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import jwt
 
+from app.utils.cleaning import INT_MAX
 from app.utils.clock import Clock, utc_now
 
 _ISSUER = "anisync"
@@ -18,7 +19,6 @@ _AUDIENCE = "anisync:api"
 _TYPE = "access"
 _SKEW = 10  # seconds by which the clocks of our own machines may differ
 _LONGEST = 4096  # characters; ours have some 400
-_MAX_ID = 2**31 - 1
 _NUMBER = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _FAR = 2**33  # seconds; no instant that we sign is past it
@@ -127,7 +127,7 @@ def _is_ours(said: Mapping[str, Any]) -> bool:
     fixed = (said.get("iss"), said.get("aud"), said.get("type"))
     if fixed != (_ISSUER, _AUDIENCE, _TYPE) or not _TOKEN_ID.fullmatch(said["jti"]):
         return False
-    return _NUMBER.fullmatch(said["sub"]) is not None and int(said["sub"]) <= _MAX_ID
+    return _NUMBER.fullmatch(said["sub"]) is not None and int(said["sub"]) <= INT_MAX
 
 
 def _is_timely(said: Mapping[str, Any], now: int) -> bool:

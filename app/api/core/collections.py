@@ -16,11 +16,11 @@ from app.schemas.core.watching import (
     SharedCollectionOut,
     ShareOut,
 )
-from app.schemas.fields import Id
+from app.schemas.fields import BigId, Id
 
 router = idempotent_router("/collections", "collections")
 
-CollectionId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+CollectionId = Annotated[BigId, Path()]
 
 
 @router.get("")

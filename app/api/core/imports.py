@@ -15,6 +15,7 @@ from app.schemas.core.imports import ImportReportOut
 from app.schemas.core.jobs import QueuedJobOut
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ImportMode, ImportReport, ReportFormat
+from app.schemas.fields import BigId
 from app.schemas.jobs import EnqueuedJob
 from app.services.imports import UPLOADS
 
@@ -22,7 +23,7 @@ LIST_FILE = 20 * 1024 * 1024 + FORM_OVERHEAD  # bytes
 
 router = idempotent_router("/users/me/import", "imports")
 
-JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+JobId = Annotated[BigId, Path()]
 ListUpload = Annotated[UploadFile, File(description="MyAnimeList XML (.gz too), AniList, Kitsu, Shikimori")]
 
 ListedType = Annotated[

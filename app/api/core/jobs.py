@@ -11,6 +11,7 @@ from app.api.failures import failures
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
 from app.schemas.core.jobs import JobOut
+from app.schemas.fields import BigId
 from app.schemas.jobs import JobStatus
 
 router = APIRouter(
@@ -20,7 +21,7 @@ router = APIRouter(
     responses=failures(Unauthenticated, Forbidden, Invalid, ServiceUnavailable),
 )
 
-JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+JobId = Annotated[BigId, Path()]
 
 
 class JobQuery(Page):

@@ -11,11 +11,12 @@ from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.profile_form import AVATAR_FORM, DOCUMENTED, SentChange
 from app.api.visitors import CurrentVisitor
 from app.errors import Conflict
-from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserId, UserIn, UserPatch
+from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserIn, UserPatch
+from app.schemas.fields import Id
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=IdempotentRoute)
 
-AnyId = Annotated[UserId, Path()]
+UserId = Annotated[Id, Path()]
 
 
 @router.get("/me")
@@ -61,7 +62,7 @@ async def create_user(body: UserIn, services: Services) -> ProfileOut:
 
 @router.get("/{user_id}")
 @access("public")
-async def get_user(user_id: AnyId, services: Services) -> PublicProfileOut:
+async def get_user(user_id: UserId, services: Services) -> PublicProfileOut:
     """What anybody may know of an account."""
     return PublicProfileOut.of(await services.users.get(user_id))
 
@@ -69,7 +70,7 @@ async def get_user(user_id: AnyId, services: Services) -> PublicProfileOut:
 @router.patch("/{user_id}", responses=failures(Conflict))
 @access("admin:*")
 async def administer_user(
-    user_id: AnyId, body: UserPatch, user: CurrentUser, services: Services
+    user_id: UserId, body: UserPatch, user: CurrentUser, services: Services
 ) -> ProfileOut:
     """Give another role, close an account or open it again."""
     account = await services.users.administer(user, user_id, role=body.role, is_active=body.is_active)

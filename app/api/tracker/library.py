@@ -11,7 +11,7 @@ from app.api.failures import failures
 from app.api.idempotency import idempotent_router
 from app.api.limits import limited_by_person
 from app.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from app.schemas.fields import Text
+from app.schemas.fields import BigId, Text
 from app.schemas.tracker.library import (
     AnyStatus,
     AnyType,
@@ -23,12 +23,12 @@ from app.schemas.tracker.library import (
 )
 from app.services.item_refreshes import REFRESHES
 from app.services.library import ItemFilter, Operation, Target
+from app.utils.cleaning import INT_MAX
 
 router = idempotent_router("/api/library", "tracker: library")
 
-ItemId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+ItemId = Annotated[BigId, Path()]
 _ORIGIN = "tracker"
-_EVERYTHING = 2**31 - 1
 
 
 class ItemQuery(Page):
@@ -36,7 +36,7 @@ class ItemQuery(Page):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = _EVERYTHING
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = INT_MAX
     type: AnyType | None = None
     status: AnyStatus | None = None
     q: Annotated[Text | None, Field(max_length=100)] = None

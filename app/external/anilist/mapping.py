@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.schemas.domain.media import UpstreamMedia
+from app.schemas.limits import MAX_PROGRESS
 from app.utils.cleaning import clean_int, clean_text
 
 
@@ -26,7 +27,7 @@ def map_media(said: Any) -> UpstreamMedia:
         media_type="manga" if manga else "anime",
         title=title[:500],
         image_url=_first(covers, "extraLarge", "large"),
-        total=clean_int(said.get("chapters" if manga else "episodes"), low=1),
+        total=clean_int(said.get("chapters" if manga else "episodes"), 1, MAX_PROGRESS),
     )
 
 

@@ -8,6 +8,7 @@ import structlog
 from app.external.dumps.words import squeezed
 from app.schemas.domain.anime import TITLE_MAX
 from app.schemas.domain.pictures import real_picture
+from app.schemas.limits import MAX_DURATION_MINUTES
 from app.utils.cleaning import INT_MAX, clean_int, is_storable, minutes_of, partial_date
 
 NAME_MAX = 200  # characters
@@ -17,7 +18,6 @@ URL_MAX = 2048
 _LIST_MAX = 500
 _WORD_MAX = 80
 _WORDS_KEPT = 1000
-_MINUTES_MAX = 100_000
 
 _log = structlog.get_logger(__name__)
 
@@ -99,12 +99,12 @@ def identity(row: Mapping[str, Any], key: str) -> int | None:
     return None if value is None else _whole(key, value, 1)
 
 
-def count(row: Mapping[str, Any], key: str, low: int = 1) -> int | None:
+def count(row: Mapping[str, Any], key: str, low: int = 1, high: int = INT_MAX) -> int | None:
     """A number of things or a place in an order; zero means unknown unless ``low`` lets it pass."""
     value = row.get(key)
     if value is None or (value == 0 and low > 0 and value is not False):
         return None
-    return _whole(key, value, low)
+    return _whole(key, value, low, high)
 
 
 def year(row: Mapping[str, Any]) -> int | None:
@@ -138,14 +138,15 @@ def minutes(row: Mapping[str, Any], notes: Notes) -> float | None:
     stated = minutes_of(value[:_WORD_MAX])
     if stated is None and squeezed(value[:_WORD_MAX]) not in {"", "unknown", "none"}:
         notes.say("dump_word_unknown", "duration", value)
-    return stated if stated is None or stated < _MINUTES_MAX else None
+    return stated if stated is None or stated <= MAX_DURATION_MINUTES else None
 
 
 def length(value: Any, unit: float) -> float | None:
     """A number of units of so many minutes each, in minutes."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value * unit < _MINUTES_MAX:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value * unit <= MAX_DURATION_MINUTES:
         raise Unfit("duration is no length")
     return round(value * unit, 2) or None
 

@@ -7,6 +7,7 @@ from typing import Any
 from app.external.dumps import fields, words
 from app.external.dumps.fields import Notes, OfNoUse, Unfit
 from app.schemas.domain.anime import TITLE_MAX, UpstreamAnime, UpstreamStudio, UpstreamTag
+from app.schemas.limits import MAX_PROGRESS
 from app.utils.cleaning import clean_int
 
 _MAL = re.compile(r"https?://(?:www\.)?myanimelist\.net/anime/(\d+)", re.ASCII)
@@ -35,7 +36,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
         status=notes.word("status", words.STATUSES, status),
         season=notes.word("season", words.SEASONS, quarter),
         year=fields.year(season),
-        episodes=fields.count(row, "episodes"),
+        episodes=fields.count(row, "episodes", high=MAX_PROGRESS),
         duration_minutes=_minutes(_object(row, "duration")),
         score=_score(_object(row, "score")),
         image_url=fields.picture(picture),

@@ -7,6 +7,7 @@ from typing import Any
 from app.external.dumps import fields, words
 from app.external.dumps.fields import Notes, OfNoUse
 from app.schemas.domain.anime import TITLE_MAX, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
+from app.schemas.limits import MAX_PROGRESS
 
 _LISTS: tuple[tuple[str, TagKind], ...] = (
     ("genres", "genre"),
@@ -44,7 +45,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
         status=notes.word("status", words.STATUSES, status),
         season=notes.word("season", words.SEASONS, season),
         year=fields.year(row),
-        episodes=fields.count(row, "episodes"),
+        episodes=fields.count(row, "episodes", high=MAX_PROGRESS),
         duration_minutes=fields.minutes(row, notes),
         rating=notes.word("rating", words.RATINGS, rating),
         score=fields.score(row.get("score")),

@@ -18,6 +18,7 @@ from app.schemas.domain.anime import (
     UpstreamTag,
 )
 from app.schemas.domain.pictures import real_pictures
+from app.schemas.limits import MAX_DURATION_MINUTES, MAX_PROGRESS, MAX_YEAR, MIN_YEAR
 from app.utils.cleaning import clean_int, clean_text, minutes_of, partial_date
 
 _STATUSES = {"finished airing": "finished", "currently airing": "airing", "not yet aired": "upcoming"}
@@ -84,9 +85,9 @@ def _anime(mal_id: int, title: str, titles: "_Titles", body: Mapping[str, Any]) 
         source=_said(body.get("source")),
         status=cast("Status | None", _word(body, "status", _STATUSES)),
         season=cast("Season | None", _word(body, "season", _SEASONS)),
-        year=clean_int(body.get("year"), 1900, 2200),
-        episodes=clean_int(body.get("episodes"), low=1),
-        duration_minutes=minutes_of(_said(body.get("duration")) or ""),
+        year=clean_int(body.get("year"), MIN_YEAR, MAX_YEAR),
+        episodes=clean_int(body.get("episodes"), 1, MAX_PROGRESS),
+        duration_minutes=_minutes(_said(body.get("duration")) or ""),
         rating=rating,
         score=_score(body.get("score")),
         scored_by=clean_int(body.get("scored_by"), low=1),
@@ -164,6 +165,11 @@ def _word(body: Mapping[str, Any], key: str, known: Mapping[str, str]) -> str | 
 def _note_unknown(key: str, word: str) -> None:
     """Said once for each word, not once for each title."""
     log.warning("jikan.unknown_word", field=key, word=word)
+
+
+def _minutes(text: str) -> float | None:
+    minutes = minutes_of(text)
+    return None if minutes is None or minutes > MAX_DURATION_MINUTES else minutes
 
 
 def _score(value: object) -> float | None:

@@ -9,7 +9,19 @@ from app.schemas.core.fields import Body
 from app.schemas.domain.anime import Season, Status, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.domain.catalogue import NewAnime
 from app.schemas.domain.pictures import real_picture, real_pictures
-from app.schemas.fields import Count, Id, Line, PartialDate, Tag, Text, Url
+from app.schemas.fields import (
+    Count,
+    DurationMinutes,
+    Id,
+    Label,
+    Line,
+    PartialDate,
+    PartialDateOut,
+    Progress,
+    Text,
+    Url,
+    Year,
+)
 
 AnimeType = Literal["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV"]
 
@@ -103,8 +115,8 @@ class AnimeOut(BaseModel):
     image_url: str | None
     images: dict[str, Any] | None
     trailer_url: str | None
-    aired_from: PartialDate | None
-    aired_to: PartialDate | None
+    aired_from: PartialDateOut | None
+    aired_to: PartialDateOut | None
     broadcast: BroadcastOut | None
     genres: list[TagOut]
     themes: list[TagOut]
@@ -138,8 +150,8 @@ class GenreOut(BaseModel):
 
 
 _Word = Annotated[Text, Field(min_length=1, max_length=100)]
-_Label = Tag | Id
-_Labels = Annotated[list[_Label], Field(max_length=50, default_factory=list)]
+_LabelOrId = Label | Id
+_Labels = Annotated[list[_LabelOrId], Field(max_length=50, default_factory=list)]
 _Image = dict[_Word, Url | None]
 
 
@@ -153,7 +165,7 @@ class BroadcastIn(Body):
 class AnimeIn(Body):
     """A title stated by hand. Genres, themes and demographics are names, or ids of known ones.
 
-    A score or a number of episodes of 0 is an unknown one.
+    A score, of two decimals at most, or a number of episodes of 0 is an unknown one.
     """
 
     model_config = ConfigDict(
@@ -173,9 +185,9 @@ class AnimeIn(Body):
     source: _Word | None = None
     status: Status | None = None
     season: Season | None = None
-    year: Annotated[int, Field(ge=1900, le=2200)] | None = None
-    episodes: Count | None = None
-    duration_minutes: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
+    year: Year | None = None
+    episodes: Progress | None = None
+    duration_minutes: DurationMinutes | None = None
     rating: _Word | None = None
     score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     scored_by: Count | None = None
@@ -193,13 +205,13 @@ class AnimeIn(Body):
     genres: _Labels
     themes: _Labels
     demographics: _Labels
-    studios: Annotated[list[Tag], Field(max_length=50, default_factory=list)]
+    studios: Annotated[list[Label], Field(max_length=50, default_factory=list)]
 
     def stated(self) -> NewAnime:
         plain = self.model_dump(exclude={"genres", "themes", "demographics", "studios"})
-        plain |= {"score": self.score or None, "episodes": self.episodes or None}
+        plain |= {"score": round(self.score or 0, 2) or None, "episodes": self.episodes or None}
         plain |= {"image_url": real_picture(self.image_url), "images": real_pictures(self.images)}
-        kinds: tuple[tuple[TagKind, list[_Label]], ...] = (
+        kinds: tuple[tuple[TagKind, list[_LabelOrId]], ...] = (
             ("genre", self.genres),
             ("theme", self.themes),
             ("demographic", self.demographics),

@@ -7,9 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.schemas.domain.library import Entry, EntryChange, EntryState, EntryStatus
-from app.schemas.fields import Count, Id, Note, PartialDate, Score, Tag
+from app.schemas.fields import Id, Note, PartialDate, Progress, RewatchCount, Score, Tag
+from app.schemas.limits import MAX_PROGRESS, MAX_TAGS
 
-Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(lambda tags: list(dict.fromkeys(tags)))]
+Tags = Annotated[
+    list[Tag], Field(max_length=MAX_TAGS), AfterValidator(lambda tags: list(dict.fromkeys(tags)))
+]
 
 _EXAMPLE: dict[str, Any] = {
     "id": 7,
@@ -113,10 +116,10 @@ class _Editable(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     score: Score | None = None
-    progress: Count = 0
-    max_progress: Id | None = None
+    progress: Progress = 0
+    max_progress: Progress | None = None
     is_rewatching: bool = False
-    rewatch_count: Count = 0
+    rewatch_count: RewatchCount = 0
     started_at: PartialDate | None = None
     finished_at: PartialDate | None = None
     notes: Note | None = None
@@ -144,10 +147,13 @@ class EntryIn(_Editable):
 
 
 class EntryPatch(_Editable):
-    """A merge patch: what is not sent stays. ``progress_delta`` is added to whatever is stored."""
+    """A merge patch: what is not sent stays.
+
+    ``progress_delta`` is added to whatever is stored, as far as progress goes.
+    """
 
     status: EntryStatus = "watching"
-    progress_delta: Annotated[int, Field(ge=-10_000, le=10_000)] = 0
+    progress_delta: Annotated[int, Field(ge=-MAX_PROGRESS, le=MAX_PROGRESS)] = 0
 
     @model_validator(mode="after")
     def _something(self) -> "EntryPatch":

@@ -1,9 +1,9 @@
 """Accounts as the core surface shows them, and what may be changed of them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, model_validator
 
 from app.schemas.core.fields import Body, Email, FullName, GivenPassword, NewPassword, Username
 from app.schemas.domain.accounts import Account, Permission, Role
@@ -102,6 +102,3 @@ class UserIn(Body):
 class UserPatch(Body):
     role: Role | None = None
     is_active: bool | None = None
-
-
-UserId = Annotated[int, Field(ge=1, le=2**31 - 1)]

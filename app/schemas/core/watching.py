@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from app.schemas.domain.watching import (
     AnimeCard,
@@ -14,7 +14,7 @@ from app.schemas.domain.watching import (
     View,
     WatchProgress,
 )
-from app.schemas.fields import Count, Id, Instant, Line, Note
+from app.schemas.fields import Episode, Id, Instant, Line, Note, Percent, PositionSeconds
 
 
 class CardOut(BaseModel):
@@ -62,9 +62,9 @@ class ProgressIn(_Body):
     """``position_seconds`` or ``progress_percent`` is needed; ``client_ts`` is when it was so."""
 
     anime_id: Id
-    episode: Id
-    position_seconds: Count | None = None
-    progress_percent: Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False)] = None
+    episode: Episode
+    position_seconds: PositionSeconds | None = None
+    progress_percent: Percent | None = None
     client_ts: Instant | None = None
 
     @model_validator(mode="after")
@@ -104,7 +104,7 @@ class ViewIn(_Body):
     """``at`` is now where it is not sent."""
 
     anime_id: Id
-    episode: Id
+    episode: Episode
     release_id: Id | None = None
     at: Instant | None = None
 

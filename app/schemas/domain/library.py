@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from app.schemas.limits import MAX_PROGRESS, MAX_REWATCHES
+
 EntryStatus = Literal["watching", "completed", "plan_to_watch", "dropped", "on_hold"]
 MediaType = Literal["anime", "manga"]
 ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_watch", "dropped", "on_hold")
@@ -14,7 +16,8 @@ ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_wat
 class EntryState:
     """What a person can edit. ``score`` is 0 to 100 or None; dates are as precise as they are known.
 
-    ``max_progress`` is the person's own total; it goes before the catalogue's.
+    ``max_progress`` is the person's own total; it goes before the catalogue's, and 0 means unknown.
+    Counts stop at the limits of the domain, whatever was added up, imported or taken back.
     """
 
     status: EntryStatus
@@ -35,6 +38,21 @@ class EntryState:
     format: str | None = None
     site_url: str | None = None
     carried: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, most in _LARGEST.items():
+            if (getattr(self, name) or 0) > most:
+                object.__setattr__(self, name, most)
+        if self.max_progress == 0:
+            object.__setattr__(self, "max_progress", None)
+
+
+_LARGEST = {
+    "progress": MAX_PROGRESS,
+    "volumes": MAX_PROGRESS,
+    "max_progress": MAX_PROGRESS,
+    "rewatch_count": MAX_REWATCHES,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

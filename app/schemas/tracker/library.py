@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, Subject
-from app.schemas.fields import Count, Id, Line, Url
+from app.schemas.fields import Id, Line, Progress, Url
 from app.schemas.words import TrackerStatus, entry_status, says_again, tracker_status
 
 
@@ -113,8 +113,8 @@ class ItemIn(BaseModel):
     status: Annotated[GivenStatus, Field(json_schema_extra={"default": "planning"})] = SaidStatus(
         "plan_to_watch"
     )
-    progress: Count = 0
-    max_progress: Id | None = None
+    progress: Progress = 0
+    max_progress: Progress | None = None
     anilist_id: Id | None = None
     mal_id: Id | None = None
     format: Line | None = None
@@ -137,8 +137,8 @@ class ItemPatch(BaseModel):
     source: Line | None = None
     cover_url: Url | None = None
     status: GivenStatus | None = None
-    progress: Count | None = None
-    max_progress: Id | None = None
+    progress: Progress | None = None
+    max_progress: Progress | None = None
     format: Line | None = None
     site_url: Url | None = None
 

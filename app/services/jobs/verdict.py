@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.errors import AppError, RateLimited, ServiceUnavailable, UpstreamFailure, UpstreamUnavailable
 from app.schemas.jobs import JOBS, Job, UnreadableJob
-from app.utils.database import DatabaseUnavailable
+from app.utils.database import DatabaseUnavailable, UnstorableValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def judge(
     reason = _reason(error)
     if isinstance(error, RateLimited | UpstreamUnavailable) and error.retry_after is not None:
         return _put_off(error.retry_after, reason, age, timings)
-    if isinstance(error, AppError) and not isinstance(error, _PASSES):
+    if isinstance(error, AppError | UnstorableValue) and not isinstance(error, _PASSES):
         return GiveUp(reason)
     return after_attempt(reason, kind=kind, attempts=attempts, timings=timings)
 
@@ -75,7 +75,7 @@ def _put_off(retry_after: float, reason: str, age: float, timings: JobTimings) -
 
 
 def is_bug(error: BaseException) -> bool:
-    return not isinstance(error, AppError | TooSlow | UnreadableJob | DatabaseUnavailable)
+    return not isinstance(error, AppError | TooSlow | UnreadableJob | DatabaseUnavailable | UnstorableValue)
 
 
 def _reason(error: BaseException) -> str:
