@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "20261127_2340"
-down_revision: str | None = "20261121_1320"
+down_revision: str | None = "20261127_2331"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
