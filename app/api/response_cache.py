@@ -11,6 +11,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.etags import is_known
+from app.api.links import origin_of
+from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
 
 # Their answers are the same for everybody. Search is told apart: each of its answers counts for a limit.
@@ -22,7 +24,7 @@ _LARGEST = 1024 * 1024  # bytes of one answer
 _OVERHEAD = 1024  # bytes that an answer takes beside its body, roughly
 _UNCHANGED = frozenset({b"content-length", b"content-type"})  # not on a 304
 
-Key = tuple[str, str, bytes, bytes]
+Key = tuple[str, str, bytes]
 Headers = list[tuple[bytes, bytes]]
 
 _HITS, _MISSES, _SHARED, _BYPASSED = (
@@ -101,12 +103,13 @@ class ResponseCache:
     However many ask for one thing at once, it is made once. ``Cache-Control: no-cache`` asks for it anew.
     """
 
-    def __init__(self, app: ASGIApp, store: AnswerStore) -> None:
+    def __init__(self, app: ASGIApp, store: AnswerStore, settings: Settings) -> None:
         self._app = app
         self._store = store
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = _asked(scope)
+        asked = _asked(scope, self._settings)
         if asked is None:
             await self._app(scope, receive, send)
             return
@@ -170,7 +173,7 @@ class _Asked:
     keep: bool
 
 
-def _asked(scope: Scope) -> _Asked | None:
+def _asked(scope: Scope, settings: Settings) -> _Asked | None:
     """None for requests that are none of our business."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
@@ -178,19 +181,17 @@ def _asked(scope: Scope) -> _Asked | None:
     kept = _KEPT.fullmatch(path) is not None
     if not kept and not _CONDITIONAL.fullmatch(path):
         return None
-    host, if_none_match, directives = b"", b"", b""
+    if_none_match, directives = b"", b""
     for name, value in scope["headers"]:
-        if name == b"host":
-            host = value
-        elif name == b"if-none-match":
+        if name == b"if-none-match":
             if_none_match = if_none_match + b"," + value if if_none_match else value
         elif name == b"cache-control":
             directives += value.lower()
     query: bytes = scope["query_string"]
     keep = kept and len(query) <= _LONGEST_QUERY and b"no-store" not in directives
     bypass = not keep or b"no-cache" in directives or b"max-age=0" in directives
-    # scheme and host are part of it: they are in the links to other pages
-    key = (scope["scheme"], path, query, host)
+    # the origin is part of it: it is in the links to other pages
+    key = (origin_of(scope, settings), path, query)
     return _Asked(key, if_none_match.decode("latin-1"), bypass, keep)
 
 

@@ -9,6 +9,7 @@ from starlette.types import Message
 
 from app.api.etags import etag_of, is_known
 from app.api.response_cache import AnswerStore, ResponseCache
+from app.config import Settings
 
 ETAG = etag_of(b"1")
 
@@ -43,7 +44,7 @@ class Bench:
         self.now = 100.0
         self.router = Router()
         self.store = AnswerStore(clock=lambda: self.now, **options)
-        self.cache = ResponseCache(self.router, self.store)
+        self.cache = ResponseCache(self.router, self.store, Settings(_env_file=None))
 
     async def ask(
         self, path: str = "/anime", query: str = "", *, method: str = "GET", **headers: str
