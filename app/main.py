@@ -72,7 +72,7 @@ def _add_routes(app: FastAPI) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> None:
     """From the innermost to the outermost."""
-    app.add_middleware(ResponseCache, store=answers)
+    app.add_middleware(ResponseCache, store=answers, settings=settings)
     app.add_middleware(CrashHandler)
     if settings.allowed_origins:
         app.add_middleware(

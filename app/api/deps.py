@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.api.links import absolute_url
 from app.container import Container
 from app.errors import Unauthenticated
 from app.schemas.domain.accounts import Principal
@@ -88,8 +88,7 @@ def _page_urls(request: Request, page: Page) -> Callable[[int], str]:
     """A function for the URL of the page that begins after so many rows; the rest is as it was asked."""
     sent = request.scope["query_string"].decode("latin-1").split("&")
     others = "".join(f"{pair}&" for pair in sent if pair and pair.partition("=")[0] not in _PAGING)
-    origin = f"{request.scope['scheme']}://{host}" if (host := request.headers.get("host")) else ""
-    base = f"{origin}{quote(request.scope['path'])}?{others}".translate(_UNFIT)
+    base = f"{absolute_url(request, request.scope['path'])}?{others.translate(_UNFIT)}"
     limit = f"&limit={page.limit}" if page.limit <= MAX_LIMIT else ""  # what is more was not asked for
     if page.page:
         return lambda start: f"{base}page={start // page.limit + 1}{limit}"

@@ -9,21 +9,15 @@ from starlette.requests import HTTPConnection
 from app.api.deps import CurrentUser, Services
 from app.container import Container
 from app.errors import RateLimited
-from app.utils.addresses import Network, address_group, client_address
+from app.utils.addresses import Network, address_group, client_address, peer_address
 from app.utils.quotas import Quota, rate_headers
 
 SEARCHES = Quota("search", 300, 60)  # on every route that searches titles, together
 
-_OWN_MACHINE = "127.0.0.1"
-
 
 def client_of(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
     """The address of the client, as far as trusted proxies tell it."""
-    peer = connection.client.host if connection.client else None
-    if connection.client and connection.client.port == 0:
-        # No connection has this port: uvicorn, left to itself, has put a header of the request in the
-        # place of the peer, which it does for its own machine only.
-        peer = _OWN_MACHINE
+    peer = peer_address(connection.client)
     return client_address(peer, connection.headers.getlist("x-forwarded-for"), trusted)
 
 

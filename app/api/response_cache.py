@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.etags import is_known
 from app.api.surfaces import render
+from app.api.links import origin_of
+from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
 
 # Their answers are the same for everybody. Searches are told apart: each of their answers counts for a limit.
@@ -27,7 +29,7 @@ _LARGEST = 1024 * 1024  # bytes of one answer
 _OVERHEAD = 1024  # bytes that an answer takes beside its body, roughly
 _UNCHANGED = frozenset({b"content-length", b"content-type"})  # not on a 304
 
-Key = tuple[str, str, bytes, bytes]
+Key = tuple[str, str, bytes]
 Headers = list[tuple[bytes, bytes]]
 
 _HITS, _MISSES, _SHARED, _BYPASSED = (
@@ -130,12 +132,13 @@ class ResponseCache:
     asks for it anew.
     """
 
-    def __init__(self, app: ASGIApp, store: AnswerStore) -> None:
+    def __init__(self, app: ASGIApp, store: AnswerStore, settings: Settings) -> None:
         self._app = app
         self._store = store
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = _asked(scope)
+        asked = _asked(scope, self._settings)
         if asked is None:
             await self._app(scope, receive, send)
             return
@@ -220,7 +223,7 @@ class _Asked:
     keep: bool
 
 
-def _asked(scope: Scope) -> _Asked | None:
+def _asked(scope: Scope, settings: Settings) -> _Asked | None:
     """None for requests that are none of our business."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
@@ -228,11 +231,9 @@ def _asked(scope: Scope) -> _Asked | None:
     kept = _KEPT.fullmatch(path) is not None
     if not kept and not _CONDITIONAL.fullmatch(path):
         return None
-    host, if_none_match, directives = b"", b"", b""
+    if_none_match, directives = b"", b""
     for name, value in scope["headers"]:
-        if name == b"host":
-            host = value
-        elif name == b"if-none-match":
+        if name == b"if-none-match":
             if_none_match = if_none_match + b"," + value if if_none_match else value
         elif name == b"cache-control":
             directives += value.lower()
@@ -240,8 +241,8 @@ def _asked(scope: Scope) -> _Asked | None:
     kept = kept and len(query) <= _LONGEST_QUERY and not _is_search(query)
     keep = kept and b"no-store" not in directives
     bypass = not keep or b"no-cache" in directives or b"max-age=0" in directives
-    # scheme and host are part of it: they are in the links to other pages
-    key = (scope["scheme"], path, query, host)
+    # the origin is part of it: it is in the links to other pages
+    key = (origin_of(scope, settings), path, query)
     return _Asked(key, if_none_match.decode("latin-1"), bypass, keep)
 
 

@@ -25,6 +25,10 @@ def _some_words(text: str) -> str:
 Words = Annotated[str, Field(max_length=100), AfterValidator(_some_words)]
 
 
+class NoParameters(StrictQuery):
+    """For routes that take none: a parameter would be ignored without a word."""
+
+
 class TopQuery(StrictQuery):
     """A page of Jikan's own top list; 25 is the most that it gives."""
 

@@ -5,6 +5,7 @@ from app.external.jikan.client import JikanClient
 from app.repositories.anime import AnimeRepository
 from app.schemas.domain.anime import StoredAnime
 from app.schemas.domain.cached import CachedAnswer
+from app.schemas.domain.catalogue import ANIME_KEYS
 from app.services.absent_titles import AbsentTitles
 from app.services.arrivals import Arrivals
 from app.services.calls import Calls
@@ -37,17 +38,17 @@ class MalService:
         self._calls = calls
         self._clock = clock
 
-    async def get(self, mal_id: int, *, client: str) -> CachedAnswer:
-        """The title as the catalogue has it, however old, or else as MyAnimeList has it.
+    async def get(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS, *, client: str) -> CachedAnswer:
+        """These keys of the title as the catalogue has it, however old, or else as MyAnimeList has it.
 
         Raises :class:`NotFound` when MyAnimeList has none, and what ``Calls.make`` raises.
         """
-        answer = await self._answer(mal_id, client)
+        answer = await self._answer(mal_id, keys, client)
         CACHE_REQUESTS.labels("mal", answer.state).inc()
         return answer
 
-    async def _answer(self, mal_id: int, client: str) -> CachedAnswer:
-        stored = await self._find(mal_id)
+    async def _answer(self, mal_id: int, keys: tuple[str, ...], client: str) -> CachedAnswer:
+        stored = await self._find(mal_id, keys)
         if stored is not None:
             return self._serve(mal_id, stored)
         await self._absent.check(mal_id)
@@ -57,6 +58,8 @@ class MalService:
             call=lambda: self._fetch(mal_id),
             client=client,
         )
+        if keys != ANIME_KEYS:  # all who wait for the title share one call, whatever keys they want
+            body = (await self._get(mal_id, keys)).body
         return CachedAnswer(body, "miss", 0)
 
     def _serve(self, mal_id: int, stored: StoredAnime) -> CachedAnswer:
@@ -78,11 +81,14 @@ class MalService:
         except NotFound:
             raise await self._absent.note(mal_id) from None
         await self._arrivals.store([title])
-        stored = await self._find(mal_id)
+        return (await self._get(mal_id)).body
+
+    async def _get(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:
+        stored = await self._find(mal_id, keys)
         if stored is None:
             raise NotFound(f"Anime {mal_id} was deleted just now.")
-        return stored.body
+        return stored
 
-    async def _find(self, mal_id: int) -> StoredAnime | None:
+    async def _find(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime | None:
         async with self._db.driver() as driver:
-            return await AnimeRepository(driver).find_by_mal_id(mal_id)
+            return await AnimeRepository(driver).find_by_mal_id(mal_id, keys)

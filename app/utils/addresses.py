@@ -6,6 +6,8 @@ from collections.abc import Sequence
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_OWN_MACHINE = "127.0.0.1"
+
 
 def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     """The address of the client, as text.
@@ -22,6 +24,26 @@ def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence
             break
         address = said
     return str(address) if address is not None else "unknown"
+
+
+def trusted_hops(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> int:
+    """How many proxies, from ours outwards, are trusted: the peer, and who it says was before it."""
+    hops = 0
+    for said in (peer, *reversed(forwarded)):
+        address = parse_address(said)
+        if address is None or not _within(address, trusted):
+            break
+        hops += 1
+    return hops
+
+
+def peer_address(client: tuple[str, int] | None) -> str:
+    """The other end of a connection, of which a server gives host and port; empty where it is not known."""
+    if client is None:
+        return ""
+    # No connection has port 0: uvicorn, left to itself, has put a header of the request in the place of
+    # the peer, which it does for its own machine only.
+    return client[0] if client[1] else _OWN_MACHINE
 
 
 def address_group(address: str) -> str:

@@ -7,6 +7,7 @@ from fastapi import Path, Request, Response
 from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import idempotent_router
+from app.api.links import absolute_url
 from app.schemas.core.watching import (
     CollectionIn,
     CollectionItemIn,
@@ -118,7 +119,7 @@ async def share_collection(
 ) -> ShareOut:
     """A link that shows the collection without signing in; an earlier link ends."""
     token = await services.collections.share(collection_id, user.user_id)
-    return ShareOut(share_url=str(request.url_for("get_shared", token=token)))
+    return ShareOut(share_url=absolute_url(request, request.app.url_path_for("get_shared", token=token)))
 
 
 @router.delete("/{collection_id}/share", status_code=204)

@@ -10,7 +10,7 @@ from app.api.core.mal import MalId
 from app.api.deps import Services
 from app.api.failures import failures
 from app.api.limits import ClientGroup, limited
-from app.api.sync_query import SearchQuery, TopQuery
+from app.api.sync_query import NoParameters, SearchQuery, TopQuery
 from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.utils.quotas import Quota
 
@@ -46,4 +46,5 @@ async def search(
 @access("public")
 async def get_anime(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """All that Jikan says of one title."""
+    NoParameters.read(request)
     return respond_cached(request, await services.jikan.anime(mal_id, client=client))

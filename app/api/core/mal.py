@@ -6,11 +6,12 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.access import CheckedRoute, access
 from app.api.cached import CACHED, respond_cached
+from app.api.catalogue_query import TitleQuery
 from app.api.deps import Services
 from app.api.failures import failures
 from app.api.limits import ClientGroup
 from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from app.schemas.core.anime import AnimeOut
+from app.schemas.core.anime import AnimeOut, AnimePartOut
 from app.schemas.fields import Id
 
 router = APIRouter(prefix="/anime/mal", tags=["catalogue"], route_class=CheckedRoute)
@@ -20,11 +21,13 @@ MalId = Annotated[Id, Path()]
 
 @router.get(
     "/{mal_id}",
-    response_model=AnimeOut,
+    response_model=AnimeOut | AnimePartOut,
+    openapi_extra=TitleQuery.parameters(),
     responses=CACHED
     | failures(NotFound, Invalid, RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout),
 )
 @access("public")
 async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """The title as we have it; one that we lack is fetched, stored and served."""
-    return respond_cached(request, await services.mal.get(mal_id, client=client))
+    query = TitleQuery.read(request)
+    return respond_cached(request, await services.mal.get(mal_id, query.keys, client=client))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from app.api.access import access
 from app.api.core.mal import MalId
@@ -10,7 +10,7 @@ from app.api.deps import CurrentUser, Services
 from app.api.failures import failures
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.limits import limited
-from app.api.sync_query import SyncSeasonQuery, SyncTopQuery
+from app.api.sync_query import NoParameters, SyncSeasonQuery, SyncTopQuery
 from app.errors import Invalid, RateLimited, ServiceUnavailable
 from app.schemas.core.jobs import QueuedJobOut
 from app.utils.quotas import Quota
@@ -47,6 +47,7 @@ async def sync_season(
 
 @router.post("/{mal_id}", status_code=202)
 @access("write:catalog")
-async def sync_anime(mal_id: MalId, user: CurrentUser, services: Services) -> QueuedJobOut:
+async def sync_anime(mal_id: MalId, request: Request, user: CurrentUser, services: Services) -> QueuedJobOut:
     """Bring one title in step."""
+    NoParameters.read(request)
     return QueuedJobOut.of(await services.sync.request_anime(mal_id, owner_id=user.user_id))

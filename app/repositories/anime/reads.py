@@ -31,8 +31,8 @@ class AnimeRepository:
     async def find(self, anime_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime | None:
         return await self._find("id", anime_id, keys)
 
-    async def find_by_mal_id(self, mal_id: int) -> StoredAnime | None:
-        return await self._find("mal_id", mal_id, ANIME_KEYS)
+    async def find_by_mal_id(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime | None:
+        return await self._find("mal_id", mal_id, keys)
 
     async def page(
         self,

@@ -6,6 +6,8 @@ from sqlalchemy import text
 
 from app.config import Settings
 from app.utils.database import Database
+from tests.fixtures.accounts import SignedIn
+from tests.fixtures.routes import ROUTES
 from tests.standin import JikanStandin
 
 
@@ -108,3 +110,52 @@ async def test_an_upstream_that_fails_is_told_apart_from_us(
     assert int(answer.headers["Retry-After"]) >= 1
     jikan_standin.clear()
     assert (await client.get("/anime/mal/777")).status_code == 200
+
+
+async def test_fields_choose_keys_of_a_hit_a_stale_title_and_a_miss(
+    client: httpx.AsyncClient, database: Database, jikan_standin: JikanStandin
+) -> None:
+    await store(database, 21, hours=5)
+    await store(database, 22, hours=24 * 31)
+    for mal_id, state in ((21, "hit"), (22, "stale"), (777, "miss")):
+        answer = await client.get(f"/anime/mal/{mal_id}?fields=title,mal_id&fields=score")
+        assert (answer.status_code, answer.headers["X-Cache"]) == (200, state)
+        assert list(answer.json()) == ["mal_id", "title", "score"]
+        whole = await client.get(f"/anime/mal/{mal_id}")
+        assert whole.json().items() >= answer.json().items()
+        assert whole.headers["ETag"] != answer.headers["ETag"]
+        known = {"If-None-Match": answer.headers["ETag"]}
+        again = await client.get(f"/anime/mal/{mal_id}?fields=mal_id,score,title", headers=known)
+        assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "hint"),
+    [
+        ("field=title", "field", "did you mean fields?"),
+        ("fields=titel", "fields", "did you mean title?"),
+        ("limit=3", "limit", "Unknown parameter"),
+        ("fields=title&fieldz=x", "fieldz", "did you mean fields?"),
+    ],
+)
+async def test_what_is_unknown_is_refused_and_asks_nobody(
+    client: httpx.AsyncClient, jikan_standin: JikanStandin, query: str, field: str, hint: str
+) -> None:
+    answer = await client.get(f"/anime/mal/777?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
+    assert hint in answer.json()["details"]["fields"][field][0]
+    assert jikan_standin.stats().total == 0
+
+
+async def test_no_route_of_the_catalogue_ignores_a_parameter(
+    client: httpx.AsyncClient, admin: SignedIn
+) -> None:
+    routes = [route for route in ROUTES if route.path.startswith(("/anime", "/genres", "/search"))]
+    asked = [route for route in routes if route.method == "GET" or "/sync/" in route.path]
+    assert len(asked) >= 10
+    for route in asked:
+        answer = await client.request(
+            route.method, route.url(), params={"q": "bebop", "nothing": "1"}, headers=admin.headers
+        )
+        assert answer.status_code == 422, route.name
+        assert "nothing" in answer.json()["details"]["fields"], route.name

@@ -1,0 +1,75 @@
+"""Absolute links: where the client reached us, in one place for all of them."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from app.config import Settings
+from app.utils.addresses import peer_address, trusted_hops
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+_SCHEMES = frozenset({"http", "https"})
+_FORWARDED = re.compile(r'([A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))')
+_ELEMENTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+
+
+def absolute_url(connection: HTTPConnection, path: str) -> str:
+    """The link to ``path``, a decoded path of ours."""
+    settings: Settings = connection.app.state.container.settings
+    return f"{origin_of(connection.scope, settings)}{quote(path)}"
+
+
+def origin_of(scope: Scope, settings: Settings) -> str:
+    """What absolute links begin with: ``PUBLIC_BASE_URL``, else scheme and host as the client used them.
+
+    What a proxy says of these is believed only of ``TRUSTED_PROXIES``, and only where it can be a scheme and
+    a host. Empty, which makes links relative, where the client names no host.
+    """
+    if settings.public_base_url:
+        return settings.public_base_url
+    scheme, host = scope["scheme"], ""
+    headers = scope["headers"]
+    for name, value in headers:
+        if name == b"host":
+            host = value.decode("latin-1")
+    if settings.trusted_proxies:
+        said_scheme, said_host = _forwarded(scope, settings)
+        scheme, host = said_scheme or scheme, said_host or host
+    return f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
+
+
+def _forwarded(scope: Scope, settings: Settings) -> tuple[str, str]:
+    """Scheme and host as the outermost trusted proxy saw them; empty where none says so."""
+    connection = HTTPConnection(scope)
+    lists = {
+        name: _words(connection.headers.getlist(f"x-forwarded-{name}")) for name in ("for", "proto", "host")
+    }
+    if not any(lists.values()):
+        lists = _standard(connection.headers.getlist("forwarded"))
+    hops = trusted_hops(peer_address(connection.client), lists["for"], settings.trusted_proxies)
+    if hops == 0:
+        return "", ""
+    scheme, host = _at(lists["proto"], hops).lower(), _at(lists["host"], hops)
+    return scheme if scheme in _SCHEMES else "", host if _HOST.fullmatch(host) else ""
+
+
+def _words(lines: Sequence[str]) -> list[str]:
+    return [word.strip() for line in lines for word in line.split(",") if word.strip()]
+
+
+def _standard(lines: Sequence[str]) -> dict[str, list[str]]:
+    """The ``Forwarded`` headers of RFC 7239, in the shape of the ``X-Forwarded`` ones."""
+    lists: dict[str, list[str]] = {"for": [], "proto": [], "host": []}
+    for element in (element for line in lines for element in _ELEMENTS.findall(line)):
+        said = {name.lower(): quoted or plain for name, quoted, plain in _FORWARDED.findall(element)}
+        for name, values in lists.items():
+            values.append(said.get(name, ""))
+    return lists
+
+
+def _at(values: Sequence[str], hops: int) -> str:
+    """What the proxy ``hops`` away has added: each adds at the right, or replaces all by one value."""
+    return values[-min(hops, len(values))] if values else ""
