@@ -43,6 +43,7 @@ class AnimeRow(Timestamped, Base):
             "ix_anime_title_keys",
             text("title_keys(title, title_english, title_japanese, title_russian, synonyms)"),
             postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},  # a list file asks it for thousands of names
         ),
         Index("ix_anime_stale", "synced_at", postgresql_where=text("mal_id is not null")),
     )
