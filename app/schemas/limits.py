@@ -1,11 +1,9 @@
-"""The largest and smallest values of the domain: what a request, a file or an upstream may say of a title.
-
-Beyond them a request is refused (422); what the product counts up itself stops there. Both ends belong to
-the range. Every schema, SQL statement and CHECK constraint takes its numbers from here.
-"""
+"""The largest and smallest values of the domain; both ends belong to the range."""
 
 from datetime import UTC, datetime
 
+# Beyond them a request is refused (422); what the product counts up itself stops there. Schemas, SQL and
+# CHECK constraints take their numbers from here.
 MAX_PROGRESS = 100_000  # episodes, chapters or volumes: seen of a title, and its totals
 MAX_REWATCHES = 10_000
 MAX_POSITION_SECONDS = 1_000_000
