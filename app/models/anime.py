@@ -58,6 +58,7 @@ class AnimeRow(Timestamped, Base):
             "ix_anime_title_keys",
             text("title_keys(title, title_english, title_japanese, title_russian, synonyms)"),
             postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},  # a list file asks it for thousands of names
         ),
     )
 

@@ -251,8 +251,7 @@ _DATE = text("update anime set dumped_on = :dated where id = any(cast(:ids as in
 
 # A fair sample of the table; autovacuum takes a larger one later.
 _SETTLE = """
-    select gin_clean_pending_list('ix_anime_search_text'), gin_clean_pending_list('ix_anime_tag_ids'),
-           gin_clean_pending_list('ix_anime_title_keys');
+    select gin_clean_pending_list('ix_anime_search_text'), gin_clean_pending_list('ix_anime_tag_ids');
     set local default_statistics_target = 30;
     analyze anime
 """

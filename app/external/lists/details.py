@@ -189,14 +189,16 @@ class RowReader:
         )
 
     def _text(self, name: str, value: Any, most: int) -> str | None:
+        if not value:
+            return None
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)
-        if value is not None and not isinstance(value, str):
+        if not isinstance(value, str):
             self._leave_out(name, value)
             return None
-        cut = (value or "").strip()[: most * _ESCAPED]
-        found = clean_text(readable(cut)) or ""
-        if len(found) > most or len(cut) < len((value or "").strip()):
+        stated = value.strip()
+        found = clean_text(readable(stated[: most * _ESCAPED])) or ""
+        if len(found) > most or len(stated) > most * _ESCAPED:
             self._notes.append(f"{name} is longer than {most:,} letters: cut")
         return found[:most].strip() or None
 

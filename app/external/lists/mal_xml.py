@@ -136,7 +136,7 @@ def _read(parser: "XMLPullParser[Element]") -> Iterator[tuple[MediaType, dict[st
         element = event[-1]
         if not isinstance(element, Element) or element.tag not in TITLE:
             continue
-        row = {child.tag: _text(child) for child in element}
+        row = {child.tag: _text(child) if len(child) else child.text or "" for child in element}
         kind = _kind(element.tag, row)
         if kind == "manga":
             row = {_MANGA_TAGS.get(tag, tag): text for tag, text in row.items()}
@@ -146,7 +146,7 @@ def _read(parser: "XMLPullParser[Element]") -> Iterator[tuple[MediaType, dict[st
 
 def _text(element: Element) -> str:
     """With the text of tags in it, which somebody did not escape."""
-    return "".join(element.itertext()) if len(element) else element.text or ""
+    return "".join(element.itertext())
 
 
 def _kind(tag: str, row: Mapping[str, str]) -> MediaType:
@@ -185,12 +185,16 @@ def _row(line: int, kind: MediaType, row: Mapping[str, str]) -> ListedRow:
 
 def carried_tags(reader: RowReader, said: Mapping[str, Any]) -> dict[str, str]:
     """Tags that we do not model, as far as they can be written as they were read."""
-    found = {tag: (clean_text(text) or "") for tag, text in said.items() if is_carried(tag)}
+    found = {tag: (clean_text(text) or "") if text else "" for tag, text in said.items() if is_carried(tag)}
     if len(found) > _MOST_CARRIED:
         reader.add_note(f"{len(found)} other fields are more than can be kept: cut to {_MOST_CARRIED}")
-    for tag in (tag for tag, text in found.items() if len(text) > _LONGEST_CARRIED and tag not in _TITLES):
-        reader.add_note(f"{tag} is longer than {_LONGEST_CARRIED:,} letters: cut")
-    return {tag: text[:_LONGEST_CARRIED] for tag, text in islice(found.items(), _MOST_CARRIED)}
+        found = dict(islice(found.items(), _MOST_CARRIED))
+    for tag, text in found.items():
+        if len(text) > _LONGEST_CARRIED:
+            found[tag] = text[:_LONGEST_CARRIED]
+            if tag not in _TITLES:
+                reader.add_note(f"{tag} is longer than {_LONGEST_CARRIED:,} letters: cut")
+    return found
 
 
 @lru_cache(maxsize=1024)

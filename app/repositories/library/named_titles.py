@@ -8,8 +8,6 @@ from sqlalchemy import text
 from app.schemas.domain.library import Subject
 from app.utils.database import Transaction
 
-_MOST_OF_ONE_NAME = 50  # titles; it takes two to be in doubt, and the very name may be among them
-
 
 @dataclass(frozen=True, slots=True)
 class NamedTitle:
@@ -44,12 +42,12 @@ class NamedTitleRepository:
                     from anime
                     where title_keys(title, title_english, title_japanese, title_russian, synonyms)
                           @> array[asked.key]
-                    order by id limit :most
                 ) found
                 where asked.key <> ''
+                order by asked.name, found.anime_id
                 """
             ),
-            {"names": asked, "most": _MOST_OF_ONE_NAME},
+            {"names": asked},
         )
         found: dict[str, list[NamedTitle]] = {}
         for row in rows.mappings():

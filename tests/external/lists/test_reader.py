@@ -65,6 +65,18 @@ def test_a_declared_encoding_that_is_none_is_not_followed(declared: str) -> None
     assert titles(content) == ["Café"]
 
 
+@pytest.mark.parametrize("declared", ["UTF-8", "windows-1252", "ISO-8859-1", "latin1", "nothing-known"])
+def test_bytes_of_windows_are_read(declared: str) -> None:
+    content = mal(row(title="It’s “Café” – 50 €"), declared=declared).encode("cp1252")
+    assert titles(content) == ["It’s “Café” – 50 €"]
+
+
+def test_bytes_of_windows_are_read_in_json_and_among_utf8() -> None:
+    text = json.dumps([{**RATE, "target_title": "It’s Café"}], ensure_ascii=False)
+    assert titles(text.encode("cp1252")) == ["It’s Café"]
+    assert titles(mal(row(title="カ X")).encode().replace(b"X", b"It\x92s")) == ["カ It’s"]
+
+
 def test_an_archive_may_have_several_parts_and_be_packed_twice() -> None:
     content = mal(row(1, "A"), row(2, "B")).encode()
     assert titles(gzip.compress(content[:60]) + gzip.compress(content[60:])) == ["A", "B"]
