@@ -29,11 +29,14 @@ _CHECKS: tuple[tuple[str, str, str, str | None], ...] = (
     ("anime", "duration_minutes", "duration_minutes between 0.01 and 10000", None),
 )
 
+# Not by least(), which makes a limit of null.
 _CLAMPS = (
     """
     update entries set
-        progress = least(progress, 100000), volumes = least(volumes, 100000),
-        max_progress = least(max_progress, 100000), rewatch_count = least(rewatch_count, 10000),
+        progress = case when progress > 100000 then 100000 else progress end,
+        volumes = case when volumes > 100000 then 100000 else volumes end,
+        max_progress = case when max_progress > 100000 then 100000 else max_progress end,
+        rewatch_count = case when rewatch_count > 10000 then 10000 else rewatch_count end,
         version = version + 1,
         updated_at = greatest(clock_timestamp(), updated_at + interval '1 microsecond')
     where greatest(progress, volumes, max_progress) > 100000 or rewatch_count > 10000
@@ -46,13 +49,18 @@ _CLAMPS = (
     """,
     """
     update watch_progress
-    set episode = least(episode, 100000), position_seconds = least(position_seconds, 1000000)
+    set episode = case when episode > 100000 then 100000 else episode end,
+        position_seconds = case when position_seconds > 1000000 then 1000000 else position_seconds end
     where episode > 100000 or position_seconds > 1000000
     """,
     "update views set episode = 100000 where episode > 100000",
-    "update anime set episodes = 100000 where episodes > 100000",
-    # a length that no episode has is none that is known
-    "update anime set duration_minutes = null where duration_minutes not between 0.01 and 10000",
+    # a length that no episode has is none that is known; in one statement, since both constraints hold
+    """
+    update anime set
+        episodes = case when episodes > 100000 then 100000 else episodes end,
+        duration_minutes = case when duration_minutes between 0.01 and 10000 then duration_minutes end
+    where episodes > 100000 or duration_minutes not between 0.01 and 10000
+    """,
 )
 
 

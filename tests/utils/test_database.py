@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import asyncpg
 import pytest
@@ -11,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.utils.database import Database, DatabaseUnavailable, ReferenceGone
 from app.utils.metrics import FOLLOWER_FAILURES
+from app.utils.database import Database, DatabaseUnavailable, ReferenceGone, UnstorableValue
 
 
 async def backend(database: Database) -> int:
@@ -170,3 +174,34 @@ async def test_nothing_follows_a_transaction_that_is_rolled_back(database: Datab
             tx.after_commit(note)
             raise ZeroDivisionError
     assert done == []
+_BEYOND_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+# Statements with one parameter, and a value that makes them fail: in the server, or before asyncpg sends it.
+UNSTORABLE: dict[str, tuple[str, Any]] = {
+    "an integer that overflows": ("select cast({0} as int) + 2147483647", 1),
+    "an integer that does not fit": ("select cast({0} as int)", 2**31),
+    "an instant that UTC does not have": ("select cast({0} as timestamptz)", _BEYOND_TIME),
+    "a number that divides by zero": ("select 1 / cast({0} as int)", 0),
+    "a float that underflows": ("select 1e-300::float8 * cast({0} as float8)", 1e-300),
+    "no date": ("select cast(cast({0} as text) as date)", "2015-02-30"),
+    "a NUL": ("select cast({0} as text)", "a\x00"),
+    "a lone surrogate": ("select cast({0} as text)", "\ud800"),
+    "what a constraint forbids": ("insert into anime (title, episodes) values ('A', {0})", 100_001),
+}
+
+
+@pytest.mark.parametrize("case", UNSTORABLE)
+async def test_a_value_that_cannot_be_stored_is_told_apart(
+    database: Database, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sql, value = UNSTORABLE[case]
+    with nothing_leaks(database):
+        with pytest.raises(UnstorableValue):
+            async with database.transaction() as tx:
+                await tx.session.execute(text(sql.format(":value")), {"value": value})
+        with pytest.raises(UnstorableValue):
+            async with database.driver() as driver:
+                await driver.fetchval(sql.format("$1"), value)
+    assert "database.value_refused" in caplog.text
+    assert "sqlstate=" in caplog.text
+    assert not isinstance(value, str) or value not in caplog.text, "the log holds what people sent"
+    assert await backend(database)

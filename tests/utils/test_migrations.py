@@ -4,6 +4,9 @@ import asyncio
 
 import asyncpg
 import pytest
+from alembic import command
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from app.utils import migrations
 from app.utils.database import Database
@@ -46,3 +49,51 @@ async def test_a_clone_is_fresh(database: Database) -> None:
 
 async def test_a_second_clone_has_no_trace(database: Database) -> None:
     assert await database.scalar("select to_regclass('trace') is null")
+
+
+async def test_values_beyond_the_limits_are_brought_to_them(empty_database_url: str) -> None:
+    """Of rows that were stored before there were limits; nothing within them changes."""
+    await migrate_to(empty_database_url, "20261121_1320")
+    connection = await asyncpg.connect(empty_database_url.replace("+asyncpg", ""))
+    await connection.execute(
+        """
+        insert into users (username, password_hash) values ('mio', 'x');
+        insert into anime (title, episodes, duration_minutes) values
+            ('A', 2147483647, 1e-320), ('B', 12, 24), ('C', null, 1e308);
+        insert into entries (user_id, media_type, anime_id, status, progress, volumes, max_progress,
+                             rewatch_count) values
+            (1, 'anime', 1, 'watching', 2147483647, 2147483647, 2147483647, 2147483647),
+            (1, 'anime', 2, 'watching', 100000, null, null, 10000),
+            (1, 'anime', 3, 'watching', 100001, null, null, 0);
+        insert into watch_progress
+            (user_id, anime_id, episode, position_seconds, reported_at, last_watched_at)
+        values (1, 1, 2147483646, 1, now(), '2026-01-01'),
+               (1, 1, 2147483647, 2147483647, now(), '2026-01-02'),
+               (1, 2, 7, 1000000, now(), now()), (1, 3, 100001, null, now(), now());
+        insert into views (user_id, anime_id, episode, viewed_at) values (1, 1, 2147483647, now());
+        """
+    )
+    state = await migrations.upgrade(empty_database_url)
+    assert state.at_head
+    entries = await connection.fetch(
+        "select progress, volumes, max_progress, rewatch_count, version from entries order by id"
+    )
+    assert [tuple(row) for row in entries] == [
+        (100_000, 100_000, 100_000, 10_000, 2),
+        (100_000, None, None, 10_000, 1),
+        (100_000, None, None, 0, 2),
+    ]
+    titles = await connection.fetch("select episodes, duration_minutes from anime order by id")
+    assert [tuple(row) for row in titles] == [(100_000, None), (12, 24.0), (None, None)]
+    reports = await connection.fetch("select episode, position_seconds from watch_progress order by id")
+    assert [tuple(row) for row in reports] == [(100_000, 1_000_000), (7, 1_000_000), (100_000, None)]
+    assert await connection.fetchval("select episode from views") == 100_000
+    assert await connection.fetchval("select bool_and(convalidated) from pg_constraint")
+    await connection.close()
+
+
+async def migrate_to(url: str, revision: str) -> None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(lambda on: command.upgrade(migrations._config(on), revision))
+    await engine.dispose()
