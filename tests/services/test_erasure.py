@@ -19,7 +19,7 @@ from app.tasks import performer
 from tests.fixtures.accounts import PASSWORD, SignedIn, make_account
 from tests.fixtures.importing import IMPORT, long_list, upload, work_off
 
-ROWS, CHUNK = 600, 5
+ROWS, CHUNK = 400, 5
 
 Act = Callable[[httpx.AsyncClient, Container, dict[str, str]], Awaitable[Any]]
 
@@ -70,12 +70,12 @@ async def ask_again_and_again(client: httpx.AsyncClient, _: Container, headers: 
             return
 
 
-async def prepared(client: httpx.AsyncClient, small: Container) -> SignedIn:
+async def prepared(client: httpx.AsyncClient, container: Container) -> SignedIn:
     """A person who has half of the titles already, from an import."""
-    user = await make_account(small)
+    user = await make_account(container)
     client.headers.update(user.headers)
     begun = await client.post(IMPORT, files=upload(long_list(ROWS // 2)))
-    await work_off(small, client, begun)
+    await work_off(container, client, begun)
     client.headers.pop("Authorization")
     return user
 
@@ -114,12 +114,12 @@ async def until(container: Container, sql: str, count: int, work: "asyncio.Task[
     ids=lambda value: getattr(value, "__name__", ""),
 )
 async def test_an_account_is_erased_while_it_is_at_work(
-    client: httpx.AsyncClient, small: Container, act: Act, begun: str
+    client: httpx.AsyncClient, container: Container, small: Container, act: Act, begun: str
 ) -> None:
     async with small.db.transaction() as tx:
         await tx.session.execute(text("insert into anime (mal_id, title) values (1, 'One'), (2, 'Two')"))
-    for _ in range(3):
-        user = await prepared(client, small)
+    for _ in range(2):
+        user = await prepared(client, container)
         work = asyncio.create_task(act(client, small, user.headers))
         await until(small, begun, 1, work)
         answer = await client.request(
