@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.utils.database import Database, DatabaseUnavailable, ReferenceGone
 from app.utils.metrics import FOLLOWER_FAILURES
 from app.utils.database import Database, DatabaseUnavailable, ReferenceGone, UnstorableValue
 
