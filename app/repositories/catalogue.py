@@ -90,9 +90,8 @@ class CatalogueRepository:
             if item.anilist_id is not None and item.anilist_id not in claimed:
                 claimed.add(item.anilist_id)
                 ids["anilist_id"] = item.anilist_id
-            names = names_of(item)
-            names["synonyms"] = names["synonyms"] or []
-            rows.append({**ids, **names, **values_of(item, tags, studios)})
+            stated = zip(STATED, (*names_of(item), *values_of(item, tags, studios)), strict=True)
+            rows.append(ids | {**dict(stated), "synonyms": names_of(item)[-1] or []})
         return json.dumps(rows)
 
 

@@ -1,6 +1,7 @@
 """The columns of a title that its sources state, and how two statements of one title are merged."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from app.schemas.domain.anime import UpstreamAnime, UpstreamStudio, UpstreamTag
@@ -28,17 +29,19 @@ VALUES = {
     "members": "int",
     "synopsis": "text",
     "image_url": "text",
-    "images": "jsonb",
     "trailer_url": "text",
     "aired_from": "text",
     "aired_to": "text",
-    "broadcast": "jsonb",
     "is_adult": "boolean",
+    "images": "jsonb",
+    "broadcast": "jsonb",
     "tag_ids": "int[]",
     "studio_ids": "int[]",
 }
 STATED = NAMES | VALUES
 
+_main_names = attrgetter(*(name for name in NAMES if name != "synonyms"))
+_plain_values = attrgetter(*(name for name in VALUES if not name.endswith("_ids")))
 _COUNTS = {"scored_by", "members"}  # 0 is a count, but knows less than any other
 
 TagIds = Mapping[UpstreamTag, int]
@@ -53,19 +56,17 @@ def label_ids(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> tuple[l
     )
 
 
-def names_of(anime: UpstreamAnime) -> dict[str, Any]:
+def names_of(anime: UpstreamAnime) -> tuple[Any, ...]:
     """Its ``NAMES``: no synonym repeats another name; ``None`` where nothing is said about synonyms."""
-    main = {name: getattr(anime, name) for name in NAMES if name != "synonyms"}
+    main = _main_names(anime)
     if anime.synonyms is None:
-        return main | {"synonyms": None}
-    return main | {"synonyms": [name for name in anime.synonyms if name not in main.values()]}
+        return (*main, None)
+    return (*main, [name for name in anime.synonyms if name not in main])
 
 
-def values_of(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> dict[str, Any]:
+def values_of(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
     """Its ``VALUES``, with labels as ids."""
-    tag_ids, studio_ids = label_ids(anime, tags, studios)
-    plain = {name: getattr(anime, name) for name in VALUES if not name.endswith("_ids")}
-    return plain | {"tag_ids": tag_ids, "studio_ids": studio_ids}
+    return (*_plain_values(anime), *label_ids(anime, tags, studios))
 
 
 def with_dates(column: str, row: str) -> str:

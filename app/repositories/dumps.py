@@ -99,8 +99,9 @@ class DumpRepository:
         numbered = list(zip(ids, titles, strict=True))
         records = ((id_, *_record(title, tags, studios), self._dated) for id_, title in numbered)
         await self._copy("anime", ["id", *_COLUMNS, "dumped_on"], records)
-        names = (copied(id_, self._source, self._dated, title.anime) for id_, title in numbered)
-        await self._copy("anime_names", COPIED, names)
+        if self._source != "dump":
+            names = (copied(id_, self._source, self._dated, title.anime) for id_, title in numbered)
+            await self._copy("anime_names", COPIED, names)
         if any(title.anime.aired_from and not title.anime.season for title in titles):
             await driver.execute(_DATES, ids, timeout=_PATIENCE)
 
@@ -158,11 +159,16 @@ class DumpRepository:
 
 def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
     """The values of ``_COLUMNS``."""
-    stated = names_of(title.anime) | values_of(title.anime, tags, studios)
-    stated["synonyms"] = stated["synonyms"] or []
-    for name in ("images", "broadcast"):
-        stated[name] = None if stated[name] is None else json.dumps(stated[name])
-    return (title.mal_id, title.anilist_id, *stated.values())
+    *main, synonyms = names_of(title.anime)
+    *plain, images, broadcast, tag_ids, studio_ids = values_of(title.anime, tags, studios)
+    return (
+        title.mal_id, title.anilist_id, *main, synonyms or [],
+        *plain, _json(images), _json(broadcast), tag_ids, studio_ids,
+    )  # fmt: skip
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value)
 
 
 _COLUMNS = ("mal_id", "anilist_id", *STATED)

@@ -46,13 +46,18 @@ class NameRepository:
     async def _write(
         self, statement: TextClause, titles: Mapping[int, UpstreamAnime], dated: date | None
     ) -> None:
-        rows = json.dumps([{"anime_id": id_, **names_of(anime)} for id_, anime in titles.items()])
+        rows = json.dumps(
+            [
+                {"anime_id": id_, **dict(zip(NAMES, names_of(anime), strict=True))}
+                for id_, anime in titles.items()
+            ]
+        )
         await self._session.execute(statement, {"rows": rows, "source": self._source, "dated": dated})
 
 
 def copied(anime_id: int, source: NameSource, dated: date | None, anime: UpstreamAnime) -> tuple[Any, ...]:
     """The record of a new title for COPY, with the columns ``COPIED``."""
-    return (anime_id, source, dated, *names_of(anime).values())
+    return (anime_id, source, dated, *names_of(anime))
 
 
 def union(ids: str) -> str:
@@ -117,7 +122,8 @@ _STATED = f"""
 _OVERWRITE = text(_STATED + _update(_NEWER, "excluded.dated"))
 _COMPLETE = text(_STATED + _update(_OLDER, "n.dated"))
 
-# Whatever came into the table by other ways than ours is kept as though a dump had said it.
+# New titles of a dump, by far the most, bring no row of names: the title itself says them until another
+# source, or a later dump, has its say. So what came into the table by other ways counts as of a dump.
 _ADOPT = text(f"""
     insert into anime_names (anime_id, source, dated, {_LISTED})
     select id, 'dump', dumped_on, title, title_english, title_japanese, title_russian,

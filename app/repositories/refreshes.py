@@ -40,7 +40,8 @@ _QUEUED = """
 _STALE = text(f"""
     select mal_id from (
         (select a.mal_id, 1 as turn, s.synced_at, a.id
-         from anime a left join anime_syncs s on s.anime_id = a.id
+         from anime a
+         left join lateral (select synced_at from anime_syncs where anime_id = a.id offset 0) s on true
          where a.mal_id is not null and a.status = 'airing'
            and (s.synced_at is null or s.synced_at <= :before_airing) and not {_QUEUED}
          order by s.synced_at nulls first, a.id limit :limit)

@@ -272,6 +272,7 @@ async def flushed(database: Database) -> None:
 
 async def test_a_dump_is_dated_for_its_names_too(load: Importer) -> None:
     await load(own_row(1, synonyms=["a"]), dated="2026-01-01")
+    await load.sync(MAL)
 
     found = await load.database.scalar("select dated from anime_names where source = 'dump'")
     assert found == date(2026, 1, 1)

@@ -19,13 +19,13 @@ _CONTENT = """
     select mal_id, anilist_id, title, title_english, title_japanese, title_russian, synonyms, type, source,
            status, season, year, episodes, duration_minutes, rating, score, scored_by, rank, popularity,
            members, synopsis, image_url, aired_from, aired_to, is_adult, dumped_on,
-           (select synced_at from anime_syncs where anime_id = anime.id) as synced_at,
+           synced_at,
            (select array_agg(kind || ':' || name order by place)
             from unnest(tag_ids) with ordinality as t(tag, place) join genres on genres.id = tag) as tags,
            (select array_agg(name order by place)
             from unnest(studio_ids) with ordinality as s(studio, place)
             join studios on studios.id = studio) as studios
-    from anime order by mal_id, anilist_id
+    from anime left join anime_syncs on anime_id = anime.id order by mal_id, anilist_id
 """
 
 

@@ -33,9 +33,12 @@ RATINGS = {
     "r+": "R+ - Mild Nudity",
     "rx": "Rx - Hentai",
 }
+SEASONS = ("winter", "spring", "summer", "fall")
+NO_PICTURE = ("/apple-touch-icon-256.png", "/cover/medium/default.jpg")
+NAMES = ("title", "title_english", "title_japanese", "title_russian")
 AS_THEY_ARE = (
-    "title", "title_english", "title_japanese", "title_russian", "type", "season", "year", "episodes",
-    "members", "rank", "popularity", "scored_by", "image_url", "aired_from", "aired_to",
+    *NAMES, "type", "year", "episodes", "members", "rank", "popularity", "scored_by", "aired_from",
+    "aired_to",
 )  # fmt: skip
 
 
@@ -44,7 +47,9 @@ def expected(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in AS_THEY_ARE},
         "mal_id": row["mal_id"],
-        "synonyms": row["synonyms"],
+        "synonyms": [name for name in row["synonyms"] if name not in [row[key] for key in NAMES]],
+        "season": season(row),
+        "image_url": None if (row["image_url"] or "").endswith(NO_PICTURE) else row["image_url"],
         "status": STATUSES[row["status"]],
         "score": row["score"] and round(row["score"], 2),
         "rating": RATINGS.get(row["rating"], row["rating"]),
@@ -52,6 +57,14 @@ def expected(row: dict[str, Any]) -> dict[str, Any]:
         "synopsis": row["synopsis"] and row["synopsis"].strip(),
         "tags": [f"{kind}:{name}" for key, kind in kinds for name in row[key]] or None,
     }
+
+
+def season(row: dict[str, Any]) -> str | None:
+    """What the row says, else what its date does where that is of the same year."""
+    aired = row["aired_from"] or ""
+    if row["season"] or len(aired) < 7 or int(aired[:4]) != row["year"]:
+        return row["season"]
+    return SEASONS[(int(aired[5:7]) - 1) // 3]
 
 
 def key(row: dict[str, Any]) -> tuple[str, int]:

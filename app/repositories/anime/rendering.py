@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-_INSTANTS = frozenset({"created_at", "updated_at", "synced_at"})
+_INSTANTS = frozenset({"created_at", "updated_at"})
 _KINDS = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
 
 # One look at the labels of a title serves its genres, themes and demographics.
@@ -22,7 +22,8 @@ _STUDIOS = """
 """
 
 
-_SYNCS = " left join anime_syncs syncs on syncs.anime_id = a.id"
+# A look at each row of a page; of a join the planner may make a scan of the whole table.
+_SYNCED_AT = "(select {instant} from anime_syncs s where s.anime_id = a.id) as synced_at"
 
 
 @lru_cache(1024)
@@ -35,14 +36,14 @@ def columns(keys: tuple[str, ...]) -> str:
 def joins(keys: tuple[str, ...]) -> str:
     """What must be joined to ``a`` for these keys."""
     wanted = [f"{_tags_of(kind)} as {key}" for key, kind in _KINDS.items() if key in keys]
-    tags = _TAGS.format(columns=", ".join(wanted)) if wanted else ""
-    return tags + _SYNCS if "synced_at" in keys else tags
+    return _TAGS.format(columns=", ".join(wanted)) if wanted else ""
 
 
 def _column(key: str) -> str:
+    if key == "synced_at":
+        return _SYNCED_AT.format(instant=_instant("s.synced_at"))
     if key in _INSTANTS:
-        row = "syncs" if key == "synced_at" else "a"
-        return f"""to_char({row}.{key} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as {key}"""
+        return f"{_instant(f'a.{key}')} as {key}"
     if key in _KINDS:
         return f"coalesce(tags.{key}, '[]') as {key}"
     return _STUDIOS if key == "studios" else f"a.{key}"
@@ -51,3 +52,7 @@ def _column(key: str) -> str:
 def _tags_of(kind: str) -> str:
     label = "(select t from (select g.id, g.name, g.mal_id) t)"
     return f"json_agg({label} order by g.name) filter (where g.kind = '{kind}')"
+
+
+def _instant(column: str) -> str:
+    return f"""to_char({column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
