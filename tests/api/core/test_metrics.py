@@ -155,3 +155,27 @@ async def test_processes_meet_in_a_folder(tmp_path: Path) -> None:
     assert found["anisync_requests_total", labels(method="GET", endpoint="/anime", status="200")] == 3
     assert found["anisync_pool_waiting", labels()] == 6
     assert found["anisync_jobs", labels(kind="a", status="queued")] == 3
+
+
+class FailingOnce(Database):
+    """Fails the first time its figures are noted."""
+
+    noted = 0
+
+    def note_figures(self) -> None:
+        self.noted += 1
+        if self.noted == 1:
+            raise ZeroDivisionError("no figures")
+
+
+async def test_figures_are_noted_again_after_a_failure(
+    settings: Settings, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = FailingOnce(database.engine)
+    async with build(settings, db=failing):
+        for _ in range(100):
+            if failing.noted > 1:
+                break
+            await asyncio.sleep(0.1)
+    assert failing.noted > 1
+    assert "ZeroDivisionError: no figures" in caplog.text

@@ -162,15 +162,16 @@ async def test_without_redis_the_rules_hold_over_all_processes(
     assert Counter(outcomes) == {"wrong": 100, "limited": 28}
 
 
-FEW = Quota("overall of a test", 3, 0.6)  # once it is spent, a turn every 0.2 s
+FEW = Quota("overall of a test", 100, 60)  # once it is spent, a turn every 0.6 s
 
 
 async def under_attack(container: Container, **options: Any) -> Throttles:
     """Throttles that have seen so many failures that strangers are slowed down."""
     throttles = Throttles(container.db, container.quotas, overall=FEW, **options)
-    for number in range(FEW.limit):
-        stranger = visitor(f"203.0.113.{number}")
-        await throttles.fail(await throttles.begin(f"name {number}", stranger, known_here=False))
+    stranger = visitor("203.0.113.1")
+    await throttles.fail(await throttles.begin("name", stranger, known_here=False))
+    for _ in range(FEW.limit - 1):
+        assert (await container.quotas.take(FEW, "")).allowed
     return throttles
 
 
@@ -185,9 +186,9 @@ async def test_an_attack_on_everybody_slows_strangers_down_and_nobody_else(conta
     throttles = await under_attack(container)
     turns = asyncio.gather(*(paced(throttles) for _ in range(3)))
     await asyncio.sleep(0)
-    assert await paced(throttles, known_here=True) < 0.2
-    assert [seconds > 0.15 for seconds in sorted(await turns)] == [True] * 3
-    assert max(await turns) > 0.55
+    assert await paced(throttles, known_here=True) < 0.5
+    assert [seconds > 0.5 for seconds in sorted(await turns)] == [True] * 3
+    assert max(await turns) > 1.7
 
 
 async def test_strangers_are_not_slowed_down_without_an_attack(container: Container) -> None:
@@ -200,7 +201,7 @@ async def test_a_wait_for_ones_turn_is_bounded(container: Container) -> None:
     outcomes = await asyncio.gather(*(paced(throttles) for _ in range(6)), return_exceptions=True)
     refused = [one for one in outcomes if isinstance(one, ServiceUnavailable)]
     assert (len(refused), {one.headers["Retry-After"] for one in refused}) == (4, {"2"})
-    assert await paced(throttles, known_here=True) < 0.2
+    assert await paced(throttles, known_here=True) < 0.5
 
 
 async def test_a_thousand_failures_lock_no_new_network_out(container: Container, user: SignedIn) -> None:
