@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.etags import is_known
-from app.api.surfaces import render
 from app.api.links import origin_of
+from app.api.surfaces import render
 from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.utils.metrics import FOLLOWER_FAILURES
 from app.utils.database import Database, DatabaseUnavailable, ReferenceGone, UnstorableValue
+from app.utils.metrics import FOLLOWER_FAILURES
 
 
 async def backend(database: Database) -> int:
@@ -172,6 +172,8 @@ async def test_nothing_follows_a_transaction_that_is_rolled_back(database: Datab
             tx.after_commit(note)
             raise ZeroDivisionError
     assert done == []
+
+
 _BEYOND_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 # Statements with one parameter, and a value that makes them fail: in the server, or before asyncpg sends it.
 UNSTORABLE: dict[str, tuple[str, Any]] = {
