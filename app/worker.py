@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import sys
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Protocol
 
 from taskiq import TaskiqEvents, TaskiqState
@@ -13,13 +15,15 @@ from app.broker import RUN_JOB, JobBroker
 from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import configure_logs, log
+from app.schemas.jobs import SHARES, JobClass
 from app.tasks import performer
 from app.utils import migrations
 from app.utils.cleaning import BIGINT_MAX
 from app.utils.database import DatabaseUnavailable
+from app.utils.redis import REDIS_FAULTS
 from app.utils.signals import stop_on_signals
 
-_AT_ONCE = 10  # jobs of one process; most of their time is waiting for an upstream
+_AT_ONCE = sum(share.slots for share in SHARES.values()) + 5  # messages, some of which find no room
 _GRACE = 5.0  # seconds that running jobs get to finish when the worker is told to stop
 _CANNOT_START = (SettingsError, DatabaseUnavailable, migrations.SchemaNotReady, migrations.LoginRefused)
 
@@ -29,32 +33,56 @@ class Build(Protocol):
 
 
 class Worker:
-    """What a message leads to: a run of its job that can be ended from outside."""
+    """Runs as many jobs of each class as its share allows, in tasks that can be ended from outside.
+
+    A message is only a bell: whoever hears it runs jobs of the class until none is left that may run.
+    """
 
     def __init__(self, services: Container) -> None:
         self._jobs = services.jobs
         self._perform = performer(services)
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], JobClass] = {}
+        self._stopping = False
 
     def serve(self, broker: JobBroker) -> None:
-        async def run_job(job_id: int) -> None:  # Taskiq takes no bound methods
-            await self._run_job(job_id)
+        async def run_job(job_id: int, job_class: str = "order") -> None:  # Taskiq takes no bound methods
+            await self._hear(broker, job_id, job_class)
 
+        broker.has_room = self._classes_with_room
         broker.register_task(run_job, task_name=RUN_JOB)
 
-    async def _run_job(self, job_id: int) -> None:
-        if not isinstance(job_id, int) or not 0 < job_id <= BIGINT_MAX:
-            log.warning("message.unreadable", message=repr(job_id)[:100])
-            return
-        task = asyncio.create_task(self._jobs.run(job_id, self._perform))
-        self._running.add(task)
+    def stop_claiming(self) -> None:
+        """Begin no further job."""
+        self._stopping = True
+
+    def _classes_with_room(self) -> list[JobClass]:
+        busy = Counter(self._running.values())
+        return [job_class for job_class, share in SHARES.items() if busy[job_class] < share.slots]
+
+    async def _hear(self, broker: JobBroker, job_id: int, job_class: str) -> None:
+        if not isinstance(job_id, int) or not 0 < job_id <= BIGINT_MAX or job_class not in SHARES:
+            log.warning("message.unreadable", message=repr((job_id, job_class))[:100])
+        elif job_class in self._classes_with_room():
+            await self._work(job_class)
+        else:  # it was taken together with the last one there was room for
+            with suppress(*REDIS_FAULTS):  # then the sweep rings again
+                await broker.send(job_id, job_class)
+
+    async def _work(self, job_class: JobClass) -> None:
+        task = asyncio.create_task(self._run_all(job_class))
+        self._running[task] = job_class
         await asyncio.wait({task})  # Taskiq would log a cancelled run as a crash
-        self._running.discard(task)
+        del self._running[task]
         if not task.cancelled() and (error := task.exception()):
-            log.error("job.crashed", job_id=job_id, exc_info=error)
+            log.error("job.crashed", job_class=job_class, exc_info=error)
+
+    async def _run_all(self, job_class: JobClass) -> None:
+        while not self._stopping and await self._jobs.run_next(job_class, self._perform):
+            pass
 
     async def stop(self) -> None:
         """Give back the jobs that are still running, so that another worker can take them at once."""
+        self.stop_claiming()
         running = set(self._running)
         for task in running:
             task.cancel()
@@ -72,13 +100,20 @@ async def run(settings: Settings, *, build: Build = build) -> None:
         gc.freeze()  # what is built lives as long as the process; a large job need not walk over it
         worker.serve(broker)
         receiver = Receiver(broker, max_async_tasks=_AT_ONCE, wait_tasks_timeout=_GRACE)
+        watch = asyncio.create_task(_when(stop, worker.stop_claiming))
         log.info("worker.started")
         try:
             await receiver.listen(stop)
         finally:
+            watch.cancel()
             await worker.stop()
             await broker.shutdown()
     log.info("worker.stopped")
+
+
+async def _when(event: asyncio.Event, act: Callable[[], None]) -> None:
+    await event.wait()
+    act()
 
 
 def broker() -> JobBroker:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from app.broker import JobBroker
+from app.schemas.jobs import JobClass
 from app.utils.redis import REDIS_FAULTS
 
 
@@ -20,22 +21,28 @@ async def take(broker: JobBroker, count: int) -> list[int]:
 async def test_what_was_sent_before_anybody_listened_arrives_in_order(redis_url: str) -> None:
     sender, receiver = JobBroker(redis_url), JobBroker(redis_url)
     for job_id in (1, 2, 3):
-        await sender.send(job_id)
-    assert await sender.depth() == 3
+        await sender.send(job_id, "order")
+    assert (await sender.depths())["order"] == 3
     assert await take(receiver, 3) == [1, 2, 3]
-    assert await sender.depth() == 0
+    assert set((await sender.depths()).values()) == {0}
     for broker in (sender, receiver):
         await broker.shutdown()
 
 
-async def test_bulk_lets_all_others_go_first(redis_url: str) -> None:
+async def test_the_most_urgent_class_goes_first_and_one_without_room_stays(redis_url: str) -> None:
     broker = JobBroker(redis_url)
-    for job_id in (1, 2, 3):
-        await broker.send(job_id, bulk=True)
-    for job_id in (7, 8):
-        await broker.send(job_id)
-    assert await broker.depth() == 5
-    assert await take(broker, 5) == [7, 8, 1, 2, 3]
+    classes: list[JobClass] = ["upkeep", "import", "order", "push", "mail", "upkeep"]
+    for job_id, job_class in enumerate(classes):
+        await broker.send(job_id, job_class)
+    broker.has_room = lambda: ["mail", "order", "upkeep"]
+    assert await take(broker, 4) == [4, 2, 0, 5]
+    assert await broker.depths() == {"mail": 0, "push": 1, "order": 0, "import": 1, "upkeep": 0}
+    broker.has_room = list
+    waiting = asyncio.create_task(take(broker, 1))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    broker.has_room = lambda: ["import"]
+    assert await asyncio.wait_for(waiting, 5) == [1]
     await broker.shutdown()
 
 
@@ -49,7 +56,7 @@ async def test_each_message_reaches_one_of_many_listeners(redis_url: str) -> Non
 
     listeners = [asyncio.create_task(listen(broker)) for broker in brokers]
     for job_id in range(60):
-        await brokers[0].send(job_id)
+        await brokers[0].send(job_id, "order")
     async with asyncio.timeout(10):
         while len(got) < 60:  # noqa: ASYNC110  # counted by three tasks
             await asyncio.sleep(0.01)
@@ -67,7 +74,7 @@ async def test_a_listener_waits_longer_than_any_socket_timeout(redis_url: str) -
     waiting = asyncio.create_task(take(broker, 1))
     await asyncio.sleep(6)
     assert not waiting.done()
-    await broker.send(7)
+    await broker.send(7, "order")
     assert await asyncio.wait_for(waiting, 5) == [7]
     await broker.shutdown()
 
@@ -94,8 +101,8 @@ async def test_without_a_server_sending_fails_and_fails_fast() -> None:
     started = time.monotonic()
     for _ in range(50):
         with pytest.raises(REDIS_FAULTS):
-            await broker.send(1)
+            await broker.send(1, "order")
         with pytest.raises(REDIS_FAULTS):
-            await broker.depth()
+            await broker.depths()
     assert time.monotonic() - started < 50 * 0.1
     await broker.shutdown()

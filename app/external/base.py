@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from app.errors import AppError
 from app.external.breaker import Breaker, BreakerOpen
 from app.external.failures import Failed, not_asked
-from app.external.policy import JOB, USER, Limiter, Patience, Policy
+from app.external.policy import JOB, UPKEEP, USER, Limiter, Patience, Policy
 from app.external.wire import Body, Query, Wire
 from app.logs import log
 from app.utils.metrics import (
@@ -105,7 +105,9 @@ class UpstreamClient:
         name, title = self._policy.name, self._policy.title
         max_wait = deadline - self._clock() - (patience.budget - patience.turn)
         try:
-            waited = await self._limiter.acquire(background=patience.background, max_wait=max_wait)
+            waited = await self._limiter.acquire(
+                traffic=patience.traffic, max_wait=max_wait, promoted=patience.promoted
+            )
         except LimitReached as limit:
             outcome, why = (
                 ("ban", "it asked for silence") if limit.banned else ("limit", "its rate limit is spent")
@@ -194,4 +196,4 @@ class Client:
         await self._upstream.close()
 
 
-__all__ = ["JOB", "USER", "Breaker", "Client", "Limiter", "Patience", "Policy", "UpstreamClient"]
+__all__ = ["JOB", "UPKEEP", "USER", "Breaker", "Client", "Limiter", "Patience", "Policy", "UpstreamClient"]

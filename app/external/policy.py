@@ -1,7 +1,10 @@
 """What is asked of every upstream: who waits how long, and how much is read."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+from app.utils.rate_limit import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +13,8 @@ class Patience:
 
     ``budget`` covers everything: waiting for a slot, all attempts, and the pauses between them. ``turn`` is
     the longest wait for a slot, and what it leaves of the budget is kept for the call. ``attempt`` is the
-    longest single call, ``pause`` the upper end of the first pause.
+    longest single call, ``pause`` the upper end of the first pause. ``traffic`` is who goes first at the
+    limiter; a call of upkeep is an order once ``promoted`` is set.
     """
 
     name: str
@@ -19,11 +23,14 @@ class Patience:
     attempt: float
     attempts: int
     pause: float
-    background: bool
+    traffic: Traffic
+    promoted: asyncio.Event | None = None
 
 
-USER = Patience("user", budget=3.0, turn=2.0, attempt=3.0, attempts=3, pause=0.2, background=False)
-JOB = Patience("job", budget=60.0, turn=55.0, attempt=15.0, attempts=5, pause=1.0, background=True)
+# A reader's turn is two steps of Jikan's rate at the most, see utils.rate_limit, and a little more.
+USER = Patience("user", budget=3.2, turn=2.4, attempt=3.0, attempts=3, pause=0.2, traffic="reader")
+JOB = Patience("job", budget=60.0, turn=55.0, attempt=15.0, attempts=5, pause=1.0, traffic="order")
+UPKEEP = replace(JOB, name="upkeep", traffic="upkeep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Policy:
 class Limiter(Protocol):
     """What hands out the moments at which calls may leave; see ``utils.rate_limit``."""
 
-    async def acquire(self, *, background: bool, max_wait: float) -> float: ...
+    async def acquire(
+        self, *, traffic: Traffic, max_wait: float, promoted: asyncio.Event | None = None
+    ) -> float: ...
 
     async def ban(self, seconds: float) -> None: ...

@@ -12,7 +12,11 @@ from app.models.base import Base
 
 
 class JobRow(Base):
-    """``lease_token`` fences the run that holds the job; ``lease_until`` says when it counts as dead."""
+    """``lease_token`` fences the run that holds the job; ``lease_until`` says when it counts as dead.
+
+    Within a ``job_class`` the lowest ``turn`` goes first, and the jobs ``on_behalf_of`` one person have turns
+    one after another, so that persons take turns.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -23,6 +27,14 @@ class JobRow(Base):
         Index("ix_jobs_due", "run_after", postgresql_where=text("status = 'queued'")),
         Index("ix_jobs_leases", "lease_until", postgresql_where=text("status = 'running'")),
         Index("ix_jobs_owner_id", "owner_id", "id"),
+        Index("ix_jobs_turns", "job_class", "turn", "id", postgresql_where=text("status = 'queued'")),
+        Index(
+            "ix_jobs_turns_of_person",
+            "job_class",
+            "on_behalf_of",
+            "turn",
+            postgresql_where=text("status = 'queued'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -30,6 +42,9 @@ class JobRow(Base):
     kind: Mapped[str] = mapped_column(Text)
     arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    job_class: Mapped[str] = mapped_column(Text, server_default="order")
+    on_behalf_of: Mapped[int | None] = mapped_column(BigInteger)
+    turn: Mapped[int] = mapped_column(BigInteger, server_default="0")
     status: Mapped[str] = mapped_column(Text, server_default="queued")
     attempts: Mapped[int] = mapped_column(server_default="0")
     done: Mapped[int] = mapped_column(server_default="0")

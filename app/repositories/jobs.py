@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, case, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import JobRow, ScheduleRow
-from app.schemas.jobs import ClaimedJob, EnqueuedJob, Job, JobState, JobStatus
+from app.schemas.jobs import SHARES, ClaimedJob, EnqueuedJob, Job, JobClass, JobState, JobStatus, QueuedJob
 from app.utils.database import Transaction
 
 _jobs = cast(Table, JobRow.__table__)
@@ -39,12 +39,16 @@ class JobRepository:
         self._on = on.session if isinstance(on, Transaction) else on
 
     async def insert(self, job: Job, *, owner_id: int | None, run_after: datetime | None) -> EnqueuedJob:
-        """Insert the job, or find the live one with its key."""
+        """Insert the job, or find the live one with its key.
+
+        One of a less urgent class, or whose turn is later, is moved to where the new one would have been;
+        one that is nobody's becomes the owner's.
+        """
+        person = job.person if owner_id is None else owner_id
+        turn = await self._next_turn(job.job_class, person, after_nobodys=False)
         new = insert(_jobs).values(
-            key=job.key,
-            kind=job.name,
-            arguments=job.arguments,
-            owner_id=owner_id,
+            **_columns(job, owner_id, job.job_class),
+            turn=turn,
             run_after=run_after or func.now(),
             sent_at=func.now() if run_after is None else None,  # as if it were: the send follows the commit
         )
@@ -54,31 +58,111 @@ class JobRepository:
             created = (await self._on.execute(new.returning(_j.id))).scalar()
             if created is not None:
                 return EnqueuedJob(created, job.key, "queued", created=True)
+            promoted = await self._promote([job.key], job.job_class, turn, owner_id=owner_id, person=person)
             found = (await self._on.execute(live)).first()
             if found is not None:  # else it ended between the two statements
-                return EnqueuedJob(found.id, job.key, found.status, created=False)
+                moved = bool(promoted) and found.status == "queued"
+                return EnqueuedJob(found.id, job.key, found.status, created=False, promoted=moved)
 
-    async def insert_many(self, jobs: Sequence[Job], *, owner_id: int | None) -> list[tuple[int, str]]:
-        """Insert those whose key is not live, and answer their ids and kinds."""
-        rows = [
-            {
-                "key": job.key,
-                "kind": job.name,
-                "arguments": job.arguments,
-                "owner_id": owner_id,
-                "sent_at": func.now(),
-            }
-            for job in sorted(jobs, key=lambda job: job.key)  # one order for all, so that none deadlock
-        ]
+    async def insert_many(
+        self, jobs: Sequence[Job], *, owner_id: int | None, job_class: JobClass | None = None
+    ) -> list[QueuedJob]:
+        """Insert those whose key is not live, and answer them.
+
+        With ``job_class`` that is the class of them all.
+        """
+        rows = []
+        next_turn: dict[tuple[JobClass, int | None], int] = {}
+        for job in jobs:
+            one_class, person = job_class or job.job_class, job.person if owner_id is None else owner_id
+            if (one_class, person) not in next_turn:
+                next_turn[one_class, person] = await self._next_turn(one_class, person, after_nobodys=True)
+            turn = next_turn[one_class, person]
+            next_turn[one_class, person] += 1
+            rows.append({**_columns(job, owner_id, one_class), "turn": turn, "sent_at": func.now()})
+        rows.sort(key=lambda row: str(row["key"]))  # one order for all, so that none deadlock
         new = insert(_jobs).values(rows).on_conflict_do_nothing(index_elements=[_j.key], index_where=_LIVE)
-        return [(row.id, row.kind) for row in await self._on.execute(new.returning(_j.id, _j.kind))]
+        return [QueuedJob(*row) for row in await self._on.execute(new.returning(_j.id, _j.job_class))]
+
+    async def promote_upkeep(self, keys: Sequence[str], job_class: JobClass) -> list[QueuedJob]:
+        """Move the live jobs with these keys that are upkeep to another class; those that are queued."""
+        turn = await self._next_turn(job_class, None, after_nobodys=True)
+        return await self._promote(keys, job_class, turn, owner_id=None, person=None)
+
+    async def _next_turn(self, job_class: JobClass, person: int | None, *, after_nobodys: bool) -> int:
+        """The turn of the first in line, or the one after the last of this person where that is later.
+
+        So whoever has many jobs in line lets everybody else have one between any two of them. A single job
+        of nobody's is not counted with the others of nobody's.
+        """
+        queued = (_j.status == "queued") & (_j.job_class == job_class)
+        first = select(func.min(_j.turn)).where(queued, _j.run_after <= func.now()).scalar_subquery()
+        own = select(func.max(_j.turn) + 1).where(queued, _j.on_behalf_of.is_not_distinct_from(person))
+        candidates = [first, own.scalar_subquery()] if person is not None or after_nobodys else [first]
+        turn = func.greatest(0, *candidates)  # which passes over NULLs
+        return int((await self._on.execute(select(turn))).scalar_one())
+
+    async def _promote(
+        self, keys: Sequence[str], job_class: JobClass, turn: int, *, owner_id: int | None, person: int | None
+    ) -> list[QueuedJob]:
+        """Move live jobs to this class and turn where that is more urgent; answer those that are queued."""
+        less_urgent = list(SHARES)[list(SHARES).index(job_class) + 1 :]
+        moved = _j.job_class.in_(less_urgent)
+        earlier = (_j.job_class == job_class) & (_j.turn > turn) & (_j.status == "queued")
+        ownerless = _j.owner_id.is_(None) & (_j.job_class == job_class) & (owner_id is not None)
+        chosen = (
+            select(_j.id)
+            .where(_j.key.in_(keys), _LIVE, or_(moved, earlier, ownerless))
+            .order_by(_j.id)
+            .with_for_update()
+        )
+        statement = (
+            update(_jobs)
+            .where(_j.id.in_(chosen))
+            .values(
+                job_class=job_class,
+                turn=case((moved, turn), else_=func.least(_j.turn, turn)),
+                run_after=case((moved, func.least(_j.run_after, func.now())), else_=_j.run_after),
+                owner_id=func.coalesce(_j.owner_id, owner_id),
+                on_behalf_of=func.coalesce(_j.on_behalf_of, person),
+            )
+            .returning(_j.id, _j.job_class, _j.status)
+        )
+        rows = await self._on.execute(statement)
+        return [QueuedJob(row.id, row.job_class) for row in rows if row.status == "queued"]
 
     async def claim(self, job_id: int, token: UUID, *, lease: float) -> ClaimedJob | None:
         """Take a job that is queued and due; every claim counts as an attempt."""
+        return await self._claim(_j.id == job_id, token, lease)
+
+    async def claim_next(self, job_class: JobClass, token: UUID, *, lease: float) -> ClaimedJob | None:
+        """Take the due job of this class whose turn it is, of a person who does not run as many as may be."""
+        # One claim of a class at a time: whom the next may serve depends on what this one takes.
+        await self._on.execute(select(func.pg_advisory_xact_lock(func.hashtext("jobs:" + job_class))))
+        share = SHARES[job_class]
+        most = case((_j.on_behalf_of.is_(None), share.nobodys), else_=share.per_person)
+        running = (
+            select(_j.on_behalf_of)
+            .where(_j.status == "running", _j.job_class == job_class)
+            .group_by(_j.on_behalf_of)
+            .having(func.count() >= most)
+            .subquery()
+        )
+        served = exists().where(running.c.on_behalf_of.is_not_distinct_from(_j.on_behalf_of))
+        first = (
+            select(_j.id)
+            .where(_DUE, _j.job_class == job_class, ~served)
+            .order_by(_j.turn, _j.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        return await self._claim(_j.id == first.scalar_subquery(), token, lease)
+
+    async def _claim(self, which: ColumnElement[bool], token: UUID, lease: float) -> ClaimedJob | None:
         age = func.extract("epoch", func.now() - _j.started_at)
         statement = (
             update(_jobs)
-            .where(_j.id == job_id, _DUE)
+            .where(which, _DUE)
             .values(
                 status="running",
                 attempts=_j.attempts + 1,
@@ -87,10 +171,13 @@ class JobRepository:
                 started_at=func.coalesce(_j.started_at, func.now()),
                 error=None,
             )
-            .returning(_j.id, _j.kind, _j.arguments, _j.attempts, age)
+            .returning(_j.id, _j.kind, _j.arguments, _j.attempts, age, _j.job_class)
         )
         row = (await self._on.execute(statement)).first()
-        return None if row is None else ClaimedJob(row[0], row[1], row[2], row[3], float(row[4]))
+        return None if row is None else ClaimedJob(row[0], row[1], row[2], row[3], float(row[4]), row[5])
+
+    async def job_class_of(self, job_id: int) -> JobClass | None:
+        return (await self._on.execute(select(_j.job_class).where(_j.id == job_id))).scalar()
 
     async def renew(self, job_id: int, token: UUID, *, lease: float) -> bool:
         return await self._write(job_id, token, lease_until=_ahead(lease))
@@ -137,14 +224,14 @@ class JobRepository:
     async def lock_expired(self, *, limit: int) -> list[ClaimedJob]:
         """Running jobs whose lease ran out, locked; those that somebody else has locked are passed over."""
         statement = (
-            select(_j.id, _j.kind, _j.arguments, _j.attempts)
+            select(_j.id, _j.kind, _j.arguments, _j.attempts, _j.job_class)
             .where(_j.status == "running", _j.lease_until < func.now())
             .order_by(_j.lease_until)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         rows = await self._on.execute(statement)
-        return [ClaimedJob(row.id, row.kind, row.arguments, row.attempts, 0) for row in rows]
+        return [ClaimedJob(row.id, row.kind, row.arguments, row.attempts, 0, row.job_class) for row in rows]
 
     async def take_back(self, job_id: int, *, delay: float, error: str) -> None:
         """Requeue a locked job of a dead run."""
@@ -155,24 +242,23 @@ class JobRepository:
         values = {"status": "failed", "finished_at": func.now(), "error": error, **_RELEASED}
         await self._on.execute(update(_jobs).where(_j.id == job_id).values(**values))
 
-    async def count_due(self, *, limit: int) -> int:
-        """How many jobs wait for a worker; not counted beyond ``limit``."""
-        some = select(_j.id).where(_DUE).limit(limit).subquery()
-        return (await self._on.execute(select(func.count()).select_from(some))).scalar_one()
+    async def count_due(self) -> dict[JobClass, int]:
+        """How many jobs of each class wait for a worker."""
+        counted = select(_j.job_class, func.count()).where(_DUE).group_by(_j.job_class)
+        return {row[0]: row[1] for row in await self._on.execute(counted)}
 
-    async def mark_sent(self, *, quiet: float, limit: int) -> list[tuple[int, str]]:
+    async def mark_sent(self, job_class: JobClass, *, quiet: float, limit: int) -> list[QueuedJob]:
         """Due jobs that were not sent for ``quiet`` seconds, marked as sent now; never sent ones first."""
         unsent = (
             select(_j.id)
-            .where(_DUE, or_(_j.sent_at.is_(None), _j.sent_at < _ago(quiet)))
+            .where(_DUE, _j.job_class == job_class, or_(_j.sent_at.is_(None), _j.sent_at < _ago(quiet)))
             .order_by(_j.sent_at.nulls_first(), _j.run_after)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         statement = update(_jobs).where(_j.id.in_(unsent)).values(sent_at=func.now())
-        return sorted(
-            (row.id, row.kind) for row in await self._on.execute(statement.returning(_j.id, _j.kind))
-        )
+        rows = await self._on.execute(statement.returning(_j.id, _j.job_class))
+        return sorted((QueuedJob(*row) for row in rows), key=lambda job: job.id)
 
     async def mark_unsent(self, job_ids: Sequence[int]) -> None:
         statement = update(_jobs).where(_j.id.in_(job_ids), _j.status == "queued").values(sent_at=None)
@@ -207,21 +293,46 @@ class JobRepository:
         rows = await self._on.execute(statement.order_by(_j.id.desc()).limit(limit).offset(offset))
         return [JobState(**row._mapping) for row in rows]
 
+    async def count_queued(self, kind: str, job_class: JobClass) -> int:
+        queued = (_j.status == "queued") & (_j.job_class == job_class) & (_j.kind == kind)
+        return (await self._on.execute(select(func.count()).select_from(_jobs).where(queued))).scalar_one()
+
     async def count(self, *, owner_id: int | None, status: JobStatus | None, kind: str | None) -> int:
         statement = select(func.count()).select_from(_jobs).where(*_filters(owner_id, status, kind))
         return (await self._on.execute(statement)).scalar_one()
 
-    async def revive(self, job_id: int) -> bool:
+    async def revive(self, job_id: int, job_class: JobClass) -> bool:
         """Queue a failed job as if it were new; False when it is not failed or its key is live."""
+        turn = await self._next_turn(job_class, None, after_nobodys=False)
         statement = (
             update(_jobs)
             .where(_j.id == job_id, _j.status == "failed")
-            .values(**_requeued(0, None), attempts=0, done=0, total=None, started_at=None, finished_at=None)
+            .values(
+                **_requeued(0, None),
+                job_class=job_class,
+                turn=turn,
+                attempts=0,
+                done=0,
+                total=None,
+                started_at=None,
+                finished_at=None,
+            )
         )
         try:
             return (await self._on.execute(statement.returning(_j.id))).first() is not None
         except IntegrityError:
             return False
+
+
+def _columns(job: Job, owner_id: int | None, job_class: JobClass) -> dict[str, Any]:
+    return {
+        "key": job.key,
+        "kind": job.name,
+        "arguments": job.arguments,
+        "owner_id": owner_id,
+        "on_behalf_of": job.person if owner_id is None else owner_id,
+        "job_class": job_class,
+    }
 
 
 def _requeued(delay: float, error: str | None) -> dict[str, Any]:

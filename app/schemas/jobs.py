@@ -12,7 +12,29 @@ from app.schemas.domain.lists import ImportMode
 
 JobStatus = Literal["queued", "running", "succeeded", "failed"]
 
+# Most urgent first: what it is for decides who goes first, and each has its own share of a worker.
+JobClass = Literal["mail", "push", "order", "import", "upkeep"]
+
 JOBS: dict[str, type["Job"]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many jobs of a class run at once: ``slots`` in one worker, and over all workers ``per_person``,
+    or ``nobodys`` of those on behalf of nobody."""
+
+    slots: int
+    per_person: int
+    nobodys: int
+
+
+SHARES: dict[JobClass, Share] = {
+    "mail": Share(4, per_person=2, nobodys=4),
+    "push": Share(4, per_person=2, nobodys=4),
+    "order": Share(4, per_person=2, nobodys=3),  # nobody's are refreshes of stale titles that somebody read
+    "import": Share(2, per_person=1, nobodys=2),
+    "upkeep": Share(3, per_person=3, nobodys=1_000),
+}
 
 
 class UnreadableJob(Exception):
@@ -21,12 +43,15 @@ class UnreadableJob(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done, as JSON-able fields. Two live jobs never share a key."""
+    """What is to be done, as JSON-able fields. Two live jobs never share a key.
+
+    ``job_class`` is the class it is queued in unless another is asked for.
+    """
 
     name: ClassVar[str]
     max_attempts: ClassVar[int] = 5
     timeout: ClassVar[float] = 300.0  # seconds for one attempt
-    bulk: ClassVar[bool] = False  # there may be hundreds in line: all others go first
+    job_class: ClassVar[JobClass] = "order"
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -35,6 +60,11 @@ class Job:
     @property
     def key(self) -> str:
         return ":".join([self.name, *(str(value) for value in self.arguments.values())])
+
+    @property
+    def person(self) -> int | None:
+        """The id of the person whose share of the workers it uses, where that is not its owner."""
+        return None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -54,14 +84,12 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class SyncAnime(Job):
     name: ClassVar[str] = "anime.sync"
-    bulk: ClassVar[bool] = True
     mal_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class SyncTop(Job):
     name: ClassVar[str] = "anime.sync_top"
-    bulk: ClassVar[bool] = True
     timeout: ClassVar[float] = 1800.0
     limit: int
 
@@ -69,7 +97,6 @@ class SyncTop(Job):
 @dataclass(frozen=True, slots=True)
 class SyncSeason(Job):
     name: ClassVar[str] = "anime.sync_season"
-    bulk: ClassVar[bool] = True
     timeout: ClassVar[float] = 1800.0
     year: int
     season: Season
@@ -83,6 +110,7 @@ class ImportList(Job):
     """
 
     name: ClassVar[str] = "library.import"
+    job_class: ClassVar[JobClass] = "import"
     timeout: ClassVar[float] = 1800.0
     is_dry_run: ClassVar[bool] = False
     user_id: int
@@ -96,6 +124,7 @@ class PreviewImport(Job):
     """Report what :class:`ImportList` would do with the file, and change nothing."""
 
     name: ClassVar[str] = "library.import_preview"
+    job_class: ClassVar[JobClass] = "import"
     timeout: ClassVar[float] = 1800.0
     is_dry_run: ClassVar[bool] = True
     user_id: int
@@ -109,6 +138,7 @@ class UndoImport(Job):
     """Take back what an import changed; ``import_id`` is the id of its job."""
 
     name: ClassVar[str] = "library.import_undo"
+    job_class: ClassVar[JobClass] = "import"
     timeout: ClassVar[float] = 1800.0
     user_id: int
     import_id: int
@@ -119,6 +149,7 @@ class MatchEntries(Job):
     """Link entries of unknown titles to those that the catalogue has come to know."""
 
     name: ClassVar[str] = "library.match"
+    job_class: ClassVar[JobClass] = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +157,7 @@ class ForgetKeys(Job):
     """Delete idempotency keys that are no longer honoured."""
 
     name: ClassVar[str] = "library.forget_keys"
+    job_class: ClassVar[JobClass] = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +165,7 @@ class RefreshStale(Job):
     """Queue a refresh of every title that is airing or has grown stale, oldest first."""
 
     name: ClassVar[str] = "anime.refresh_stale"
+    job_class: ClassVar[JobClass] = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +173,7 @@ class ForgetJobs(Job):
     """Delete finished jobs that nobody will ask for again."""
 
     name: ClassVar[str] = "jobs.forget"
+    job_class: ClassVar[JobClass] = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +181,16 @@ class SendMail(Job):
     """A mail about an account, to its own address unless another is given. ``nonce`` makes each one new."""
 
     name: ClassVar[str] = "accounts.mail"
+    job_class: ClassVar[JobClass] = "mail"
     timeout: ClassVar[float] = 60.0
     user_id: int
     topic: Literal["reset", "password_changed", "email_changed"]
     nonce: str
     to: str | None = None
+
+    @property
+    def person(self) -> int:
+        return self.user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +198,7 @@ class TidyAccounts(Job):
     """Delete what has run out: sessions, tokens, throttles, addresses, pictures that nobody shows."""
 
     name: ClassVar[str] = "accounts.tidy"
+    job_class: ClassVar[JobClass] = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +209,15 @@ class EnqueuedJob:
     key: str
     status: JobStatus
     created: bool
+    promoted: bool = False  # a queued job was moved to a more urgent class
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """A job to ring for."""
+
+    id: int
+    job_class: JobClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +229,7 @@ class ClaimedJob:
     arguments: dict[str, Any]
     attempts: int
     age: float
+    job_class: JobClass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from app.logs import Outage
-from app.schemas.jobs import Job, SyncAnime
+from app.schemas.jobs import JobClass, SyncAnime
 from app.services.freshness import OFFERED_FOR
 from app.services.jobs import JobService
 from app.utils.background import start
@@ -45,18 +45,23 @@ class Refreshes:
         if self._task is None or self._task.done():
             self._task = start(self._drain(), "refreshes")
 
-    async def queue(self, mal_ids: Sequence[int]) -> int:
-        """Queue as many as there is room for, in this order, and answer how many were new."""
-        room = await self.room()
+    async def queue(self, mal_ids: Sequence[int], job_class: JobClass = "upkeep") -> int:
+        """Queue as many as there is room for, in this order, and answer how many were new.
+
+        In another class than upkeep, those of the titles that are queued as upkeep are moved to it.
+        """
+        room = await self.room(job_class)
         if room <= 0 or not mal_ids:
             return 0
+        jobs = [SyncAnime(mal_id) for mal_id in mal_ids[:room]]
         async with self._db.transaction() as tx:
-            return await self._jobs.enqueue_many(tx, _as_jobs(mal_ids[:room]))
+            if job_class != "upkeep":
+                await self._jobs.promote_upkeep(tx, jobs)
+            return await self._jobs.enqueue_many(tx, jobs, job_class=job_class)
 
-    async def room(self) -> int:
-        """How many refreshes may join those that wait."""
-        waiting = await self._jobs.list(status="queued", kind=SyncAnime.name, limit=1)
-        return max(0, MOST_QUEUED - waiting.total)
+    async def room(self, job_class: JobClass = "upkeep") -> int:
+        """How many refreshes may join those that wait in this class."""
+        return max(0, MOST_QUEUED - await self._jobs.count_queued(SyncAnime, job_class))
 
     async def settle(self) -> None:
         """Return when every offer so far was dealt with."""
@@ -73,11 +78,7 @@ class Refreshes:
             batch = list(self._pending)
             self._pending.clear()
             try:
-                await self.queue(batch)
+                await self.queue(batch, SyncAnime.job_class)
                 self._outage.ends()
             except DatabaseUnavailable as error:  # the next read of the title offers it again
                 self._outage.begins(error)
-
-
-def _as_jobs(mal_ids: Iterable[int]) -> list[Job]:
-    return [SyncAnime(mal_id) for mal_id in mal_ids]

@@ -1,10 +1,12 @@
 """The catalogue is brought in step with MyAnimeList: a title, the top, a season, whatever grew stale."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 from app.errors import NotFound
-from app.external.base import JOB
+from app.external.base import JOB, UPKEEP
 from app.external.jikan.client import PAGE_SIZE, JikanClient
 from app.repositories.refreshes import RefreshRepository
 from app.schemas.domain.anime import Season, UpstreamPage
@@ -58,10 +60,14 @@ class SyncService:
         now_year, now_season = current_season(self._clock())
         return await self._request(SyncSeason(year or now_year, season or now_season), owner_id)
 
-    async def sync_anime(self, mal_id: int) -> None:
-        """Fetch and store one title; raises :class:`NotFound` when MyAnimeList has none."""
+    async def sync_anime(self, mal_id: int, *, ordered: asyncio.Event | None = None) -> None:
+        """Fetch and store one title; raises :class:`NotFound` when MyAnimeList has none.
+
+        Where ``ordered`` is given, this is upkeep until that event is set.
+        """
+        patience = JOB if ordered is None else replace(UPKEEP, promoted=ordered)
         try:
-            title = await self._jikan.get_anime(mal_id, patience=JOB)
+            title = await self._jikan.get_anime(mal_id, patience=patience)
         except NotFound:
             await self._arrivals.confirm(mal_id)  # one that it dropped is not asked for again at once
             raise await self._absent.note(mal_id) from None

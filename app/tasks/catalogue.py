@@ -7,8 +7,8 @@ from app.tasks.registry import handles
 
 
 @handles(SyncAnime)
-async def sync_anime(job: SyncAnime, services: Container, _: JobRun) -> None:
-    await services.sync.sync_anime(job.mal_id)
+async def sync_anime(job: SyncAnime, services: Container, run: JobRun) -> None:
+    await services.sync.sync_anime(job.mal_id, ordered=run.ordered)
 
 
 @handles(SyncTop)

@@ -1,9 +1,11 @@
 """Stand-ins for the parts below the stack: a limiter that lets everything through, a clock that is told."""
 
+import asyncio
+
 import httpx
 
 from app.external.jikan.client import JikanClient
-from app.utils.rate_limit import LimitReached
+from app.utils.rate_limit import LimitReached, Traffic
 
 BASE = "https://jikan.test/v4"
 
@@ -12,12 +14,14 @@ class OpenGate:
     """A limiter that grants every slot at once and remembers what was asked of it."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[bool, float]] = []
+        self.asked: list[tuple[Traffic, float]] = []
         self.bans: list[float] = []
         self.refusal: LimitReached | None = None
 
-    async def acquire(self, *, background: bool, max_wait: float) -> float:
-        self.asked.append((background, max_wait))
+    async def acquire(
+        self, *, traffic: Traffic, max_wait: float, promoted: asyncio.Event | None = None
+    ) -> float:
+        self.asked.append((traffic, max_wait))
         if self.refusal is not None:
             raise self.refusal
         return 0.0

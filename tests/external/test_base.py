@@ -271,7 +271,7 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    patience = USER.__class__("hasty", 0.2, 0.2, 0.2, 3, 0.1, background=False)
+    patience = USER.__class__("hasty", 0.2, 0.2, 0.2, 3, 0.1, traffic="reader")
     client = UpstreamClient(
         BASE, POLICY, limiter=OpenGate(), breaker=Breaker("test"), transport=httpx.MockTransport(answer)
     )

@@ -15,7 +15,7 @@ from app.external.policy import Patience
 from tests.external.doubles import OpenGate
 from tests.standin import JikanStandin
 
-HASTY = Patience("hasty", budget=0.6, turn=0.6, attempt=0.6, attempts=1, pause=0.1, background=False)
+HASTY = Patience("hasty", budget=0.6, turn=0.6, attempt=0.6, attempts=1, pause=0.1, traffic="reader")
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_the_pool_outlives_two_thousand_calls_that_nobody_waited_for(
     async def one(gate: asyncio.Semaphore) -> str:
         async with gate:
             budget = chance.uniform(0.001, 0.06)
-            patience = Patience("x", budget, budget, budget, 1, 0.1, background=False)
+            patience = Patience("x", budget, budget, budget, 1, 0.1, traffic="reader")
             call = asyncio.create_task(client.get("anime", 5, patience=patience))
             if chance.random() < 0.5:
                 await asyncio.sleep(chance.uniform(0, 0.05))

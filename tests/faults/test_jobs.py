@@ -190,7 +190,7 @@ async def test_messages_that_mean_nothing_are_passed_over(
         for name, argument in (("no.such_task", 1), (RUN_JOB, "one"), (RUN_JOB, 2**64), (RUN_JOB, True)):
             message = {"task_id": "x", "task_name": name, "labels": {}, "args": [argument], "kwargs": {}}
             await redis.lpush(broker.queue_name, json.dumps(message))
-    await broker.send(10**9)
+    await broker.send(10**9, "order")
     await broker.shutdown()
     job = await jobs.submit(Mark(1))
     await table.until_status(job.id, "succeeded")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.schemas.jobs import SyncAnime
+from app.schemas.jobs import JobClass, SyncAnime
 from app.services.jobs import JobService
 from app.services.refreshes import MOST_QUEUED, Refreshes
 from app.utils.database import Database
@@ -13,11 +13,11 @@ from app.utils.database import Database
 class Silent:
     """A queue that carries nothing."""
 
-    async def send(self, job_id: int, *, bulk: bool) -> None:
+    async def send(self, job_id: int, job_class: JobClass) -> None:
         return None
 
-    async def depth(self) -> int:
-        return 0
+    async def depths(self) -> dict[JobClass, int]:
+        return {}
 
 
 class Clock:
@@ -76,8 +76,10 @@ async def test_no_more_wait_than_the_budget_bears(refreshes: Refreshes, jobs: Jo
         refreshes.offer(mal_id)
     await refreshes.settle()
     assert (await jobs.list()).total == MOST_QUEUED
-    assert await refreshes.room() == 0
-    assert await refreshes.queue([9999]) == 0
+    assert await refreshes.room("order") == 0
+    assert await refreshes.queue([9999], "order") == 0
+    assert await refreshes.queue(range(10_001, 10_181)) == MOST_QUEUED, "upkeep has a room of its own"
+    assert await refreshes.room("upkeep") == 0
 
 
 async def test_a_crowd_of_offers_is_cut(refreshes: Refreshes, jobs: JobService) -> None:

@@ -8,22 +8,22 @@ from statistics import median
 import pytest
 from redis.asyncio import Redis
 
-from app.utils.rate_limit import LimitReached, Rate, SharedLimiter
+from app.utils.rate_limit import LimitReached, Rate, SharedLimiter, Traffic
 from app.utils.redis import connect_redis
 from tests.standin.journal import most_in
 
-QUICK = Rate(spacing=0.05, count=10, window=1.0, background=8, users=10, alone=0.2)
+QUICK = Rate(spacing=0.05, count=10, window=1.0, reserve=2, alone=0.2)
 
 
 async def leave(
-    limiter: SharedLimiter, log: list[float], *, background: bool = False, max_wait: float = 5
+    limiter: SharedLimiter, log: list[float], *, traffic: Traffic = "reader", max_wait: float = 5
 ) -> None:
-    await limiter.acquire(background=background, max_wait=max_wait)
+    await limiter.acquire(traffic=traffic, max_wait=max_wait)
     log.append(time.monotonic())
 
 
 async def test_slots_are_spaced_and_counted_over_all_limiters(redis: Redis, redis_url: str) -> None:
-    rate = Rate(spacing=0.2, count=5, window=3.0, background=4, users=5, alone=2)
+    rate = Rate(spacing=0.2, count=5, window=3.0, reserve=1, alone=2)
     log: list[float] = []
     async with connect_redis(redis_url) as other:
         limiters = [SharedLimiter("t", rate, redis), SharedLimiter("t", rate, other)]
@@ -39,44 +39,35 @@ async def test_upstreams_do_not_share_slots(redis: Redis) -> None:
         SharedLimiter("one", Rate.of(per_second=1, per_minute=1), redis),
         SharedLimiter("other", QUICK, redis),
     )
-    await one.acquire(background=False, max_wait=0)
-    assert await other.acquire(background=False, max_wait=2) < 1
+    await one.acquire(traffic="reader", max_wait=0)
+    assert await other.acquire(traffic="reader", max_wait=2) < 1
 
 
 async def test_who_cannot_wait_that_long_is_told_at_once(redis: Redis) -> None:
     limiter = SharedLimiter("t", Rate.of(per_second=10, per_minute=2), redis)
     begun = time.monotonic()
     for _ in range(2):
-        await limiter.acquire(background=False, max_wait=1)
+        await limiter.acquire(traffic="reader", max_wait=1)
     with pytest.raises(LimitReached) as refusal:
-        await limiter.acquire(background=False, max_wait=2)
+        await limiter.acquire(traffic="reader", max_wait=2)
     assert 55 < refusal.value.retry_after <= 60.5
     assert not refusal.value.banned
     with pytest.raises(LimitReached):
-        await limiter.acquire(background=True, max_wait=30)
+        await limiter.acquire(traffic="upkeep", max_wait=30)
     assert time.monotonic() - begun < 2
 
 
-async def test_background_calls_step_evenly_and_leave_room(redis: Redis) -> None:
+async def test_upkeep_steps_evenly_and_leaves_room(redis: Redis) -> None:
     limiter = SharedLimiter("t", QUICK, redis)
     jobs: list[float] = []
-    work = [asyncio.create_task(leave(limiter, jobs, background=True)) for _ in range(20)]
+    work = [asyncio.create_task(leave(limiter, jobs, traffic="upkeep")) for _ in range(20)]
     waits = []
     for _ in range(4):
         await asyncio.sleep(0.3)
-        waits.append(await limiter.acquire(background=False, max_wait=1))
+        waits.append(await limiter.acquire(traffic="reader", max_wait=1))
     await asyncio.gather(*work)
     assert max(waits) < QUICK.step * 3
-    assert most_in(jobs, QUICK.window * 0.85) <= QUICK.background
-
-
-async def test_users_leave_a_few_slots_to_the_background(redis: Redis) -> None:
-    limiter = SharedLimiter("t", Rate(0.01, 10, 60, background=9, users=8, alone=1), redis)
-    for _ in range(8):
-        await limiter.acquire(background=False, max_wait=1)
-    with pytest.raises(LimitReached):
-        await limiter.acquire(background=False, max_wait=1)
-    assert await limiter.acquire(background=True, max_wait=1) < 1
+    assert most_in(jobs, QUICK.window * 0.85) <= QUICK.count - QUICK.reserve
 
 
 async def test_a_ban_silences_everybody_and_is_never_shortened(redis: Redis, redis_url: str) -> None:
@@ -86,19 +77,19 @@ async def test_a_ban_silences_everybody_and_is_never_shortened(redis: Redis, red
         await one.ban(0.1)
         for limiter in (one, other):
             with pytest.raises(LimitReached) as refusal:
-                await limiter.acquire(background=False, max_wait=0.2)
+                await limiter.acquire(traffic="reader", max_wait=0.2)
             assert refusal.value.banned
             assert 0.2 < refusal.value.retry_after <= 0.6
         begun = time.monotonic()
-        await other.acquire(background=True, max_wait=2)
+        await other.acquire(traffic="upkeep", max_wait=2)
         assert 0.3 < time.monotonic() - begun < 1.2
 
 
 async def test_a_ban_reaches_those_who_hold_a_slot_already(redis: Redis, redis_url: str) -> None:
-    slow = Rate(spacing=0.3, count=100, window=60, background=50, users=99, alone=1)
+    slow = Rate(spacing=0.3, count=100, window=60, reserve=10, alone=1)
     async with connect_redis(redis_url) as elsewhere:
         one, other = SharedLimiter("t", slow, redis), SharedLimiter("t", slow, elsewhere)
-        await one.acquire(background=False, max_wait=1)
+        await one.acquire(traffic="reader", max_wait=1)
         log: list[float] = []
         waiting = asyncio.create_task(leave(other, log))
         await asyncio.sleep(0.1)
@@ -121,7 +112,7 @@ async def test_a_cancellation_that_redis_swallows_is_obeyed() -> None:
             raise AssertionError("nobody cancelled")
 
     limiter = SharedLimiter("t", QUICK, Swallowing())  # type: ignore[arg-type]
-    caller = asyncio.create_task(limiter.acquire(background=True, max_wait=30))
+    caller = asyncio.create_task(limiter.acquire(traffic="upkeep", max_wait=30))
     await asyncio.sleep(0.05)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -131,7 +122,7 @@ async def test_a_cancellation_that_redis_swallows_is_obeyed() -> None:
 async def test_a_caller_that_leaves_holds_nobody_up(redis: Redis) -> None:
     limiter = SharedLimiter("t", QUICK, redis)
     log: list[float] = []
-    callers = [asyncio.create_task(leave(limiter, log, background=True, max_wait=30)) for _ in range(8)]
+    callers = [asyncio.create_task(leave(limiter, log, traffic="upkeep", max_wait=30)) for _ in range(8)]
     await asyncio.sleep(0.05)
     for caller in callers[1:7]:
         caller.cancel()
@@ -141,22 +132,24 @@ async def test_a_caller_that_leaves_holds_nobody_up(redis: Redis) -> None:
 
 async def test_a_clock_that_was_set_back_stops_nobody(redis: Redis) -> None:
     limiter = SharedLimiter("t", QUICK, redis)
-    await limiter.acquire(background=True, max_wait=1)
+    await limiter.acquire(traffic="upkeep", max_wait=1)
     await redis.rpush("limit:{t}:slots", str(int((time.time() + 86_400) * 1_000_000)))
-    assert await limiter.acquire(background=False, max_wait=1) < 0.5
+    assert await limiter.acquire(traffic="reader", max_wait=1) < 0.5
 
 
 async def test_without_redis_a_process_keeps_a_slow_pace_of_its_own() -> None:
     limiter = SharedLimiter("t", QUICK, connect_redis("redis://127.0.0.1:9/0"))
     log: list[float] = []
-    await asyncio.gather(*(leave(limiter, log, background=turn % 2 == 0) for turn in range(6)))
+    await asyncio.gather(
+        *(leave(limiter, log, traffic="upkeep" if turn % 2 == 0 else "reader") for turn in range(6))
+    )
     log.sort()
     assert min(after - before for before, after in pairwise(log)) > QUICK.alone * 0.9
     with pytest.raises(LimitReached):
-        await limiter.acquire(background=False, max_wait=0.05)
+        await limiter.acquire(traffic="reader", max_wait=0.05)
     await limiter.ban(0.5)
     with pytest.raises(LimitReached) as refusal:
-        await limiter.acquire(background=False, max_wait=0.3)
+        await limiter.acquire(traffic="reader", max_wait=0.3)
     assert refusal.value.banned
 
 
@@ -187,21 +180,22 @@ async def test_it_comes_back_by_itself_and_brings_its_ban(redis: Redis) -> None:
     flaky.away = True
     await limiter.ban(0.6)
     with pytest.raises(LimitReached):
-        await limiter.acquire(background=False, max_wait=0.1)
+        await limiter.acquire(traffic="reader", max_wait=0.1)
     assert await redis.exists("limit:{t}:ban") == 0
     flaky.away = False
     other = SharedLimiter("t", QUICK, redis)
     with pytest.raises(LimitReached):
-        await limiter.acquire(background=False, max_wait=0.05)
+        await limiter.acquire(traffic="reader", max_wait=0.05)
     with pytest.raises(LimitReached) as refusal:
-        await other.acquire(background=False, max_wait=0.05)
+        await other.acquire(traffic="reader", max_wait=0.05)
     assert refusal.value.banned
-    assert await limiter.acquire(background=False, max_wait=3) < 2
+    assert await limiter.acquire(traffic="reader", max_wait=3) < 2
 
 
 def test_a_rate_leaves_room_for_jitter_and_for_users() -> None:
     rate = Rate.of(per_second=3, per_minute=60)
     assert (rate.spacing, rate.count, rate.window) == (0.5, 60, 60.5)
-    assert (rate.background, rate.users) == (54, 57)
+    assert (rate.kept_free("reader"), rate.kept_free("order"), rate.kept_free("upkeep")) == (0, 3, 6)
+    assert rate.half == 30
     assert rate.alone == 3
     assert rate.step * 54 == pytest.approx(60.5)

@@ -1,8 +1,8 @@
 """Read a list file from standard input, confined, and write its packed rows to standard output."""
 
-# Run by app/services/library/reading.py. What is wrong with the file is the output, with one of the exit codes
-# below. The first argument is the largest size, unpacked, in bytes, that is read at all; 0: any size. The second,
-# which may be empty, is the kind of title that the file lists where it does not say so: anime or manga.
+# Run by app/services/library/reading.py. What is wrong with the file is the output, with one of the exit
+# codes below. The first argument is the largest size, unpacked, in bytes, that is read at all; 0: any size.
+# The second, which may be empty, is the kind of title that the file lists where it does not say so.
 
 import os
 import sys

@@ -2,22 +2,34 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from app.errors import Conflict, NotFound
 from app.logs import Outage, bound_contextvars, log
 from app.repositories.jobs import JobRepository
-from app.schemas.jobs import JOBS, ClaimedJob, EnqueuedJob, Job, JobPage, JobState, JobStatus, Sweep
+from app.schemas.jobs import (
+    JOBS,
+    ClaimedJob,
+    EnqueuedJob,
+    Job,
+    JobClass,
+    JobPage,
+    JobState,
+    JobStatus,
+    QueuedJob,
+    Sweep,
+)
 from app.services.jobs.run import JobRun, LeaseLost, Perform
 from app.services.jobs.verdict import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
 from app.utils.database import Database, DatabaseUnavailable, Transaction
 from app.utils.metrics import JOB_ATTEMPTS
 from app.utils.redis import REDIS_FAULTS
 
-_RINGS_A_SWEEP = 500
+_RINGS_A_SWEEP = 50  # of a class; a worker that was rung for goes on until nothing is left
 _LEASES_A_SWEEP = 100
 _DELETED_AT_ONCE = 1000
 _ROWS_AN_INSERT = 500
@@ -25,14 +37,14 @@ _DEAD_WORKER = "The worker that ran this job died."
 
 
 class JobQueue(Protocol):
-    """What carries job ids to the workers; both methods may raise ``REDIS_FAULTS``."""
+    """What rings at the workers; both methods may raise ``REDIS_FAULTS``."""
 
-    async def send(self, job_id: int, *, bulk: bool) -> None:
-        """Ring for a job; those in ``bulk`` let all others go first."""
+    async def send(self, job_id: int, job_class: JobClass) -> None:
+        """Ring for a job: a worker with room for its class takes whichever of the class is next."""
         ...
 
-    async def depth(self) -> int:
-        """How many messages wait for a worker."""
+    async def depths(self) -> Mapping[JobClass, int]:
+        """How many messages of each class wait for a worker."""
         ...
 
 
@@ -50,21 +62,38 @@ class JobService:
     ) -> EnqueuedJob:
         """Queue the job with the caller's transaction, to run at once or not before ``run_after``.
 
-        When a live job has the same key, the answer is that one.
+        When a live job has the same key, the answer is that one; if it was less urgent, it no longer is.
         """
         enqueued = await JobRepository(tx).insert(job, owner_id=owner_id, run_after=run_after)
-        if enqueued.created and run_after is None:
-            tx.after_commit(lambda: self._send([(enqueued.id, job.name)]))
+        if enqueued.promoted or (enqueued.created and run_after is None):
+            tx.after_commit(lambda: self._send([QueuedJob(enqueued.id, job.job_class)]))
         return enqueued
 
-    async def enqueue_many(self, tx: Transaction, jobs: Sequence[Job], *, owner_id: int | None = None) -> int:
-        """Queue those of the jobs whose key is not live, and answer how many those were."""
-        created: list[tuple[int, str]] = []
+    async def enqueue_many(
+        self,
+        tx: Transaction,
+        jobs: Sequence[Job],
+        *,
+        owner_id: int | None = None,
+        job_class: JobClass | None = None,
+    ) -> int:
+        """Queue those of the jobs whose key is not live, and answer how many those were.
+
+        With ``job_class`` in that class, else each in its own.
+        """
+        created: list[QueuedJob] = []
         for start in range(0, len(jobs), _ROWS_AN_INSERT):
             some = jobs[start : start + _ROWS_AN_INSERT]
-            created += await JobRepository(tx).insert_many(some, owner_id=owner_id)
+            created += await JobRepository(tx).insert_many(some, owner_id=owner_id, job_class=job_class)
         tx.after_commit(lambda: self._send(created))
         return len(created)
+
+    async def promote_upkeep(self, tx: Transaction, jobs: Sequence[Job]) -> None:
+        """Move those of the jobs that are live as upkeep to their own class."""
+        for job_class in {job.job_class for job in jobs}:
+            keys = [job.key for job in jobs if job.job_class == job_class]
+            moved = await JobRepository(tx).promote_upkeep(keys, job_class)
+            tx.after_commit(partial(self._send, moved))
 
     async def submit(
         self, job: Job, *, owner_id: int | None = None, run_after: datetime | None = None
@@ -105,17 +134,32 @@ class JobService:
                 raise NotFound("There is no such job.")
             if job.status != "failed":
                 raise Conflict(f"Only a failed job can be retried; this one is {job.status}.")
-            if not await jobs.revive(job_id):
+            job_class = JOBS.get(job.kind, Job).job_class
+            if not await jobs.revive(job_id, job_class):
                 raise Conflict("The same work is queued or running already.", details={"key": job.key})
-            tx.after_commit(lambda: self._send([(job_id, job.kind)]))
+            tx.after_commit(lambda: self._send([QueuedJob(job_id, job_class)]))
         return await self.get(job_id, owner_id=owner_id)
+
+    async def count_queued(self, kind: type[Job], job_class: JobClass) -> int:
+        async with self._db.reader() as connection:
+            return await JobRepository(connection).count_queued(kind.name, job_class)
 
     async def run(self, job_id: int, perform: Perform) -> None:
         """Make one attempt at a job; one that is not due, runs elsewhere or is over is left alone."""
         run = JobRun(self._db, self._timings)
-        claimed = await self._claim(run, job_id)
-        if claimed is None:
-            return
+        claimed = await self._claim(lambda: run.claim(job_id))
+        if claimed is not None:
+            await self._attempt(run, claimed, perform)
+
+    async def run_next(self, job_class: JobClass, perform: Perform) -> bool:
+        """Make one attempt at the job of this class whose turn it is; False when none may run now."""
+        run = JobRun(self._db, self._timings)
+        claimed = await self._claim(lambda: run.claim_next(job_class))
+        if claimed is not None:
+            await self._attempt(run, claimed, perform)
+        return claimed is not None
+
+    async def _attempt(self, run: JobRun, claimed: ClaimedJob, perform: Perform) -> None:
         with bound_contextvars(job_id=claimed.id, kind=claimed.kind):
             started = time.monotonic()
             try:
@@ -135,13 +179,16 @@ class JobService:
         """Take jobs from dead workers, and ring for those whose message was lost or whose time has come."""
         requeued, failed = await self._reap()
         try:
-            depth = await self._queue.depth()
+            depths = await self._queue.depths()
         except REDIS_FAULTS:
             return Sweep(0, requeued, failed)
+        to_send: list[QueuedJob] = []
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx)
-            unheard = await jobs.count_due(limit=_RINGS_A_SWEEP) - depth
-            to_send = await jobs.mark_sent(quiet=self._timings.quiet, limit=unheard) if unheard > 0 else []
+            for job_class, due in (await jobs.count_due()).items():
+                unheard = min(due - depths.get(job_class, 0), _RINGS_A_SWEEP)
+                if unheard > 0:
+                    to_send += await jobs.mark_sent(job_class, quiet=self._timings.quiet, limit=unheard)
         await self._send(to_send)
         return Sweep(len(to_send), requeued, failed)
 
@@ -165,11 +212,11 @@ class JobService:
             if some < _DELETED_AT_ONCE:
                 return deleted
 
-    async def _claim(self, run: JobRun, job_id: int) -> ClaimedJob | None:
+    async def _claim(self, claim: Callable[[], Awaitable[ClaimedJob | None]]) -> ClaimedJob | None:
         """Claim, however long PostgreSQL is away: the message is spent, and later ones can wait too."""
         while True:
             try:
-                claimed = await run.claim(job_id)
+                claimed = await claim()
             except DatabaseUnavailable as error:
                 self._outage.begins(error)
                 await asyncio.sleep(1)
@@ -197,7 +244,7 @@ class JobService:
         """Give the job of a run that was cancelled back at once; the attempt was not its fault."""
         if not run.finished and await self._write(run, TryAgain(0, "", counted=False)):
             log.info("job.released")
-            await self._send([(run.claimed.id, run.claimed.kind)])
+            await self._send([QueuedJob(run.claimed.id, run.claimed.job_class)])
 
     async def _write(self, run: JobRun, verdict: GiveUp | TryAgain | None) -> bool:
         """Write how the attempt ended; False when the lease was lost, and then nothing is written."""
@@ -235,13 +282,13 @@ class JobService:
                     requeued += 1
         return requeued, failed
 
-    async def _send(self, jobs: Sequence[tuple[int, str]]) -> None:
-        """Ring for jobs, given as id and kind; where Redis is down, the sweep will, once it is back."""
-        for position, (job_id, kind) in enumerate(jobs):
+    async def _send(self, jobs: Sequence[QueuedJob]) -> None:
+        """Ring for jobs; where Redis is down, the sweep will, once it is back."""
+        for position, job in enumerate(jobs):
             try:
-                await self._queue.send(job_id, bulk=JOBS.get(kind, Job).bulk)
+                await self._queue.send(job.id, job.job_class)
             except REDIS_FAULTS:
-                unsent = [job_id for job_id, _ in jobs[position:]]
+                unsent = [one.id for one in jobs[position:]]
                 with suppress(DatabaseUnavailable):  # then they count as sent, and are rung for a bit later
                     async with self._db.transaction() as tx:
                         await JobRepository(tx).mark_unsent(unsent)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from app.logs import log
 from app.repositories.jobs import JobRepository
-from app.schemas.jobs import ClaimedJob, Job
+from app.schemas.jobs import ClaimedJob, Job, JobClass
 from app.services.jobs.verdict import JobTimings, TooSlow
 from app.utils.background import start
 from app.utils.database import Database, DatabaseUnavailable, Transaction
@@ -33,12 +33,24 @@ class JobRun:
         self._row = asyncio.Lock()  # keeps our own heartbeat from meeting our own last commit
         self._held_until = 0.0
         self._progress_at = 0.0
+        self.ordered = asyncio.Event()  # set once the job is more than upkeep, which may be while it runs
 
     async def claim(self, job_id: int) -> ClaimedJob | None:
         """Take the job; None when it is not due, running elsewhere, or over."""
+        return await self._take(lambda jobs: jobs.claim(job_id, self.token, lease=self._timings.lease))
+
+    async def claim_next(self, job_class: JobClass) -> ClaimedJob | None:
+        """Take the job of this class whose turn it is; None when none may run now."""
+        return await self._take(
+            lambda jobs: jobs.claim_next(job_class, self.token, lease=self._timings.lease)
+        )
+
+    async def _take(self, take: Callable[[JobRepository], Awaitable[ClaimedJob | None]]) -> ClaimedJob | None:
         self._held_until = time.monotonic() + self._timings.lease
         async with self._db.transaction() as tx:
-            self._claimed = await JobRepository(tx).claim(job_id, self.token, lease=self._timings.lease)
+            self._claimed = await take(JobRepository(tx))
+        if self._claimed is not None and self._claimed.job_class != "upkeep":
+            self.ordered.set()
         return self._claimed
 
     @property
@@ -81,12 +93,14 @@ class JobRun:
         """Do the work for at most ``limit`` seconds, with a heartbeat that ends it when the lease is lost."""
         work = asyncio.ensure_future(perform())
         heartbeat = start(self._beat(), "heartbeat of a job")
+        promotion = start(self._notice_promotion(), "promotion of a job")
         try:
             done, _ = await asyncio.wait(
                 {work, heartbeat}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             heartbeat.cancel()
+            promotion.cancel()
             if not work.done():
                 await _stop(work)
         if work in done:
@@ -108,6 +122,18 @@ class JobRun:
             except DatabaseUnavailable:
                 if time.monotonic() > self._held_until:
                     return
+
+    async def _notice_promotion(self) -> None:
+        """Look again and again whether somebody ordered what runs as upkeep."""
+        while not self.ordered.is_set():
+            await asyncio.sleep(self._timings.promotion_check)
+            try:
+                async with self._db.reader() as connection:
+                    job_class = await JobRepository(connection).job_class_of(self.claimed.id)
+            except DatabaseUnavailable:
+                continue  # the heartbeat tells whether the job is still ours
+            if job_class != "upkeep":
+                self.ordered.set()
 
     async def _renew(self) -> bool:
         held_until = time.monotonic() + self._timings.lease

@@ -14,6 +14,7 @@ class JobTimings:
 
     lease: float = 20.0
     heartbeat: float = 5.0
+    promotion_check: float = 1.0  # how often a run of upkeep looks whether it was ordered meanwhile
     quiet: float = 10.0  # a message that was sent this long ago and led to nothing is sent again
     backoff: float = 5.0  # before the second attempt; doubles with each further one
     longest_backoff: float = 600.0

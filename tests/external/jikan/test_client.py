@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from app.errors import Invalid, NotFound, UpstreamError
-from app.external.base import JOB
+from app.external.base import JOB, UPKEEP, USER
 from tests.external.doubles import BASE, Answers, OpenGate, jikan
 from tests.standin.synthetic import make_anime
 
@@ -25,12 +25,17 @@ async def test_a_title_is_fetched_whole() -> None:
     assert {str(request.url) for request in transport.requests} == {f"{BASE}/anime/21/full"}
 
 
-async def test_jobs_ask_in_the_background_and_users_do_not() -> None:
+async def test_readers_orders_and_upkeep_are_told_apart() -> None:
     gate = OpenGate()
     client = jikan(Answers(httpx.Response(200, json={"data": make_anime(21)})), gate=gate)
     await client.get_anime(21)
     await client.get_anime(21, patience=JOB)
-    assert gate.asked == [(False, 2.0), (True, 55.0)]
+    await client.get_anime(21, patience=UPKEEP)
+    assert gate.asked == [
+        ("reader", pytest.approx(USER.turn)),
+        ("order", 55.0),
+        ("upkeep", 55.0),
+    ]
 
 
 async def test_pages_carry_titles_totals_and_whether_there_is_more() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Conflict, NotFound
-from app.schemas.jobs import RefreshStale, Sweep, SyncAnime
+from app.schemas.jobs import RefreshStale, SendMail, Sweep, SyncAnime
 from app.services.jobs import JobRun, JobService
 from app.utils.clock import utc_now
 from app.utils.database import Database
@@ -116,9 +116,9 @@ async def test_the_sweep_does_not_ring_for_what_still_waits_in_line(
     for number in range(5):
         await jobs.submit(Mark(number))
     await table.rows("update jobs set sent_at = now() - interval '1 minute'")
-    bell.waiting = 5
+    bell.waiting = {"order": 5}
     assert await jobs.sweep() == Sweep()
-    bell.waiting = 3
+    bell.waiting = {"order": 3}
     assert (await jobs.sweep()).sent == 2
 
 
@@ -255,17 +255,30 @@ async def test_old_finished_jobs_are_forgotten_and_live_or_recent_ones_kept(
     assert left == {"failed", "recent", "waiting"}
 
 
-async def test_bulk_jobs_are_rung_for_as_such_wherever_they_are_rung_for(
+async def test_jobs_are_rung_for_in_their_class_wherever_they_are_rung_for(
     database: Database, jobs: JobService, bell: Bell, table: Table
 ) -> None:
-    bulk = {(await jobs.submit(SyncAnime(1))).id}
-    other = {(await jobs.submit(Mark(1))).id}
+    single = (await jobs.submit(SyncAnime(1))).id
+    await jobs.submit(RefreshStale())
     async with database.transaction() as tx:
-        await jobs.enqueue_many(tx, [SyncAnime(2), Mark(2)])
-    bulk |= {row.id for row in await table.rows("select id from jobs where key = 'anime.sync:2'")}
-    assert bell.bulk == bulk
-    bell.bulk.clear()
+        await jobs.enqueue_many(tx, [SyncAnime(2), SyncAnime(3)], job_class="upkeep")
+    rows = await table.rows("select id, key from jobs")
+    classes = {row.id: "order" if row.id == single else "upkeep" for row in rows}
+    assert bell.classes == classes
+    bell.classes.clear()
     await table.rows("update jobs set sent_at = null")
     await jobs.sweep()
-    assert bell.bulk == bulk
-    assert other <= set(bell.rung)
+    assert bell.classes == classes
+
+
+async def test_messages_of_one_class_do_not_hide_a_lost_one_of_another(
+    jobs: JobService, bell: Bell, table: Table
+) -> None:
+    for number in range(5):
+        await jobs.submit(Mark(number))
+    lost = await jobs.submit(SendMail(1, "reset", "a"))
+    await table.rows("update jobs set sent_at = now() - interval '1 minute'")
+    bell.waiting = {"order": 5}
+    bell.rung.clear()
+    await jobs.sweep()
+    assert bell.rung == [lost.id]
