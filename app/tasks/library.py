@@ -1,7 +1,7 @@
 """Jobs about people's lists."""
 
 from app.container import Container
-from app.schemas.jobs import ForgetKeys, ImportList, MatchEntries
+from app.schemas.jobs import ForgetChanges, ForgetKeys, ImportList, MatchEntries
 from app.services.jobs import JobRun
 from app.tasks.registry import handles
 
@@ -14,6 +14,11 @@ async def import_list(job: ImportList, services: Container, run: JobRun) -> None
 @handles(MatchEntries)
 async def match_entries(_: MatchEntries, services: Container, __: JobRun) -> None:
     await services.library.match()
+
+
+@handles(ForgetChanges)
+async def forget_changes(_: ForgetChanges, services: Container, __: JobRun) -> None:
+    await services.library.forget_changes()
 
 
 @handles(ForgetKeys)

@@ -9,6 +9,7 @@ from app.config import Settings
 from app.container import Container, build
 from app.schemas.jobs import (
     JOBS,
+    ForgetChanges,
     ForgetJobs,
     ForgetKeys,
     ImportList,
@@ -36,6 +37,7 @@ SAMPLES: list[Job] = [
     TidyAccounts(),
     MatchEntries(),
     ForgetKeys(),
+    ForgetChanges(),
 ]
 # Needs a file beside it; the tests of imports run it twice.
 ELSEWHERE = {ImportList}

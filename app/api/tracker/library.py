@@ -6,9 +6,12 @@ from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
+from app.api.entry_answers import entry_answer
 from app.api.failures import failures
 from app.api.idempotency import idempotent_router
+from app.api.preconditions import IfMatch
 from app.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from app.schemas.domain.library import Shape
 from app.schemas.fields import Text
 from app.schemas.tracker.library import (
     AnyStatus,
@@ -25,6 +28,7 @@ router = idempotent_router("/api/library", "tracker: library")
 
 ItemId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _ORIGIN = "tracker"
+_SHAPE: Shape = "tracker"
 _EVERYTHING = 2**31 - 1
 
 
@@ -55,40 +59,49 @@ async def list_items(
     return Response(page.body, headers=headers, media_type="application/json")
 
 
-@router.post("/items")
-async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> ItemOut:
-    """Add a title; one that the catalogue knows by its ids is linked to it."""
+@router.post("/items", response_model=ItemOut)
+async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> Response:
+    """Add a title; one that the catalogue knows by its ids is linked to it, and is called as there."""
     target = Target(subject=body.subject())
-    return ItemOut.of(await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN))
+    entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN, shape=_SHAPE)
+    return entry_answer(entry)
 
 
-@router.get("/items/{item_id}")
-async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
+@router.get("/items/{item_id}", response_model=ItemOut)
+async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
     """One item."""
-    return ItemOut.of(await services.library.get(user.user_id, Target(entry_id=item_id)))
+    return entry_answer(await services.library.show(user.user_id, Target(entry_id=item_id), _SHAPE))
 
 
-@router.patch("/items/{item_id}")
-async def edit_item(item_id: ItemId, body: ItemPatch, user: CurrentUser, services: Services) -> ItemOut:
+@router.patch("/items/{item_id}", response_model=ItemOut)
+async def edit_item(
+    item_id: ItemId, body: ItemPatch, user: CurrentUser, services: Services, if_match: IfMatch
+) -> Response:
     """Change what was sent and is not null."""
-    operation = Operation("update", Target(entry_id=item_id), body.sent())
-    return ItemOut.of(await services.library.edit(user.user_id, operation, origin=_ORIGIN))
+    operation = Operation("update", Target(entry_id=item_id), body.sent(), versions=if_match)
+    entry = await services.library.edit(user.user_id, operation, origin=_ORIGIN, shape=_SHAPE)
+    return entry_answer(entry)
 
 
 @router.delete("/items/{item_id}")
-async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemDeletedOut:
+async def delete_item(
+    item_id: ItemId, user: CurrentUser, services: Services, if_match: IfMatch
+) -> ItemDeletedOut:
     """Take an item off the list; one that is not there is no error."""
-    await services.library.discard(user.user_id, Target(entry_id=item_id), origin=_ORIGIN)
+    target = Target(entry_id=item_id)
+    await services.library.discard(user.user_id, target, origin=_ORIGIN, versions=if_match)
     return ItemDeletedOut()
 
 
 @router.post(
     "/items/{item_id}/refresh",
+    response_model=ItemOut,
     responses=failures(UpstreamError, UpstreamUnavailable, UpstreamTimeout),
 )
-async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
+async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
     """Title, cover and total as AniList has them now."""
-    return ItemOut.of(await services.item_refreshes.refresh(user.user_id, item_id))
+    entry = await services.item_refreshes.refresh(user.user_id, item_id)
+    return entry_answer(entry)
 
 
 @router.get("/summary")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 EntryStatus = Literal["watching", "completed", "plan_to_watch", "dropped", "on_hold"]
 MediaType = Literal["anime", "manga"]
+Shape = Literal["core", "tracker"]  # whose field names and words an entry is shown in
 ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_watch", "dropped", "on_hold")
 
 
@@ -58,6 +59,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
+    """``progress_changed_at``: since when status, progress and rewatching are as they are."""
+
     id: int
     user_id: int
     version: int
@@ -65,6 +68,7 @@ class Entry:
     state: EntryState
     created_at: datetime
     updated_at: datetime
+    progress_changed_at: datetime
 
     @property
     def total(self) -> int | None:
@@ -73,6 +77,16 @@ class Entry:
     @property
     def format(self) -> str | None:
         return self.subject.format or self.state.format
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedEntry:
+    """An entry as JSON; ``id`` and ``version`` make its ETag."""
+
+    id: int
+    version: int
+    anime_id: int | None
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
