@@ -9,7 +9,16 @@ from typing import Protocol
 from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import Outage, configure_logs, log
-from app.schemas.jobs import ForgetJobs, ForgetKeys, Job, MatchEntries, RefreshStale, Sweep, TidyAccounts
+from app.schemas.jobs import (
+    ForgetChanges,
+    ForgetJobs,
+    ForgetKeys,
+    Job,
+    MatchEntries,
+    RefreshStale,
+    Sweep,
+    TidyAccounts,
+)
 from app.services.jobs import JobService
 from app.utils import migrations
 from app.utils.database import DatabaseUnavailable
@@ -32,6 +41,7 @@ PERIODIC = (
     Periodic(TidyAccounts(), every=900),
     Periodic(MatchEntries(), every=300),
     Periodic(ForgetKeys(), every=3600),
+    Periodic(ForgetChanges(), every=86_400),
 )
 
 

@@ -1,28 +1,33 @@
-"""``ETag`` and ``If-Match`` of objects that carry a version."""
+"""``If-Match`` of objects that carry a version."""
 
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
-from app.schemas.domain.library import Entry
-
-_TAG = re.compile(r'(?:W/)?"(\d{1,18})-(\d{1,18})"')
-
-
-def entry_etag(entry: Entry) -> str:
-    return f'"{entry.id}-{entry.version}"'
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+_VERSION = re.compile(r"(\d{1,18})-(\d{1,18})")
 
 
 async def _versions(
-    if_match: Annotated[
-        str | None, Header(description="The ETag that the change is based on; a stale one answers 412.")
+    request: Request,
+    _: Annotated[
+        str | None,
+        Header(
+            alias="If-Match", description="The ETag that the change is based on; a stale one answers 412."
+        ),
     ] = None,
 ) -> frozenset[tuple[int, int]] | None:
-    """The pairs of id and version that the client allows; None allows any."""
-    if if_match is None or if_match.strip() == "*":
+    """The pairs of id and version that the client allows; None allows any.
+
+    Tags are compared strongly (RFC 9110, 13.1.1): a weak one allows nothing. Several headers are one list.
+    """
+    given = request.headers.getlist("if-match")
+    if not given or [line.strip() for line in given] == ["*"]:
         return None
-    return frozenset((int(id_), int(version)) for id_, version in _TAG.findall(if_match))
+    strong = [tag for weak, tag in _TAG.findall(",".join(given)) if not weak]
+    known = [_VERSION.fullmatch(tag) for tag in strong]
+    return frozenset((int(match[1]), int(match[2])) for match in known if match)
 
 
 IfMatch = Annotated[frozenset[tuple[int, int]] | None, Depends(_versions)]

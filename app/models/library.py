@@ -33,6 +33,8 @@ class EntryRow(Base):
     Who writes holds the list (``lock_lists``) before the stamps are set, which thus rise as is committed.
     ``score`` is in hundredths of the scale, 0 to 100. ``carried`` keeps what an import brought and we do
     not model, to be given back on export. ``version`` rises with every change and is the entry's ETag.
+    ``progress_changed_at`` is when status, progress or rewatching last changed, or when the episode was
+    watched that changed them; null in rows older than the column, which ``updated_at`` stands in for.
     """
 
     __tablename__ = "entries"
@@ -84,12 +86,13 @@ class EntryRow(Base):
     is_private: Mapped[bool] = mapped_column(server_default=text("false"))
     carried: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     version: Mapped[int] = mapped_column(server_default="1")
+    progress_changed_at: Mapped[datetime | None] = mapped_column(server_default=_NOW)
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
 
 class TombstoneRow(Base):
-    """An entry that was deleted, so that another device hears of it."""
+    """An entry that was deleted, so that another device hears of it; ``version`` is the last it had."""
 
     __tablename__ = "entry_tombstones"
     __table_args__ = (Index("ix_entry_tombstones_deleted", "user_id", "deleted_at"),)
@@ -98,11 +101,16 @@ class TombstoneRow(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     media_type: Mapped[str] = mapped_column(Text)
     anime_id: Mapped[int | None]
+    version: Mapped[int | None]
     deleted_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class EntryChangeRow(Base):
-    """One change of one entry; ``before`` is null for an addition, ``after`` for a deletion."""
+    """One change of one entry; ``before`` is null for an addition, ``after`` for a deletion.
+
+    What is there then is the whole entry, recognised by its ``media_type``. Of an edit both hold nothing but
+    the fields that changed.
+    """
 
     __tablename__ = "entry_changes"
     __table_args__ = (

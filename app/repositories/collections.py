@@ -105,6 +105,21 @@ class CollectionRepository:
         )
         return [_item_of(row) for row in rows], total
 
+    async def find_item(self, collection_id: int, anime_id: int) -> CollectionItem | None:
+        row = (
+            await self._on.execute(
+                text(
+                    f"""
+                    select i.position, i.added_at, {CARD}
+                    from collection_items i join anime a on a.id = i.anime_id
+                    where i.collection_id = :collection_id and i.anime_id = :anime_id
+                    """
+                ),
+                {"collection_id": collection_id, "anime_id": anime_id},
+            )
+        ).first()
+        return None if row is None else _item_of(row)
+
     async def place(self, collection_id: int, anime_id: int, position: int) -> CollectionItem:
         """Put a title at a place, or move it there; the others make room. Counted from 1."""
         await self.remove(collection_id, anime_id)
@@ -133,8 +148,8 @@ class CollectionRepository:
         await self._on.execute(text(_TOUCH), values)
         return _item_of(row.one())
 
-    async def remove(self, collection_id: int, anime_id: int) -> bool:
-        """Take a title out and close the gap; False where it was not in."""
+    async def remove(self, collection_id: int, anime_id: int) -> None:
+        """Take a title out and close the gap; where it is not in, nothing changes."""
         values: dict[str, Any] = {"collection_id": collection_id, "anime_id": anime_id}
         result = await self._on.execute(
             text(
@@ -151,8 +166,8 @@ class CollectionRepository:
             ),
             values,
         )
-        await self._on.execute(text(_TOUCH), values)
-        return bool(result.scalar())
+        if result.scalar():
+            await self._on.execute(text(_TOUCH), values)
 
 
 def _collection_of(row: Row[Any]) -> Collection:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from app.repositories.library.rendering import ANILIST_ID, EPISODES, FORMAT, FROM_ENTRIES, MAL_ID, TITLE
 from app.repositories.library.states import STATE_COLUMNS, state_of, state_values
 from app.repositories.ownership import EXPORTED
 from app.schemas.domain.library import MediaType
@@ -37,13 +38,11 @@ class ExportRepository:
         rows = await self._session.stream(
             text(
                 f"""
-                select e.media_type, coalesce(a.mal_id, e.mal_id) as mal_id,
-                       coalesce(a.anilist_id, e.anilist_id) as anilist_id,
-                       coalesce(e.title, a.title) as shown_title, coalesce(a.type, e.format) as shown_format,
-                       coalesce(a.episodes, e.max_progress) as total, {_STATE}
-                from entries e left join anime a on a.id = e.anime_id
+                select e.media_type, {MAL_ID} as mal_id, {ANILIST_ID} as anilist_id,
+                       {TITLE} as shown_title, {FORMAT} as shown_format, {EPISODES} as total, {_STATE}
+                {FROM_ENTRIES}
                 where {_MINE}
-                order by e.media_type, lower(coalesce(e.title, a.title)), e.id
+                order by e.media_type, lower({TITLE}), e.id
                 """
             ),
             {"user_id": user_id, "media_type": media_type},

@@ -21,9 +21,11 @@ with mine as ({_MINE}), activity as (
     select (changed_at at time zone 'UTC')::date as day,
            sum(greatest(0, (after ->> 'progress')::bigint - coalesce((before ->> 'progress')::bigint, 0)))
                as episodes
-    from entry_changes
-    where user_id = :user_id and origin not in ('import', 'undo') and after is not null
-      and after ->> 'media_type' = 'anime' and changed_at > now() - interval '366 days'
+    from entry_changes c
+    where user_id = :user_id and origin not in ('import', 'undo') and after ? 'progress'
+      and changed_at > now() - interval '366 days'
+      and not exists (select from entries e where e.id = c.entry_id and e.media_type = 'manga')
+      and not exists (select from entry_tombstones t where t.entry_id = c.entry_id and t.media_type = 'manga')
     group by 1
 )
 select json_build_object(

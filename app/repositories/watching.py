@@ -1,20 +1,22 @@
 """SQL of playback progress and of the viewing log."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.repositories.cards import CARD, card_of
+from app.repositories.library.rendering import TOTAL
 from app.repositories.paging import fetch_page
 from app.schemas.domain.watching import View, WatchProgress
 from app.schemas.limits import MAX_PROGRESS
 from app.utils.database import Transaction
 
 
-def _percent(stated: str, position: str) -> str:
+def _percent(stated: str, position: str, title: str = "a") -> str:
     """How much of the episode that is; it follows from the position where the length is known."""
-    followed = f"least(100, round(({position} / (a.duration_minutes * 0.6))::numeric, 2)::float8)"
+    followed = f"least(100, round(({position} / ({title}.duration_minutes * 0.6))::numeric, 2)::float8)"
     return f"coalesce({stated}, {followed})"
 
 
@@ -30,29 +32,84 @@ on conflict (user_id, anime_id, episode) do update set
 where w.reported_at <= excluded.reported_at
 """
 _PROGRESS = "w.id, w.episode, w.position_seconds, w.created_at, w.last_watched_at"
-# Of each title the latest report of an episode that is not through, unless one was finished since and it is
-# behind that; else the last episode that was finished, where there is a next one to go on with.
+# The titles to look at: what playback was reported of, and what is being watched by the list alone.
+# ``running``: the list says that the person goes on with it. Else, and in a rewatch, reports from before
+# ``since`` are over with: the title was completed, dropped or removed, or the rewatch moved on.
+_TITLES = f"""
+    select m.*, case when m.entry_id is null then coalesce(m.deleted_at, '-infinity')
+                     when m.running and not m.is_rewatching then '-infinity' else m.moved_at end as since
+    from (
+        select a.id as anime_id, a.duration_minutes, {TOTAL} as total, e.id as entry_id, e.progress,
+               e.created_at, e.updated_at, e.is_rewatching, t.deleted_at,
+               coalesce(e.progress_changed_at, e.updated_at) as moved_at,
+               coalesce(case e.status when 'dropped' then false
+                                      when 'completed' then e.is_rewatching and e.progress < {TOTAL}
+                                      else e.id is not null end, false) as running
+        from (
+            select anime_id from watch_progress where user_id = :user_id
+            union
+            select anime_id from entries
+            where user_id = :user_id and anime_id is not null and status = 'watching'
+              and (progress > 0 or is_rewatching)
+        ) seen
+        join anime a on a.id = seen.anime_id
+        left join entries e on e.user_id = :user_id and e.anime_id = a.id
+        left join (
+            select anime_id, max(deleted_at) as deleted_at from entry_tombstones
+            where user_id = :user_id group by anime_id
+        ) t on t.anime_id = a.id
+    ) m
+"""
+
+
+def _latest(condition: str) -> str:
+    """The latest report of the title ``m`` that meets the condition."""
+    return f"""
+    lateral (
+        select {_PROGRESS}, w.percent from (
+            select *, {_percent("progress_percent", "position_seconds", "m")} as percent from watch_progress
+            where user_id = :user_id and anime_id = m.anime_id
+        ) w
+        where {condition}
+        order by w.last_watched_at desc, w.id desc limit 1
+    )
+    """
+
+
+_DONE = "coalesce(w.percent, 0) >= :counted"
+# Of each title the latest report of an episode that is not through, if it is beyond what was seen or later
+# than that; else the beginning of the episode after what was seen, if there is one.
 _CONTINUE = f"""
 from (
-    select distinct on (r.anime_id) r.*
-    from (
-        select p.*, first_value(p.done) over latest as any_done, first_value(p.id) over latest as done_id,
-               first_value(p.episode) over latest as done_episode,
-               first_value(p.last_watched_at) over latest as done_at
-        from (
-            select w.*, coalesce(w.percent, 0) >= :counted as done
-            from (
-                select {_PROGRESS}, w.anime_id, a.episodes, {_PERCENT}
-                from watch_progress w join anime a on a.id = w.anime_id where w.user_id = :user_id
-            ) w
-        ) p
-        window latest as (partition by p.anime_id order by p.done desc, p.last_watched_at desc, p.id desc)
-    ) r
-    where case when r.done then r.id = r.done_id and r.episode < coalesce(r.episodes, {MAX_PROGRESS})
-               else not r.any_done or r.episode > r.done_episode or r.last_watched_at > r.done_at end
-    order by r.anime_id, r.done, r.last_watched_at desc, r.id desc
+    select m.anime_id, coalesce(u.id, l.id) as id, coalesce(u.episode, b.seen + 1) as episode,
+           case when u.id is null then 0 else u.position_seconds end as position_seconds,
+           case when u.id is null then 0 else u.percent end as percent,
+           coalesce(u.created_at, l.created_at, m.created_at) as created_at,
+           coalesce(u.last_watched_at, l.last_watched_at, m.updated_at) as last_watched_at
+    from ({_TITLES}) m
+    left join {_latest(f"{_DONE} and w.last_watched_at > m.since")} d on true
+    cross join lateral (
+        select case when m.running then m.progress else coalesce(d.episode, 0) end as seen,
+               case when m.running then m.moved_at else d.last_watched_at end as seen_at
+    ) b
+    left join {
+    _latest(
+        f"not {_DONE} and w.last_watched_at > m.since and w.episode <= coalesce(m.total, w.episode) "
+        "and (w.episode > b.seen or w.last_watched_at > b.seen_at)"
+    )
+} u on true
+    left join {_latest("m.running or w.last_watched_at > m.since")} l on true
+    where u.id is not null or (m.running or d.id is not null) and b.seen < coalesce(m.total, {MAX_PROGRESS})
 ) w join anime a on a.id = w.anime_id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """The number of a title's episodes, and how much of one a report was of, per cent; None is unknown."""
+
+    total: int | None
+    percent: float | None
 
 
 class WatchRepository:
@@ -60,6 +117,33 @@ class WatchRepository:
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
+
+    async def find_playback(
+        self,
+        user_id: int,
+        anime_id: int,
+        *,
+        position_seconds: int | None = None,
+        percent: float | None = None,
+    ) -> Playback | None:
+        """None where the catalogue has no such title; of two totals, the person's and ours, the greater."""
+        found = await self._on.execute(
+            text(
+                f"""
+                select greatest(a.episodes, e.max_progress) as total, {_REPORTED} as percent
+                from anime a left join entries e on e.user_id = :user_id and e.anime_id = a.id
+                where a.id = :anime_id
+                """
+            ),
+            {
+                "user_id": user_id,
+                "anime_id": anime_id,
+                "position_seconds": position_seconds,
+                "percent": percent,
+            },
+        )
+        row = found.first()
+        return None if row is None else Playback(row.total, row.percent)
 
     async def upsert(
         self,
@@ -70,11 +154,8 @@ class WatchRepository:
         position_seconds: int | None,
         percent: float | None,
         reported_at: datetime,
-    ) -> tuple[WatchProgress, float | None]:
-        """Keep the report unless a later one of the same episode is there.
-
-        Answers what is kept, and how much of the episode this report was of, where that is known.
-        """
+    ) -> WatchProgress:
+        """Keep the report unless a later one of the same episode is there; answers what is kept."""
         values = {
             "user_id": user_id,
             "anime_id": anime_id,
@@ -87,25 +168,24 @@ class WatchRepository:
         kept = await self._on.execute(
             text(
                 f"""
-                select {_PROGRESS}, {_PERCENT}, {_REPORTED} as reported, {CARD}
+                select {_PROGRESS}, {_PERCENT}, {CARD}
                 from watch_progress w join anime a on a.id = w.anime_id
                 where w.user_id = :user_id and w.anime_id = :anime_id and w.episode = :episode
                 """
             ),
             values,
         )
-        row = kept.one()
-        return _progress_of(row), row.reported
+        return _progress_of(kept.one())
 
     async def list_to_continue(
         self, user_id: int, *, counted: float, limit: int, offset: int
     ) -> tuple[list[WatchProgress], int]:
-        """The last report of each title that is not over, the latest first, and how many in all."""
+        """Where to go on with each title that is not over, the latest first, and how many in all."""
         rows, total = await fetch_page(
             self._on,
             select=f"{_PROGRESS}, w.percent, {CARD}",
             source=_CONTINUE,
-            order="w.last_watched_at desc, w.id desc",
+            order="w.last_watched_at desc, w.anime_id desc",
             values={"user_id": user_id, "counted": counted, "limit": limit, "offset": offset},
         )
         return [_progress_of(row) for row in rows], total

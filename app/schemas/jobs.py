@@ -153,6 +153,13 @@ class MatchEntries(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetChanges(Job):
+    """Delete what is old of the long histories of list entries."""
+
+    name: ClassVar[str] = "library.forget_changes"
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetKeys(Job):
     """Delete idempotency keys that are no longer honoured."""
 

@@ -61,6 +61,8 @@ class CollectionService:
         async with self._db.transaction() as tx:
             stored = await _own(tx, collection_id, user_id)
             fields = {name: getattr(stored, name) for name in ("name", "description", "is_public")}
+            if {**fields, **sent} == fields:
+                return stored
             await CollectionRepository(tx).update(collection_id, **{**fields, **sent})
             return await _own(tx, collection_id, user_id)
 
@@ -81,11 +83,14 @@ class CollectionService:
             if not await EntryRepository(tx).subjects(anime_ids=[anime_id]):
                 raise UnknownTitle
             collections = CollectionRepository(tx)
-            was_in = await collections.remove(collection_id, anime_id)
-            if was_in and position is None:
+            held = await collections.find_item(collection_id, anime_id)
+            if held is not None and position is None:
                 raise AlreadyCollected
-            end = collection.items_count + (0 if was_in else 1)
-            return await collections.place(collection_id, anime_id, min(position or end, end))
+            end = collection.items_count + (0 if held else 1)
+            place = min(position or end, end)
+            if held is not None and held.position == place:
+                return held
+            return await collections.place(collection_id, anime_id, place)
 
     async def take_out(self, collection_id: int, user_id: int, anime_id: int) -> None:
         """A title that is not in is no error."""

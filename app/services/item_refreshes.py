@@ -4,7 +4,7 @@ from typing import Any
 
 from app.errors import Conflict
 from app.external.anilist.client import AniListClient
-from app.schemas.domain.library import Entry
+from app.schemas.domain.library import Entry, RenderedEntry
 from app.schemas.domain.media import UpstreamMedia
 from app.services.library import LibraryService, Operation, Target
 from app.utils.quotas import Quota
@@ -24,7 +24,7 @@ class ItemRefreshService:
         self._library = library
         self._client = client
 
-    async def refresh(self, user_id: int, entry_id: int) -> Entry:
+    async def refresh(self, user_id: int, entry_id: int) -> RenderedEntry:
         """Take title, cover and total from AniList; what it does not know stays.
 
         Raises ``NotOnList``, :class:`NothingToAskFor`, ``NotFound`` where AniList has no such title, or an
@@ -39,7 +39,7 @@ class ItemRefreshService:
             subject.media_type, anilist_id=subject.anilist_id, mal_id=subject.mal_id
         )
         return await self._library.edit(
-            user_id, Operation("update", target, _news(media, entry)), origin=_ORIGIN
+            user_id, Operation("update", target, _news(media, entry)), origin=_ORIGIN, shape="tracker"
         )
 
 

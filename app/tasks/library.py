@@ -1,7 +1,14 @@
 """Jobs about people's lists."""
 
 from app.container import Container
-from app.schemas.jobs import ForgetKeys, ImportList, MatchEntries, PreviewImport, UndoImport
+from app.schemas.jobs import (
+    ForgetChanges,
+    ForgetKeys,
+    ImportList,
+    MatchEntries,
+    PreviewImport,
+    UndoImport,
+)
 from app.services.jobs import JobRun
 from app.tasks.registry import handles
 
@@ -24,6 +31,11 @@ async def undo_import(job: UndoImport, services: Container, run: JobRun) -> None
 @handles(MatchEntries)
 async def match_entries(_: MatchEntries, services: Container, __: JobRun) -> None:
     await services.library.match()
+
+
+@handles(ForgetChanges)
+async def forget_changes(_: ForgetChanges, services: Container, __: JobRun) -> None:
+    await services.library.forget_changes()
 
 
 @handles(ForgetKeys)

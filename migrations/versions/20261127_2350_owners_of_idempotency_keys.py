@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "20261127_2350"
-down_revision: str | None = "20261127_2340"
+down_revision: str | None = "20261127_2347"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

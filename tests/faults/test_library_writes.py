@@ -205,7 +205,7 @@ async def changes_that_do_not_add_up(postgres: Postgres) -> list[int]:
         select e.anime_id from entries e
         where e.progress is distinct from (
             select (c.after ->> 'progress')::int from entry_changes c
-            where c.entry_id = e.id order by c.id desc limit 1)
+            where c.entry_id = e.id and c.after ? 'progress' order by c.id desc limit 1)
         """
     )
     await connection.close()

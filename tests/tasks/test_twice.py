@@ -9,6 +9,7 @@ from app.config import Settings
 from app.container import Container, build
 from app.schemas.jobs import (
     JOBS,
+    ForgetChanges,
     ForgetJobs,
     ForgetKeys,
     ImportList,
@@ -38,6 +39,7 @@ SAMPLES: list[Job] = [
     TidyAccounts(),
     MatchEntries(),
     ForgetKeys(),
+    ForgetChanges(),
 ]
 # Need a file or an import beside them; the tests of imports run them twice.
 ELSEWHERE = {ImportList, PreviewImport, UndoImport}

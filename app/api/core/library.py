@@ -8,9 +8,10 @@ from pydantic import ConfigDict
 from app.api.access import access
 from app.api.batch import BatchDraft
 from app.api.deps import CurrentUser, Page, Paging, Services, page_headers, set_page_headers
+from app.api.entry_answers import entry_answer
 from app.api.failures import failures
 from app.api.idempotency import idempotent_router
-from app.api.preconditions import IfMatch, entry_etag
+from app.api.preconditions import IfMatch
 from app.errors import Conflict, NotFound
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
 from app.schemas.domain.library import EntryStatus
@@ -53,50 +54,38 @@ async def list_entries(
     return Response(page.body, headers=headers, media_type="application/json")
 
 
-@router.post("", status_code=201, responses=failures(NotFound, Conflict))
+@router.post("", status_code=201, response_model=EntryOut, responses=failures(NotFound, Conflict))
 @access("write:content")
-async def add_entry(body: EntryIn, user: CurrentUser, services: Services, response: Response) -> EntryOut:
+async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Response:
     """Put a title on the list."""
     target = Target(anime_id=body.anime_id, mal_id=body.mal_id)
     entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN)
-    response.headers["ETag"] = entry_etag(entry)
-    response.headers["Location"] = f"/users/me/list/{entry.subject.anime_id}"
-    return EntryOut.of(entry)
+    return entry_answer(entry, status=201, headers={"Location": f"/users/me/list/{entry.anime_id}"})
 
 
-@router.post("/batch")
+@router.post("/batch", response_model=BatchOut)
 @access("write:content")
-async def batch(body: BatchIn, user: CurrentUser, services: Services) -> BatchOut:
+async def batch(body: BatchIn, user: CurrentUser, services: Services) -> Response:
     """Up to 500 operations; each has a result, and one that fails stops no other."""
     draft = BatchDraft(body)
-    outcomes = await services.library.batch(user.user_id, draft.operations, origin=_ORIGIN)
-    return draft.filled(outcomes)
+    return draft.answer(*await services.library.batch(user.user_id, draft.operations, origin=_ORIGIN))
 
 
-@router.get("/{anime_id}")
+@router.get("/{anime_id}", response_model=EntryOut)
 @access("read:content")
-async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services, response: Response) -> EntryOut:
+async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
     """One entry; its ETag is what If-Match wants."""
-    entry = await services.library.get(user.user_id, Target(anime_id=anime_id))
-    response.headers["ETag"] = entry_etag(entry)
-    return EntryOut.of(entry)
+    return entry_answer(await services.library.show(user.user_id, Target(anime_id=anime_id), "core"))
 
 
-@router.patch("/{anime_id}")
+@router.patch("/{anime_id}", response_model=EntryOut)
 @access("write:content")
 async def edit_entry(
-    anime_id: AnimeId,
-    body: EntryPatch,
-    user: CurrentUser,
-    services: Services,
-    response: Response,
-    if_match: IfMatch,
-) -> EntryOut:
+    anime_id: AnimeId, body: EntryPatch, user: CurrentUser, services: Services, if_match: IfMatch
+) -> Response:
     """Change the fields sent, and no others."""
     operation = Operation("update", Target(anime_id=anime_id), body.sent(), body.progress_delta, if_match)
-    entry = await services.library.edit(user.user_id, operation, origin=_ORIGIN)
-    response.headers["ETag"] = entry_etag(entry)
-    return EntryOut.of(entry)
+    return entry_answer(await services.library.edit(user.user_id, operation, origin=_ORIGIN))
 
 
 @router.delete("/{anime_id}", status_code=204)
@@ -124,9 +113,9 @@ async def history(
     return [ChangeOut.of(change) for change in changes]
 
 
-@router.post("/{anime_id}/undo")
+@router.post("/{anime_id}/undo", response_model=EntryOut | None)
 @access("write:content")
-async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> EntryOut | None:
+async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
     """Take back the last change; null where that took the title off the list."""
     entry = await services.library.undo(user.user_id, anime_id)
-    return None if entry is None else EntryOut.of(entry)
+    return Response(b"null", media_type="application/json") if entry is None else entry_answer(entry)

@@ -15,7 +15,7 @@ router = idempotent_router("", "watching")
 @router.post("/watch/progress", responses=failures(NotFound))
 @access("write:content")
 async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> ProgressOut:
-    """Keep where one stopped; from 90 % on the episode counts on the list."""
+    """Keep where one stopped; from 90 % on the episode counts on the list, and puts the title there."""
     kept = await services.watching.report(
         user.user_id,
         body.anime_id,
@@ -32,7 +32,11 @@ async def report_progress(body: ProgressIn, user: CurrentUser, services: Service
 async def list_to_continue(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ProgressOut]:
-    """The latest unfinished episode of each title, or the next one."""
+    """The latest unfinished episode of each title, or the next one.
+
+    Progress set on the list counts. What is completed, dropped or removed is left out unless it was
+    watched since.
+    """
     rows, total = await services.watching.list_to_continue(user.user_id, limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [ProgressOut.of(row) for row in rows]
@@ -52,7 +56,7 @@ async def list_views(
 @router.post("/views", status_code=201, responses=failures(NotFound))
 @access("write:content")
 async def log_view(body: ViewIn, user: CurrentUser, services: Services) -> ViewOut:
-    """Add a line to the viewing log."""
+    """Add a line to the viewing log; the list stays as it is."""
     view = await services.watching.log_view(
         user.user_id, body.anime_id, episode=body.episode, release_id=body.release_id, at=body.at
     )

@@ -7,10 +7,13 @@ from pydantic import ConfigDict, Field
 
 from app.api.access import access
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
+from app.api.entry_answers import entry_answer
 from app.api.failures import failures
 from app.api.idempotency import idempotent_router
 from app.api.limits import limited_by_person
+from app.api.preconditions import IfMatch
 from app.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from app.schemas.domain.library import Shape
 from app.schemas.fields import BigId, Text
 from app.schemas.tracker.library import (
     AnyStatus,
@@ -29,6 +32,7 @@ router = idempotent_router("/api/library", "tracker: library")
 
 ItemId = Annotated[BigId, Path()]
 _ORIGIN = "tracker"
+_SHAPE: Shape = "tracker"
 
 
 class ItemQuery(Page):
@@ -59,46 +63,55 @@ async def list_items(
     return Response(page.body, headers=headers, media_type="application/json")
 
 
-@router.post("/items")
+@router.post("/items", response_model=ItemOut)
 @access("write:content")
-async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> ItemOut:
-    """Add a title; one that the catalogue knows by its ids is linked to it."""
+async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> Response:
+    """Add a title; one that the catalogue knows by its ids is linked to it, and is called as there."""
     target = Target(subject=body.subject())
-    return ItemOut.of(await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN))
+    entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN, shape=_SHAPE)
+    return entry_answer(entry)
 
 
-@router.get("/items/{item_id}")
+@router.get("/items/{item_id}", response_model=ItemOut)
 @access("read:content")
-async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
+async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
     """One item."""
-    return ItemOut.of(await services.library.get(user.user_id, Target(entry_id=item_id)))
+    return entry_answer(await services.library.show(user.user_id, Target(entry_id=item_id), _SHAPE))
 
 
-@router.patch("/items/{item_id}")
+@router.patch("/items/{item_id}", response_model=ItemOut)
 @access("write:content")
-async def edit_item(item_id: ItemId, body: ItemPatch, user: CurrentUser, services: Services) -> ItemOut:
+async def edit_item(
+    item_id: ItemId, body: ItemPatch, user: CurrentUser, services: Services, if_match: IfMatch
+) -> Response:
     """Change what was sent and is not null."""
-    operation = Operation("update", Target(entry_id=item_id), body.sent())
-    return ItemOut.of(await services.library.edit(user.user_id, operation, origin=_ORIGIN))
+    operation = Operation("update", Target(entry_id=item_id), body.sent(), versions=if_match)
+    entry = await services.library.edit(user.user_id, operation, origin=_ORIGIN, shape=_SHAPE)
+    return entry_answer(entry)
 
 
 @router.delete("/items/{item_id}")
 @access("write:content")
-async def delete_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemDeletedOut:
+async def delete_item(
+    item_id: ItemId, user: CurrentUser, services: Services, if_match: IfMatch
+) -> ItemDeletedOut:
     """Take an item off the list; one that is not there is no error."""
-    await services.library.discard(user.user_id, Target(entry_id=item_id), origin=_ORIGIN)
+    target = Target(entry_id=item_id)
+    await services.library.discard(user.user_id, target, origin=_ORIGIN, versions=if_match)
     return ItemDeletedOut()
 
 
 @router.post(
     "/items/{item_id}/refresh",
+    response_model=ItemOut,
     dependencies=[limited_by_person(REFRESHES)],
     responses=failures(RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout),
 )
 @access("write:content")
-async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> ItemOut:
+async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
     """Title, cover and total as AniList has them now."""
-    return ItemOut.of(await services.item_refreshes.refresh(user.user_id, item_id))
+    entry = await services.item_refreshes.refresh(user.user_id, item_id)
+    return entry_answer(entry)
 
 
 @router.get("/summary")

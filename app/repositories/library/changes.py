@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from sqlalchemy import Row, text
 
-from app.repositories.library.states import snapshot, state_of
-from app.repositories.paging import fetch_page
+from app.repositories.library.states import difference, snapshot, state_of
 from app.schemas.domain.library import EntryChange, EntryState, Subject
 from app.utils.database import Transaction
 
-_CHANGE = "id, entry_id, anime_id, origin, job_id, before, after, changed_at"
+# With the newest change of each entry comes the entry as it is now.
+_CHANGES = """
+    select c.id, c.entry_id, c.anime_id, c.origin, c.job_id, c.before, c.after, c.changed_at,
+           case when row_number() over (partition by c.entry_id order by c.id desc) = 1
+                then (select to_jsonb(e) from entries e where e.id = c.entry_id) end as stored
+    from entry_changes c
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,8 @@ class NewChange:
 
 
 class ChangeRepository:
+    """Stored is what differs; how an entry was follows from how it is now, back through all changes since."""
+
     def __init__(self, tx: Transaction) -> None:
         self._session = tx.session
 
@@ -55,14 +63,20 @@ class ChangeRepository:
     ) -> tuple[list[EntryChange], int]:
         """One page of the changes of whatever entries the person had of the title, newest first, and their
         number."""
-        rows, total = await fetch_page(
-            self._session,
-            select=_CHANGE,
-            source="from entry_changes where user_id = :user_id and anime_id = :anime_id",
-            order="id desc",
-            values={"user_id": user_id, "anime_id": anime_id, "limit": limit, "offset": offset},
+        rows = await self._session.execute(
+            text(
+                f"""
+                select *, (select count(*) from entry_changes
+                           where user_id = :user_id and anime_id = :anime_id) as total
+                from ({_CHANGES} where c.user_id = :user_id and c.anime_id = :anime_id
+                      order by c.id desc limit :until) newest
+                order by id desc
+                """
+            ),
+            {"user_id": user_id, "anime_id": anime_id, "until": offset + limit},
         )
-        return [_change_of(row) for row in rows], total
+        found = rows.all()
+        return _replayed(found)[offset:], found[0].total if found else 0
 
     async def list_entries_of_job(self, user_id: int, job_id: int) -> list[int]:
         """The ids of the entries that one import changed, in their order."""
@@ -79,18 +93,11 @@ class ChangeRepository:
 
     async def list_of_job(self, user_id: int, job_id: int, entry_ids: Sequence[int]) -> list[EntryChange]:
         """What one import changed of these entries, newest first."""
-        rows = await self._session.execute(
-            text(
-                f"""
-                select {_CHANGE} from entry_changes
-                where user_id = :user_id and job_id = :job_id
-                  and entry_id = any(cast(:entry_ids as bigint[]))
-                order by id desc
-                """
-            ),
+        changes = await self._list_since_first(
+            "user_id = :user_id and job_id = :job_id and entry_id = any(cast(:entry_ids as bigint[]))",
             {"user_id": user_id, "job_id": job_id, "entry_ids": list(entry_ids)},
         )
-        return [_change_of(row) for row in rows]
+        return [change for change in changes if change.job_id == job_id]
 
     async def count_of_job(self, user_id: int, job_id: int) -> int:
         """How many changes one job has made."""
@@ -104,44 +111,96 @@ class ChangeRepository:
         self, user_id: int, entry_ids: Sequence[int], *, origin: str
     ) -> list[EntryChange]:
         """What came from one place to the entries, oldest first."""
+        changes = await self._list_since_first(
+            "user_id = :user_id and entry_id = any(cast(:entry_ids as bigint[])) and origin = :origin",
+            {"user_id": user_id, "entry_ids": list(entry_ids), "origin": origin},
+        )
+        return [change for change in reversed(changes) if change.origin == origin]
+
+    async def delete_old(self, *, after_user: int, users: int, keep: int, older: timedelta) -> int | None:
+        """Of so many users, by id, delete what is older and not among the newest ``keep`` of its entry.
+
+        Answers the last of these users, or None where there is none.
+        """
+        found = await self._session.execute(
+            text("select max(id) from (select id from users where id > :after order by id limit :users) u"),
+            {"after": after_user, "users": users},
+        )
+        until: int | None = found.scalar()
+        await self._session.execute(
+            text(
+                """
+                delete from entry_changes c
+                using (
+                    select user_id, entry_id from entry_changes where user_id > :after and user_id <= :until
+                    group by user_id, entry_id having count(*) > :keep
+                ) long
+                where c.user_id = long.user_id and c.entry_id = long.entry_id
+                  and c.changed_at < now() - cast(:older as interval)
+                  and c.id <= (select id from entry_changes k
+                               where k.user_id = long.user_id and k.entry_id = long.entry_id
+                               order by id desc offset :keep limit 1)
+                """
+            ),
+            {"after": after_user, "until": until, "keep": keep, "older": older},
+        )
+        return until
+
+    async def _list_since_first(self, wanted: str, values: dict[str, Any]) -> list[EntryChange]:
+        """All changes of the entries that have a wanted one, since the first wanted one, newest first."""
         rows = await self._session.execute(
             text(
                 f"""
-                select {_CHANGE} from entry_changes
-                where user_id = :user_id and entry_id = any(cast(:entry_ids as bigint[]))
-                  and origin = :origin
-                order by id
+                with wanted as materialized (select id, entry_id from entry_changes where {wanted})
+                {_CHANGES}
+                where c.user_id = :user_id and c.entry_id in (select entry_id from wanted)
+                  and c.id >= (select min(id) from wanted)
+                order by c.id desc
                 """
             ),
-            {"user_id": user_id, "entry_ids": list(entry_ids), "origin": origin},
+            values,
         )
-        return [_change_of(row) for row in rows]
+        return _replayed(rows.all())
 
 
 def _row(change: NewChange) -> dict[str, Any]:
-    subject = change.subject
-    return {
-        "entry_id": change.entry_id,
-        "anime_id": subject.anime_id,
-        "before": change.before and snapshot(subject, change.before),
-        "after": change.after and snapshot(subject, change.after),
-    }
+    subject, before, after = change.subject, change.before, change.after
+    old: dict[str, Any] | None
+    new: dict[str, Any] | None
+    if before is not None and after is not None:
+        old, new = difference(before, after)
+    else:
+        old = None if before is None else snapshot(subject, before)
+        new = None if after is None else snapshot(subject, after)
+    return {"entry_id": change.entry_id, "anime_id": subject.anime_id, "before": old, "after": new}
 
 
-def _change_of(row: Row[Any]) -> EntryChange:
-    known = row.after or row.before
+def _replayed(rows: Sequence[Row[Any]]) -> list[EntryChange]:
+    """The changes with the whole states; the rows are newest first, and none of an entry is left out."""
+    entries: dict[int, dict[str, Any]] = {}
+    return [_change_of(row, entries) for row in rows]
+
+
+def _change_of(row: Row[Any], entries: dict[int, dict[str, Any]]) -> EntryChange:
+    """``entries`` holds each entry as it was after the change; then, as it was before."""
+    known = row.stored or entries.get(row.entry_id) or row.before
+    before = row.before
+    if before is not None:
+        # a whole one is of a deletion, or was written before differences were
+        before = before if "media_type" in before else {**known, **before}
+        entries[row.entry_id] = before
     return EntryChange(
         id=row.id,
         entry_id=row.entry_id,
         subject=Subject(
             media_type=known["media_type"],
-            anime_id=known["anime_id"],
+            anime_id=row.anime_id,
             mal_id=known["mal_id"],
             anilist_id=known["anilist_id"],
         ),
         origin=row.origin,
         job_id=row.job_id,
-        before=None if row.before is None else state_of(row.before),
-        after=None if row.after is None else state_of(row.after),
+        before=None if before is None else state_of(before),
+        after=None if row.after is None else state_of(known),
         changed_at=row.changed_at,
     )

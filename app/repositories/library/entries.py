@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 from sqlalchemy import Row, text
 
+from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
 from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.utils.database import Transaction
@@ -17,18 +20,24 @@ _TOLD = ", ".join(f"coalesce({name}, {UNTOLD[name]})" if name in UNTOLD else nam
 ENTRY = ", ".join(
     f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
 )
-SUBJECT = """
-    e.media_type, e.anime_id, coalesce(e.mal_id, a.mal_id) as mal_id,
-    coalesce(e.anilist_id, a.anilist_id) as anilist_id, coalesce(e.title, a.title) as shown_title,
-    coalesce(e.cover_url, a.image_url) as image_url, a.score as anime_score, a.type as anime_type, a.episodes,
+ENTRY += ", coalesce(e.progress_changed_at, e.updated_at) as progress_changed_at"
+_STAMPS = ("version", "updated_at", "progress_changed_at")
+_NOW: Mapping[int, datetime] = MappingProxyType({})
+_MOVED = "(e.status, e.progress, e.is_rewatching) is distinct from (r.status, r.progress, r.is_rewatching)"
+SUBJECT = f"""
+    e.media_type, e.anime_id, {MAL_ID} as mal_id, {ANILIST_ID} as anilist_id, {TITLE} as shown_title,
+    {COVER} as image_url, a.score as anime_score, a.type as anime_type, a.episodes,
     a.status = 'finished' as is_finished
 """
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
+    """``moved_at`` is when it came to its progress; None for now."""
+
     subject: Subject
     state: EntryState
+    moved_at: datetime | None = None
 
 
 class EntryRepository:
@@ -43,7 +52,7 @@ class EntryRepository:
             text(
                 f"""
                 select {ENTRY}, {SUBJECT}
-                from entries e left join anime a on a.id = e.anime_id
+                {FROM_ENTRIES}
                 where e.user_id = :user_id
                   and (e.anime_id = any(cast(:anime_ids as int[]))
                        or e.id = any(cast(:entry_ids as bigint[])))
@@ -61,7 +70,7 @@ class EntryRepository:
             text(
                 f"""
                 select {ENTRY}, {SUBJECT}
-                from entries e left join anime a on a.id = e.anime_id
+                {FROM_ENTRIES}
                 where e.user_id = :user_id
                   and (e.anime_id = any(cast(:anime_ids as int[]))
                        or e.anime_id is null and (
@@ -89,7 +98,7 @@ class EntryRepository:
                 text(
                     f"""
                     select {ENTRY}, {SUBJECT}
-                    from entries e left join anime a on a.id = e.anime_id
+                    {FROM_ENTRIES}
                     where e.user_id = :user_id and (e.anime_id = :anime_id or e.id = :entry_id)
                     """
                 ),
@@ -127,34 +136,26 @@ class EntryRepository:
                 with given as (
                     select nextval('entries_id_seq') as id, r.*
                     from jsonb_to_recordset(cast(:rows as jsonb)) as r(
-                        position int, media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
+                        position int, media_type text, anime_id int, mal_id int, anilist_id int,
+                        moved_at timestamptz, {_RECORD})
                 ), added as (
-                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
-                    select id, :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS} from given
+                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id,
+                                         progress_changed_at, {_COLUMNS})
+                    select id, :user_id, media_type, anime_id, mal_id, anilist_id,
+                           coalesce(moved_at, statement_timestamp()), {_COLUMNS} from given
                     on conflict do nothing
-                    returning id, version, created_at, updated_at, anime_id
+                    returning id, version, created_at, updated_at, progress_changed_at, anime_id
                 ), revived as (
                     delete from entry_tombstones t using added
                     where t.user_id = :user_id and t.anime_id = added.anime_id
                 )
-                select given.position, added.id, added.version, added.created_at, added.updated_at
+                select given.position, added.*
                 from added join given using (id)
                 """
             ),
             {"user_id": user_id, "rows": _json([_new_row(i, new) for i, new in enumerate(news)])},
         )
-        return {
-            row.position: Entry(
-                id=row.id,
-                user_id=user_id,
-                version=row.version,
-                subject=news[row.position].subject,
-                state=news[row.position].state,
-                created_at=row.created_at,
-                updated_at=row.updated_at,
-            )
-            for row in rows
-        }
+        return {row.position: _added_entry(row, user_id, news[row.position]) for row in rows}
 
     async def insert_recorded(
         self, user_id: int, news: Sequence[NewEntry], *, origin: str, job_id: int
@@ -192,8 +193,13 @@ class EntryRepository:
             },
         )
 
-    async def update_many(self, states: Mapping[int, EntryState]) -> dict[int, dict[str, Any]]:
-        """Give each entry its new state; answers its next ``version`` and ``updated_at`` by id."""
+    async def update_many(
+        self, states: Mapping[int, EntryState], *, moved_at: Mapping[int, datetime] = _NOW
+    ) -> dict[int, dict[str, Any]]:
+        """Give each entry its new state; answers its next ``version`` and stamps by id.
+
+        ``moved_at`` is when an entry came to its new progress, where that was not now.
+        """
         if not states:
             return {}
         changed = ", ".join(f"{name} = r.{name}" for name in STATE_COLUMNS)
@@ -202,15 +208,26 @@ class EntryRepository:
                 f"""
                 update entries e
                 set {changed}, version = e.version + 1,
+                    progress_changed_at = greatest(
+                        coalesce(e.progress_changed_at, e.updated_at),
+                        case when {_MOVED} then coalesce(r.moved_at, clock_timestamp()) end),
                     updated_at = greatest(clock_timestamp(), e.updated_at + interval '1 microsecond')
-                from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, {_RECORD})
+                from jsonb_to_recordset(cast(:rows as jsonb))
+                     as r(id bigint, moved_at timestamptz, {_RECORD})
                 where e.id = r.id
-                returning e.id, e.version, e.updated_at
+                returning e.id, {", ".join(f"e.{name}" for name in _STAMPS)}
                 """
             ),
-            {"rows": _json([{"id": id_, **state_values(state)} for id_, state in states.items()])},
+            {
+                "rows": _json(
+                    [
+                        {"id": id_, "moved_at": moved_at.get(id_), **state_values(state)}
+                        for id_, state in states.items()
+                    ]
+                )
+            },
         )
-        return {row.id: {"version": row.version, "updated_at": row.updated_at} for row in rows}
+        return {row.id: {name: getattr(row, name) for name in _STAMPS} for row in rows}
 
     async def delete_many(self, entry_ids: Sequence[int]) -> None:
         """Delete entries and leave a tombstone for each."""
@@ -219,14 +236,27 @@ class EntryRepository:
                 """
                 with gone as (
                     delete from entries where id = any(cast(:ids as bigint[]))
-                    returning id, user_id, media_type, anime_id
+                    returning id, user_id, media_type, anime_id, version
                 )
-                insert into entry_tombstones (entry_id, user_id, media_type, anime_id, deleted_at)
-                select id, user_id, media_type, anime_id, clock_timestamp() from gone
+                insert into entry_tombstones (entry_id, user_id, media_type, anime_id, version, deleted_at)
+                select id, user_id, media_type, anime_id, version, clock_timestamp() from gone
                 """
             ),
             {"ids": list(entry_ids)},
         )
+
+    async def was_deleted_since(self, user_id: int, anime_id: int, since: datetime) -> bool:
+        """Whether the person took the title off the list at ``since`` or later, and it is not there now."""
+        found = await self._session.execute(
+            text(
+                """
+                select exists (select from entry_tombstones
+                               where user_id = :user_id and anime_id = :anime_id and deleted_at >= :since)
+                """
+            ),
+            {"user_id": user_id, "anime_id": anime_id, "since": since},
+        )
+        return bool(found.scalar())
 
     async def reinsert(self, user_id: int, entry_id: int, new: NewEntry) -> bool:
         """Put a deleted entry back under its old id; False where its title is on the list again.
@@ -239,9 +269,11 @@ class EntryRepository:
                 with added as (
                     insert into entries
                         (id, version, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
-                    select :id, (select count(*) + 1 from entry_changes
-                                 where user_id = :user_id and entry_id = :id), :user_id, media_type,
-                           anime_id, mal_id, anilist_id, {_COLUMNS}
+                    select :id,
+                           1 + greatest((select count(*) from entry_changes
+                                         where user_id = :user_id and entry_id = :id),
+                                        (select version from entry_tombstones where entry_id = :id)),
+                           :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS}
                     from jsonb_to_recordset(cast(:rows as jsonb)) as r(
                         media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
                     on conflict do nothing returning id, anime_id
@@ -278,6 +310,20 @@ def entry_of(row: Row[Any]) -> Entry:
         state=state_of(row._asdict()),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        progress_changed_at=row.progress_changed_at,
+    )
+
+
+def _added_entry(row: Row[Any], user_id: int, new: NewEntry) -> Entry:
+    return Entry(
+        id=row.id,
+        user_id=user_id,
+        version=row.version,
+        subject=new.subject,
+        state=new.state,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        progress_changed_at=row.progress_changed_at,
     )
 
 
@@ -291,6 +337,7 @@ def _new_row(position: int, new: NewEntry) -> dict[str, Any]:
         # a linked entry has the ids of its title; a copy here could only go stale
         "mal_id": None if linked else subject.mal_id,
         "anilist_id": None if linked else subject.anilist_id,
+        "moved_at": new.moved_at,
         **state_values(new.state),
     }
 

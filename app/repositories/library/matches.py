@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import text
 
 from app.repositories.library.entries import ENTRY, SUBJECT, entry_of
+from app.repositories.library.rendering import FROM_ENTRIES
 from app.schemas.domain.library import Entry
 from app.utils.database import Transaction
 
@@ -69,7 +70,7 @@ class MatchRepository:
         rows = await self._session.execute(
             text(
                 f"""
-                select {ENTRY}, {SUBJECT} from entries e left join anime a on a.id = e.anime_id
+                select {ENTRY}, {SUBJECT} {FROM_ENTRIES}
                 join unnest(cast(:ids as bigint[]), cast(:anime_ids as int[])) as m(entry_id, anime_id)
                   on m.entry_id = e.id
                 where e.anime_id is null and not exists (

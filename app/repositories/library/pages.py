@@ -1,6 +1,6 @@
 """Entries ready to be sent: pages and single ones as JSON, each in one statement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,41 +8,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.schemas.domain.library import EntryCount, EntryStatus, MediaType
+from app.repositories.library.rendering import FROM_ENTRIES, GIVEN, SHAPES, TITLE, given_rows, instant
+from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, RenderedEntry, Shape
 from app.utils.search_words import search_words
 
-
-def _instant(column: str) -> str:
-    return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-
-
-CORE_ENTRY = f"""
-json_build_object(
-    'id', e.id, 'anime_id', e.anime_id, 'status', e.status, 'score', e.score / 10.0::float8,
-    'progress', e.progress, 'max_progress', coalesce(e.max_progress, a.episodes),
-    'is_rewatching', e.is_rewatching, 'rewatch_count', e.rewatch_count,
-    'started_at', e.started_at, 'finished_at', e.finished_at, 'notes', e.notes,
-    'tags', to_json(e.tags), 'is_private', e.is_private,
-    'created_at', {_instant("e.created_at")}, 'updated_at', {_instant("e.updated_at")},
-    'anime', json_build_object(
-        'id', a.id, 'mal_id', coalesce(a.mal_id, e.mal_id), 'title', coalesce(a.title, e.title),
-        'image_url', coalesce(a.image_url, e.cover_url), 'score', a.score,
-        'episodes', coalesce(a.episodes, e.max_progress)))
-"""
-_ITEM = f"""
-json_build_object(
-    'id', e.id, 'title', coalesce(e.title, a.title), 'type', e.media_type,
-    'source', coalesce(e.source, 'anisync'), 'cover_url', coalesce(e.cover_url, a.image_url),
-    'status', case e.status when 'plan_to_watch' then 'planning'
-        when 'watching' then case e.media_type when 'manga' then 'reading' else 'watching' end
-        else e.status end,
-    'progress', e.progress, 'max_progress', coalesce(e.max_progress, a.episodes),
-    'anilist_id', coalesce(e.anilist_id, a.anilist_id), 'mal_id', coalesce(e.mal_id, a.mal_id),
-    'format', coalesce(e.format, a.type), 'site_url', e.site_url,
-    'updated_at', {_instant("e.updated_at")})
-"""
 _TOMBSTONE = f"""
-json_build_object('anime_id', t.anime_id, 'deleted', true, 'updated_at', {_instant("t.deleted_at")})
+json_build_object('anime_id', t.anime_id, 'deleted', true, 'updated_at', {instant("t.deleted_at")})
 """
 
 # All names of the linked title, and the one that the entry itself carries, as they are searched.
@@ -55,14 +26,14 @@ case when e.title is null then a.search_text
 LIST_SORTS = {
     "created": "e.created_at",
     "updated": "e.updated_at",
-    "title": "lower(coalesce(a.title, e.title))",
+    "title": f"lower({TITLE})",
     "score": "e.score",
     "progress": "e.progress",
     "started": "e.started_at",
     "finished": "e.finished_at",
 }
 _NEVER_NULL = ("e.created_at", "e.updated_at")
-ITEM_SORTS = {"updated_at": "e.updated_at", "title": "lower(coalesce(e.title, a.title))"}
+ITEM_SORTS = {"updated_at": "e.updated_at", "title": f"lower({TITLE})"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +47,7 @@ class ListFilter:
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """``q`` stands in one of the names; ``sort`` is a key of ``ITEM_SORTS``, with ``-`` before it."""
+    """``q`` is looked for in the title, in any case; ``sort`` is a key of ``ITEM_SORTS``, ``-`` before it."""
 
     media_type: MediaType | None = None
     status: EntryStatus | None = None
@@ -93,10 +64,35 @@ class EntryPage:
 
 
 class EntryPages:
-    """Reads on one autocommit connection."""
+    """Reads on one connection, in autocommit or in a transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    async def find(
+        self, user_id: int, shape: Shape, *, anime_id: int | None = None, entry_id: int | None = None
+    ) -> RenderedEntry | None:
+        """The person's entry of a title, or the one with the id."""
+        row = (
+            await self._connection.execute(
+                text(
+                    f"""
+                    select e.id, e.version, e.anime_id, {SHAPES[shape]}::text as body {FROM_ENTRIES}
+                    where e.user_id = :user_id and (e.anime_id = :anime_id or e.id = :entry_id)
+                    """
+                ),
+                {"user_id": user_id, "anime_id": anime_id, "entry_id": entry_id},
+            )
+        ).first()
+        return None if row is None else RenderedEntry(row.id, row.version, row.anime_id, row.body.encode())
+
+    async def render(self, entries: Sequence[Entry], shape: Shape) -> list[RenderedEntry]:
+        """The entries as they are given, which may be how they were in between, in the same order."""
+        rows = await self._connection.execute(text(GIVEN[shape]), {"rows": given_rows(entries)})
+        return [
+            RenderedEntry(entry.id, entry.version, entry.subject.anime_id, body.encode())
+            for entry, body in zip(entries, rows.scalars(), strict=True)
+        ]
 
     async def list_anime(self, user_id: int, wanted: ListFilter, *, limit: int, offset: int) -> EntryPage:
         """One page of a person's anime; with ``updated_since`` the deleted ones too, as tombstones."""
@@ -110,7 +106,7 @@ class EntryPages:
             values["since"] = wanted.updated_since
         where = " and ".join(conditions)
         if wanted.updated_since is None:
-            return await self._page(_live_page(CORE_ENTRY, where, LIST_SORTS, wanted.sort), values)
+            return await self._page(_live_page(SHAPES["core"], where, LIST_SORTS, wanted.sort), values)
         return await self._page(_changed_page(where), values)
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
@@ -126,7 +122,9 @@ class EntryPages:
         if wanted.q:
             conditions.append(f"{_NAMES} like any (array[search_pattern(:q), search_pattern(:words)])")
             values |= {"q": wanted.q, "words": " ".join(search_words(wanted.q))}
-        return await self._page(_live_page(_ITEM, " and ".join(conditions), ITEM_SORTS, wanted.sort), values)
+        return await self._page(
+            _live_page(SHAPES["tracker"], " and ".join(conditions), ITEM_SORTS, wanted.sort), values
+        )
 
     async def count(self, user_id: int) -> list[EntryCount]:
         """How many entries there are of each type and status."""
@@ -151,12 +149,11 @@ def _live_page(shape: str, where: str, sorts: Mapping[str, str], sort: str) -> s
     direction = "desc" if sort.startswith("-") else "asc"
     # an index that has no nulls to put last is not found under that order
     nulls = "" if key in _NEVER_NULL else "nulls last"
-    of = "from entries e left join anime a on a.id = e.anime_id"
     return f"""
     select coalesce('[' || string_agg(body, ',') || ']', '[]') as body,
-           (select count(*) {of} where {where}) as total
+           (select count(*) {FROM_ENTRIES} where {where}) as total
     from (
-        select {shape}::text as body {of}
+        select {shape}::text as body {FROM_ENTRIES}
         where {where}
         order by {key} {direction} {nulls}, e.id {direction}
         limit :limit offset :offset
@@ -176,7 +173,7 @@ def _changed_page(where: str) -> str:
         select * from changed order by at desc, id desc limit :limit offset :offset
     )
     select coalesce('[' || string_agg(
-               case when page.gone then {_TOMBSTONE}::text else {CORE_ENTRY}::text end,
+               case when page.gone then {_TOMBSTONE}::text else {SHAPES["core"]}::text end,
                ',' order by page.at desc, page.id desc) || ']', '[]') as body,
            (select count(*) from changed) as total
     from page

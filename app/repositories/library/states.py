@@ -65,6 +65,16 @@ def snapshot(subject: Subject, state: EntryState) -> dict[str, Any]:
     return told
 
 
+def difference(before: EntryState, after: EntryState) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that are not the same in both, as they are in each."""
+    changed = [
+        (name, old, new)
+        for name, old, new in zip(STATE_COLUMNS, _values(before), _values(after), strict=True)
+        if old != new
+    ]
+    return {name: old for name, old, _ in changed}, {name: new for name, _, new in changed}
+
+
 def state_of(values: Mapping[str, Any]) -> EntryState:
     """The state from a row, or from what :func:`state_values` or :func:`snapshot` gave."""
     known = {name: values[name] for name in STATE_COLUMNS if name in values}

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from app.schemas.domain.library import Entry, EntryChange, EntryState, EntryStatus
+from app.schemas.domain.library import EntryChange, EntryState, EntryStatus
 from app.schemas.fields import Id, Note, PartialDate, Progress, RewatchCount, Score, Tag
 from app.schemas.limits import MAX_PROGRESS, MAX_TAGS
 
@@ -53,6 +53,8 @@ class EntryAnimeOut(BaseModel):
 
 
 class EntryOut(BaseModel):
+    """``max_progress`` is the person's own total if there is one, else the catalogue's ``episodes``."""
+
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
     id: int
@@ -71,35 +73,6 @@ class EntryOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     anime: EntryAnimeOut
-
-    @classmethod
-    def of(cls, entry: Entry) -> "EntryOut":
-        state, subject = entry.state, entry.subject
-        return cls.model_construct(
-            id=entry.id,
-            anime_id=subject.anime_id,
-            status=state.status,
-            score=state.score,
-            progress=state.progress,
-            max_progress=entry.total,
-            is_rewatching=state.is_rewatching,
-            rewatch_count=state.rewatch_count,
-            started_at=state.started_at,
-            finished_at=state.finished_at,
-            notes=state.notes,
-            tags=list(state.tags),
-            is_private=state.is_private,
-            created_at=entry.created_at,
-            updated_at=entry.updated_at,
-            anime=EntryAnimeOut(
-                id=subject.anime_id,
-                mal_id=subject.mal_id,
-                title=subject.title or "",
-                image_url=subject.image_url,
-                score=subject.score,
-                episodes=subject.total or state.max_progress,
-            ),
-        )
 
 
 class TombstoneOut(BaseModel):

@@ -75,9 +75,12 @@ class ProgressIn(_Body):
 
 
 class ProgressOut(BaseModel):
-    """``progress_percent`` follows from the position and the title's length where it was not reported."""
+    """``progress_percent`` follows from the position and the title's length where it was not reported.
 
-    id: int
+    ``id`` is null where nothing was played yet and only the list tells the progress.
+    """
+
+    id: int | None
     anime_id: int
     episode: int
     position_seconds: int | None

@@ -9,6 +9,7 @@ from app.schemas.limits import MAX_PROGRESS, MAX_REWATCHES
 
 EntryStatus = Literal["watching", "completed", "plan_to_watch", "dropped", "on_hold"]
 MediaType = Literal["anime", "manga"]
+Shape = Literal["core", "tracker"]  # whose field names and words an entry is shown in
 ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_watch", "dropped", "on_hold")
 
 
@@ -76,6 +77,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
+    """``progress_changed_at``: since when status, progress and rewatching are as they are."""
+
     id: int
     user_id: int
     version: int
@@ -83,6 +86,7 @@ class Entry:
     state: EntryState
     created_at: datetime
     updated_at: datetime
+    progress_changed_at: datetime
 
     @property
     def total(self) -> int | None:
@@ -91,6 +95,16 @@ class Entry:
     @property
     def format(self) -> str | None:
         return self.subject.format or self.state.format
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedEntry:
+    """An entry as JSON; ``id`` and ``version`` make its ETag."""
+
+    id: int
+    version: int
+    anime_id: int | None
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

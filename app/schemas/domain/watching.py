@@ -25,9 +25,12 @@ class Favorite:
 
 @dataclass(frozen=True, slots=True)
 class WatchProgress:
-    """Where somebody stopped; ``percent`` follows from the position where only that was reported."""
+    """Where somebody stopped; ``percent`` follows from the position where only that was reported.
 
-    id: int
+    ``id`` is None where nothing was ever played, and the list alone says how far it is.
+    """
+
+    id: int | None
     anime: AnimeCard
     episode: int
     position_seconds: int | None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, Subject
+from app.schemas.domain.library import EntryCount, EntryStatus, MediaType, Subject
 from app.schemas.fields import Id, Line, Progress, Url
 from app.schemas.words import TrackerStatus, entry_status, says_again, tracker_status
 
@@ -47,6 +47,8 @@ AnyType = Annotated[
 
 
 class ItemOut(BaseModel):
+    """Title, cover and format are the catalogue's where it has them, else what was sent."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
@@ -80,25 +82,6 @@ class ItemOut(BaseModel):
     format: str | None
     site_url: str | None
     updated_at: datetime
-
-    @classmethod
-    def of(cls, entry: Entry) -> "ItemOut":
-        state, subject = entry.state, entry.subject
-        return cls.model_construct(
-            id=entry.id,
-            title=state.title or subject.title or "",
-            type=subject.media_type,
-            source=state.source or "anisync",
-            cover_url=state.cover_url or subject.image_url,
-            status=tracker_status(state.status, subject.media_type),
-            progress=state.progress,
-            max_progress=entry.total,
-            anilist_id=subject.anilist_id,
-            mal_id=subject.mal_id,
-            format=state.format or subject.format,
-            site_url=state.site_url,
-            updated_at=entry.updated_at,
-        )
 
 
 class ItemIn(BaseModel):

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal
 
 from app.errors import AppError, Conflict, NotFound, PreconditionFailed
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.services.library.matching import match_titles
-from app.services.library.rules import edited
+from app.services.library.rules import edited, watched
 from app.utils.database import Transaction
 
 Versions = frozenset[tuple[int, int]]
+_ADDING = ("add", "watch")
 
 
 class AlreadyOnList(Conflict):
@@ -41,23 +43,27 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress, and ``at_least``
-    raises it.
+    """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress.
 
     ``versions`` are the pairs of entry id and version that an ``If-Match`` allows; None allows any.
+    To ``watch`` is to have seen ``episode`` to its end, at the time ``at``, or now where that is None.
     """
 
-    verb: Literal["add", "update", "delete"]
+    verb: Literal["add", "update", "delete", "watch"]
     target: Target
     sent: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 0
     versions: Versions | None = None
-    at_least: int = 0
+    episode: int = 0
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one operation; a deletion has neither entry nor error."""
+    """What became of one operation, with the entry as the operation left it, whatever came after it.
+
+    A deletion has neither entry nor error.
+    """
 
     operation: Operation
     entry: Entry | None = None
@@ -72,10 +78,13 @@ class _Slot:
     stored: Entry | None
     state: EntryState | None
     failure: AppError | None = None
+    watched_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
+    """What one operation made of an entry; nothing where ``before`` is ``after``."""
+
     slot: _Slot
     before: EntryState | None
     after: EntryState | None
@@ -105,7 +114,7 @@ async def apply(
         anilist_ids={subject.anilist_id for subject in named if subject.anilist_id is not None},
     )
     known = [subject.anime_id for subject in subjects if subject.anime_id is not None]
-    if any(operation.verb == "add" for operation in operations):
+    if any(operation.verb in _ADDING for operation in operations):
         await match_titles(tx, user_id, known)
     desk = _Desk(subjects, today)
     desk.lay_out(
@@ -143,18 +152,19 @@ class _Desk:
             if entry.subject.anime_id is not None:
                 self._slots[entry.subject.anime_id] = slot
 
-    def carry_out(self, operation: Operation) -> _Slot | AppError:
+    def carry_out(self, operation: Operation) -> _Step | AppError:
         try:
             slot = self._slot(operation.target)
-            if operation.verb == "add":
-                self._add(slot, operation)
-            else:
-                self._change(slot, operation)
+            state = self._after(slot, operation)
         except UnknownTitle as error:
-            return error if operation.verb == "add" else NotOnList()
+            return error if operation.verb in _ADDING else NotOnList()
         except AppError as error:
             return error
-        return slot
+        step = _Step(slot, slot.state, state)
+        if state != slot.state:
+            self._steps.append(step)
+            slot.state = state
+        return step
 
     def _slot(self, target: Target) -> _Slot:
         if target.entry_id is not None:
@@ -180,30 +190,33 @@ class _Desk:
             return None
         return self._by_mal_id.get(given.mal_id) or self._by_anilist_id.get(given.anilist_id)
 
-    def _add(self, slot: _Slot, operation: Operation) -> None:
+    def _after(self, slot: _Slot, operation: Operation) -> EntryState | None:
+        if operation.verb == "watch":
+            return self._watched(slot, operation)
+        return self._added(slot, operation) if operation.verb == "add" else self._changed(slot, operation)
+
+    def _added(self, slot: _Slot, operation: Operation) -> EntryState:
         if slot.state is not None:
             raise AlreadyOnList
-        self._move(slot, edited(None, operation.sent, slot.subject, self._today))
+        return edited(None, operation.sent, slot.subject, self._today)
 
-    def _change(self, slot: _Slot, operation: Operation) -> None:
+    def _watched(self, slot: _Slot, operation: Operation) -> EntryState:
+        stored, at = slot.stored, operation.at
+        slot.watched_at = at
+        late = stored is not None and at is not None and at <= stored.progress_changed_at
+        return watched(slot.state, operation.episode, slot.subject, self._today, late=late)
+
+    def _changed(self, slot: _Slot, operation: Operation) -> EntryState | None:
         if slot.state is None:
             raise NotOnList
         if operation.versions is not None and _version(slot) not in operation.versions:
             raise PreconditionFailed
         if operation.verb == "delete":
-            self._move(slot, None)
-            return
+            return None
         sent = dict(operation.sent)
         if operation.steps:
             sent["progress"] = max(0, slot.state.progress + operation.steps)
-        if operation.at_least > slot.state.progress:
-            sent["progress"] = operation.at_least
-        self._move(slot, edited(slot.state, sent, slot.subject, self._today))
-
-    def _move(self, slot: _Slot, state: EntryState | None) -> None:
-        if state != slot.state:
-            self._steps.append(_Step(slot, slot.state, state))
-            slot.state = state
+        return edited(slot.state, sent, slot.subject, self._today)
 
     async def store(
         self,
@@ -214,9 +227,9 @@ class _Desk:
         job_id: int | None,
     ) -> None:
         moved = list({id(step.slot): step.slot for step in self._steps}.values())
-        await self._store_deleted(entries, moved)
         await self._store_changed(entries, moved)
         await self._store_added(entries, user_id, moved)
+        await self._store_deleted(entries, moved)
         news = [
             NewChange(step.slot.stored.id, step.slot.subject, step.before, step.after)
             for step in self._steps
@@ -234,17 +247,18 @@ class _Desk:
         kept = [slot for slot in moved if slot.stored is not None and slot.state is not None]
         states = {slot.stored.id: slot.state for slot in kept if slot.stored and slot.state}
         if states:
-            stamps = await entries.update_many(states)
+            moved_at = {slot.stored.id: slot.watched_at for slot in kept if slot.stored and slot.watched_at}
+            stamps = await entries.update_many(states, moved_at=moved_at)
             for slot in kept:
                 if slot.stored is not None and slot.state is not None:
                     stamp = stamps[slot.stored.id]
                     slot.stored = replace(slot.stored, state=slot.state, **stamp)
 
     async def _store_added(self, entries: EntryRepository, user_id: int, moved: list[_Slot]) -> None:
-        fresh = [slot for slot in moved if slot.stored is None and slot.state is not None]
-        if not fresh:
-            return
-        news = [NewEntry(slot.subject, slot.state) for slot in fresh if slot.state is not None]
+        """What was added and deleted again is stored too, to be deleted: it has an id and a history."""
+        last = {id(step.slot): step.after for step in self._steps if step.after is not None}
+        fresh = [slot for slot in moved if slot.stored is None]
+        news = [NewEntry(slot.subject, last[id(slot)], slot.watched_at) for slot in fresh]
         added = await entries.insert_many(user_id, news)
         for position, slot in enumerate(fresh):
             slot.stored = added.get(position)
@@ -256,9 +270,10 @@ def _version(slot: _Slot) -> tuple[int, int] | None:
     return None if slot.stored is None else (slot.stored.id, slot.stored.version)
 
 
-def _settled(result: _Slot | AppError) -> tuple[Entry | None, AppError | None]:
+def _settled(result: _Step | AppError) -> tuple[Entry | None, AppError | None]:
     if isinstance(result, AppError):
         return None, result
-    if result.failure is not None:
-        return None, result.failure
-    return (result.stored if result.state is not None else None), None
+    stored = result.slot.stored
+    if result.slot.failure is not None or stored is None or result.after is None:
+        return None, result.slot.failure
+    return replace(stored, state=result.after), None

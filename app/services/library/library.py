@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from app.repositories.library import (
@@ -13,14 +14,17 @@ from app.repositories.library import (
     ListFilter,
     lock_lists,
 )
-from app.schemas.domain.library import Entry, EntryChange, EntryCount
+from app.schemas.domain.library import Entry, EntryChange, EntryCount, RenderedEntry, Shape
 from app.services.library.desk import NotOnList, Operation, Outcome, Target, Versions, apply
 from app.services.library.matching import match_some
 from app.services.library.undo import last_change, take_back
 from app.utils.clock import Clock, utc_now
-from app.utils.database import Database
+from app.utils.database import Database, Transaction
 
+KEPT_CHANGES = 500  # of each entry, however old
+CHANGES_KEPT_FOR = timedelta(days=366)  # however many
 _MATCHED_AT_ONCE = 2000  # entries a transaction
+_USERS_AT_ONCE = 200
 
 
 class LibraryService:
@@ -43,6 +47,16 @@ class LibraryService:
         async with self._db.reader() as connection:
             return await EntryPages(connection).count(user_id)
 
+    async def show(self, user_id: int, target: Target, shape: Shape) -> RenderedEntry:
+        """One entry as the pages show it; raises ``NotOnList``."""
+        async with self._db.reader() as connection:
+            found = await EntryPages(connection).find(
+                user_id, shape, anime_id=target.anime_id, entry_id=target.entry_id
+            )
+        if found is None:
+            raise NotOnList
+        return found
+
     async def get(self, user_id: int, target: Target) -> Entry:
         """Raises ``NotOnList``."""
         async with self._db.transaction() as tx:
@@ -53,29 +67,45 @@ class LibraryService:
                 raise NotOnList
             return found
 
-    async def add(self, user_id: int, target: Target, sent: Mapping[str, Any], *, origin: str) -> Entry:
+    async def add(
+        self, user_id: int, target: Target, sent: Mapping[str, Any], *, origin: str, shape: Shape = "core"
+    ) -> RenderedEntry:
         """Raises ``AlreadyOnList``, ``UnknownTitle``, or what the rules of an entry say."""
-        return _entry(await self._one(user_id, Operation("add", target, sent), origin))
+        return await self.edit(user_id, Operation("add", target, sent), origin=origin, shape=shape)
 
-    async def edit(self, user_id: int, operation: Operation, *, origin: str) -> Entry:
+    async def edit(
+        self, user_id: int, operation: Operation, *, origin: str, shape: Shape = "core"
+    ) -> RenderedEntry:
         """Change the fields sent and no others; raises ``NotOnList``, ``PreconditionFailed``."""
-        return _entry(await self._one(user_id, operation, origin))
+        async with self._db.transaction() as tx:
+            outcome = await self._one(tx, user_id, operation, origin)
+            [rendered] = await _rendered(tx, [outcome.entry], shape)
+            return rendered
 
     async def delete(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
         """Raises ``NotOnList``, ``PreconditionFailed``."""
-        await self._one(user_id, Operation("delete", target, versions=versions), origin)
+        async with self._db.transaction() as tx:
+            await self._one(tx, user_id, Operation("delete", target, versions=versions), origin)
 
-    async def discard(self, user_id: int, target: Target, *, origin: str) -> None:
+    async def discard(
+        self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
+    ) -> None:
         """Like :meth:`delete`, but what is not there is no error."""
         with suppress(NotOnList):
-            await self.delete(user_id, target, origin=origin)
+            await self.delete(user_id, target, origin=origin, versions=versions)
 
-    async def batch(self, user_id: int, operations: Sequence[Operation], *, origin: str) -> list[Outcome]:
-        """All in one transaction; one that fails says so in its outcome and stops no other."""
+    async def batch(
+        self, user_id: int, operations: Sequence[Operation], *, origin: str, shape: Shape = "core"
+    ) -> tuple[list[Outcome], list[RenderedEntry]]:
+        """All in one transaction; one that fails says so in its outcome and stops no other.
+
+        Answers the outcomes, and the entries of those that have one.
+        """
         async with self._db.transaction() as tx:
-            return await apply(tx, user_id, operations, origin=origin, today=self._today())
+            outcomes = await apply(tx, user_id, operations, origin=origin, today=self._today())
+            return outcomes, await _rendered(tx, [outcome.entry for outcome in outcomes], shape)
 
     async def history(
         self, user_id: int, anime_id: int, *, limit: int, offset: int
@@ -91,7 +121,7 @@ class LibraryService:
                 raise NotOnList
             return found, total
 
-    async def undo(self, user_id: int, anime_id: int) -> Entry | None:
+    async def undo(self, user_id: int, anime_id: int, *, shape: Shape = "core") -> RenderedEntry | None:
         """Take back the last change that was not taken back yet; None where that removed the entry.
 
         Raises ``NotOnList`` where there is no such change.
@@ -99,7 +129,8 @@ class LibraryService:
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
             change = await last_change(tx, user_id, anime_id)
-            return await take_back(tx, user_id, change)
+            rendered = await _rendered(tx, [await take_back(tx, user_id, change)], shape)
+            return rendered[0] if rendered else None
 
     async def match(self) -> int:
         """Link entries of unknown titles to those that the catalogue knows by now; answers how many."""
@@ -111,18 +142,26 @@ class LibraryService:
             if found < _MATCHED_AT_ONCE:
                 return linked
 
-    async def _one(self, user_id: int, operation: Operation, origin: str) -> Outcome:
-        async with self._db.transaction() as tx:
-            [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
-            if outcome.error is not None:
-                raise outcome.error
-            return outcome
+    async def forget_changes(self) -> None:
+        """Delete what is old of long histories, some accounts a transaction."""
+        after: int | None = 0
+        while after is not None:
+            async with self._db.transaction() as tx:
+                after = await ChangeRepository(tx).delete_old(
+                    after_user=after, users=_USERS_AT_ONCE, keep=KEPT_CHANGES, older=CHANGES_KEPT_FOR
+                )
+
+    async def _one(self, tx: Transaction, user_id: int, operation: Operation, origin: str) -> Outcome:
+        [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
 
     def _today(self) -> str:
         return self._clock().date().isoformat()
 
 
-def _entry(outcome: Outcome) -> Entry:
-    if outcome.entry is None:
-        raise AssertionError("an addition and a change leave an entry")
-    return outcome.entry
+async def _rendered(tx: Transaction, entries: Sequence[Entry | None], shape: Shape) -> list[RenderedEntry]:
+    """Those of the entries that there are."""
+    found = [entry for entry in entries if entry is not None]
+    return await EntryPages(await tx.session.connection()).render(found, shape)

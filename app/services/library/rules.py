@@ -40,12 +40,33 @@ def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject,
     return after
 
 
+def watched(
+    before: EntryState | None, episode: int, subject: Subject, today: str, *, late: bool = False
+) -> EntryState:
+    """The entry after an episode was watched to its end.
+
+    A title that is not on the list is put there. Progress never falls, nor rises above the total; what was
+    planned, on hold or dropped is being watched; the last episode of a finished title completes it, and ends
+    a rewatch that runs. ``late``: it was watched before the entry came to be as it is, so that what was put
+    on hold or dropped since stays so.
+    """
+    start = before or EntryState(status="watching")
+    total = start.max_progress or subject.total
+    seen = episode if total is None else min(episode, total)
+    sent: dict[str, Any] = {"progress": seen} if seen > start.progress else {}
+    if subject.is_finished and total is not None and seen >= total:
+        sent["status"] = "completed"
+    elif start.status == "plan_to_watch" or (start.status in ("on_hold", "dropped") and not late):
+        start = replace(start, status="watching")
+    return edited(start, sent, subject, today)
+
+
 def _started(before: EntryState | None, after: EntryState, sent: Mapping[str, Any], today: str) -> EntryState:
     if after.progress == 0 or (before is not None and before.progress > 0):
         return after
     if after.started_at is None and "started_at" not in sent and after.finished_at is None:
         after = replace(after, started_at=today)
-    if after.status == "plan_to_watch" and "status" not in sent:
+    if after.status in ("plan_to_watch", "on_hold") and "status" not in sent:
         after = replace(after, status="watching")
     return after
 

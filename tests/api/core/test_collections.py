@@ -112,3 +112,30 @@ async def test_a_share_link_works_without_signing_in_until_it_is_revoked(
     assert (await mine.get(newer, headers=anonymous)).status_code == 200
     assert (await mine.delete(f"{path}/share")).status_code == 204
     assert (await mine.get(newer, headers=anonymous)).status_code == 404
+
+
+async def test_what_changes_nothing_leaves_no_trace(
+    mine: httpx.AsyncClient, path: str, titles: list[int]
+) -> None:
+    for anime_id in titles[:2]:
+        await mine.post(f"{path}/items", json={"anime_id": anime_id})
+    before = (await mine.get(path)).json()
+    moved = await mine.post(f"{path}/items", json={"anime_id": titles[1], "position": 2})
+    assert moved.json()["position"] == 2
+    for answer in (
+        await mine.delete(f"{path}/items/{titles[3]}"),
+        await mine.delete(f"{path}/items/999999"),
+        await mine.post(f"{path}/items", json={"anime_id": titles[0]}),
+        await mine.post(f"{path}/items", json={"anime_id": titles[1], "position": 99}),
+        await mine.patch(path, json={"name": before["name"]}),
+        await mine.patch(path, json={"description": None, "is_public": False}),
+        await mine.post(f"{path}/share"),
+        await mine.delete(f"{path}/share"),
+    ):
+        assert answer.status_code < 500
+        assert (await mine.get(path)).json() == before
+    await mine.delete(f"{path}/items/{titles[0]}")
+    after = (await mine.get(path)).json()
+    assert after["updated_at"] > before["updated_at"]
+    await mine.patch(path, json={"name": "Snow"})
+    assert (await mine.get(path)).json()["updated_at"] > after["updated_at"]

@@ -73,7 +73,6 @@ async def test_an_entry_is_added_shown_and_found(mine: httpx.AsyncClient, titles
     single = await mine.get(f"{LIST}/{titles[0]}")
     assert single.json() == entry
     assert single.headers["ETag"] == answer.headers["ETag"]
-    # the page is rendered by PostgreSQL, the single entry in Python: they must say the same
     assert (await mine.get(LIST)).json() == [entry]
 
 

@@ -141,8 +141,6 @@ class ListMachine(RuleBasedStateMachine):
             {"op": verb, "anime_id": title, **({} if verb == "delete" else {"status": status})}
             for verb, title, status in operations
         ]
-        before = set(self.model)
-        known = {title: list(past) for title, past in self.past.items()}
         results = self.ask("POST", f"{LIST}/batch", json={"operations": sent}).json()["results"]
         for (verb, title, status), result in zip(operations, results, strict=True):
             held = title in self.model
@@ -151,13 +149,7 @@ class ListMachine(RuleBasedStateMachine):
             if result["status"] == 204:
                 self.note(title, None)
             elif result["status"] < 400:
-                # the answer shows how the whole batch left it; each step is followed in the model
-                self.note(title, expected(self.model.get(title), {"status": status}))
-
-        for title in {title for _, title, _ in operations} - before - set(self.model):
-            # what came and went within one batch never was
-            self.past.pop(title, None)
-            self.past |= {title: known[title]} if title in known else {}
+                self.note(title, follows(self.model.get(title), {"status": status}, result["entry"]))
 
     @rule(title=titles)
     def undo(self, title: int) -> None:

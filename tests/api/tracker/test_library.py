@@ -65,7 +65,7 @@ async def test_an_item_that_the_catalogue_knows_is_on_the_core_list_too(
     given = {"title": "Kauboi Bibappu", "type": "ANIME", "source": "anilist", "status": "CURRENT", **ids}
     item = (await mine.post(ITEMS, json=given)).json()
     assert item == IsPartialDict(
-        title="Kauboi Bibappu", type="anime", status="watching", max_progress=26, mal_id=1, anilist_id=11
+        title="Cowboy Bebop", type="anime", status="watching", max_progress=26, mal_id=1, anilist_id=11
     )
     [entry] = (await mine.get("/users/me/list")).json()
     assert entry == IsPartialDict(id=item["id"], anime_id=bebop, status="watching")
@@ -126,7 +126,7 @@ async def test_filters_sorts_and_everything_without_a_limit(mine: httpx.AsyncCli
         return [item["title"] for item in (await mine.get(ITEMS, params=parameters)).json()]
 
     assert len(await titles()) == 151
-    assert await titles(type="Anime") == ["Bebop"]
+    assert await titles(type="Anime") == ["Cowboy Bebop"]
     assert await titles(q="VOLUME 01", sort="title", limit=2, offset=1) == ["Volume 011", "Volume 012"]
     assert len(await titles(q="%")) == 0
     assert await titles(sort="-title", limit=1) == ["Volume 149"]

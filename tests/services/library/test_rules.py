@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.schemas.domain.library import ENTRY_STATUSES, EntryState, Subject
-from app.services.library.rules import ProgressAboveTotal, edited
+from app.services.library.rules import ProgressAboveTotal, edited, watched
 
 TODAY = "2026-11-21"
 DATES = st.sampled_from([None, "2017", "2017-10", "2017-10-03"])
@@ -96,6 +96,29 @@ def test_rewatches_are_counted_once_and_only_on_completion(
     more = after.rewatch_count - before.rewatch_count
     assert more in (0, 1)
     assert more == 0 or (before.is_rewatching and not after.is_rewatching and after.status == "completed")
+
+
+@given(st.none() | STATES, st.integers(1, 40), SUBJECTS, st.booleans())
+def test_watching_never_lowers_and_ends_within_the_total(
+    before: EntryState | None, episode: int, subject: Subject, late: bool
+) -> None:
+    after = watched(before, episode, subject, TODAY, late=late)
+    total = after.max_progress or subject.total
+    was = before.progress if before else 0
+    assert after.progress >= was
+    assert after.progress == was or total is None or after.progress <= total
+    assert after.status != "plan_to_watch"
+    assert late or after.status in ("watching", "completed")
+    if subject.is_finished and total is not None and episode >= total:
+        assert (after.status, after.is_rewatching) == ("completed", False)
+
+
+@given(st.none() | STATES, st.integers(1, 40), SUBJECTS)
+def test_the_same_episode_reported_twice_changes_nothing_more(
+    before: EntryState | None, episode: int, subject: Subject
+) -> None:
+    once = watched(before, episode, subject, TODAY)
+    assert watched(once, episode, subject, TODAY) == once
 
 
 FINISHED = Subject(media_type="anime", anime_id=1, total=26, is_finished=True)

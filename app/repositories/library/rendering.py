@@ -1,0 +1,94 @@
+"""How an entry is shown: one SQL projection for each surface, of one entry and of a page of them."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from app.repositories.library.states import STATE_COLUMNS, state_values
+from app.schemas.domain.library import Entry, Shape
+
+# ``a`` is the catalogue title, if any: what it says goes first, what the person says fills its gaps. Only the
+# total to watch (``max_progress``) is the other way round: one's own is a setting.
+FROM_ENTRIES = "from entries e left join anime a on a.id = e.anime_id"
+TITLE = "coalesce(a.title, e.title)"
+COVER = "coalesce(a.image_url, e.cover_url)"
+MAL_ID = "coalesce(a.mal_id, e.mal_id)"
+ANILIST_ID = "coalesce(a.anilist_id, e.anilist_id)"
+FORMAT = "coalesce(a.type, e.format)"
+EPISODES = "coalesce(a.episodes, e.max_progress)"
+TOTAL = "coalesce(e.max_progress, a.episodes)"
+
+
+def instant(column: str) -> str:
+    return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
+_CORE = f"""
+json_build_object(
+    'id', e.id, 'anime_id', e.anime_id, 'status', e.status, 'score', e.score / 10.0::float8,
+    'progress', e.progress, 'max_progress', {TOTAL},
+    'is_rewatching', e.is_rewatching, 'rewatch_count', e.rewatch_count,
+    'started_at', e.started_at, 'finished_at', e.finished_at, 'notes', e.notes,
+    'tags', to_json(e.tags), 'is_private', e.is_private,
+    'created_at', {instant("e.created_at")}, 'updated_at', {instant("e.updated_at")},
+    'anime', json_build_object(
+        'id', a.id, 'mal_id', {MAL_ID}, 'title', {TITLE}, 'image_url', {COVER}, 'score', a.score,
+        'episodes', {EPISODES}))
+"""
+_TRACKER = f"""
+json_build_object(
+    'id', e.id, 'title', {TITLE}, 'type', e.media_type,
+    'source', coalesce(e.source, 'anisync'), 'cover_url', {COVER},
+    'status', case e.status when 'plan_to_watch' then 'planning'
+        when 'watching' then case e.media_type when 'manga' then 'reading' else 'watching' end
+        else e.status end,
+    'progress', e.progress, 'max_progress', {TOTAL},
+    'anilist_id', {ANILIST_ID}, 'mal_id', {MAL_ID},
+    'format', {FORMAT}, 'site_url', e.site_url,
+    'updated_at', {instant("e.updated_at")})
+"""
+SHAPES: dict[Shape, str] = {"core": _CORE, "tracker": _TRACKER}
+_COLUMNS = ", ".join(
+    f"{name} {kind}"
+    for name, kind in {
+        "place": "int",
+        "id": "bigint",
+        "media_type": "text",
+        "anime_id": "int",
+        "mal_id": "int",
+        "anilist_id": "int",
+        "created_at": "timestamptz",
+        "updated_at": "timestamptz",
+        **STATE_COLUMNS,
+    }.items()
+)
+# statements that render entries given as JSON, whether or not they are stored so
+GIVEN: dict[Shape, str] = {
+    shape: f"""
+    select {projection}::text as body
+    from jsonb_to_recordset(cast(:rows as jsonb)) as e({_COLUMNS}) left join anime a on a.id = e.anime_id
+    order by e.place
+    """
+    for shape, projection in SHAPES.items()
+}
+
+
+def given_rows(entries: Sequence[Entry]) -> str:
+    """The entries for the statements of :data:`GIVEN`."""
+    return orjson.dumps([_given(place, entry) for place, entry in enumerate(entries)]).decode()
+
+
+def _given(place: int, entry: Entry) -> dict[str, object]:
+    subject = entry.subject
+    return {
+        **state_values(entry.state),
+        "place": place,
+        "id": entry.id,
+        "media_type": subject.media_type,
+        "anime_id": subject.anime_id,
+        "mal_id": subject.mal_id,
+        "anilist_id": subject.anilist_id,
+        "created_at": entry.created_at,
+        "updated_at": entry.updated_at,
+        "carried": None,  # which nobody is shown
+    }
