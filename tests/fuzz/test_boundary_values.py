@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 
 from app.container import Container
 from tests.fixtures.accounts import SignedIn, make_account
@@ -327,6 +328,7 @@ def plain(value: Any) -> str:
     return str(value).removeprefix("@").encode("utf-8", "replace").decode()
 
 
+@pytest.mark.timeout(900)  # four thousand requests, on a machine that others may use
 async def test_no_boundary_value_breaks_what_is_done_with_it_later(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:
