@@ -157,6 +157,7 @@ class ForgetChanges(Job):
     """Delete what is old of the long histories of list entries."""
 
     name: ClassVar[str] = "library.forget_changes"
+    job_class: ClassVar[JobClass] = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)
