@@ -12,6 +12,7 @@ from app.repositories.library import NamedTitleRepository
 from app.utils.database import Database
 from tests.api.core.test_imports import Importer, counts
 from tests.fixtures.accounts import SignedIn
+from tests.fixtures.importing import undo_import
 
 TITLES = """
     insert into anime (mal_id, title, title_english, title_japanese, title_russian, synonyms, episodes) values
@@ -98,7 +99,7 @@ async def test_a_manga_of_the_same_name_is_not_linked(importer: Importer) -> Non
 
 
 async def test_a_title_that_the_catalogue_came_to_know_is_linked_by_the_next_import(
-    importer: Importer, client: httpx.AsyncClient, database: Database
+    importer: Importer, client: httpx.AsyncClient, container: Container, database: Database
 ) -> None:
     assert (await one(importer, mal("Late One", progress=3)))["matched"] is False
     async with database.transaction() as tx:
@@ -111,7 +112,7 @@ async def test_a_title_that_the_catalogue_came_to_know_is_linked_by_the_next_imp
     [entry] = (await client.get("/users/me/list")).json()
     assert (entry["anime"]["mal_id"], entry["progress"]) == (99, 5)
     assert counts(await importer.run(mal("Late One", progress=5))) == (0, 0, 1, 0, 0)
-    assert (await client.post(f"/users/me/import/{report['job']}/undo")).json() == {"undone": 1}
+    assert await undo_import(container, client, report["job"]) == 1
     [entry] = (await client.get("/users/me/list")).json()
     assert (entry["anime"]["mal_id"], entry["progress"]) == (99, 3)
 

@@ -45,6 +45,16 @@ fields = st.fixed_dictionaries(
     },
 )
 
+
+def imported(before: dict[str, Any] | None, status: str, progress: int) -> dict[str, Any]:
+    """The entry after a row of a file, which lowers no progress and reopens nothing that is further on."""
+    if before is None:
+        return {**BLANK, "status": status, "progress": progress}
+    is_earlier = before["status"] == "completed" and 0 < progress < before["progress"]
+    status = before["status"] if is_earlier else status
+    return {**before, "status": status, "progress": max(progress, before["progress"])}
+
+
 verbs = st.sampled_from(["add", "update", "delete"])
 batches = st.lists(st.tuples(verbs, titles, statuses), min_size=1, max_size=5)
 
@@ -176,9 +186,8 @@ class ListMachine(RuleBasedStateMachine):
         job = self.ask("POST", "/users/me/import", files=files).json()["job_id"]
         self.world.wait(self.world.container.jobs.run(job, performer(self.world.container)))
         [reported] = self.ask("GET", f"/users/me/import/{job}/report").json()["rows"]
-        stated = {"status": status, "progress": progress}
         before = self.model.get(title)
-        after = {**(before or BLANK), **stated}
+        after = imported(before, status, progress)
         action = "added" if before is None else "updated" if before != after else "unchanged"
         assert reported["action"] == action
         self.note(title, after)
