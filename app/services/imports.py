@@ -35,7 +35,7 @@ class NoSuchImport(NotFound):
 
 
 class ImportService:
-    """``chunk`` is the number of rows a transaction."""
+    """``chunk`` is the number of rows a transaction; few enough that the loop is not held by them."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ImportService:
         reader: ListReader,
         downloads: Downloads,
         *,
-        chunk: int = 500,
+        chunk: int = 200,
     ) -> None:
         self._db = db
         self._jobs = jobs
