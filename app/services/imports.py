@@ -45,7 +45,7 @@ class NoSuchImport(NotFound):
 
 
 class ImportService:
-    """``chunk`` is the number of rows a transaction.
+    """``chunk`` is the number of rows a transaction; few enough that the loop is not held by them.
 
     ``media_type`` is what a file lists that does not say so; ``mode`` may let progress fall.
     """
@@ -57,7 +57,7 @@ class ImportService:
         reader: ListReader,
         downloads: Downloads,
         *,
-        chunk: int = 500,
+        chunk: int = 200,
     ) -> None:
         self._db = db
         self._jobs = jobs

@@ -72,7 +72,7 @@ async def probed(port: int) -> AsyncIterator[list[float]]:
     try:
         await probe.stdout.readline()
         yield found
-        output, _ = await probe.communicate()
+        output, _ = await probe.communicate(b"")  # which ends it
         found += sorted(json.loads(output))
     finally:
         if probe.returncode is None:
