@@ -85,7 +85,7 @@ ERASED: tuple[TextClause, ...] = (
 def _export_of(name: str, owned: Owned) -> Select[Any]:
     """Each row as the text of a JSON object, which PostgreSQL makes."""
     table = Base.metadata.tables[name]
-    shown = [pair for column in table.columns if _is_shown(column, owned) for pair in _told(column)]
+    shown = [pair for column in columns_shown(name) for pair in _told(column)]
     owner = table.c[owned.by]
     if owned.parent is None:
         mine = owner == _USER_ID
@@ -95,6 +95,11 @@ def _export_of(name: str, owned: Owned) -> Select[Any]:
         mine = owner.in_(select(key).where(parent.c[OWNED[owned.parent].by] == _USER_ID))
     row = cast(func.json_build_object(*shown), Text)
     return select(row).where(mine).order_by(*table.primary_key.columns)
+
+
+def columns_shown(name: str) -> "list[Column[Any]]":
+    """The columns of a table of :data:`OWNED` that the export tells."""
+    return [column for column in Base.metadata.tables[name].columns if _is_shown(column, OWNED[name])]
 
 
 def _is_shown(column: "Column[Any]", owned: Owned) -> bool:
