@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.utils.embedded import POSTGRES, EmbeddedServers
+from app.utils.processes.embedded import POSTGRES, EmbeddedServers
 
 COMMANDS = (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"], ["check"])
 

@@ -12,7 +12,7 @@ from taskiq_redis import ListQueueBroker
 
 from app.logs import Outage
 from app.schemas.jobs import SHARES, JobClass
-from app.utils.redis import REDIS_FAULTS, connect_redis
+from app.utils.redis.client import REDIS_FAULTS, connect_redis
 
 RUN_JOB = "jobs.run"  # the one Taskiq task there is; its arguments are the id of a job and its class
 

@@ -14,49 +14,49 @@ from app.config import Settings
 from app.external.anilist.client import ANILIST, ANILIST_RATE, AniListClient
 from app.external.jikan.client import JIKAN, JIKAN_RATE, JikanClient
 from app.external.mail import Mailer
-from app.services.absent_titles import AbsentTitles
 from app.services.accounts import AccountService, Blacklist, Hashing, Issuer, PasswordProof, Throttles
-from app.services.anime import AnimeService
-from app.services.arrivals import Arrivals
-from app.services.avatars import AvatarService
-from app.services.calls import Calls
-from app.services.changes import CatalogueChanges
-from app.services.collections import CollectionService
-from app.services.downloads import Downloads
-from app.services.dumps import DumpService
-from app.services.exports import ExportService
-from app.services.favorites import FavoriteService
+from app.services.accounts.avatars import AvatarService
+from app.services.accounts.mails import MailService
+from app.services.accounts.passwords import PasswordService
+from app.services.accounts.sessions import SessionService
+from app.services.accounts.tokens import TokenService
+from app.services.accounts.users import UserService
+from app.services.catalogue.anime import AnimeService
+from app.services.catalogue.coalescing import Calls
+from app.services.catalogue.dumps import DumpService
+from app.services.catalogue.events import CatalogueChanges
+from app.services.catalogue.ingest import Arrivals
+from app.services.catalogue.jikan_proxy import JikanService
+from app.services.catalogue.lookup import MalService
+from app.services.catalogue.missing_titles import AbsentTitles
+from app.services.catalogue.refresh_queue import Refreshes
+from app.services.catalogue.sync import SyncService
 from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
-from app.services.imports import ImportService
-from app.services.item_refreshes import ItemRefreshService
-from app.services.jikan import JikanService
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.library import LibraryService
+from app.services.library.anilist_refresh import ItemRefreshService
+from app.services.library.downloads import Downloads
+from app.services.library.exports import ExportService
+from app.services.library.imports import ImportService
 from app.services.library.reading import ListReader
-from app.services.mails import MailService
-from app.services.mal import MalService
+from app.services.library.stats import StatsService
 from app.services.metrics import MetricsService
-from app.services.passwords import PasswordService
 from app.services.recommendations import RecommendationService
-from app.services.refreshes import Refreshes
-from app.services.sessions import SessionService
-from app.services.stats import StatsService
-from app.services.sync import SyncService
-from app.services.tokens import TokenService
-from app.services.users import UserService
-from app.services.watching import WatchService
-from app.utils import migrations
-from app.utils.absences import Absences
+from app.services.watching.collections import CollectionService
+from app.services.watching.favorites import FavoriteService
+from app.services.watching.progress import WatchService
 from app.utils.background import start_loop
-from app.utils.database import Database
-from app.utils.encryption import Encryption
-from app.utils.jwt import AccessTokens
-from app.utils.quotas import Quotas
-from app.utils.rate_limit import Rate, SharedLimiter
-from app.utils.redis import connect_redis
-from app.utils.refresh import RefreshTokens
-from app.utils.single_flight import SingleFlight
+from app.utils.crypto.encryption import Encryption
+from app.utils.crypto.jwt import AccessTokens
+from app.utils.crypto.refresh_tokens import RefreshTokens
+from app.utils.db import migrations
+from app.utils.db.database import Database
+from app.utils.redis.client import connect_redis
+from app.utils.redis.negative_cache import Absences
+from app.utils.redis.quotas import Quotas
+from app.utils.redis.rate_limit import Rate, SharedLimiter
+from app.utils.redis.single_flight import SingleFlight
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api.access import guard, route_table
 from app.api.core import routers as core_routers
-from app.api.docs import add_docs
-from app.api.envelope import CrashHandler, Envelope
-from app.api.gate import StartGate
-from app.api.openapi import describe, operation_id
-from app.api.request_body import LingeringClose
-from app.api.response_cache import AnswerStore, ResponseCache
+from app.api.middleware.answer_cache import AnswerStore, ResponseCache
+from app.api.middleware.request_body import LingeringClose
+from app.api.middleware.request_context import CrashHandler, Envelope
+from app.api.middleware.start_gate import StartGate
+from app.api.openapi.docs import add_docs
+from app.api.openapi.document import describe, operation_id
 from app.api.surfaces import RENDERED, respond
 from app.api.tracker import routers as tracker_routers
 from app.config import Settings, load_settings

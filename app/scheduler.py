@@ -20,9 +20,9 @@ from app.schemas.jobs import (
     TidyAccounts,
 )
 from app.services.jobs import JobService
-from app.utils import migrations
-from app.utils.database import DatabaseUnavailable
-from app.utils.signals import stop_on_signals
+from app.utils.db import migrations
+from app.utils.db.database import DatabaseUnavailable
+from app.utils.processes.signals import stop_on_signals
 
 _TICK = 2.0  # seconds; how late a retry or a lost message may be noticed
 _PAUSE_AFTER_BUG = 10.0  # seconds

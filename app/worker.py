@@ -17,11 +17,11 @@ from app.container import Container, build
 from app.logs import configure_logs, log
 from app.schemas.jobs import SHARES, JobClass
 from app.tasks import performer
-from app.utils import migrations
-from app.utils.cleaning import BIGINT_MAX
-from app.utils.database import DatabaseUnavailable
-from app.utils.redis import REDIS_FAULTS
-from app.utils.signals import stop_on_signals
+from app.utils.db import migrations
+from app.utils.db.database import DatabaseUnavailable
+from app.utils.processes.signals import stop_on_signals
+from app.utils.redis.client import REDIS_FAULTS
+from app.utils.text.cleaning import BIGINT_MAX
 
 _AT_ONCE = sum(share.slots for share in SHARES.values()) + 5  # messages, some of which find no room
 _GRACE = 5.0  # seconds that running jobs get to finish when the worker is told to stop

@@ -7,8 +7,8 @@ from pathlib import Path
 import structlog
 
 from app.config import Settings
-from app.utils.programs import keep_byte_code
-from app.utils.supervisor import end_with_parent
+from app.utils.processes.programs import keep_byte_code
+from app.utils.processes.supervisor import end_with_parent
 
 pytest_plugins = [
     "tests.fixtures.servers",

@@ -7,7 +7,7 @@ import pytest
 
 from app.broker import JobBroker
 from app.schemas.jobs import JobClass
-from app.utils.redis import REDIS_FAULTS
+from app.utils.redis.client import REDIS_FAULTS
 
 
 async def take(broker: JobBroker, count: int) -> list[int]:

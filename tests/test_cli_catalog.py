@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.standin.client import JikanStandin
 from tests.test_cli import anisync
 

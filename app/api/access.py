@@ -12,8 +12,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from app.api.request_body import announced_length, bounded
-from app.api.visitors import stem_flood
+from app.api.clients import stem_flood
+from app.api.middleware.request_body import announced_length, bounded
 from app.container import Container
 from app.errors import Forbidden, PayloadTooLarge, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal

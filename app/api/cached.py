@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 
 from app.api.etags import etag_of, is_known
-from app.api.failures import Responses
+from app.api.openapi.failures import Responses
 from app.schemas.domain.cached import CachedAnswer
 
 _HEADERS = {

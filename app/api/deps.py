@@ -11,7 +11,7 @@ from app.api.links import absolute_url
 from app.container import Container
 from app.errors import Unauthenticated
 from app.schemas.domain.accounts import Principal
-from app.utils.cleaning import INT_MAX
+from app.utils.text.cleaning import INT_MAX
 
 MAX_LIMIT = 100
 

@@ -10,7 +10,7 @@ from app.api.deps import CurrentUser, Services
 from app.container import Container
 from app.errors import RateLimited
 from app.utils.addresses import Network, address_group, client_address, peer_address
-from app.utils.quotas import Quota, rate_headers
+from app.utils.redis.quotas import Quota, rate_headers
 
 SEARCHES = Quota("search", 300, 60)  # on every route that searches titles, together
 

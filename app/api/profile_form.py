@@ -10,8 +10,8 @@ from starlette.datastructures import UploadFile
 from app.api.access import FORM_OVERHEAD
 from app.errors import Invalid, UnsupportedMedia
 from app.schemas.core.users import ProfilePatch
-from app.services.avatars import LARGEST
-from app.services.users import ProfileChange
+from app.services.accounts.avatars import LARGEST
+from app.services.accounts.users import ProfileChange
 
 AVATAR_FORM = LARGEST + FORM_OVERHEAD  # bytes
 

@@ -27,7 +27,7 @@ from app.errors import (
     Unauthenticated,
     UnsupportedMedia,
 )
-from app.utils.database import DatabaseUnavailable, ReferenceGone, UnstorableValue
+from app.utils.db.database import DatabaseUnavailable, ReferenceGone, UnstorableValue
 
 Body = dict[str, Any]
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.ground import complain, run, say
+from app.cli.context import complain, run, say
 from app.schemas.domain.anime import Season
 from app.schemas.jobs import EnqueuedJob
-from app.utils.cleaning import INT_MAX
+from app.utils.text.cleaning import INT_MAX
 
 if TYPE_CHECKING:
     from app.container import Container

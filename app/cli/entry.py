@@ -6,7 +6,7 @@ import sys
 import typer
 
 from app.cli import catalog, jobs, programs, recommend, users
-from app.cli.ground import complain
+from app.cli.context import complain
 from app.config import SettingsError
 
 cli = typer.Typer(
@@ -50,10 +50,10 @@ def main() -> None:
 def _expected_failures() -> tuple[type[Exception], ...]:
     """Imported only when something failed, so that `--help` stays quick."""
     from app.errors import AppError
-    from app.utils.database import DatabaseUnavailable, UnstorableValue
-    from app.utils.embedded import EmbeddedError
-    from app.utils.migrations import LoginRefused, SchemaNotReady
-    from app.utils.serving import CannotListen
+    from app.utils.db.database import DatabaseUnavailable, UnstorableValue
+    from app.utils.db.migrations import LoginRefused, SchemaNotReady
+    from app.utils.processes.embedded import EmbeddedError
+    from app.utils.processes.serving import CannotListen
 
     ours = (AppError, CannotListen, DatabaseUnavailable, EmbeddedError, LoginRefused, SchemaNotReady)
     return *ours, UnstorableValue

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.ground import run, say
+from app.cli.context import run, say
 from app.schemas.jobs import JobStatus
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.ground import complain, environment, prepare, say, with_servers
+from app.cli.context import complain, environment, prepare, say, with_servers
 from app.config import Settings, load_settings
 
 if TYPE_CHECKING:
-    from app.utils.embedded import EmbeddedServers
-    from app.utils.supervisor import Program
+    from app.utils.processes.embedded import EmbeddedServers
+    from app.utils.processes.supervisor import Program
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
@@ -22,8 +22,8 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 
 
 def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API, worker and scheduler."""
-    from app.utils.programs import keep_byte_code, own_program, stop_with_launcher, when_answering
-    from app.utils.serving import address_of, listen
+    from app.utils.processes.programs import keep_byte_code, own_program, stop_with_launcher, when_answering
+    from app.utils.processes.serving import address_of, listen
 
     settings = load_settings()
     keep_byte_code(settings.anisync_home.resolve() / "byte-code", unless_there_is_that_of="sqlalchemy")
@@ -55,9 +55,9 @@ def api(
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve the HTTP API."""
-    from app.utils.programs import own_program
-    from app.utils.serving import listen, serve
-    from app.utils.supervisor import end_with_supervisor
+    from app.utils.processes.programs import own_program
+    from app.utils.processes.serving import listen, serve
+    from app.utils.processes.supervisor import end_with_supervisor
 
     settings = _complete(load_settings())
     end_with_supervisor()
@@ -90,7 +90,7 @@ def scheduler() -> None:
 
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    from app.utils import migrations
+    from app.utils.db import migrations
 
     say(str(asyncio.run(migrations.upgrade(load_settings().database))))
 
@@ -113,7 +113,7 @@ def doctor() -> None:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Refuse a second `up` of the same home."""
-    from app.utils.embedded.sharing import exclusive
+    from app.utils.processes.embedded.sharing import exclusive
 
     home.mkdir(parents=True, mode=0o700, exist_ok=True)
     with exclusive(home / "up.lock") as first:
@@ -136,9 +136,9 @@ def _supervise(
     servers: "EmbeddedServers | None",
     listener: socket.socket,
 ) -> None:
-    from app.utils.embedded.upkeep import Upkeep
-    from app.utils.programs import forget_metrics_of
-    from app.utils.supervisor import Supervisor
+    from app.utils.processes.embedded.monitor import Upkeep
+    from app.utils.processes.programs import forget_metrics_of
+    from app.utils.processes.supervisor import Supervisor
 
     Supervisor(
         programs,
@@ -164,7 +164,7 @@ def _run_program(module: str) -> None:
     """Run the ``main`` of a module that stands beside this one, which may not import it."""
     import importlib
 
-    from app.utils.supervisor import end_with_supervisor
+    from app.utils.processes.supervisor import end_with_supervisor
 
     _complete(load_settings())
     end_with_supervisor()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.ground import run, say
+from app.cli.context import run, say
 
 if TYPE_CHECKING:
     from app.container import Container

@@ -14,7 +14,7 @@ from app.models import KnownAddressRow, UserRow
 from app.repositories.ownership import ERASED, ERASED_AT_ONCE
 from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import Account, Role, Secrets
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _users = cast(Table, UserRow.__table__)
 _u = _users.c

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.schemas.domain.accounts import PERMISSIONS, Principal
-from app.utils.database import Driver
+from app.utils.db.database import Driver
 
 _BY_SESSION = (
     "select u.username, u.role from sessions s join users u on u.id = s.user_id "

@@ -12,7 +12,7 @@ from app.repositories.columns import NAMES, STATED, VALUES, merged, names_of, va
 from app.repositories.labels import LabelRepository
 from app.repositories.names import NameRepository, union
 from app.schemas.domain.anime import Upserted, UpstreamAnime
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 class CatalogueRepository:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.repositories.cards import CARD, card_of
 from app.repositories.paging import fetch_page
 from app.schemas.domain.watching import Collection, CollectionItem
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _COLLECTION = """
     c.id, c.user_id, c.name, c.description, c.is_public, c.created_at, c.updated_at,

@@ -24,7 +24,7 @@ from app.repositories.labels import LabelRepository
 from app.repositories.names import COPIED, NameRepository, copied, union
 from app.schemas.domain.anime import NameSource, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.domain.dumps import PlannedTitle, StoredTitle
-from app.utils.database import Driver, Transaction
+from app.utils.db.database import Driver, Transaction
 
 _PATIENCE = 300.0  # seconds for one statement; requests have far less
 _LABELS_KEPT = 20_000

@@ -10,7 +10,7 @@ from app.repositories.library.states import STATE_COLUMNS, state_of, state_value
 from app.repositories.ownership import EXPORTED
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ExportedEntry
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _ROWS = 100  # a turn; some milliseconds of ours
 _STATE = ", ".join(f"e.{name}" for name in STATE_COLUMNS)

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.repositories.cards import CARD, card_of
 from app.repositories.paging import fetch_page
 from app.schemas.domain.watching import Favorite
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 class FavoriteRepository:

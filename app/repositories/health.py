@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from app.utils.database import Database, DatabaseUnavailable
+from app.utils.db.database import Database, DatabaseUnavailable
 
 
 class HealthRepository:

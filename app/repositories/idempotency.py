@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.sql.elements import TextClause
 
 from app.schemas.domain.idempotency import Answer, KeyClaim, KeyRecord
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _OWNED = "where user_id = :user_id and key = :key and owner = :owner and status is null"
 

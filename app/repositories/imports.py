@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.schemas.domain.lists import RowReport
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import JobRow, ScheduleRow
 from app.schemas.jobs import SHARES, ClaimedJob, EnqueuedJob, Job, JobClass, JobState, JobStatus, QueuedJob
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _jobs = cast(Table, JobRow.__table__)
 _j = _jobs.c

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Row, text
 
 from app.schemas.domain.anime import UpstreamStudio, UpstreamTag
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _NAME_MAX = 200  # characters; names are indexed, and an index has a limit
 

@@ -9,7 +9,7 @@ from sqlalchemy import TextClause, text
 
 from app.repositories.columns import NAMES, names_of
 from app.schemas.domain.anime import NameSource, UpstreamAnime
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 class NameRepository:

@@ -3,7 +3,7 @@
 from app.repositories.anime.filters import SAFE
 from app.repositories.anime.rendering import columns, joins
 from app.schemas.domain.catalogue import ANIME_KEYS
-from app.utils.database import Driver
+from app.utils.db.database import Driver
 
 # How much the person likes what is on the list, about -1 to 1: the score says it, else the status.
 _MINE = f"""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.schemas.domain.anime import Status
 from app.schemas.jobs import SyncAnime
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 class RefreshRepository:

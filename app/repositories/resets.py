@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import PasswordResetRow
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _resets = cast(Table, PasswordResetRow.__table__)
 _r = _resets.c

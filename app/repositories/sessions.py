@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.models import SessionRow, UserRow
 from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import Session, Visitor
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _sessions = cast(Table, SessionRow.__table__)
 _s = _sessions.c

@@ -8,7 +8,7 @@ from typing import cast
 from sqlalchemy import Table, delete, text
 
 from app.models import ThrottleRow
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _throttles = cast(Table, ThrottleRow.__table__)
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.models import ApiTokenRow, UserRow
 from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import ApiToken
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _tokens = cast(Table, ApiTokenRow.__table__)
 _t = _tokens.c

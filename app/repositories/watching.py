@@ -11,7 +11,7 @@ from app.repositories.library.rendering import TOTAL
 from app.repositories.paging import fetch_page
 from app.schemas.domain.watching import View, WatchProgress
 from app.schemas.limits import MAX_PROGRESS
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 def _percent(stated: str, position: str, title: str = "a") -> str:

@@ -28,7 +28,7 @@ from app.schemas.limits import (
     MIN_INSTANT,
     MIN_YEAR,
 )
-from app.utils.cleaning import BIGINT_MAX, INT_MAX, is_storable
+from app.utils.text.cleaning import BIGINT_MAX, INT_MAX, is_storable
 
 Id = Annotated[int, Field(ge=1, le=INT_MAX)]
 BigId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]

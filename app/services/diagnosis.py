@@ -7,9 +7,9 @@ from typing import Literal
 import httpx
 
 from app.config import Settings
-from app.utils import migrations
-from app.utils.database import Database, DatabaseUnavailable
-from app.utils.redis import REDIS_FAULTS, connect_redis
+from app.utils.db import migrations
+from app.utils.db.database import Database, DatabaseUnavailable
+from app.utils.redis.client import REDIS_FAULTS, connect_redis
 
 _UPSTREAM_TIMEOUT = 5.0  # seconds
 

@@ -6,9 +6,9 @@ from redis.asyncio import Redis
 
 from app.repositories.health import HealthRepository
 from app.schemas.domain.health import Health, SchemaHealth
-from app.utils.database import Database, DatabaseUnavailable
-from app.utils.redis import REDIS_FAULTS
-from app.utils.single_look import SingleLook
+from app.utils.db.database import Database, DatabaseUnavailable
+from app.utils.redis.client import REDIS_FAULTS
+from app.utils.shared_probe import SingleLook
 
 WITHIN = 0.8  # seconds for all looks together
 

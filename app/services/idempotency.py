@@ -10,8 +10,8 @@ from app.errors import Conflict, Invalid
 from app.logs import log
 from app.repositories.idempotency import IdempotencyRepository
 from app.schemas.domain.idempotency import Answer, KeyClaim
-from app.utils.database import Database, DatabaseUnavailable
-from app.utils.encryption import Encryption
+from app.utils.crypto.encryption import Encryption
+from app.utils.db.database import Database, DatabaseUnavailable
 
 KEPT = 24 * 3600.0  # seconds
 _LEASE = 60.0  # seconds after which a request that neither answers nor renews its claim counts as dead

@@ -4,9 +4,9 @@ import asyncio
 
 from app.repositories.metrics import MetricsRepository
 from app.schemas.domain.metrics import JobFigure
-from app.utils.database import Database, DatabaseUnavailable
+from app.utils.db.database import Database, DatabaseUnavailable
 from app.utils.metrics import Snapshot, as_text
-from app.utils.single_look import SingleLook
+from app.utils.shared_probe import SingleLook
 
 _WITHIN = 0.5  # seconds that PostgreSQL has to count
 _NOTED_EVERY = 5.0  # seconds

@@ -3,7 +3,7 @@
 from app.errors import NotFound
 from app.repositories.accounts import AccountRepository
 from app.repositories.recommendations import RecommendationRepository
-from app.utils.database import Database
+from app.utils.db.database import Database
 
 
 class RecommendationService:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.container import Container
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.api.core.test_imports import IMPORT, mal_file
 from tests.fixtures.accounts import SignedIn
 

@@ -14,7 +14,7 @@ from app.container import Container
 from app.errors import AppError
 from app.schemas.core.auth import RegisterIn
 from app.schemas.domain.accounts import Visitor
-from app.services.sessions import WrongCredentials
+from app.services.accounts.sessions import WrongCredentials
 from tests.fixtures.accounts import PASSWORD, SignedIn
 
 

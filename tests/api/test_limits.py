@@ -6,7 +6,7 @@ import pytest
 from app.config import Settings
 from app.container import build
 from app.main import create_app
-from app.utils.database import Database
+from app.utils.db.database import Database
 
 
 async def remaining(client: httpx.AsyncClient, **headers: str) -> int:

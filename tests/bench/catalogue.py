@@ -11,8 +11,8 @@ import asyncpg
 
 from app.repositories.anime.rendering import columns, joins
 from app.schemas.domain.catalogue import ANIME_KEYS
-from app.utils import migrations
-from app.utils.embedded import EmbeddedServers, ServerUrls
+from app.utils.db import migrations
+from app.utils.processes.embedded import EmbeddedServers, ServerUrls
 from tests.bench.pinning import can_pin
 from tests.bench.stage import Contestant, in_turns, on_stage
 from tests.factories.catalogue import Title, make_titles, read_titles, store_titles

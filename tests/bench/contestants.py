@@ -15,8 +15,8 @@ from app.api.access import access
 from app.api.etags import etag_of
 from app.config import Settings
 from app.main import create_app
-from app.utils.serving import configure, listen
-from app.utils.supervisor import end_with_parent
+from app.utils.processes.serving import configure, listen
+from app.utils.processes.supervisor import end_with_parent
 from tests.bench.pinning import SERVER_CORE, pin
 
 Order = dict[str, Any]

@@ -12,10 +12,10 @@ import asyncpg
 import psutil
 
 from app.logs import configure_logs
-from app.services.dumps import DumpService
-from app.utils import migrations
-from app.utils.database import Database
-from app.utils.embedded import EmbeddedServers
+from app.services.catalogue.dumps import DumpService
+from app.utils.db import migrations
+from app.utils.db.database import Database
+from app.utils.processes.embedded import EmbeddedServers
 from tests.factories import dumps
 
 _SHARED = Path(__file__).parents[2].parent / "shared"

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.utils.embedded import ServerUrls
+from app.utils.processes.embedded import ServerUrls
 from tests.bench.catalogue import (
     FILTERED,
     SMALL,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.bench.imports import compare, dump_file, table
 
 pytestmark = [pytest.mark.bench, pytest.mark.xdist_group("bench")]

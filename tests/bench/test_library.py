@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import event, text
 
 from app.container import Container
-from app.external.lists import read_list
+from app.external.list_files import read_list
 from app.repositories.library.states import STATE_COLUMNS, state_values
 from app.schemas.domain.library import EntryState
 from app.tasks import performer
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn, make_account
 
 pytestmark = pytest.mark.bench

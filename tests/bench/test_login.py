@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.services.accounts.hashing import Hashing
+from app.services.accounts.password_hashing import Hashing
 from tests.faults.apis import Api, running_apis
 from tests.faults.stack import running_stack
 from tests.fixtures.accounts import PASSWORD

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.factories import dumps
 from tests.factories.dumps import own_row
 from tests.fixtures.processes import ROOT

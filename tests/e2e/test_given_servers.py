@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from app.config import Settings
-from app.utils.serving import listen
-from app.utils.tether import tethered
+from app.utils.processes.parent_death import tethered
+from app.utils.processes.serving import listen
 from tests.fixtures.processes import ROOT, processes_of, wait_until
 from tests.fixtures.stacks import Stack
 

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.utils.tether import NOBODY
+from app.utils.processes.parent_death import NOBODY
 from tests.fixtures.processes import ROOT, processes_of, wait_until
 from tests.fixtures.stacks import Stack
 

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 
 from app.external.jikan.client import JikanClient
-from app.utils.rate_limit import LimitReached, Traffic
+from app.utils.redis.rate_limit import LimitReached, Traffic
 
 BASE = "https://jikan.test/v4"
 

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass, field
 
 from app.errors import UpstreamFailure
-from app.external.base import JOB, USER, Patience
+from app.external.base.client import JOB, USER, Patience
 from app.external.jikan.client import JIKAN_RATE, JikanClient
-from app.utils.rate_limit import SharedLimiter
-from app.utils.redis import connect_redis
+from app.utils.redis.client import connect_redis
+from app.utils.redis.rate_limit import SharedLimiter
 
 _CALLERS = 20  # at a time; each asks again as soon as it was answered or refused
 

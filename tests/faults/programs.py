@@ -8,7 +8,7 @@ from app import container, scheduler, worker
 from app.config import load_settings
 from app.logs import configure_logs
 from app.services.jobs import JobTimings
-from app.utils.rate_limit import Rate
+from app.utils.redis.rate_limit import Rate
 from tests.fixtures import jobs as _their_kinds_are_registered
 
 BRISK = JobTimings(lease=4.0, heartbeat=1.0, quiet=2.0, backoff=0.3, longest_backoff=1.0)

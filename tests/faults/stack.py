@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from app.utils.embedded.valkey import Valkey
-from app.utils.tether import tethered
+from app.utils.processes.embedded.valkey import Valkey
+from app.utils.processes.parent_death import tethered
 
 _ROOT = Path(__file__).parents[2]
 _SECRET = "a secret of tests, longer than 32 bytes"

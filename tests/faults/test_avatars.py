@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from app.container import Container
-from app.services.avatars import AvatarService
-from app.utils.database import Database
+from app.services.accounts.avatars import AvatarService
+from app.utils.db.database import Database
 from tests.factories.pictures import PLACE, SCRIPT, corpus
 from tests.faults.apis import running_apis
 from tests.faults.stack import Stack, running_stack

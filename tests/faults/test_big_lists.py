@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.faults.apis import Api, running_apis
 from tests.faults.stack import Stack, running_stack
 from tests.fixtures.accounts import PASSWORD

@@ -13,8 +13,8 @@ from app.broker import RUN_JOB, JobBroker
 from app.scheduler import PERIODIC
 from app.schemas.jobs import ForgetJobs, Job
 from app.services.jobs import JobService
-from app.utils.database import Database
-from app.utils.redis import connect_redis
+from app.utils.db.database import Database
+from app.utils.redis.client import connect_redis
 from tests.faults.stack import Stack, UnixProxy, running_stack
 from tests.fixtures.jobs import Deadly, Endless, Mark, Table
 

@@ -14,10 +14,10 @@ import httpx
 import psutil
 import pytest
 
-from app.utils.embedded.identity import choose_identity
-from app.utils.embedded.postgres import Postgres
-from app.utils.embedded.wheels import postgres_binary
-from app.utils.migrations import upgrade
+from app.utils.db.migrations import upgrade
+from app.utils.processes.embedded.identity import choose_identity
+from app.utils.processes.embedded.postgres import Postgres
+from app.utils.processes.embedded.wheels import postgres_binary
 from tests.faults.apis import Api, running_apis
 from tests.faults.stack import Stack, running_stack
 from tests.fixtures.accounts import PASSWORD

@@ -13,7 +13,7 @@ from app.broker import JobBroker
 from app.container import Container
 from app.schemas.jobs import SHARES, SendMail
 from app.services.jobs import JobService
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.faults.stack import Stack, running_stack
 from tests.faults.upstream_stack import api, timed_get
 from tests.fixtures.accounts import SignedIn

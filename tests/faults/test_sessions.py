@@ -13,8 +13,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from app.utils.database import Database
-from app.utils.migrations import upgrade
+from app.utils.db.database import Database
+from app.utils.db.migrations import upgrade
 from tests.faults.apis import Api, running_apis
 from tests.faults.stack import Stack, running_stack
 from tests.fixtures.accounts import PASSWORD

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.faults.stack import Stack, running_stack
 from tests.faults.upstream_stack import Api, statuses, timed_get, two_apis
 from tests.standin import JikanStandin

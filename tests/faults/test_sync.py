@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.container import Container
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.faults.stack import Stack, running_stack
 from tests.faults.upstream_stack import api
 from tests.fixtures.accounts import SignedIn

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.faults.stack import Stack, running_stack
 from tests.faults.upstream_stack import Api, Timed, statuses, timed_get, two_apis
 from tests.standin import JikanStandin

@@ -11,7 +11,7 @@ import pytest
 from app.config import Settings
 from app.container import build
 from app.main import create_app
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.factories.catalogue import make_titles, store_titles
 from tests.fixtures.accounts import PASSWORD, SignedIn, make_account
 from tests.standin.client import JikanStandin

@@ -7,7 +7,7 @@ from app.config import load_settings
 from app.container import build
 from app.logs import configure_logs, log
 from app.schemas.domain.accounts import PERMISSIONS, Principal, Visitor
-from app.services.users import ProfileChange
+from app.services.accounts.users import ProfileChange
 from tests.factories.pictures import encoded, noise
 
 

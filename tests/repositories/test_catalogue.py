@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 from app.errors import Conflict
 from app.repositories.catalogue import CatalogueRepository
 from app.schemas.domain.anime import Upserted, UpstreamAnime, UpstreamStudio, UpstreamTag
-from app.utils.database import Database
+from app.utils.db.database import Database
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

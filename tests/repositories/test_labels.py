@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from app.repositories.labels import LabelRepository
 from app.schemas.domain.anime import UpstreamStudio, UpstreamTag
-from app.utils.database import Database
+from app.utils.db.database import Database
 
 
 async def tag_ids(database: Database, *tags: UpstreamTag) -> list[int]:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.repositories.catalogue import CatalogueRepository
 from app.schemas.domain.anime import UpstreamAnime, UpstreamTag
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.factories.dumps import offline_row, own_row
 from tests.repositories.test_catalogue import WHOLE, create, stored, traces, upsert
 from tests.services.importer import Importer

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from app.repositories.catalogue import CatalogueRepository
 from app.schemas.domain.anime import ImportSummary, UpstreamAnime
 from app.schemas.domain.dumps import DumpFault
-from app.services.dumps import DumpService
-from app.utils.database import Database
+from app.services.catalogue.dumps import DumpService
+from app.utils.db.database import Database
 from tests.factories import dumps
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

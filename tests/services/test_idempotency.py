@@ -6,8 +6,8 @@ import pytest
 
 from app.schemas.domain.idempotency import Answer, KeyClaim
 from app.services.idempotency import IdempotencyService, KeyReused, StillRunning
-from app.utils.database import Database
-from app.utils.encryption import Encryption
+from app.utils.crypto.encryption import Encryption
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 
 ENCRYPTION = Encryption("a secret of tests, longer than 32 bytes")

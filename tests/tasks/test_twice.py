@@ -25,7 +25,7 @@ from app.schemas.jobs import (
     UndoImport,
 )
 from app.tasks import performer
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.jobs import Bell, Table
 from tests.standin import JikanStandin
 

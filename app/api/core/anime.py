@@ -8,9 +8,9 @@ from app.api.access import access
 from app.api.catalogue_answers import respond, respond_page
 from app.api.catalogue_query import CatalogueQuery, TitleQuery
 from app.api.deps import Services
-from app.api.failures import KNOWN_ALREADY, failures
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.limits import SEARCHES, is_search, limited
+from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.errors import (
     Conflict,
     Forbidden,

@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 
 from app.api.access import CheckedRoute, access
+from app.api.clients import CurrentVisitor
 from app.api.deps import BearerToken, Services
-from app.api.failures import failures
-from app.api.visitors import CurrentVisitor
+from app.api.openapi.failures import failures
 from app.errors import Conflict, Unauthenticated
 from app.schemas.core.auth import LoginIn, LogoutIn, RefreshIn, RegisterIn, TokensOut
 

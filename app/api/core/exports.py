@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Services
-from app.api.failures import failures
+from app.api.openapi.failures import failures
 from app.api.spooled import SpooledResponse
 from app.container import Container
 from app.errors import RateLimited

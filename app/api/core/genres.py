@@ -6,7 +6,7 @@ from app.api.access import CheckedRoute, access
 from app.api.catalogue_answers import respond
 from app.api.catalogue_query import GenresQuery
 from app.api.deps import Services
-from app.api.failures import KNOWN_ALREADY, failures
+from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.errors import Invalid, ServiceUnavailable
 from app.schemas.core.anime import GenreOut
 

@@ -6,9 +6,9 @@ from fastapi import File, Path, Query, Response, UploadFile
 
 from app.api.access import FORM_OVERHEAD, access
 from app.api.deps import CurrentUser, Services
-from app.api.failures import failures
 from app.api.idempotency import idempotent_router
 from app.api.limits import limited_by_person
+from app.api.openapi.failures import failures
 from app.api.spooled import SpooledResponse
 from app.errors import Conflict, RateLimited
 from app.schemas.core.imports import ImportReportOut
@@ -17,7 +17,7 @@ from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ImportMode, ImportReport, ReportFormat
 from app.schemas.fields import BigId
 from app.schemas.jobs import EnqueuedJob
-from app.services.imports import UPLOADS
+from app.services.library.imports import UPLOADS
 
 LIST_FILE = 20 * 1024 * 1024 + FORM_OVERHEAD  # bytes
 

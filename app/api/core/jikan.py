@@ -8,11 +8,11 @@ from app.api.access import CheckedRoute, access
 from app.api.cached import CACHED, respond_cached
 from app.api.core.mal import MalId
 from app.api.deps import Services
-from app.api.failures import failures
 from app.api.limits import ClientGroup, limited
+from app.api.openapi.failures import failures
 from app.api.sync_query import NoParameters, SearchQuery, TopQuery
 from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from app.utils.quotas import Quota
+from app.utils.redis.quotas import Quota
 
 READS = Quota("jikan", 600, 60)
 

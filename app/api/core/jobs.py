@@ -7,8 +7,8 @@ from pydantic import Field
 
 from app.api.access import access
 from app.api.deps import CurrentUser, Page, Services, set_page_headers
-from app.api.failures import failures
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
+from app.api.openapi.failures import failures
 from app.errors import Conflict, Forbidden, Invalid, NotFound, ServiceUnavailable, Unauthenticated
 from app.schemas.core.jobs import JobOut
 from app.schemas.fields import BigId

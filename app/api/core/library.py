@@ -9,8 +9,8 @@ from app.api.access import access
 from app.api.batch import BatchDraft
 from app.api.deps import CurrentUser, Page, Paging, Services, page_headers, set_page_headers
 from app.api.entry_answers import entry_answer
-from app.api.failures import failures
 from app.api.idempotency import idempotent_router
+from app.api.openapi.failures import failures
 from app.api.preconditions import IfMatch
 from app.errors import Conflict, NotFound
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut

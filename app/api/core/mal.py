@@ -8,8 +8,8 @@ from app.api.access import CheckedRoute, access
 from app.api.cached import CACHED, respond_cached
 from app.api.catalogue_query import TitleQuery
 from app.api.deps import Services
-from app.api.failures import failures
 from app.api.limits import ClientGroup
+from app.api.openapi.failures import failures
 from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.schemas.core.anime import AnimeOut, AnimePartOut
 from app.schemas.fields import Id

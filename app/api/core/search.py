@@ -6,8 +6,8 @@ from app.api.access import CheckedRoute, access
 from app.api.catalogue_answers import respond_page
 from app.api.catalogue_query import SearchQuery
 from app.api.deps import Services
-from app.api.failures import KNOWN_ALREADY, failures
 from app.api.limits import SEARCHES, limited
+from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.errors import Invalid, RateLimited, ServiceUnavailable
 from app.schemas.core.anime import AnimeOut, AnimePartOut
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request
 from app.api.access import access
 from app.api.core.mal import MalId
 from app.api.deps import CurrentUser, Services
-from app.api.failures import failures
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.limits import limited
+from app.api.openapi.failures import failures
 from app.api.sync_query import NoParameters, SyncSeasonQuery, SyncTopQuery
 from app.errors import Invalid, RateLimited, ServiceUnavailable
 from app.schemas.core.jobs import QueuedJobOut
-from app.utils.quotas import Quota
+from app.utils.redis.quotas import Quota
 
 ORDERS = Quota("sync", 1200, 60)
 

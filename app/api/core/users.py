@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.access import access
+from app.api.clients import CurrentVisitor
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
-from app.api.failures import failures
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
+from app.api.openapi.failures import failures
 from app.api.profile_form import AVATAR_FORM, DOCUMENTED, SentChange
-from app.api.visitors import CurrentVisitor
 from app.errors import Conflict
 from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserIn, UserPatch
 from app.schemas.fields import Id

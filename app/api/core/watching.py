@@ -4,8 +4,8 @@ from fastapi import Request, Response
 
 from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
-from app.api.failures import failures
 from app.api.idempotency import idempotent_router
+from app.api.openapi.failures import failures
 from app.errors import NotFound
 from app.schemas.core.watching import ProgressIn, ProgressOut, ViewIn, ViewOut
 

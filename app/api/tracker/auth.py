@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.api.access import CheckedRoute, access
+from app.api.clients import CurrentVisitor
 from app.api.deps import CurrentUser, Services
-from app.api.failures import failures
-from app.api.visitors import CurrentVisitor
+from app.api.openapi.failures import failures
 from app.errors import AppError, BadRequest, Taken
 from app.schemas.core.auth import TokensOut
 from app.schemas.tracker.auth import MeOut, RegisteredOut, RegisterIn
-from app.services.sessions import WrongCredentials
+from app.services.accounts.sessions import WrongCredentials
 
 router = APIRouter(prefix="/api/auth", tags=["tracker: auth"], route_class=CheckedRoute)
 

@@ -8,9 +8,9 @@ from pydantic import ConfigDict, Field
 from app.api.access import access
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
 from app.api.entry_answers import entry_answer
-from app.api.failures import failures
 from app.api.idempotency import idempotent_router
 from app.api.limits import limited_by_person
+from app.api.openapi.failures import failures
 from app.api.preconditions import IfMatch
 from app.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.schemas.domain.library import Shape
@@ -24,9 +24,9 @@ from app.schemas.tracker.library import (
     ItemPatch,
     SummaryOut,
 )
-from app.services.item_refreshes import REFRESHES
 from app.services.library import ItemFilter, Operation, Target
-from app.utils.cleaning import INT_MAX
+from app.services.library.anilist_refresh import REFRESHES
+from app.utils.text.cleaning import INT_MAX
 
 router = idempotent_router("/api/library", "tracker: library")
 

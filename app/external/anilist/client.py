@@ -6,10 +6,10 @@ from typing import Any
 from app.errors import NotFound, UpstreamError
 from app.external.anilist.mapping import Unmappable, map_media
 from app.external.anilist.queries import MEDIA
-from app.external.base import USER, Client, Patience, Policy
+from app.external.base.client import USER, Client, Patience, Policy
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
-from app.utils.rate_limit import Rate
+from app.utils.redis.rate_limit import Rate
 
 ANILIST = Policy("anilist", "AniList")
 ANILIST_RATE = Rate.of(per_second=2, per_minute=30)  # its headers have promised more and not kept it

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.schemas.domain.media import UpstreamMedia
 from app.schemas.limits import MAX_PROGRESS
-from app.utils.cleaning import clean_int, clean_text
+from app.utils.text.cleaning import clean_int, clean_text
 
 
 class Unmappable(ValueError):

@@ -3,13 +3,13 @@
 from typing import Any
 
 from app.errors import Invalid, NotFound, UpstreamError
-from app.external.base import USER, Client, Patience, Policy
+from app.external.base.client import USER, Client, Patience, Policy
 from app.external.jikan.mapping import Unmappable, map_anime
 from app.logs import log
 from app.schemas.domain.anime import Season, UpstreamAnime, UpstreamPage
-from app.utils.cleaning import INT_MAX, clean_int, is_storable
 from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
-from app.utils.rate_limit import Rate
+from app.utils.redis.rate_limit import Rate
+from app.utils.text.cleaning import INT_MAX, clean_int, is_storable
 
 JIKAN = Policy("jikan", "Jikan")
 JIKAN_RATE = Rate.of(per_second=3, per_minute=60)

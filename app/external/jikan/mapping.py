@@ -19,7 +19,7 @@ from app.schemas.domain.anime import (
 )
 from app.schemas.domain.pictures import real_pictures
 from app.schemas.limits import MAX_DURATION_MINUTES, MAX_PROGRESS, MAX_YEAR, MIN_YEAR
-from app.utils.cleaning import clean_int, clean_text, minutes_of, partial_date
+from app.utils.text.cleaning import clean_int, clean_text, minutes_of, partial_date
 
 _STATUSES = {"finished airing": "finished", "currently airing": "airing", "not yet aired": "upcoming"}
 _SEASONS = {name: name for name in ("winter", "spring", "summer", "fall")}

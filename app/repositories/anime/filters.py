@@ -5,7 +5,7 @@ from typing import Any
 
 from app.repositories.anime.genres import GenreBook
 from app.schemas.domain.catalogue import AnimeSort, CatalogueFilter
-from app.utils.search_words import search_words
+from app.utils.text.search_words import search_words
 
 ORDERS: dict[AnimeSort, str] = {
     "score": "a.score, a.id",

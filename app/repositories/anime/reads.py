@@ -9,7 +9,7 @@ from app.repositories.anime.rendering import columns, joins
 from app.repositories.anime.search import is_tolerant, meant, ranked
 from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, Slice
-from app.utils.database import Driver
+from app.utils.db.database import Driver
 
 _FAR = 1000  # rows to skip, from where on it pays to order ids alone and to fetch rows afterwards
 

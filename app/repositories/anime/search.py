@@ -1,7 +1,7 @@
 """Free text over every title, synonym and script: as written, with a letter wrong, or merely alike."""
 
 from app.repositories.anime.filters import Arguments, all_words, pattern, units, where
-from app.utils.search_words import search_words
+from app.utils.text.search_words import search_words
 
 _TYPO_LETTERS = 4  # a shorter word with a letter wrong could be almost any other
 _ENOUGH = 50  # titles as written; with so many of them nobody mistyped

@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 
 from app.repositories.library.states import difference, snapshot, state_of
 from app.schemas.domain.library import EntryChange, EntryState, Subject
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 # With the newest change of each entry comes the entry as it is now.
 _CHANGES = """

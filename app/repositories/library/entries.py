@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
 from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
 _COLUMNS = ", ".join(STATE_COLUMNS)

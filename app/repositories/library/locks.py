@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import text
 
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _KIND = 0x4C697374  # the first key of the advisory locks, any number of ours
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.repositories.library.entries import ENTRY, SUBJECT, entry_of
 from app.repositories.library.rendering import FROM_ENTRIES
 from app.schemas.domain.library import Entry
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from app.schemas.domain.library import Subject
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.repositories.library.rendering import FROM_ENTRIES, GIVEN, SHAPES, TITLE, given_rows, instant
 from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, RenderedEntry, Shape
-from app.utils.search_words import search_words
+from app.utils.text.search_words import search_words
 
 _TOMBSTONE = f"""
 json_build_object('anime_id', t.anime_id, 'deleted', true, 'updated_at', {instant("t.deleted_at")})

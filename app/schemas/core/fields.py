@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.utils.cleaning import is_storable
-from app.utils.emails import normal_email
+from app.utils.text.cleaning import is_storable
+from app.utils.text.emails import normal_email
 
 
 class Body(BaseModel):

@@ -4,11 +4,11 @@ from app.services.accounts.accounts import API_TOKEN_PREFIX, AccountService
 from app.services.accounts.audit import audit, tally
 from app.services.accounts.blacklist import Blacklist
 from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
-from app.services.accounts.hashing import Hashing
-from app.services.accounts.issuing import Issuer
+from app.services.accounts.login_throttle import Attempt, Throttles, subject_of
+from app.services.accounts.password_hashing import Hashing
 from app.services.accounts.password_rules import check_new_password
-from app.services.accounts.proofs import KNOWN_FOR, PasswordProof
-from app.services.accounts.throttles import Attempt, Throttles, subject_of
+from app.services.accounts.reauthentication import KNOWN_FOR, PasswordProof
+from app.services.accounts.token_issuer import Issuer
 
 __all__ = [
     "API_TOKEN_PREFIX",

@@ -13,14 +13,14 @@ from app.schemas.domain.accounts import Account, Principal, Role, TokenPair, Vis
 from app.services.accounts.audit import audit, tally
 from app.services.accounts.blacklist import Blacklist
 from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
-from app.services.accounts.hashing import Hashing
-from app.services.accounts.issuing import Issuer
+from app.services.accounts.password_hashing import Hashing
 from app.services.accounts.password_rules import check_new_password
+from app.services.accounts.token_issuer import Issuer
 from app.utils.clock import Clock, utc_now
-from app.utils.database import Database, Transaction
-from app.utils.jwt import BadToken
-from app.utils.quotas import Quota, Quotas, rate_headers
-from app.utils.refresh import digest
+from app.utils.crypto.jwt import BadToken
+from app.utils.crypto.refresh_tokens import digest
+from app.utils.db.database import Database, Transaction
+from app.utils.redis.quotas import Quota, Quotas, rate_headers
 
 API_TOKEN_PREFIX = "ant_"  # by which people and scanners of leaked secrets know our tokens
 REGISTRATIONS = Quota("registrations", 60, 60)

@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from app.logs import Outage
-from app.utils.redis import REDIS_FAULTS
+from app.utils.redis.client import REDIS_FAULTS
 
 _PREFIX = "blacklist:"
 

@@ -23,11 +23,11 @@ from app.schemas.jobs import (
     QueuedJob,
     Sweep,
 )
+from app.services.jobs.retry_policy import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
 from app.services.jobs.run import JobRun, LeaseLost, Perform
-from app.services.jobs.verdict import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
-from app.utils.database import Database, DatabaseUnavailable, Transaction
+from app.utils.db.database import Database, DatabaseUnavailable, Transaction
 from app.utils.metrics import JOB_ATTEMPTS
-from app.utils.redis import REDIS_FAULTS
+from app.utils.redis.client import REDIS_FAULTS
 
 _RINGS_A_SWEEP = 50  # of a class; a worker that was rung for goes on until nothing is left
 _LEASES_A_SWEEP = 100

@@ -9,9 +9,9 @@ from uuid import uuid4
 from app.logs import log
 from app.repositories.jobs import JobRepository
 from app.schemas.jobs import ClaimedJob, Job, JobClass
-from app.services.jobs.verdict import JobTimings, TooSlow
+from app.services.jobs.retry_policy import JobTimings, TooSlow
 from app.utils.background import start
-from app.utils.database import Database, DatabaseUnavailable, Transaction
+from app.utils.db.database import Database, DatabaseUnavailable, Transaction
 
 _PROGRESS_EVERY = 1.0  # seconds between two writes of the progress
 _CANCEL_WAIT = 5.0  # seconds a cancelled handler has to let go

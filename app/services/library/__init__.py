@@ -1,7 +1,9 @@
 """A person's list: every write to it goes through one engine, one entry or five hundred at a time."""
 
 from app.repositories.library import ItemFilter, ListFilter
-from app.services.library.desk import (
+from app.services.library.library import LibraryService
+from app.services.library.rules import ProgressAboveTotal
+from app.services.library.writer import (
     AlreadyOnList,
     NotOnList,
     Operation,
@@ -10,8 +12,6 @@ from app.services.library.desk import (
     UnknownTitle,
     apply,
 )
-from app.services.library.library import LibraryService
-from app.services.library.rules import ProgressAboveTotal
 
 __all__ = [
     "AlreadyOnList",

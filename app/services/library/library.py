@@ -15,11 +15,11 @@ from app.repositories.library import (
     lock_lists,
 )
 from app.schemas.domain.library import Entry, EntryChange, EntryCount, RenderedEntry, Shape
-from app.services.library.desk import NotOnList, Operation, Outcome, Target, Versions, apply
 from app.services.library.matching import match_some
 from app.services.library.undo import last_change, take_back
+from app.services.library.writer import NotOnList, Operation, Outcome, Target, Versions, apply
 from app.utils.clock import Clock, utc_now
-from app.utils.database import Database, Transaction
+from app.utils.db.database import Database, Transaction
 
 KEPT_CHANGES = 500  # of each entry, however old
 CHANGES_KEPT_FOR = timedelta(days=366)  # however many

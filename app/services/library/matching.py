@@ -13,7 +13,7 @@ from app.repositories.library import (
     lock_lists,
 )
 from app.schemas.domain.library import Entry, EntryChange, EntryState, Subject
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 MATCH = "match"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from app.external.lists import readable, title_tags
+from app.external.list_files import readable, title_tags
 from app.schemas.domain.library import Entry, EntryState, EntryStatus
 from app.schemas.domain.lists import ImportMode, ListedRow
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import app
 from app.errors import PayloadTooLarge, RateLimited, ServiceUnavailable
-from app.external.lists import UnknownKind, UnreadableList, child, read_list
-from app.external.lists.packing import PackedList
+from app.external.list_files import UnknownKind, UnreadableList, child, read_list
+from app.external.list_files.packing import PackedList
 from app.schemas.domain.library import MediaType
-from app.utils.child import Ended, run_child
+from app.utils.processes.child import Ended, run_child
 from app.utils.slots import NoSlot, Slots
 
 _SMALL = 64 * 1024  # bytes; what is not packed and not longer is read within milliseconds
@@ -20,7 +20,7 @@ _PACKED = b"\x1f\x8b"
 _SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-from app.external.lists.child import main
+from app.external.list_files.child import main
 sys.exit(main())
 """
 _ROOT = str(Path(app.__file__).parents[1])

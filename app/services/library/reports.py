@@ -6,7 +6,7 @@ import orjson
 
 from app.schemas.domain.lists import ACTIONS, ReportFormat
 from app.utils.spool import Spool
-from app.utils.spreadsheet import BYTE_ORDER_MARK, write_rows
+from app.utils.text.spreadsheet import BYTE_ORDER_MARK, write_rows
 
 Writer = Callable[[Spool, Mapping[str, int], AsyncIterator[str]], Awaitable[None]]
 

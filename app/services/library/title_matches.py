@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from app.repositories.library import EntryRepository, NamedTitle, NamedTitleRepository
 from app.schemas.domain.library import Subject
 from app.schemas.domain.lists import ListedRow
-from app.utils.database import Transaction
+from app.utils.db.database import Transaction
 
 _BY_TITLE = "linked by its title"
 Identity = tuple[str, str, str | int]

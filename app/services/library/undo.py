@@ -6,9 +6,9 @@ from itertools import count
 
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
 from app.schemas.domain.library import Entry, EntryChange
-from app.services.library.desk import NotOnList
 from app.services.library.matching import MATCH, caught_up
-from app.utils.database import Transaction
+from app.services.library.writer import NotOnList
+from app.utils.db.database import Transaction
 
 UNDO = "undo"
 _PAGE = 50

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.api.catalogue_query import CatalogueQuery
 from app.schemas.domain.catalogue import ANIME_KEYS
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.catalogue import Stock
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

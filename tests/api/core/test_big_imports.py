@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from app.container import Container
-from app.services.imports import UPLOADS
+from app.services.library.imports import UPLOADS
 from app.tasks import performer
 from tests.fixtures.accounts import SignedIn
 from tests.fixtures.importing import IMPORT, long_list, undo_import, upload, work_off

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, text
 from app.container import Container
 from app.services.library.library import KEPT_CHANGES
 from app.tasks import performer
-from app.utils import migrations
-from app.utils.database import Database
+from app.utils.db import migrations
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 
 LIST, ITEMS = "/users/me/list", "/api/library/items"

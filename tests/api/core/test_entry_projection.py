@@ -9,7 +9,7 @@ from dirty_equals import IsPartialDict
 from sqlalchemy import text
 
 from app.container import Container
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 
 LIST, ITEMS = "/users/me/list", "/api/library/items"

@@ -14,8 +14,8 @@ from app.config import Settings
 from app.container import Container, build
 from app.main import create_app
 from app.services.health import WITHIN
-from app.utils.database import Database
-from app.utils.migrations import wanted_revision
+from app.utils.db.database import Database
+from app.utils.db.migrations import wanted_revision
 
 GONE = "postgresql+asyncpg://anisync@127.0.0.1:9/anisync"
 GONE_REDIS = "redis://127.0.0.1:9/0"

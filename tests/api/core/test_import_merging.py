@@ -10,7 +10,7 @@ from dirty_equals import IsPartialDict
 from sqlalchemy import text
 
 from app.container import Container
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.api.core.test_imports import Importer, counts
 from tests.fixtures.accounts import SignedIn
 

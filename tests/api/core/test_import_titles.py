@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.container import Container
 from app.repositories.library import NamedTitleRepository
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.api.core.test_imports import Importer, counts
 from tests.fixtures.accounts import SignedIn
 from tests.fixtures.importing import undo_import

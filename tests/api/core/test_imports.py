@@ -13,11 +13,11 @@ from dirty_equals import IsPartialDict
 from sqlalchemy import text
 
 from app.container import Container
-from app.services.downloads import Downloads
-from app.services.imports import UPLOADS, ImportService
+from app.services.library.downloads import Downloads
+from app.services.library.imports import UPLOADS, ImportService
 from app.services.library.reading import ListReader
 from app.tasks import performer
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 from tests.fixtures.importing import IMPORT, undo_import
 

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from app.config import Settings
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 from tests.fixtures.routes import ROUTES
 from tests.standin import JikanStandin

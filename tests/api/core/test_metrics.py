@@ -13,7 +13,7 @@ from app.config import Settings
 from app.container import Container, build
 from app.main import create_app
 from app.schemas.jobs import SyncAnime
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.processes import python
 
 TOKEN = "a token for the one who reads figures"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.config import Settings
 from app.container import build
 from app.main import create_app
-from app.utils.database import Database, Driver, Transaction
+from app.utils.db.database import Database, Driver, Transaction
 from tests.fixtures.accounts import PASSWORD, SignedIn
 
 NOWHERE = "postgresql+asyncpg://x@127.0.0.1:9/x"

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.container import Container
 from app.schemas.core.recommendations import RecommendationOut
-from app.utils.embedded import ServerUrls
+from app.utils.processes.embedded import ServerUrls
 from tests.factories.catalogue import Title, read_titles
 from tests.fixtures.accounts import SignedIn, make_account
 from tests.fixtures.catalogue import Stock, client_on, stocked

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.api.limits import SEARCHES
-from app.utils.embedded import ServerUrls
+from app.utils.processes.embedded import ServerUrls
 from tests.factories.catalogue import Title, store_titles
 from tests.fixtures.catalogue import client_on
 from tests.fixtures.servers import Clones

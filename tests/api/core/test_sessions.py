@@ -12,7 +12,7 @@ from dirty_equals import IsPositiveInt, IsStr, IsUUID
 
 from app.container import Container
 from tests.fixtures.accounts import PASSWORD, SignedIn
-from tests.services.test_sessions import mailed_token
+from tests.services.accounts.test_sessions import mailed_token
 
 INSTANT = IsStr(regex=r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 NEW = "another horse 8"

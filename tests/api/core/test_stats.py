@@ -7,7 +7,7 @@ from dirty_equals import IsPartialDict
 from sqlalchemy import text
 
 from app.schemas.core.stats import StatsOut
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 
 LIST = "/users/me/list"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.config import Settings
 from app.container import Container
-from app.services.avatars import LARGEST
+from app.services.accounts.avatars import LARGEST
 from tests.factories.pictures import corpus, encoded, noise
 from tests.fixtures.accounts import PASSWORD, SignedIn, make_account
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.container import Container
 from app.tasks import performer
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 
 LIST = "/users/me/list"

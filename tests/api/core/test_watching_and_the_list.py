@@ -9,7 +9,7 @@ import pytest
 from dirty_equals import IsDatetime, IsPartialDict, IsStr
 from sqlalchemy import text
 
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 
 LIST, CONTINUE = "/users/me/list", "/watch/continue"

@@ -8,7 +8,7 @@ import pytest
 from dirty_equals import IsDatetime, IsInt, IsPartialDict
 from sqlalchemy import text
 
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
 
 ITEMS = "/api/library/items"

@@ -12,8 +12,8 @@ from dirty_equals import IsPartialDict
 from app.config import Settings
 from app.container import build
 from app.main import create_app
-from app.services.item_refreshes import REFRESHES
-from app.utils.database import Database
+from app.services.library.anilist_refresh import REFRESHES
+from app.utils.db.database import Database
 from tests.fixtures.accounts import make_account
 
 ITEM = {"title": "Bebop", "type": "anime", "source": "manual", "progress": 5}

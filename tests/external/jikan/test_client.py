@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from app.errors import Invalid, NotFound, UpstreamError
-from app.external.base import JOB, UPKEEP, USER
+from app.external.base.client import JOB, UPKEEP, USER
 from tests.external.doubles import BASE, Answers, OpenGate, jikan
 from tests.standin.synthetic import make_anime
 

@@ -8,7 +8,7 @@ import pytest
 from app.schemas.jobs import SHARES, ImportList, Job, JobClass, RefreshStale, SendMail, SyncAnime
 from app.services.jobs import JobRun, JobService
 from app.utils.clock import utc_now
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.jobs import QUICK, Bell, Mark, Table
 
 

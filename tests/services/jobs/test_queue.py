@@ -9,7 +9,7 @@ from app.errors import Conflict, NotFound
 from app.schemas.jobs import RefreshStale, SendMail, Sweep, SyncAnime
 from app.services.jobs import JobRun, JobService
 from app.utils.clock import utc_now
-from app.utils.database import Database
+from app.utils.db.database import Database
 from tests.fixtures.jobs import QUICK, Bell, Hasty, Mark, Table
 
 

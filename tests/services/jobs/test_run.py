@@ -9,7 +9,7 @@ from app.errors import NotFound, UpstreamError, UpstreamUnavailable
 from app.repositories.jobs import JobRepository
 from app.schemas.jobs import Job
 from app.services.jobs import JobRun, JobService, JobTimings, LeaseLost
-from app.utils.database import Database, DatabaseUnavailable
+from app.utils.db.database import Database, DatabaseUnavailable
 from tests.fixtures.jobs import QUICK, Bell, Hasty, Mark, Table, leave_mark
 
 ARREARS = "update jobs set lease_until = now() - interval '1 second' where status = 'running'"

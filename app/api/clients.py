@@ -1,0 +1,36 @@
+"""Who is on the other end, before it is known whose account that is."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
+
+from app.api.limits import ClientAddress, ClientGroup, client_of, take
+from app.container import Container
+from app.schemas.domain.accounts import Visitor
+from app.utils.addresses import address_group
+from app.utils.redis.quotas import Quota
+from app.utils.text.cleaning import clean_text
+
+_DEVICE = 200  # characters of the user agent that are kept
+
+# Far above what people and their programs do: it bounds floods, the real limits are the services'.
+_FLOOD = Quota("auth", 12_000, 60)
+_AUTH = ("/auth/", "/api/auth/")
+
+
+async def stem_flood(connection: HTTPConnection, services: Container) -> None:
+    """Refuse a client that asks the routes of accounts as no person and no program would."""
+    if connection.scope["path"].startswith(_AUTH):
+        client = address_group(client_of(connection, services.settings.trusted_proxies))
+        await take(_FLOOD, client, connection, services)
+
+
+async def _visitor(request: Request, address: ClientAddress, network: ClientGroup) -> Visitor:
+    device = clean_text(request.headers.get("user-agent", "")[:_DEVICE])
+    visitor = Visitor(address, network, device, getattr(request.state, "answer_headers", {}))
+    request.state.answer_headers = visitor.headers
+    return visitor
+
+
+CurrentVisitor = Annotated[Visitor, Depends(_visitor)]

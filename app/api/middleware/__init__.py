@@ -1,0 +1,1 @@
+"""ASGI middleware, from request ids to the answer cache."""

@@ -1,0 +1,1 @@
+"""What every upstream client stands on: policy, circuit breaker, HTTP exchange, faults."""

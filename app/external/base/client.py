@@ -1,0 +1,199 @@
+"""Every call to an upstream: retry, then breaker, then the shared rate limit, then HTTP."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from app.errors import AppError
+from app.external.base.breaker import Breaker, BreakerOpen
+from app.external.base.exchange import Body, Query, Wire
+from app.external.base.faults import Failed, not_asked
+from app.external.base.policy import JOB, UPKEEP, USER, Limiter, Patience, Policy
+from app.logs import log
+from app.utils.metrics import (
+    UPSTREAM_BREAKER_OPEN,
+    UPSTREAM_CALLS,
+    UPSTREAM_REFUSALS,
+    UPSTREAM_SECONDS,
+    UPSTREAM_WAIT_SECONDS,
+)
+from app.utils.redis.rate_limit import LimitReached
+
+_LONGEST_PAUSE = 20.0  # seconds between two attempts, when the upstream does not name a time
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """With a ``body`` it is a POST."""
+
+    url: str
+    query: Query
+    body: Body | None = None
+
+
+class UpstreamClient:
+    """Calls one upstream within the patience of the caller; every fault is one :class:`AppError`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        policy: Policy,
+        *,
+        limiter: Limiter,
+        breaker: Breaker,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._policy = policy
+        self._limiter = limiter
+        self._breaker = breaker
+        self._wire = Wire(policy, transport=transport)
+        self._clock = clock
+        self._sleep = sleep
+
+    async def get(self, *parts: str | int, query: Query | None = None, patience: Patience) -> dict[str, Any]:
+        """The JSON object under these path segments.
+
+        Raises ``NotFound`` for 404, else one of the ``UpstreamFailure`` family.
+        """
+        return await self._ask(Request(self._url(parts), query or {}), patience)
+
+    async def post(self, body: Body, *, patience: Patience) -> dict[str, Any]:
+        """The JSON object that answers a reading POST of ``body`` to the base address; else as ``get``."""
+        return await self._ask(Request(self._base_url, {}, body), patience)
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+    async def _ask(self, request: Request, patience: Patience) -> dict[str, Any]:
+        deadline = self._clock() + patience.budget
+        try:
+            return await self._retrying(patience, deadline)(self._unless_open, request, patience, deadline)
+        except Failed as failure:
+            raise self._told(failure) from failure
+
+    async def _unless_open(self, request: Request, patience: Patience, deadline: float) -> dict[str, Any]:
+        name, title = self._policy.name, self._policy.title
+        try:
+            ticket = self._breaker.admit()
+        except BreakerOpen as open_:
+            raise not_asked(
+                name, title, open_.retry_after, outcome="breaker", why="it kept failing"
+            ) from None
+        up: bool | None = None
+        try:
+            answer = await self._in_turn(request, patience, deadline)
+            up = True
+        except Failed as failure:
+            up = {"up": True, "down": False, "unknown": None}[failure.verdict]
+            raise
+        finally:
+            self._breaker.settle(ticket, up=up)
+            UPSTREAM_BREAKER_OPEN.labels(name).set(self._breaker.is_open)
+        return answer
+
+    async def _in_turn(self, request: Request, patience: Patience, deadline: float) -> dict[str, Any]:
+        name, title = self._policy.name, self._policy.title
+        max_wait = deadline - self._clock() - (patience.budget - patience.turn)
+        try:
+            waited = await self._limiter.acquire(
+                traffic=patience.traffic, max_wait=max_wait, promoted=patience.promoted
+            )
+        except LimitReached as limit:
+            outcome, why = (
+                ("ban", "it asked for silence") if limit.banned else ("limit", "its rate limit is spent")
+            )
+            raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
+        UPSTREAM_WAIT_SECONDS.labels(name, patience.name).observe(waited)
+        return await self._attempt(request, min(patience.attempt, deadline - self._clock()))
+
+    async def _attempt(self, request: Request, seconds: float) -> dict[str, Any]:
+        name, begun, outcome = self._policy.name, time.perf_counter(), "left"
+        try:
+            answer = await self._wire.get_object(request.url, request.query, seconds, request.body)
+            outcome = "ok"
+        except Failed as failure:
+            outcome = failure.outcome
+            if failure.silence is not None:
+                await self._limiter.ban(failure.silence)
+            raise
+        finally:
+            UPSTREAM_CALLS.labels(name, outcome).inc()
+            UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - begun)
+        return answer
+
+    def _retrying(self, patience: Patience, deadline: float) -> AsyncRetrying:
+        def enough(state: RetryCallState) -> bool:
+            too_late = self._clock() + state.upcoming_sleep >= deadline
+            return too_late or state.attempt_number >= patience.attempts
+
+        def pause(state: RetryCallState) -> float:
+            failure = state.outcome.exception() if state.outcome else None
+            if isinstance(failure, Failed) and failure.silence is not None:
+                return failure.silence
+            highest = min(_LONGEST_PAUSE, patience.pause * 2 ** (state.attempt_number - 1))
+            return random.uniform(0, highest)
+
+        return AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, Failed) and error.retry),
+            stop=enough,
+            wait=pause,
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+    def _told(self, failure: Failed) -> AppError:
+        if failure.verdict == "unknown":
+            UPSTREAM_REFUSALS.labels(self._policy.name, failure.outcome).inc()
+        elif failure.verdict == "down":
+            log.warning(
+                "upstream.failed", upstream=self._policy.name, outcome=failure.outcome, why=str(failure)
+            )
+        return failure.error
+
+    def _url(self, parts: tuple[str | int, ...]) -> str:
+        """Segments are quoted one by one, so that none of them can leave the base."""
+        segments = [quote(str(part), safe="") for part in parts]
+        if any(segment in {"", ".", ".."} for segment in segments):
+            raise ValueError(f"not a path below {self._base_url}: {parts!r}")
+        return "/".join([self._base_url, *segments])
+
+
+class Client:
+    """What the clients of all upstreams have in common; each names its ``policy``."""
+
+    policy: ClassVar[Policy]
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        limiter: Limiter,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._upstream = UpstreamClient(
+            base_url,
+            self.policy,
+            limiter=limiter,
+            breaker=Breaker(self.policy.name, clock=clock),
+            transport=transport,
+            clock=clock,
+            sleep=sleep,
+        )
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+
+__all__ = ["JOB", "UPKEEP", "USER", "Breaker", "Client", "Limiter", "Patience", "Policy", "UpstreamClient"]

@@ -1,0 +1,182 @@
+"""One HTTP exchange: a deadline that abandons instead of cancelling, and a body that is distrusted."""
+
+import asyncio
+import json
+import math
+import re
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NoReturn
+
+import httpx
+
+from app.external.base.faults import Failed, broken_off, of_status, out_of_time, unreachable, unreadable
+from app.external.base.policy import Policy
+
+_MAYBE_UNCLEAN = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_UNCLEAN = re.compile("[\x00\ud800-\udfff]")
+_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
+
+Query = Mapping[str, str | int]
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    content_type: str
+    retry_after: str | None
+    body: bytes
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Reading all certificate authorities takes its time: once is enough for every upstream."""
+    return httpx.create_ssl_context()
+
+
+class Wire:
+    """Speaks HTTP with one upstream. All that goes wrong is a :class:`Failed`, nothing of httpx gets out.
+
+    A call of httpx 0.28 that is cancelled, or that times out while it waits for a connection, can leave its
+    pool useless for good. So each call is a task of its own that nobody cancels: who runs out of time leaves
+    it, and it ends soon after by its own timeouts. And the wait for a connection is ours, not the pool's.
+    """
+
+    def __init__(self, policy: Policy, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._policy = policy
+        self._exchanges: set[asyncio.Task[_Answer]] = set()
+        self._free = asyncio.Semaphore(policy.connections)
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            verify=_trust(),
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=5),
+            headers={"User-Agent": "AniSync", "Accept": "application/json", "Accept-Encoding": "gzip"},
+        )
+
+    async def get_object(
+        self, url: str, query: Query, seconds: float, body: Body | None = None
+    ) -> dict[str, Any]:
+        """The JSON object at ``url``, or :class:`Failed` after ``seconds`` at the latest.
+
+        With a ``body`` it is a POST of it, as JSON.
+        """
+        ends = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(ends):
+                await self._free.acquire()
+        except TimeoutError:
+            raise out_of_time(self._policy.name, self._policy.title) from None
+        exchange = asyncio.create_task(self._exchange(url, query, ends, body))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._finish)
+        done, _ = await asyncio.wait({exchange}, timeout=ends - asyncio.get_running_loop().time())
+        if not done:
+            raise out_of_time(self._policy.name, self._policy.title)
+        return self._read(exchange.result())
+
+    async def close(self) -> None:
+        """End what was abandoned and every connection."""
+        for exchange in self._exchanges:
+            exchange.cancel()
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
+        await self._http.aclose()
+
+    def _finish(self, exchange: "asyncio.Task[_Answer]") -> None:
+        self._free.release()
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # whoever still waited has it
+
+    async def _exchange(self, url: str, query: Query, ends: float, body: Body | None) -> _Answer:
+        name, title = self._policy.name, self._policy.title
+        seconds = max(0.01, ends - asyncio.get_running_loop().time())
+        try:
+            async with self._http.stream(
+                "GET" if body is None else "POST", url, params=dict(query), json=body, timeout=seconds
+            ) as response:
+                return _Answer(
+                    response.status_code,
+                    response.headers.get("content-type", ""),
+                    response.headers.get("retry-after"),
+                    await self._body(response, ends),
+                )
+        except httpx.TimeoutException as error:
+            raise out_of_time(name, title) from error
+        except httpx.ConnectError as error:
+            raise unreachable(name, title) from error
+        except (httpx.HTTPError, OSError) as error:
+            raise broken_off(name, title) from error
+
+    async def _body(self, response: httpx.Response, ends: float) -> bytes:
+        loop, body = asyncio.get_running_loop(), bytearray()
+        async for part in self._parts(response):
+            body += part
+            if len(body) > self._policy.size_limit:
+                raise self._unreadable("more than we read")
+            if loop.time() > ends:
+                raise out_of_time(self._policy.name, self._policy.title)
+        return bytes(body)
+
+    async def _parts(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The body, decompressed in steps that cannot outgrow the limit."""
+        if response.is_stream_consumed:  # a transport that is no network had all of it at once
+            yield response.content
+            return
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding in {"identity", ""}:
+            async for part in response.aiter_raw():
+                yield part
+            return
+        if encoding not in {"gzip", "x-gzip"}:
+            raise self._unreadable("an encoding that was not asked for")
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            async for part in response.aiter_raw():
+                yield unpacker.decompress(part, self._policy.size_limit + 1)
+        except zlib.error as error:
+            raise self._unreadable("a body that cannot be decompressed") from error
+        if not unpacker.eof:
+            raise broken_off(self._policy.name, self._policy.title)
+
+    def _read(self, answer: _Answer) -> dict[str, Any]:
+        if answer.status != 200:
+            raise of_status(self._policy.name, self._policy.title, answer.status, answer.retry_after)
+        if answer.content_type and not _JSON_TYPE.match(answer.content_type.strip()):
+            raise self._unreadable("something other than JSON")
+        try:
+            value: Any = json.loads(answer.body.decode("utf-8"), parse_constant=_reject, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
+            raise self._unreadable("JSON that cannot be read") from error
+        if not isinstance(value, dict):
+            raise self._unreadable("something other than a JSON object")
+        return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
+
+    def _unreadable(self, why: str) -> Failed:
+        return unreadable(self._policy.name, self._policy.title, why)
+
+
+def _reject(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number that is too large")
+    return number
+
+
+def _cleaned(value: Any) -> Any:
+    """The same value without NUL and lone surrogates, which neither a row nor an answer can hold."""
+    if isinstance(value, str):
+        return _UNCLEAN.sub("", value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {_UNCLEAN.sub("", key): _cleaned(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,53 @@
+"""What is asked of every upstream: who waits how long, and how much is read."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from app.utils.redis.rate_limit import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a caller waits; all times in seconds.
+
+    ``budget`` covers everything: waiting for a slot, all attempts, and the pauses between them. ``turn`` is
+    the longest wait for a slot, and what it leaves of the budget is kept for the call. ``attempt`` is the
+    longest single call, ``pause`` the upper end of the first pause. ``traffic`` is who goes first at the
+    limiter; a call of upkeep is an order once ``promoted`` is set.
+    """
+
+    name: str
+    budget: float
+    turn: float
+    attempt: float
+    attempts: int
+    pause: float
+    traffic: Traffic
+    promoted: asyncio.Event | None = None
+
+
+# A reader's turn is two steps of Jikan's rate at the most, see utils.rate_limit, and a little more.
+USER = Patience("user", budget=3.2, turn=2.4, attempt=3.0, attempts=3, pause=0.2, traffic="reader")
+JOB = Patience("job", budget=60.0, turn=55.0, attempt=15.0, attempts=5, pause=1.0, traffic="order")
+UPKEEP = replace(JOB, name="upkeep", traffic="upkeep")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """``name`` is for figures, ``title`` for people; ``size_limit`` is in bytes, after decompression."""
+
+    name: str
+    title: str
+    size_limit: int = 5_000_000
+    connections: int = 20
+
+
+class Limiter(Protocol):
+    """What hands out the moments at which calls may leave; see ``utils.rate_limit``."""
+
+    async def acquire(
+        self, *, traffic: Traffic, max_wait: float, promoted: asyncio.Event | None = None
+    ) -> float: ...
+
+    async def ban(self, seconds: float) -> None: ...

@@ -1,0 +1,129 @@
+"""A dump file as titles: its format is found by its contents, its rows are mapped as they are read."""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from app.errors import DumpUnreadable
+from app.external.catalogue_dumps import lines, offline_database, own
+from app.external.catalogue_dumps.blocks import Blocks
+from app.external.catalogue_dumps.document import Document
+from app.external.catalogue_dumps.fields import Notes, OfNoUse, Unfit, require_storable
+from app.schemas.domain.anime import NameSource
+from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
+from app.utils.text.cleaning import partial_date
+
+_SNIFFED = 64 * 1024  # bytes
+_HEAD_KEYS = {"lastUpdate", "license", "repository", "scoreRange", "$schema"}
+_ROW_KEYS = {"title", "sources", "mal_id", "anilist_id"}
+
+
+class Dump:
+    """An open dump. Every method may take its time: call it in a thread, one at a time.
+
+    ``dated`` is the day the dump was made, where it says so; ``source`` is the kind of its rows, once some
+    were read. Raises :class:`DumpUnreadable`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.dated: date | None = None
+        self.source: NameSource = "dump"
+        self._blocks = Blocks(path)
+        self._notes = Notes()
+        self._fault: DumpUnreadable | None = None
+        try:
+            self._rows = self._opened(path)
+        except DumpUnreadable:
+            self.close()
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return self._blocks.size
+
+    @property
+    def consumed(self) -> int:
+        """Bytes read from the disk so far."""
+        return self._blocks.read
+
+    def read(self, most: int) -> list[DumpRow]:
+        """The next rows of the file, none at its end. Those before a fault of the file come first."""
+        if self._fault is not None:
+            raise self._fault
+        rows: list[DumpRow] = []
+        try:
+            for line, value, suspect in islice(self._rows, most):
+                rows.append(self._mapped(line, value, suspect))
+        except DumpUnreadable as fault:
+            if not rows:
+                raise
+            self._fault = fault
+        return rows
+
+    def close(self) -> None:
+        self._blocks.close()
+
+    def _opened(self, path: Path) -> Iterator[tuple[int, Any, bool]]:
+        blocks = iter(self._blocks)
+        head = b""
+        while len(head) < _SNIFFED and (block := next(blocks, b"")):
+            head += block
+        blocks = chain([head], blocks)
+        if not _is_lines(path, head):
+            document = Document(blocks, str(path))
+            self._take_head(document.head())
+            return document.rows()
+        rows = lines.rows(blocks)
+        first = next(rows, None)
+        if first is None:
+            return rows
+        if isinstance(first[1], dict) and "title" not in first[1] and not _HEAD_KEYS.isdisjoint(first[1]):
+            self._take_head(first[1])
+            return rows
+        return chain([first], rows)
+
+    def _take_head(self, head: dict[str, Any]) -> None:
+        stated = partial_date(str(head.get("lastUpdate", "")))
+        if stated is not None and len(stated) == 10:
+            self.dated = date.fromisoformat(stated)
+        elif "lastUpdate" in head:
+            self._notes.say("dump_date_unknown", "lastUpdate", str(head["lastUpdate"]))
+
+    def _mapped(self, line: int, value: Any, suspect: bool) -> DumpRow:
+        if isinstance(value, DumpFault):
+            return value
+        if not isinstance(value, dict):
+            return DumpFault(line, "not an object")
+        theirs = "sources" in value and value.keys().isdisjoint({"mal_id", "anilist_id"})
+        try:
+            if suspect:
+                require_storable("the row", value)
+            if not theirs:
+                return DumpTitle(line, own.to_anime(value, self._notes))
+            self.source = "offline_database"
+            return DumpTitle(line, offline_database.to_anime(value, self._notes))
+        except Unfit as fault:
+            return DumpFault(line, str(fault))
+        except OfNoUse as fault:
+            return DumpFault(line, str(fault), "skipped")
+
+
+def _is_lines(path: Path, head: bytes) -> bool:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if ".jsonl" in suffixes or ".ndjson" in suffixes:
+        return True
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return path.suffix.lower() != ".json"
+    try:
+        first = orjson.loads(text.partition(b"\n")[0])
+    except orjson.JSONDecodeError:
+        return False
+    if not isinstance(first, dict) or isinstance(first.get("data"), list):
+        return False
+    return not (_ROW_KEYS | _HEAD_KEYS).isdisjoint(first)

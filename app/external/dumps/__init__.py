@@ -1,5 +1,0 @@
-"""Open dumps of the world's anime databases, as files on the disk."""
-
-from app.external.dumps.reader import Dump
-
-__all__ = ["Dump"]

@@ -1,0 +1,58 @@
+"""Rows one by one, so that a bad one is named and lost alone."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from app.errors import PayloadTooLarge
+from app.external.list_files.details import MAX_TITLE_LENGTH
+from app.external.list_files.kinds import KindNotStated, UnknownKind
+from app.external.list_files.readable import readable
+from app.schemas.domain.lists import BadRow, ListedRow, ListFile
+from app.utils.text.cleaning import clean_text
+
+_MOST_ROWS = 50_000
+_TITLE_KEYS = (
+    "target_title", "anime_title", "manga_title", "title", "name", "userPreferred", "romaji", "english",
+    "native", "canonicalTitle", "target_title_ru", "russian",
+)  # fmt: skip
+_NESTED_KEYS = ("media", "node", "anime", "manga", "title", "attributes")
+
+Row = TypeVar("Row")
+
+
+def collected(source: str, rows: Iterable[Row], mapped: Callable[[int, Row], ListedRow]) -> ListFile:
+    """The file with every row that ``mapped`` could read; the others with its reason.
+
+    Raises :class:`UnknownKind` where no row could be read for want of a kind.
+    """
+    found = ListFile(source)
+    of_no_kind = 0
+    for line, row in enumerate(rows, 1):
+        refuse_above(line)
+        try:
+            found.rows.append(mapped(line, row))
+        except ValueError as error:
+            of_no_kind += isinstance(error, KindNotStated)
+            found.bad.append(BadRow(line, title_of(row), str(error)))
+        except (AttributeError, KeyError, TypeError, IndexError):
+            found.bad.append(BadRow(line, title_of(row), "the row does not have the shape of this service"))
+    if of_no_kind and not found.rows:
+        raise UnknownKind
+    return found
+
+
+def refuse_above(line: int) -> None:
+    """Raise ``PayloadTooLarge`` where a file has more rows than anybody's list."""
+    if line > _MOST_ROWS:
+        raise PayloadTooLarge(f"The list has more than {_MOST_ROWS:,} entries.")
+
+
+def title_of(row: Any, *, depth: int = 3) -> str | None:
+    """Any title that a row may have in its usual places, so many objects deep, for the report."""
+    if not isinstance(row, Mapping) or not depth:
+        return None
+    for name in _TITLE_KEYS:
+        if isinstance(row.get(name), str) and (text := clean_text(row[name][: 2 * MAX_TITLE_LENGTH])):
+            return readable(text)[:MAX_TITLE_LENGTH]
+    nested = (title_of(row.get(name), depth=depth - 1) for name in _NESTED_KEYS)
+    return next((title for title in nested if title), None)

@@ -1,0 +1,121 @@
+"""Kitsu: library entries of its JSON:API."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from app.external.list_files import scores
+from app.external.list_files.collecting import collected
+from app.external.list_files.details import RowReader, as_object, is_yes
+from app.external.list_files.scores import Score
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.lists import ListedRow, ListFile
+
+_KINDS: tuple[MediaType, ...] = ("anime", "manga")
+_ID_WITH_KIND = re.compile(r"(anime|manga)/(\d+)", re.ASCII)  # of the oldest mappings
+_MOST_TITLES = 20  # names of one title that are looked at
+
+
+class _Included:
+    """What came along with the entries: titles by kind and id, and where else they are known."""
+
+    def __init__(self, items: Iterable[Mapping[str, Any]]) -> None:
+        self._items = {(str(item["type"]), str(item["id"])): item for item in items}
+        self._mappings: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for (kind, _), item in self._items.items():
+            if kind == "mappings" and (title := _reference(item, "item")):
+                self._mappings.setdefault(title, []).append(item)
+
+    def about(self, kind: MediaType, number: str) -> Mapping[str, Any]:
+        return as_object(self._item(kind, number).get("attributes"))
+
+    def id_elsewhere(self, kind: MediaType, number: str, service: str) -> Any:
+        """The id of the title at another service, as its mapping writes it."""
+        for mapping in self._mappings_of(kind, number):
+            said = as_object(mapping.get("attributes"))
+            site, found = said.get("externalSite"), said.get("externalId")
+            if site == f"{service}/{kind}":
+                return found
+            pair = _ID_WITH_KIND.fullmatch(str(found)) if site == service else None
+            if pair and pair[1] == kind:
+                return pair[2]
+        return None
+
+    def _mappings_of(self, kind: MediaType, number: str) -> Iterator[Mapping[str, Any]]:
+        related = as_object(as_object(self._item(kind, number).get("relationships")).get("mappings"))
+        for link in related.get("data") or ():
+            yield self._items.get(("mappings", str(link["id"])), {})
+        yield from self._mappings.get((kind, number), ())
+
+    def _item(self, kind: MediaType, number: str) -> Mapping[str, Any]:
+        return self._items.get((kind, number), {})
+
+
+def reads(document: Any) -> bool:
+    rows = document.get("data") if isinstance(document, Mapping) else None
+    return isinstance(rows, list) and any(
+        "attributes" in row and "relationships" in row for row in rows if isinstance(row, Mapping)
+    )
+
+
+def read(document: Mapping[str, Any], asked: MediaType | None) -> ListFile:
+    included = _Included(document.get("included") or ())
+    return collected("kitsu", document["data"], lambda line, row: _listed(line, row, included))
+
+
+def _listed(line: int, row: Mapping[str, Any], included: _Included) -> ListedRow:
+    said = as_object(row["attributes"])
+    kind, number = _media(row)
+    about = included.about(kind, number)
+    reader = RowReader()
+    fields = {
+        "status": reader.status(said.get("status")),
+        "is_rewatching": is_yes(said.get("reconsuming")),
+        "progress": reader.count("progress", said.get("progress")),
+        "rewatch_count": reader.rewatches(said.get("reconsumeCount")),
+        "notes": reader.notes(said.get("notes")),
+        "is_private": is_yes(said.get("private")),
+        "started_at": reader.date("start date", said.get("startedAt")),
+        "finished_at": reader.date("finish date", said.get("finishedAt")),
+        "carried": {"kitsu": {"id": number}},
+    }
+    subject = reader.subject(
+        kind,
+        reader.title(about.get("canonicalTitle"), *_titles(about)),
+        mal_id=reader.identifier("MyAnimeList id", included.id_elsewhere(kind, number, "myanimelist")),
+        anilist_id=reader.identifier("AniList id", included.id_elsewhere(kind, number, "anilist")),
+        total=reader.total(about.get("episodeCount"), about.get("chapterCount")),
+        image_url=reader.url(as_object(about.get("posterImage")).get("large")),
+        known_elsewhere=True,
+    )
+    return reader.row(line, subject, _score(reader, said), fields)
+
+
+def _score(reader: RowReader, said: Mapping[str, Any]) -> Score | None:
+    if said.get("ratingTwenty") is not None:
+        return reader.score(said["ratingTwenty"], scores.TWENTY_POINTS)
+    return reader.score(said.get("rating"), scores.FIVE_POINTS_WITH_DECIMALS)
+
+
+def _titles(about: Mapping[str, Any]) -> list[Any]:
+    return list(as_object(about.get("titles")).values())[:_MOST_TITLES]
+
+
+def _media(row: Mapping[str, Any]) -> tuple[MediaType, str]:
+    """Kitsu names the title by its kind, or as ``media`` with the kind beside its id."""
+    for name in (*_KINDS, "media"):
+        kind, number = _reference(row, name) or ("", "")
+        if kind and kind not in _KINDS:
+            raise ValueError(f"the row is of neither an anime nor a manga but of a {kind[:40]}")
+        if kind:
+            return "manga" if kind == "manga" else "anime", number
+    raise ValueError("the row names neither an anime nor a manga")
+
+
+def _reference(item: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+    """Type and id of what an item is related to."""
+    data = as_object(as_object(item.get("relationships")).get(name)).get("data")
+    if not isinstance(data, Mapping):
+        return None
+    kind, number = data.get("type") or name, str(data.get("id"))
+    return (str(kind), number) if number.isascii() and number.isdecimal() and len(number) <= 20 else None

@@ -1,0 +1,63 @@
+"""Mails about accounts, written when a worker gets to them."""
+
+import secrets
+from datetime import timedelta
+
+from app.external.mail import Mailer
+from app.repositories.accounts import AccountRepository
+from app.repositories.resets import ResetRepository
+from app.schemas.domain.accounts import Account
+from app.schemas.jobs import SendMail
+from app.utils.clock import Clock, utc_now
+from app.utils.crypto.refresh_tokens import digest
+from app.utils.db.database import Database
+
+_RESET_LIVES = timedelta(minutes=30)
+_NOT_YOU = "If this was not you, ask for a new password at once and look at your sessions."
+
+
+class MailService:
+    """``base_url`` is where people find the page; without it they are given the bare token."""
+
+    def __init__(
+        self, db: Database, mailer: Mailer, *, base_url: str | None = None, clock: Clock = utc_now
+    ) -> None:
+        self._db = db
+        self._mailer = mailer
+        self._base_url = base_url
+        self._clock = clock
+
+    async def send(self, mail: SendMail) -> None:
+        """Write and send it; an account that is gone, closed or without an address gets none."""
+        async with self._db.reader() as connection:
+            account = await AccountRepository(connection).find(mail.user_id)
+        if account is None or not account.is_active:
+            return
+        to = mail.to or account.email
+        if to is None:
+            return
+        subject, text = await self._written(mail, account)
+        await self._mailer.send(to, subject, text)
+
+    async def _written(self, mail: SendMail, account: Account) -> tuple[str, str]:
+        if mail.topic == "reset":
+            return "A new password for AniSync", await self._reset(account)
+        if mail.topic == "password_changed":
+            return (
+                "Your password was changed",
+                f"Hello {account.username},\n\nyour password is new. {_NOT_YOU}",
+            )
+        return "Your e-mail address was changed", (
+            f"Hello {account.username},\n\nthe e-mail address of your account is another one now. {_NOT_YOU}"
+        )
+
+    async def _reset(self, account: Account) -> str:
+        token = secrets.token_urlsafe(32)
+        async with self._db.transaction() as tx:
+            await ResetRepository(tx).replace(account.id, digest(token), self._clock() + _RESET_LIVES)
+        # After the #, which browsers keep to themselves: no log of a server ever holds the token.
+        link = f"\nLink: {self._base_url}/#reset={token}" if self._base_url else ""
+        return (
+            f"Hello {account.username},\n\nwhoever has this token may set a new password for your account, "
+            f"once, within 30 minutes.\n\nToken: {token}{link}\n\nIf you did not ask for it, do nothing."
+        )

@@ -1,0 +1,201 @@
+"""Sessions: signing in, going on with a refresh token, seeing where one is signed in, and ending it."""
+
+import math
+from contextlib import suppress
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from app.errors import NotFound, Unauthenticated
+from app.repositories.accounts import AccountRepository
+from app.repositories.sessions import Rotation, SessionRepository
+from app.schemas.domain.accounts import Principal, Secrets, Session, TokenPair, Visitor
+from app.services.accounts import (
+    DEMO_NAME,
+    DEMO_PASSWORD,
+    KNOWN_FOR,
+    Attempt,
+    Blacklist,
+    Hashing,
+    Issuer,
+    Throttles,
+    audit,
+    subject_of,
+)
+from app.utils.clock import Clock, utc_now
+from app.utils.crypto.jwt import BadToken, Claims
+from app.utils.crypto.refresh_tokens import digest
+from app.utils.db.database import Database
+from app.utils.text.cleaning import is_storable
+from app.utils.text.emails import normal_email
+
+GRACE = timedelta(seconds=30)  # in which a spent refresh token answers its successor again
+
+_LOOKS = 2  # at a password that changes while it is compared
+
+Refusal = Literal["session_ended", "token_reused"]
+
+
+class WrongCredentials(Unauthenticated):
+    """The account, the password, or both; which one is not told."""
+
+    default_message = "The name or the password is wrong."
+
+
+class SessionService:
+    """``demo`` says whether the account that everybody knows the password of may sign in."""
+
+    def __init__(
+        self,
+        db: Database,
+        issuer: Issuer,
+        hashing: Hashing,
+        throttles: Throttles,
+        blacklist: Blacklist,
+        *,
+        demo: bool = False,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._db = db
+        self._issuer = issuer
+        self._hashing = hashing
+        self._throttles = throttles
+        self._blacklist = blacklist
+        self._demo = demo
+        self._clock = clock
+
+    async def sign_in(self, identifier: str, password: str, visitor: Visitor) -> TokenPair:
+        """Begin a session by user name or e-mail. What exactly was wrong shows in nothing, time included."""
+        name = _as_stored(identifier)
+        found = await self._find(name, visitor)
+        known_here = found is not None and found.is_known_here
+        await self._throttles.pace(known_here=known_here)
+        async with self._hashing.place():
+            subject = subject_of(found.user_id) if found else f"name {name.lower()}"
+            attempt = await self._throttles.begin(subject, visitor, known_here=known_here)
+            for _ in range(_LOOKS):
+                verdict = await self._hashing.verify(password, found.password_hash if found else None)
+                if found is None or not verdict.matches or not self._may_sign_in(found, password):
+                    break
+                tokens = await self._admit(attempt, found, verdict.replacement)
+                if tokens is not None:
+                    return tokens
+                found = await self._find(name, visitor)
+            raise await self._refusal(attempt, found)
+
+    async def refresh(self, token: str, visitor: Visitor) -> TokenPair:
+        """Spend the token for a new pair, or answer the same pair again to whoever asks twice in a row."""
+        session_id = self._issuer.refresh.session_of(token)
+        if session_id is None:
+            raise Unauthenticated("The refresh token is not valid.")
+        async with self._db.transaction() as tx:
+            rotated = await self._rotate(SessionRepository(tx), session_id, token, visitor)
+        if isinstance(rotated, str):
+            raise Unauthenticated("The refresh token is not valid.", details={"reason": rotated})
+        successor, session = rotated
+        access, seconds = self._issuer.access.issue(session.user_id, session_id, not_after=session.expires_at)
+        return TokenPair(access, successor, seconds)
+
+    async def sign_out(self, *, access_token: str | None, refresh_token: str | None) -> None:
+        """End the session of either token; one that has ended already is no failure."""
+        if access_token is None and refresh_token is None:
+            raise Unauthenticated
+        claims = self._read(access_token, strict=refresh_token is None)
+        if claims is not None and await self._end(claims.session_id, user_id=claims.user_id):
+            left = claims.expires_at - self._clock()
+            await self._blacklist.add(claims.token_id, math.ceil(left.total_seconds()))
+        session_id = self._issuer.refresh.session_of(refresh_token) if refresh_token else None
+        if session_id is not None:
+            await self._end(session_id)
+
+    async def list(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Session], int]:
+        """One page, the last used first, and how many there are."""
+        async with self._db.reader() as connection:
+            sessions = SessionRepository(connection)
+            return await sessions.list_by_user(user_id, self._clock(), limit=limit, offset=offset)
+
+    async def end(self, user_id: int, session_id: UUID) -> None:
+        async with self._db.transaction() as tx:
+            if await SessionRepository(tx).delete(session_id, user_id=user_id) is None:
+                raise NotFound("There is no such session.")
+        audit("session.ended", user_id=user_id, session_id=str(session_id))
+
+    async def end_all(self, user: Principal) -> None:
+        async with self._db.transaction() as tx:
+            ended = await SessionRepository(tx).delete_by_user(user.user_id)
+        audit("session.all_ended", user_id=user.user_id, sessions=ended)
+
+    async def _find(self, identifier: str, visitor: Visitor) -> Secrets | None:
+        if not is_storable(identifier):
+            return None
+        async with self._db.reader() as connection:
+            return await AccountRepository(connection).find_secrets(
+                identifier, network=visitor.network, since=self._clock() - KNOWN_FOR
+            )
+
+    def _may_sign_in(self, found: Secrets, password: str) -> bool:
+        is_default = found.username == DEMO_NAME and password == DEMO_PASSWORD
+        return found.is_active and (self._demo or not is_default)
+
+    async def _refusal(self, attempt: Attempt, found: Secrets | None) -> WrongCredentials:
+        await self._throttles.fail(attempt)
+        user_id = found.user_id if found else None
+        audit("sign_in.failed", user_id=user_id, address=attempt.visitor.address)
+        return WrongCredentials()
+
+    async def _admit(self, attempt: Attempt, found: Secrets, new_hash: str | None) -> TokenPair | None:
+        """None where the password was changed while it was compared: who knew the old one is not let in."""
+        async with self._db.transaction() as tx:
+            accounts = AccountRepository(tx)
+            if not await accounts.lock_with_password(found.user_id, found.password_hash):
+                return None
+            await self._throttles.succeed(tx, attempt)
+            if new_hash is not None:
+                await accounts.set_password(found.user_id, new_hash)
+            tokens = await self._issuer.open(tx, found.user_id, attempt.visitor)
+        audit("sign_in.succeeded", user_id=found.user_id, address=attempt.visitor.address)
+        return tokens
+
+    async def _rotate(
+        self, sessions: SessionRepository, session_id: UUID, token: str, visitor: Visitor
+    ) -> tuple[str, Rotation] | Refusal:
+        now, spent = self._clock(), digest(token)
+        successors = self._issuer.refresh.successors(token)
+        idle, longest = self._issuer.idle, self._issuer.longest
+        rotated = await sessions.rotate(
+            session_id, spent, digest(successors[0]), visitor, now=now, idle=idle, longest=longest
+        )
+        if rotated is not None:
+            return successors[0], rotated
+        found = await sessions.find_rotation(session_id, now)
+        if found is None:
+            return "session_ended"
+        if found.spent_hash == spent and found.spent_at and now - found.spent_at <= GRACE:
+            again = [one for one in successors if digest(one) == found.refresh_hash]
+            if again:
+                return again[0], found
+        await sessions.delete(session_id)
+        audit("refresh.reused", user_id=found.user_id, session_id=str(session_id), address=visitor.address)
+        return "token_reused"
+
+    def _read(self, access_token: str | None, *, strict: bool) -> Claims | None:
+        try:
+            return self._issuer.access.read(access_token) if access_token else None
+        except BadToken:
+            if strict:
+                raise Unauthenticated from None
+            return None
+
+    async def _end(self, session_id: UUID, *, user_id: int | None = None) -> bool:
+        async with self._db.transaction() as tx:
+            owner_id = await SessionRepository(tx).delete(session_id, user_id=user_id)
+        if owner_id is not None:
+            audit("sign_out", user_id=owner_id, session_id=str(session_id))
+        return owner_id is not None
+
+
+def _as_stored(identifier: str) -> str:
+    """A user name as it is, an e-mail address in the spelling that registering gave it."""
+    with suppress(ValueError):
+        return normal_email(identifier)
+    return identifier.strip()

@@ -1,0 +1,156 @@
+"""The people behind the accounts: profiles, what they own, what operators do with them."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import Conflict, Invalid, NotFound
+from app.repositories.accounts import AccountRepository
+from app.repositories.library import lock_lists
+from app.repositories.resets import ResetRepository
+from app.repositories.sessions import SessionRepository
+from app.repositories.throttles import ThrottleRepository
+from app.repositories.tokens import TokenRepository
+from app.schemas.domain.accounts import Account, Principal, Role, Visitor
+from app.schemas.jobs import SendMail
+from app.services.accounts import KNOWN_FOR, PasswordProof, audit
+from app.services.accounts.avatars import AvatarService
+from app.services.jobs import JobService
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """``values`` are new columns; ``picture`` is an upload; a new e-mail needs the password."""
+
+    values: Mapping[str, Any]
+    picture: bytes | None = None
+    password: str | None = None
+
+
+class UserService:
+    def __init__(
+        self,
+        db: Database,
+        avatars: AvatarService,
+        proof: PasswordProof,
+        jobs: JobService,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._db = db
+        self._avatars = avatars
+        self._proof = proof
+        self._jobs = jobs
+        self._clock = clock
+
+    async def get(self, user_id: int) -> Account:
+        async with self._db.reader() as connection:
+            account = await AccountRepository(connection).find(user_id)
+        if account is None:
+            raise NotFound("There is no such account.")
+        return account
+
+    async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
+        """One page of all accounts, and how many there are."""
+        async with self._db.reader() as connection:
+            return await AccountRepository(connection).list(limit=limit, offset=offset)
+
+    async def change(self, user: Principal, change: ProfileChange, visitor: Visitor) -> Account:
+        """Change one's own profile, all of it or nothing."""
+        before = await self.get(user.user_id)
+        values = dict(change.values)
+        proven = None
+        if values.get("email", before.email) != before.email:
+            proven = await self._prove(user, change.password, visitor)
+        if change.picture is not None:
+            values["avatar"] = await self._avatars.make(change.picture)
+        if not values:
+            return before
+        try:
+            account, old_avatar = await self._store(before, values, proven)
+        except BaseException:
+            await self._avatars.discard(values.get("avatar"))
+            raise
+        if "avatar" in values:
+            await self._avatars.discard(old_avatar)
+        return account
+
+    async def administer(
+        self, actor: Principal, user_id: int, *, role: Role | None, is_active: bool | None
+    ) -> Account:
+        """Give another role, close or reopen an account; one who may do this always remains."""
+        given = {"role": role, "is_active": is_active}
+        values = {name: value for name, value in given.items() if value is not None}
+        async with self._db.transaction() as tx:
+            accounts = AccountRepository(tx)
+            admins = await accounts.lock_admins()
+            account = await accounts.update(user_id, values)
+            if account is None:
+                raise NotFound("There is no such account.")
+            stays = account.role == "admin" and account.is_active
+            if not stays and admins == {user_id}:
+                raise Conflict("This is the last account that may administer.")
+            if not account.is_active:
+                await SessionRepository(tx).delete_by_user(user_id)
+        audit("account.administered", user_id=user_id, by=actor.user_id, **values)
+        return account
+
+    async def erase(self, user: Principal, password: str, visitor: Visitor) -> None:
+        """Delete the account and everything that belongs to it."""
+        proven = await self._proof.check(user.user_id, password, visitor)
+        async with self._db.transaction() as tx:
+            # first of all, as all who write a list do: an import that runs would wait for us, and we for it
+            await lock_lists(tx, [user.user_id])
+            accounts = AccountRepository(tx)
+            if await accounts.lock_admins() == {user.user_id}:
+                raise Conflict("This is the last account that may administer.")
+            await self._proof.hold(tx, user.user_id, proven)
+            avatar = await accounts.find_avatar(user.user_id)
+            await accounts.delete(user.user_id)
+            tx.after_commit(lambda: self._avatars.discard(avatar))
+        audit("account.erased", user_id=user.user_id)
+
+    async def tidy(self) -> int:
+        """Delete what has run out and pictures that no account shows; answers how many pictures."""
+        now = self._clock()
+        async with self._db.transaction() as tx:
+            await SessionRepository(tx).delete_expired(now)
+            await TokenRepository(tx).delete_expired(now)
+            await ResetRepository(tx).delete_expired(now)
+            await ThrottleRepository(tx).delete_expired(now)
+            await AccountRepository(tx).delete_addresses(unused_since=now - KNOWN_FOR)
+        async with self._db.reader() as connection:
+            shown = await AccountRepository(connection).list_avatars()
+        return await self._avatars.discard_all_but(shown)
+
+    async def _prove(self, user: Principal, password: str | None, visitor: Visitor) -> str:
+        if password is None:
+            text = "A new e-mail address needs your current password."
+            raise Invalid.fields({"current_password": [text]})
+        return await self._proof.check(user.user_id, password, visitor)
+
+    async def _store(
+        self, before: Account, values: Mapping[str, Any], proven: str | None
+    ) -> tuple[Account, str | None]:
+        """The account after the change, and the avatar it had; ``proven`` goes with a new e-mail."""
+        async with self._db.transaction() as tx:
+            accounts = AccountRepository(tx)
+            if proven is not None:
+                await self._proof.hold(tx, before.id, proven)
+            old_avatar = await accounts.find_avatar(before.id)
+            account = await accounts.update(before.id, values)
+            if account is None:
+                raise NotFound("There is no such account.")
+            if proven is not None:
+                await self._tell_both_addresses(tx, before.email, account)
+        return account, old_avatar
+
+    async def _tell_both_addresses(self, tx: Transaction, old: str | None, account: Account) -> None:
+        await ResetRepository(tx).delete_by_user(account.id)
+        for address in {old, account.email} - {None}:
+            mail = SendMail(account.id, "email_changed", secrets.token_hex(8), to=address)
+            await self._jobs.enqueue(tx, mail)
+        audit("email.changed", user_id=account.id)

@@ -1,0 +1,1 @@
+"""The catalogue: browsing, cache-aside lookup, sync with MyAnimeList, dump imports."""

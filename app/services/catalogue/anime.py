@@ -1,0 +1,95 @@
+"""The catalogue: pages, single titles, genres, search, titles added by hand."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from app.errors import Invalid, NotFound
+from app.repositories.anime import AnimeRepository, GenreBook
+from app.repositories.catalogue import CatalogueRepository
+from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
+from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, NewAnime, Slice
+from app.utils.db.database import Database
+
+Announce = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Total:
+    version: int
+    titles: int
+
+
+class AnimeService:
+    """``announce`` tells every process that the catalogue has changed.
+
+    What is remembered between requests is never trusted: the statement that reads a page compares the
+    version of the catalogue with the one of the total it is told, and counts where they differ.
+    """
+
+    def __init__(self, db: Database, announce: Announce, *, totals_kept: int = 5000) -> None:
+        self._db = db
+        self._announce = announce
+        self._totals: LRUCache[CatalogueFilter, _Total] = LRUCache(totals_kept)
+        self._book = GenreBook()
+
+    async def list(self, wanted: CatalogueFilter, sort: AnimeSort, part: Slice) -> AnimePage:
+        """A page of the titles that match. Where a search finds nothing, what was perhaps meant."""
+        async with self._db.driver() as driver:
+            repository = AnimeRepository(driver)
+            page = await self._page(repository, wanted, sort, part)
+            if page.total or wanted.search is None:
+                return page
+            meant = await repository.page_of_meant(wanted, wanted.search, sort, part, book=self._book)
+        return page if meant is None else AnimePage(meant.body, meant.total or 0)
+
+    async def search(self, query: str, part: Slice) -> AnimePage:
+        """The titles that match best first, also those that match but for a typing mistake."""
+        async with self._db.driver() as driver:
+            return await AnimeRepository(driver).search(query, part)
+
+    async def get(self, anime_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:
+        async with self._db.driver() as driver:
+            anime = await AnimeRepository(driver).find(anime_id, keys)
+        if anime is None:
+            raise NotFound(f"There is no anime {anime_id}.")
+        return anime
+
+    async def genres(self, kind: TagKind | None) -> bytes:
+        async with self._db.driver() as driver:
+            return await AnimeRepository(driver).genres(kind)
+
+    async def create(self, new: NewAnime) -> StoredAnime:
+        """Add a title. Raises :class:`Conflict` with the ``id`` of one that is there already."""
+        anime = new.stated(await self._tags_by_id(new.tag_ids))
+        async with self._db.transaction() as tx:
+            anime_id = await CatalogueRepository(tx).create(anime)
+            tx.after_commit(self._announce)
+        return await self.get(anime_id)
+
+    async def _page(
+        self, repository: AnimeRepository, wanted: CatalogueFilter, sort: AnimeSort, part: Slice
+    ) -> AnimePage:
+        while True:
+            known = self._totals.get(wanted)
+            version = None if known is None else known.version
+            read = await repository.page(wanted, sort, part, book=self._book, known_version=version)
+            if not wanted.names_genres or read.labels == self._book.version:
+                break
+            self._book = await repository.genre_book()
+        if read.total is None and known is not None:
+            return AnimePage(read.body, known.titles)
+        total = read.total or 0
+        self._totals[wanted] = _Total(read.version, total)
+        return AnimePage(read.body, total)
+
+    async def _tags_by_id(self, ids: Sequence[int]) -> dict[int, UpstreamTag]:
+        """Stored tags; raises :class:`Invalid` where one of the ids is nobody's."""
+        if not ids:
+            return {}
+        async with self._db.driver() as driver:
+            tags = await AnimeRepository(driver).tags(ids)
+        if unknown := sorted(set(ids) - tags.keys()):
+            raise Invalid.fields({"genres": [f"There is no genre {unknown[0]}."]})
+        return tags

@@ -1,0 +1,160 @@
+"""Imports open dumps into the catalogue."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from app.errors import DumpUnreadable
+from app.external.catalogue_dumps import Dump
+from app.repositories.dumps import DumpRepository, KnownLabels
+from app.schemas.domain.anime import ImportSummary, NameSource
+from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
+from app.services.catalogue.dump_plan import Plan, Planner
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database
+
+_CHUNK = 2000  # rows of one transaction
+_FAULTS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is: rows handled, and bytes read of the ``size`` of the file."""
+
+    rows: int
+    consumed: int
+    size: int
+
+
+OnProgress = Callable[[Progress], None]
+OnFault = Callable[[DumpFault], None]
+OnChange = Callable[[], Awaitable[None]]
+
+
+class DumpService:
+    """``changed`` follows the commit of every chunk that altered the catalogue."""
+
+    def __init__(
+        self, db: Database, *, changed: OnChange | None = None, clock: Clock = utc_now, chunk: int = _CHUNK
+    ) -> None:
+        self._db = db
+        self._changed = changed
+        self._clock = clock
+        self._chunk = chunk
+
+    async def run(
+        self, path: Path, *, on_progress: OnProgress | None = None, on_fault: OnFault | None = None
+    ) -> ImportSummary:
+        """Load a file. Each chunk is a transaction; whatever stops a run, the next one completes it.
+
+        ``on_fault`` hears of each row that is not stored; the summary keeps the first thousand of them.
+        Raises :class:`DumpUnreadable`; its details count what came before the fault of the file.
+        """
+        dump = await asyncio.to_thread(Dump, path)
+        dated = None if dump.dated is None else min(dump.dated, self._clock().date())
+        chunks = _Chunks(self._db, dated, _Tally(on_fault), self._changed)
+        try:
+            async with aclosing(_read(dump, self._chunk)) as reading:
+                async for rows in reading:
+                    await chunks.store(rows, dump.source)
+                    if on_progress is not None:
+                        on_progress(Progress(chunks.tally.rows, dump.consumed, dump.size))
+        except DumpUnreadable as fault:
+            await chunks.settle(dump.source)
+            stored = "; the rows before that are stored" if chunks.tally.rows else ""
+            raise DumpUnreadable(fault.message + stored, details=chunks.tally.counts) from fault
+        await chunks.settle(dump.source)
+        return chunks.tally.summary()
+
+
+class _Chunks:
+    """One run through a dump."""
+
+    def __init__(self, db: Database, dated: date | None, tally: "_Tally", changed: OnChange | None) -> None:
+        self.tally = tally
+        self._db = db
+        self._dated = dated
+        self._changed = changed
+        self._planner = Planner(dated)
+        self._labels = KnownLabels()
+
+    async def store(self, rows: Sequence[DumpRow], source: NameSource) -> None:
+        titles = [row for row in rows if isinstance(row, DumpTitle)]
+        mal_ids = {row.anime.mal_id for row in titles if row.anime.mal_id is not None}
+        anilist_ids = {row.anime.anilist_id for row in titles if row.anime.anilist_id is not None}
+        async with self._db.transaction() as tx:
+            dumps = DumpRepository(tx, self._labels, source=source, dated=self._dated)
+            await dumps.begin()
+            plan = self._planner.plan(titles, await dumps.stored(mal_ids, anilist_ids))
+            changed = await self._carry_out(plan, dumps)
+            moved = changed or any(slot.stored is None for slot in plan.slots)
+            if self._changed is not None and moved:
+                tx.after_commit(self._changed)
+        self.tally.count(rows, plan, changed)
+
+    async def settle(self, source: NameSource) -> None:
+        """After much was written: without it, the first searches and plans are slow."""
+        if self.tally.counts["added"] + self.tally.counts["updated"] == 0:
+            return
+        async with self._db.transaction() as tx:
+            dumps = DumpRepository(tx, self._labels, source=source, dated=self._dated)
+            await dumps.begin()
+            await dumps.settle()
+
+    async def _carry_out(self, plan: Plan, dumps: DumpRepository) -> set[int]:
+        """Write a chunk; returns the stored titles that changed."""
+        plan.keep_apart(await dumps.repoint(plan.absorptions))
+        await dumps.release(plan.released)
+        await dumps.state_names(plan.renaming, overwrite=True)
+        await dumps.state_names(plan.naming, overwrite=False)
+        changed = await dumps.merge(plan.overwriting)
+        changed |= await dumps.merge(plan.completing)
+        await dumps.insert(plan.added)
+        await dumps.absorb(plan.absorptions)
+        return changed
+
+
+async def _read(dump: Dump, size: int) -> AsyncGenerator[list[DumpRow], None]:
+    """The rows of a dump, chunk by chunk; the next ones are read in a thread while these are stored."""
+    loop = asyncio.get_running_loop()
+    with closing(dump), ThreadPoolExecutor(1, "dump") as reader:
+        reading = loop.run_in_executor(reader, dump.read, size)
+        while rows := await reading:
+            reading = loop.run_in_executor(reader, dump.read, size)
+            yield rows
+
+
+class _Tally:
+    """What has become of the rows so far."""
+
+    def __init__(self, on_fault: OnFault | None) -> None:
+        self.counts = dict.fromkeys(["added", "updated", "unchanged", "skipped", "failed"], 0)
+        self._faults: list[tuple[int, str]] = []
+        self._on_fault = on_fault
+
+    @property
+    def rows(self) -> int:
+        return sum(self.counts.values())
+
+    def count(self, rows: Sequence[DumpRow], plan: Plan, changed: set[int]) -> None:
+        for slot in plan.slots:
+            if slot.counted:
+                was = slot.stored.id if slot.stored else None
+                self.counts["added" if was is None else "updated" if was in changed else "unchanged"] += 1
+        faults = [row for row in rows if isinstance(row, DumpFault)] + plan.repeats
+        for fault in sorted(faults, key=lambda fault: fault.line):
+            self._note(fault)
+
+    def summary(self) -> ImportSummary:
+        return ImportSummary(**self.counts, faults=self._faults)
+
+    def _note(self, fault: DumpFault) -> None:
+        self.counts[fault.outcome] += 1
+        if len(self._faults) < _FAULTS_KEPT:
+            self._faults.append((fault.line, fault.reason))
+        if self._on_fault is not None:
+            self._on_fault(fault)

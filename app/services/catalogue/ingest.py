@@ -1,0 +1,36 @@
+"""Where what an upstream said enters the catalogue: one transaction, then word to every process."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from app.repositories.catalogue import CatalogueRepository
+from app.repositories.refreshes import RefreshRepository
+from app.schemas.domain.anime import UpstreamAnime
+from app.services.catalogue.events import Announcer
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database
+
+
+class Arrivals:
+    """``announcer`` tells every process of changes; what stays as it was is announced to nobody."""
+
+    def __init__(self, db: Database, announcer: Announcer, *, clock: Clock = utc_now) -> None:
+        self._db = db
+        self._announcer = announcer
+        self._clock = clock
+
+    async def store(self, titles: Sequence[UpstreamAnime]) -> None:
+        """Insert or update the titles, all or none."""
+        if not titles:
+            return
+        async with self._db.transaction() as tx:
+            stored = await CatalogueRepository(tx).upsert(titles, synced_at=self._clock())
+            if stored.added:
+                tx.after_commit(self._announcer.announce)
+            elif stored.updated:
+                tx.after_commit(partial(self._announcer.announce_updates, stored.updated))
+
+    async def confirm(self, mal_id: int) -> None:
+        """Note that the upstream was asked for a title of ours and has nothing newer: it dropped it."""
+        async with self._db.transaction() as tx:
+            await RefreshRepository(tx).confirm(mal_id, synced_at=self._clock())

@@ -1,0 +1,94 @@
+"""A title by its MyAnimeList id, cache-aside: from the catalogue, or fetched, stored and served."""
+
+from app.errors import NotFound
+from app.external.jikan.client import JikanClient
+from app.repositories.anime import AnimeRepository
+from app.schemas.domain.anime import StoredAnime
+from app.schemas.domain.cached import CachedAnswer
+from app.schemas.domain.catalogue import ANIME_KEYS
+from app.services.catalogue.coalescing import Calls
+from app.services.catalogue.ingest import Arrivals
+from app.services.catalogue.missing_titles import AbsentTitles
+from app.services.catalogue.refresh_queue import Refreshes
+from app.services.catalogue.staleness import age_in_seconds, is_fresh
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database
+from app.utils.metrics import CACHE_REQUESTS
+
+
+class MalService:
+    """``client`` names who asks, for its share of calls to the upstream."""
+
+    def __init__(
+        self,
+        db: Database,
+        jikan: JikanClient,
+        *,
+        arrivals: Arrivals,
+        refreshes: Refreshes,
+        absent: AbsentTitles,
+        calls: Calls,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._db = db
+        self._jikan = jikan
+        self._arrivals = arrivals
+        self._refreshes = refreshes
+        self._absent = absent
+        self._calls = calls
+        self._clock = clock
+
+    async def get(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS, *, client: str) -> CachedAnswer:
+        """These keys of the title as the catalogue has it, however old, or else as MyAnimeList has it.
+
+        Raises :class:`NotFound` when MyAnimeList has none, and what ``Calls.make`` raises.
+        """
+        answer = await self._answer(mal_id, keys, client)
+        CACHE_REQUESTS.labels("mal", answer.state).inc()
+        return answer
+
+    async def _answer(self, mal_id: int, keys: tuple[str, ...], client: str) -> CachedAnswer:
+        stored = await self._find(mal_id, keys)
+        if stored is not None:
+            return self._serve(mal_id, stored)
+        await self._absent.check(mal_id)
+        body = await self._calls.make(
+            f"mal:{mal_id}",
+            look=lambda: self._look(mal_id),
+            call=lambda: self._fetch(mal_id),
+            client=client,
+        )
+        if keys != ANIME_KEYS:  # all who wait for the title share one call, whatever keys they want
+            body = (await self._get(mal_id, keys)).body
+        return CachedAnswer(body, "miss", 0)
+
+    def _serve(self, mal_id: int, stored: StoredAnime) -> CachedAnswer:
+        now = self._clock()
+        age = age_in_seconds(stored.synced_at, now)
+        if is_fresh(stored.status, stored.synced_at, now):
+            return CachedAnswer(stored.body, "hit", age)
+        self._refreshes.offer(mal_id)
+        return CachedAnswer(stored.body, "stale", age)
+
+    async def _look(self, mal_id: int) -> bytes | None:
+        await self._absent.check(mal_id)
+        stored = await self._find(mal_id)
+        return None if stored is None else stored.body
+
+    async def _fetch(self, mal_id: int) -> bytes:
+        try:
+            title = await self._jikan.get_anime(mal_id)
+        except NotFound:
+            raise await self._absent.note(mal_id) from None
+        await self._arrivals.store([title])
+        return (await self._get(mal_id)).body
+
+    async def _get(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:
+        stored = await self._find(mal_id, keys)
+        if stored is None:
+            raise NotFound(f"Anime {mal_id} was deleted just now.")
+        return stored
+
+    async def _find(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime | None:
+        async with self._db.driver() as driver:
+            return await AnimeRepository(driver).find_by_mal_id(mal_id, keys)

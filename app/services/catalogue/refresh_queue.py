@@ -1,0 +1,84 @@
+"""Refreshes of stale titles: queued beside the reads that noticed, in bounded numbers."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from app.logs import Outage
+from app.schemas.jobs import JobClass, SyncAnime
+from app.services.catalogue.staleness import OFFERED_FOR
+from app.services.jobs import JobService
+from app.utils.background import start
+from app.utils.db.database import Database, DatabaseUnavailable
+
+MOST_QUEUED = 100  # refreshes that may wait at a time: about two minutes of what Jikan allows
+
+_MOST_PENDING = 200  # offers of this process that wait for their turn; more are dropped
+_MOST_REMEMBERED = 5000
+
+
+class Refreshes:
+    """Takes offers without delay or failure; one task turns them into jobs. Keys keep them single."""
+
+    def __init__(
+        self, db: Database, jobs: JobService, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._clock = clock
+        self._offered: OrderedDict[int, float] = OrderedDict()
+        self._pending: dict[int, None] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._outage = Outage("database")
+
+    def offer(self, mal_id: int) -> None:
+        """Ask for a refresh of this title, unless that was done a moment ago."""
+        now = self._clock()
+        if now < self._offered.get(mal_id, now) or len(self._pending) >= _MOST_PENDING:
+            return
+        self._offered[mal_id] = now + OFFERED_FOR.total_seconds()
+        self._offered.move_to_end(mal_id)
+        if len(self._offered) > _MOST_REMEMBERED:
+            self._offered.popitem(last=False)
+        self._pending[mal_id] = None
+        if self._task is None or self._task.done():
+            self._task = start(self._drain(), "refreshes")
+
+    async def queue(self, mal_ids: Sequence[int], job_class: JobClass = "upkeep") -> int:
+        """Queue as many as there is room for, in this order, and answer how many were new.
+
+        In another class than upkeep, those of the titles that are queued as upkeep are moved to it.
+        """
+        room = await self.room(job_class)
+        if room <= 0 or not mal_ids:
+            return 0
+        jobs = [SyncAnime(mal_id) for mal_id in mal_ids[:room]]
+        async with self._db.transaction() as tx:
+            if job_class != "upkeep":
+                await self._jobs.promote_upkeep(tx, jobs)
+            return await self._jobs.enqueue_many(tx, jobs, job_class=job_class)
+
+    async def room(self, job_class: JobClass = "upkeep") -> int:
+        """How many refreshes may join those that wait in this class."""
+        return max(0, MOST_QUEUED - await self._jobs.count_queued(SyncAnime, job_class))
+
+    async def settle(self) -> None:
+        """Return when every offer so far was dealt with."""
+        if self._task is not None:
+            await self._task
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        while self._pending:
+            batch = list(self._pending)
+            self._pending.clear()
+            try:
+                await self.queue(batch, SyncAnime.job_class)
+                self._outage.ends()
+            except DatabaseUnavailable as error:  # the next read of the title offers it again
+                self._outage.begins(error)

@@ -1,0 +1,122 @@
+"""The catalogue is brought in step with MyAnimeList: a title, the top, a season, whatever grew stale."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+from app.errors import NotFound
+from app.external.base.client import JOB, UPKEEP
+from app.external.jikan.client import PAGE_SIZE, JikanClient
+from app.repositories.refreshes import RefreshRepository
+from app.schemas.domain.anime import Season, UpstreamPage
+from app.schemas.jobs import EnqueuedJob, Job, SyncAnime, SyncSeason, SyncTop
+from app.services.catalogue.ingest import Arrivals
+from app.services.catalogue.missing_titles import AbsentTitles
+from app.services.catalogue.refresh_queue import Refreshes
+from app.services.catalogue.staleness import stale_before
+from app.services.jobs import JobService
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database
+
+Progress = Callable[[int, int | None], Awaitable[None]]
+Fetch = Callable[[int], Awaitable[UpstreamPage]]
+
+_MOST_PAGES = 200  # no season and no top of ours is longer; a list that claims to be never ends
+_SEASONS: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
+
+
+class SyncService:
+    def __init__(
+        self,
+        db: Database,
+        jikan: JikanClient,
+        jobs: JobService,
+        *,
+        arrivals: Arrivals,
+        refreshes: Refreshes,
+        absent: AbsentTitles,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._db = db
+        self._jikan = jikan
+        self._jobs = jobs
+        self._arrivals = arrivals
+        self._refreshes = refreshes
+        self._absent = absent
+        self._clock = clock
+
+    async def request_anime(self, mal_id: int, *, owner_id: int | None) -> EnqueuedJob:
+        """Queue the sync of one title; like its siblings, answers the live job where there is one."""
+        return await self._request(SyncAnime(mal_id), owner_id)
+
+    async def request_top(self, limit: int, *, owner_id: int | None) -> EnqueuedJob:
+        return await self._request(SyncTop(limit), owner_id)
+
+    async def request_season(
+        self, year: int | None, season: Season | None, *, owner_id: int | None
+    ) -> EnqueuedJob:
+        """What is not given is the current one."""
+        now_year, now_season = current_season(self._clock())
+        return await self._request(SyncSeason(year or now_year, season or now_season), owner_id)
+
+    async def sync_anime(self, mal_id: int, *, ordered: asyncio.Event | None = None) -> None:
+        """Fetch and store one title; raises :class:`NotFound` when MyAnimeList has none.
+
+        Where ``ordered`` is given, this is upkeep until that event is set.
+        """
+        patience = JOB if ordered is None else replace(UPKEEP, promoted=ordered)
+        try:
+            title = await self._jikan.get_anime(mal_id, patience=patience)
+        except NotFound:
+            await self._arrivals.confirm(mal_id)  # one that it dropped is not asked for again at once
+            raise await self._absent.note(mal_id) from None
+        await self._arrivals.store([title])
+        await self._absent.forget(mal_id)
+
+    async def sync_top(self, limit: int, progress: Progress) -> None:
+        """Store the best ``limit`` titles from list pages, one transaction a page."""
+        await self._sync_pages(lambda page: self._jikan.list_top(page, patience=JOB), progress, most=limit)
+
+    async def sync_season(self, year: int, season: Season, progress: Progress) -> None:
+        """Store all that begins in the season."""
+        await self._sync_pages(
+            lambda page: self._jikan.list_season(year, season, page, patience=JOB), progress
+        )
+
+    async def refresh_stale(self) -> int:
+        """Queue refreshes of stale titles, airing ones first, and answer how many."""
+        room = await self._refreshes.room()
+        if room == 0:
+            return 0
+        async with self._db.reader() as connection:
+            stale = await RefreshRepository(connection).list_stale(stale_before(self._clock()), limit=room)
+        return await self._refreshes.queue(stale)
+
+    async def _request(self, job: Job, owner_id: int | None) -> EnqueuedJob:
+        return await self._jobs.submit(job, owner_id=owner_id)
+
+    async def _sync_pages(self, fetch: Fetch, progress: Progress, *, most: int | None = None) -> None:
+        """Lists move while they are read, so a title may come twice: it is stored and counted once."""
+        seen: set[int | None] = set()
+        pages = _MOST_PAGES if most is None else -(-most // PAGE_SIZE)
+        await progress(0, most)
+        for number in range(1, pages + 1):
+            page = await fetch(number)
+            new = [title for title in page.items if title.mal_id not in seen]
+            new = new if most is None else new[: most - len(seen)]
+            await self._arrivals.store(new)
+            seen.update(title.mal_id for title in new)
+            if not page.has_next or not (new or page.skipped):
+                break
+            await progress(len(seen), _least(page.total, most))
+        await progress(len(seen), len(seen))
+
+
+def _least(*totals: int | None) -> int | None:
+    return min((total for total in totals if total is not None), default=None)
+
+
+def current_season(now: datetime) -> tuple[int, Season]:
+    """The year and season of this instant; each season is a quarter of the year."""
+    return now.year, _SEASONS[(now.month - 1) // 3]

@@ -1,0 +1,283 @@
+"""Imports of list files: jobs that can be watched, cancelled and taken back; and dry runs of them."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+from app.errors import Conflict, NotFound
+from app.repositories.imports import ImportRepository, StoredImport, pack_rows
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.lists import (
+    BadRow,
+    ImportMode,
+    ImportReport,
+    ListedRow,
+    ReportFormat,
+    RowReport,
+)
+from app.schemas.jobs import EnqueuedJob, ImportList, PreviewImport, UndoImport
+from app.services.jobs import JobRun, JobService
+from app.services.library.downloads import Downloads
+from app.services.library.import_plan import ImportPlan, Planned, names_of
+from app.services.library.matching import link_entries
+from app.services.library.reading import ListReader
+from app.services.library.reports import REPORT_WRITERS
+from app.services.library.title_matches import Identity, match_titles_of
+from app.services.library.undo import take_back_many
+from app.utils.db.database import Database, Transaction
+from app.utils.redis.quotas import Quota
+from app.utils.spool import Spool
+from app.utils.text.cleaning import clean_text
+
+UPLOADS = Quota("list files of a person", 30, 3600)
+
+_ORIGIN = "import"
+_LONGEST_NAME = 255  # characters of a file's name that are kept
+_CHECKED = 1024 * 1024  # bytes, unpacked; a longer file is read by the worker only
+_SHORT = 8 * 1024 * 1024  # bytes, unpacked; a longer file is not read to see whether it has few rows
+_FEW = 500  # rows, of which a dry run is answered at once
+
+
+class NoSuchImport(NotFound):
+    default_message = "There is no such import."
+
+
+class ImportService:
+    """``chunk`` is the number of rows a transaction; few enough that the loop is not held by them.
+
+    ``media_type`` is what a file lists that does not say so; ``mode`` may let progress fall.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        jobs: JobService,
+        reader: ListReader,
+        downloads: Downloads,
+        *,
+        chunk: int = 200,
+    ) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._reader = reader
+        self._downloads = downloads
+        self._chunk = chunk
+
+    async def start(
+        self,
+        user_id: int,
+        content: bytes,
+        *,
+        filename: str | None,
+        media_type: MediaType | None = None,
+        mode: ImportMode = "merge",
+    ) -> EnqueuedJob:
+        """Queue the import of a file; the same file twice at once is one job.
+
+        Raises ``UnreadableList`` or ``PayloadTooLarge`` for what is no list, as far as that is told soon;
+        otherwise the job fails with that reason.
+        """
+        await self._reader.read_if_short(content, media_type, largest=_CHECKED, whose=user_id)
+        digest = await asyncio.to_thread(_digest, content)
+        job = ImportList(user_id=user_id, digest=digest, media_type=media_type, mode=mode)
+        return await self._enqueue(job, content, filename)
+
+    async def preview(
+        self,
+        user_id: int,
+        content: bytes,
+        *,
+        filename: str | None,
+        media_type: MediaType | None = None,
+        mode: ImportMode = "merge",
+    ) -> ImportReport | EnqueuedJob:
+        """What the import would do, without doing it; for a file of more than 500 rows, as a job.
+
+        Raises ``UnreadableList`` and ``PayloadTooLarge`` as :meth:`start` does.
+        """
+        packed = await self._reader.read_if_short(content, media_type, largest=_SHORT, whose=user_id)
+        if packed is None or len(packed) > _FEW:
+            digest = await asyncio.to_thread(_digest, content)
+            job = PreviewImport(user_id=user_id, digest=digest, media_type=media_type, mode=mode)
+            return await self._enqueue(job, content, filename)
+        async with self._db.transaction() as tx:
+            _, reports = await _plan(tx, user_id, packed.take(0, _FEW), packed.source, {}, mode)
+        return ImportReport(reports)
+
+    async def run(self, job: ImportList | PreviewImport, run: JobRun) -> None:
+        """Do it, some hundred rows a transaction; what an earlier attempt did is not done again."""
+        job_id = run.claimed.id
+        stored = await self._get(job_id, job.user_id)
+        packed = await self._reader.read(await self._content(job_id), job.media_type)
+        counts = Counter(stored.counts)
+        seen = await asyncio.to_thread(lambda: names_of(packed.take(0, stored.reported)))
+        for start in range(stored.reported, len(packed), self._chunk):
+            rows = await asyncio.to_thread(packed.take, start, self._chunk)
+            async with run.transaction() as tx:
+                reports = await _carry_out(tx, job, job_id, rows, packed.source, seen)
+                counts.update(report.action for report in reports)
+                told = await asyncio.to_thread(pack_rows, reports)
+                await ImportRepository(tx).append(job_id, told, position=start, counts=counts)
+            await run.progress(start + len(rows), len(packed))
+        async with run.transaction(finish=True) as tx:
+            await ImportRepository(tx).forget_content(job_id)
+
+    async def report(self, user_id: int, job_id: int, *, file_format: ReportFormat) -> Spool:
+        """Row by row, as far as the import has come."""
+        stored = await self._get(job_id, user_id)
+        async with self._downloads.written(user_id) as spool:
+            await REPORT_WRITERS[file_format](spool, stored.counts, self._pieces(job_id, stored.reported))
+        return spool
+
+    async def cancel(self, user_id: int, job_id: int) -> None:
+        """Leave out the rows that were not reached yet; what is done stays until it is undone."""
+        await self._get(job_id, user_id)
+        async with self._db.transaction() as tx:
+            await ImportRepository(tx).mark_cancelled(job_id)
+
+    async def undo(self, user_id: int, job_id: int) -> EnqueuedJob:
+        """Queue the taking back of what the import changed and nobody changed since.
+
+        An import that failed or was cancelled can be taken back too; it is not gone on with then.
+        """
+        async with self._db.transaction() as tx:
+            await lock_lists(tx, [user_id])
+            imports = ImportRepository(tx)
+            _refuse_undo(await imports.find_for_update(job_id, user_id))
+            await imports.forget_content(job_id)
+            return await self._jobs.enqueue(tx, UndoImport(user_id, job_id), owner_id=user_id)
+
+    async def take_back(self, job: UndoImport, run: JobRun) -> None:
+        """Undo an import, some hundred entries a transaction.
+
+        The progress counts the entries that were taken back; at the end both its figures are their number.
+        """
+        user_id, undo_id = job.user_id, run.claimed.id
+        async with self._db.transaction() as tx:
+            changes = ChangeRepository(tx)
+            entry_ids = await changes.list_entries_of_job(user_id, job.import_id)
+            undone = await changes.count_of_job(user_id, undo_id)
+        for start in range(0, len(entry_ids), self._chunk):
+            some = entry_ids[start : start + self._chunk]
+            async with run.transaction() as tx:
+                await lock_lists(tx, [user_id])
+                changed = await ChangeRepository(tx).list_of_job(user_id, job.import_id, some)
+                undone += await take_back_many(tx, user_id, changed, job_id=undo_id)
+            await run.progress(undone, len(entry_ids))
+        await run.progress(undone, undone)
+        async with run.transaction(finish=True) as tx:
+            await ImportRepository(tx).mark_undone(job.import_id)
+
+    async def _enqueue(
+        self, job: ImportList | PreviewImport, content: bytes, filename: str | None
+    ) -> EnqueuedJob:
+        name = (clean_text(filename) or "")[:_LONGEST_NAME] or None
+        async with self._db.transaction() as tx:
+            queued = await self._jobs.enqueue(tx, job, owner_id=job.user_id)
+            if queued.created:
+                await ImportRepository(tx).insert(
+                    queued.id, job.user_id, filename=name, content=content, is_dry_run=job.is_dry_run
+                )
+            return queued
+
+    async def _get(self, job_id: int, user_id: int) -> StoredImport:
+        async with self._db.reader() as connection:
+            found = await ImportRepository(connection).find(job_id, user_id)
+        if found is None:
+            raise NoSuchImport
+        return found
+
+    async def _pieces(self, job_id: int, reported: int) -> AsyncIterator[str]:
+        """The first ``reported`` rows of a report, as JSON arrays of some hundred rows each."""
+        position = 0
+        while position < reported:
+            async with self._db.reader() as connection:
+                found = await ImportRepository(connection).find_piece(job_id, position=position)
+            if found is None:
+                raise NoSuchImport
+            piece, number = found
+            yield piece
+            position += number
+
+    async def _content(self, job_id: int) -> bytes:
+        async with self._db.reader() as connection:
+            content = await ImportRepository(connection).find_content(job_id)
+        if content is None:
+            raise Conflict("The import was taken back, or its file is no longer there: send it again.")
+        return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _refuse_undo(stored: StoredImport | None) -> None:
+    if stored is None:
+        raise NoSuchImport
+    if stored.is_dry_run:
+        raise Conflict("A dry run changes nothing, so there is nothing to take back.")
+    if stored.running:
+        raise Conflict("The import still runs: cancel it, or wait for its end.")
+    if stored.undone:
+        raise Conflict("The import was taken back already.")
+
+
+def _failed(bad: Sequence[BadRow]) -> list[RowReport]:
+    return [RowReport(row.line, row.title, "failed", row.reason) for row in bad]
+
+
+def _in_order(reports: Sequence[RowReport]) -> list[RowReport]:
+    return sorted(reports, key=lambda report: report.line)
+
+
+async def _carry_out(
+    tx: Transaction,
+    job: ImportList | PreviewImport,
+    job_id: int,
+    chunk: Sequence[ListedRow | BadRow],
+    source: str,
+    seen: dict[Identity, int],
+) -> list[RowReport]:
+    if await ImportRepository(tx).is_cancelled(job_id):
+        rows = [row for row in chunk if isinstance(row, ListedRow)]
+        left = [RowReport(row.line, row.subject.title, "skipped", "the import was cancelled") for row in rows]
+        return _in_order([*left, *_failed([row for row in chunk if isinstance(row, BadRow)])])
+    planned, reports = await _plan(tx, job.user_id, chunk, source, seen, job.mode)
+    if not job.is_dry_run:
+        await _write(tx, job.user_id, planned, job_id)
+    return reports
+
+
+async def _plan(
+    tx: Transaction,
+    user_id: int,
+    chunk: Sequence[ListedRow | BadRow],
+    source: str,
+    seen: dict[Identity, int],
+    mode: ImportMode,
+) -> tuple[list[Planned], list[RowReport]]:
+    """What is to be written for the rows, and the report of them and of the bad ones between them."""
+    rows = [row for row in chunk if isinstance(row, ListedRow)]
+    await lock_lists(tx, [user_id])
+    titles = await match_titles_of(tx, rows)
+    held = await EntryRepository(tx).list_like(user_id, [*titles.subjects, *(row.subject for row in rows)])
+    planned = await asyncio.to_thread(lambda: ImportPlan(titles, held, source, seen, mode=mode).plan(rows))
+    bad = _failed([row for row in chunk if isinstance(row, BadRow)])
+    return planned, _in_order([*(one.report for one in planned), *bad])
+
+
+async def _write(tx: Transaction, user_id: int, planned: Sequence[Planned], job_id: int) -> None:
+    entries = EntryRepository(tx)
+    fresh = [one for one in planned if one.entry is None and one.state is not None]
+    news = [NewEntry(one.subject, one.state) for one in fresh if one.state is not None]
+    await entries.insert_recorded(user_id, news, origin=_ORIGIN, job_id=job_id)
+    matches = {one.entry.id: one.subject.anime_id for one in planned if one.is_match and one.entry}
+    await link_entries(tx, user_id, {id_: anime_id for id_, anime_id in matches.items() if anime_id})
+    changed = [one for one in planned if one.entry is not None and one.state is not None]
+    await entries.update_many({one.entry.id: one.state for one in changed if one.entry and one.state})
+    changes = [
+        NewChange(one.entry.id, one.entry.subject, one.entry.state, one.state) for one in changed if one.entry
+    ]
+    await ChangeRepository(tx).record_many(user_id, changes, origin=_ORIGIN, job_id=job_id)

@@ -1,0 +1,279 @@
+"""The engine under every write: reads what is concerned, applies the rules in memory, writes in bulk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from app.errors import AppError, Conflict, NotFound, PreconditionFailed
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
+from app.schemas.domain.library import Entry, EntryState, Subject
+from app.services.library.matching import match_titles
+from app.services.library.rules import edited, watched
+from app.utils.db.database import Transaction
+
+Versions = frozenset[tuple[int, int]]
+_ADDING = ("add", "watch")
+
+
+class AlreadyOnList(Conflict):
+    default_message = "This title is on the list already."
+
+
+class NotOnList(NotFound):
+    default_message = "This title is not on the list."
+
+
+class UnknownTitle(NotFound):
+    default_message = "The catalogue has no such title."
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which entry is meant: of a catalogue title, by its own id, or of a ``subject`` that may be unknown.
+
+    A subject whose ids the catalogue knows is linked to the title there.
+    """
+
+    anime_id: int | None = None
+    mal_id: int | None = None
+    entry_id: int | None = None
+    subject: Subject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress.
+
+    ``versions`` are the pairs of entry id and version that an ``If-Match`` allows; None allows any.
+    To ``watch`` is to have seen ``episode`` to its end, at the time ``at``, or now where that is None.
+    """
+
+    verb: Literal["add", "update", "delete", "watch"]
+    target: Target
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    versions: Versions | None = None
+    episode: int = 0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one operation, with the entry as the operation left it, whatever came after it.
+
+    A deletion has neither entry nor error.
+    """
+
+    operation: Operation
+    entry: Entry | None = None
+    error: AppError | None = None
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One entry while the operations run over it: what is stored, and what it has become."""
+
+    subject: Subject
+    stored: Entry | None
+    state: EntryState | None
+    failure: AppError | None = None
+    watched_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one operation made of an entry; nothing where ``before`` is ``after``."""
+
+    slot: _Slot
+    before: EntryState | None
+    after: EntryState | None
+
+
+async def apply(
+    tx: Transaction,
+    user_id: int,
+    operations: Sequence[Operation],
+    *,
+    origin: str,
+    today: str,
+    job_id: int | None = None,
+) -> list[Outcome]:
+    """Carry out the operations in order, in a fixed number of statements however many they are."""
+    await lock_lists(tx, [user_id])
+    entries, changes = EntryRepository(tx), ChangeRepository(tx)
+    targets = [operation.target for operation in operations]
+    named = [target.subject for target in targets if target.subject and target.subject.media_type == "anime"]
+    subjects = await entries.subjects(
+        anime_ids={target.anime_id for target in targets if target.anime_id is not None},
+        mal_ids={
+            mal_id
+            for mal_id in [*(target.mal_id for target in targets), *(subject.mal_id for subject in named)]
+            if mal_id is not None
+        },
+        anilist_ids={subject.anilist_id for subject in named if subject.anilist_id is not None},
+    )
+    known = [subject.anime_id for subject in subjects if subject.anime_id is not None]
+    if any(operation.verb in _ADDING for operation in operations):
+        await match_titles(tx, user_id, known)
+    desk = _Desk(subjects, today)
+    desk.lay_out(
+        await entries.list_for_update(
+            user_id,
+            anime_ids=known,
+            entry_ids=[target.entry_id for target in targets if target.entry_id is not None],
+        )
+    )
+    done = [(operation, desk.carry_out(operation)) for operation in operations]
+    await desk.store(entries, changes, user_id, origin, job_id)
+    return [Outcome(operation, *_settled(result)) for operation, result in done]
+
+
+class _Desk:
+    """The entries concerned, laid out by title and by id."""
+
+    def __init__(self, subjects: Sequence[Subject], today: str) -> None:
+        self._today = today
+        self._subjects: dict[int | None, Subject] = {subject.anime_id: subject for subject in subjects}
+        self._by_mal_id: dict[int | None, Subject] = {
+            subject.mal_id: subject for subject in subjects if subject.mal_id
+        }
+        self._by_anilist_id: dict[int | None, Subject] = {
+            subject.anilist_id: subject for subject in subjects if subject.anilist_id
+        }
+        self._slots: dict[int, _Slot] = {}
+        self._by_entry_id: dict[int, _Slot] = {}
+        self._steps: list[_Step] = []
+
+    def lay_out(self, stored: Sequence[Entry]) -> None:
+        for entry in stored:
+            slot = _Slot(entry.subject, entry, entry.state)
+            self._by_entry_id[entry.id] = slot
+            if entry.subject.anime_id is not None:
+                self._slots[entry.subject.anime_id] = slot
+
+    def carry_out(self, operation: Operation) -> _Step | AppError:
+        try:
+            slot = self._slot(operation.target)
+            state = self._after(slot, operation)
+        except UnknownTitle as error:
+            return error if operation.verb in _ADDING else NotOnList()
+        except AppError as error:
+            return error
+        step = _Step(slot, slot.state, state)
+        if state != slot.state:
+            self._steps.append(step)
+            slot.state = state
+        return step
+
+    def _slot(self, target: Target) -> _Slot:
+        if target.entry_id is not None:
+            if target.entry_id not in self._by_entry_id:
+                raise NotOnList
+            return self._by_entry_id[target.entry_id]
+        subject = self._subject(target)
+        if subject.anime_id is None:
+            return _Slot(subject, None, None)
+        return self._slots.setdefault(subject.anime_id, _Slot(subject, None, None))
+
+    def _subject(self, target: Target) -> Subject:
+        given = target.subject
+        if given is not None:
+            return self._known(given) or given
+        found = self._subjects.get(target.anime_id) or self._by_mal_id.get(target.mal_id)
+        if found is None:
+            raise UnknownTitle
+        return found
+
+    def _known(self, given: Subject) -> Subject | None:
+        if given.media_type == "manga":
+            return None
+        return self._by_mal_id.get(given.mal_id) or self._by_anilist_id.get(given.anilist_id)
+
+    def _after(self, slot: _Slot, operation: Operation) -> EntryState | None:
+        if operation.verb == "watch":
+            return self._watched(slot, operation)
+        return self._added(slot, operation) if operation.verb == "add" else self._changed(slot, operation)
+
+    def _added(self, slot: _Slot, operation: Operation) -> EntryState:
+        if slot.state is not None:
+            raise AlreadyOnList
+        return edited(None, operation.sent, slot.subject, self._today)
+
+    def _watched(self, slot: _Slot, operation: Operation) -> EntryState:
+        stored, at = slot.stored, operation.at
+        slot.watched_at = at
+        late = stored is not None and at is not None and at <= stored.progress_changed_at
+        return watched(slot.state, operation.episode, slot.subject, self._today, late=late)
+
+    def _changed(self, slot: _Slot, operation: Operation) -> EntryState | None:
+        if slot.state is None:
+            raise NotOnList
+        if operation.versions is not None and _version(slot) not in operation.versions:
+            raise PreconditionFailed
+        if operation.verb == "delete":
+            return None
+        sent = dict(operation.sent)
+        if operation.steps:
+            sent["progress"] = max(0, slot.state.progress + operation.steps)
+        return edited(slot.state, sent, slot.subject, self._today)
+
+    async def store(
+        self,
+        entries: EntryRepository,
+        changes: ChangeRepository,
+        user_id: int,
+        origin: str,
+        job_id: int | None,
+    ) -> None:
+        moved = list({id(step.slot): step.slot for step in self._steps}.values())
+        await self._store_changed(entries, moved)
+        await self._store_added(entries, user_id, moved)
+        await self._store_deleted(entries, moved)
+        news = [
+            NewChange(step.slot.stored.id, step.slot.subject, step.before, step.after)
+            for step in self._steps
+            if step.slot.stored is not None and step.slot.failure is None
+        ]
+        if news:
+            await changes.record_many(user_id, news, origin=origin, job_id=job_id)
+
+    async def _store_deleted(self, entries: EntryRepository, moved: list[_Slot]) -> None:
+        gone = [slot.stored.id for slot in moved if slot.stored is not None and slot.state is None]
+        if gone:
+            await entries.delete_many(gone)
+
+    async def _store_changed(self, entries: EntryRepository, moved: list[_Slot]) -> None:
+        kept = [slot for slot in moved if slot.stored is not None and slot.state is not None]
+        states = {slot.stored.id: slot.state for slot in kept if slot.stored and slot.state}
+        if states:
+            moved_at = {slot.stored.id: slot.watched_at for slot in kept if slot.stored and slot.watched_at}
+            stamps = await entries.update_many(states, moved_at=moved_at)
+            for slot in kept:
+                if slot.stored is not None and slot.state is not None:
+                    stamp = stamps[slot.stored.id]
+                    slot.stored = replace(slot.stored, state=slot.state, **stamp)
+
+    async def _store_added(self, entries: EntryRepository, user_id: int, moved: list[_Slot]) -> None:
+        """What was added and deleted again is stored too, to be deleted: it has an id and a history."""
+        last = {id(step.slot): step.after for step in self._steps if step.after is not None}
+        fresh = [slot for slot in moved if slot.stored is None]
+        news = [NewEntry(slot.subject, last[id(slot)], slot.watched_at) for slot in fresh]
+        added = await entries.insert_many(user_id, news)
+        for position, slot in enumerate(fresh):
+            slot.stored = added.get(position)
+            # somebody else was faster with the same title
+            slot.failure = None if slot.stored is not None else AlreadyOnList()
+
+
+def _version(slot: _Slot) -> tuple[int, int] | None:
+    return None if slot.stored is None else (slot.stored.id, slot.stored.version)
+
+
+def _settled(result: _Step | AppError) -> tuple[Entry | None, AppError | None]:
+    if isinstance(result, AppError):
+        return None, result
+    stored = result.slot.stored
+    if result.slot.failure is not None or stored is None or result.after is None:
+        return None, result.slot.failure
+    return replace(stored, state=result.after), None

@@ -1,0 +1,1 @@
+"""Playback progress, the viewing log, favourites and collections."""

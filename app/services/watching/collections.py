@@ -1,0 +1,141 @@
+"""Collections: lists of one's own making, private unless said otherwise, shared by a link."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from app.errors import Conflict, NotFound
+from app.repositories.collections import CollectionRepository
+from app.repositories.library import EntryRepository
+from app.schemas.domain.watching import Collection, CollectionItem
+from app.services.library import UnknownTitle
+from app.utils.db.database import Database, Transaction
+
+
+class NoSuchCollection(NotFound):
+    default_message = "There is no such collection."
+
+
+class AlreadyCollected(Conflict):
+    default_message = "This title is in the collection already."
+
+
+class CollectionService:
+    """Another person's private collection is answered like one that does not exist."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def list_own(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Collection], int]:
+        """One's own, newest first, and how many there are in all."""
+        async with self._db.reader() as connection:
+            return await CollectionRepository(connection).list_by_user(user_id, limit=limit, offset=offset)
+
+    async def create(
+        self, user_id: int, *, name: str, description: str | None, is_public: bool
+    ) -> Collection:
+        async with self._db.transaction() as tx:
+            collections = CollectionRepository(tx)
+            created = await collections.insert(
+                user_id, name=name, description=description, is_public=is_public
+            )
+            return await _own(tx, created, user_id)
+
+    async def get(self, collection_id: int, user_id: int) -> Collection:
+        """One's own or a public one; raises :class:`NoSuchCollection`."""
+        async with self._db.reader() as connection:
+            return _visible(await CollectionRepository(connection).find(collection_id), user_id)
+
+    async def list_items(
+        self, collection_id: int, user_id: int, *, limit: int, offset: int
+    ) -> tuple[list[CollectionItem], int]:
+        """What is in it, in its order, and how many in all."""
+        async with self._db.reader() as connection:
+            collections = CollectionRepository(connection)
+            _visible(await collections.find(collection_id), user_id)
+            return await collections.list_items(collection_id, limit=limit, offset=offset)
+
+    async def edit(self, collection_id: int, user_id: int, sent: Mapping[str, Any]) -> Collection:
+        """Change the fields sent; raises :class:`NoSuchCollection`."""
+        async with self._db.transaction() as tx:
+            stored = await _own(tx, collection_id, user_id)
+            fields = {name: getattr(stored, name) for name in ("name", "description", "is_public")}
+            if {**fields, **sent} == fields:
+                return stored
+            await CollectionRepository(tx).update(collection_id, **{**fields, **sent})
+            return await _own(tx, collection_id, user_id)
+
+    async def delete(self, collection_id: int, user_id: int) -> None:
+        async with self._db.transaction() as tx:
+            await _own(tx, collection_id, user_id)
+            await CollectionRepository(tx).delete(collection_id)
+
+    async def put(
+        self, collection_id: int, user_id: int, anime_id: int, position: int | None
+    ) -> CollectionItem:
+        """Add a title at the end, or put it at a place (from 1), to which one that is in already moves.
+
+        Raises :class:`NoSuchCollection`, ``UnknownTitle``, and without a place :class:`AlreadyCollected`.
+        """
+        async with self._db.transaction() as tx:
+            collection = await _own(tx, collection_id, user_id)
+            if not await EntryRepository(tx).subjects(anime_ids=[anime_id]):
+                raise UnknownTitle
+            collections = CollectionRepository(tx)
+            held = await collections.find_item(collection_id, anime_id)
+            if held is not None and position is None:
+                raise AlreadyCollected
+            end = collection.items_count + (0 if held else 1)
+            place = min(position or end, end)
+            if held is not None and held.position == place:
+                return held
+            return await collections.place(collection_id, anime_id, place)
+
+    async def take_out(self, collection_id: int, user_id: int, anime_id: int) -> None:
+        """A title that is not in is no error."""
+        async with self._db.transaction() as tx:
+            await _own(tx, collection_id, user_id)
+            await CollectionRepository(tx).remove(collection_id, anime_id)
+
+    async def share(self, collection_id: int, user_id: int) -> str:
+        """The secret of a new link; an earlier one ends."""
+        token = secrets.token_urlsafe(24)
+        async with self._db.transaction() as tx:
+            await _own(tx, collection_id, user_id)
+            await CollectionRepository(tx).set_share(collection_id, _hash(token))
+        return token
+
+    async def unshare(self, collection_id: int, user_id: int) -> None:
+        async with self._db.transaction() as tx:
+            await _own(tx, collection_id, user_id)
+            await CollectionRepository(tx).set_share(collection_id, None)
+
+    async def get_shared(
+        self, token: str, *, limit: int, offset: int
+    ) -> tuple[Collection, list[CollectionItem]]:
+        """What a link shows; raises :class:`NoSuchCollection` once it is revoked."""
+        async with self._db.reader() as connection:
+            collections = CollectionRepository(connection)
+            found = await collections.find_by_share(_hash(token))
+            if found is None:
+                raise NoSuchCollection
+            items, _ = await collections.list_items(found.id, limit=limit, offset=offset)
+            return found, items
+
+
+async def _own(tx: Transaction, collection_id: int, user_id: int) -> Collection:
+    found = await CollectionRepository(tx).find_for_update(collection_id, user_id)
+    if found is None:
+        raise NoSuchCollection
+    return found
+
+
+def _visible(found: Collection | None, user_id: int) -> Collection:
+    if found is None or not (found.is_public or found.user_id == user_id):
+        raise NoSuchCollection
+    return found
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,37 @@
+"""Favourites."""
+
+from app.errors import Conflict
+from app.repositories.favorites import FavoriteRepository
+from app.repositories.library import EntryRepository
+from app.schemas.domain.watching import Favorite
+from app.services.library import UnknownTitle
+from app.utils.db.database import Database
+
+
+class AlreadyFavorite(Conflict):
+    default_message = "This title is a favourite already."
+
+
+class FavoriteService:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def list_own(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Favorite], int]:
+        """One page, newest first, and how many there are in all."""
+        async with self._db.reader() as connection:
+            return await FavoriteRepository(connection).list_by_user(user_id, limit=limit, offset=offset)
+
+    async def add(self, user_id: int, anime_id: int) -> Favorite:
+        """Raises :class:`AlreadyFavorite` or ``UnknownTitle``."""
+        async with self._db.transaction() as tx:
+            added = await FavoriteRepository(tx).insert(user_id, anime_id)
+            if added is not None:
+                return added
+            if await EntryRepository(tx).subjects(anime_ids=[anime_id]):
+                raise AlreadyFavorite
+            raise UnknownTitle
+
+    async def remove(self, user_id: int, anime_id: int) -> None:
+        """What is no favourite is no error."""
+        async with self._db.transaction() as tx:
+            await FavoriteRepository(tx).delete(user_id, anime_id)

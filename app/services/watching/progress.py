@@ -1,0 +1,102 @@
+"""Playback progress, what to go on with, and the viewing log."""
+
+from datetime import datetime
+
+from app.repositories.library import EntryRepository, lock_lists
+from app.repositories.watching import Playback, WatchRepository
+from app.schemas.domain.watching import View, WatchProgress
+from app.services.library import Operation, ProgressAboveTotal, Target, UnknownTitle, apply
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database, Transaction
+
+COUNTED = 90.0  # per cent; from here on an episode counts as seen
+
+
+class WatchService:
+    def __init__(self, db: Database, clock: Clock = utc_now) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def report(
+        self,
+        user_id: int,
+        anime_id: int,
+        *,
+        episode: int,
+        position_seconds: int | None,
+        percent: float | None,
+        reported_at: datetime | None,
+    ) -> WatchProgress:
+        """Keep where the person stopped; one that is (nearly) through counts on the list, and puts it there.
+
+        Raises ``UnknownTitle``, ``ProgressAboveTotal``. A report older than the one that is kept does not
+        move it, but what it saw was seen; a client's clock that runs ahead counts as now.
+        """
+        now = self._clock()
+        at = min(reported_at or now, now)
+        async with self._db.transaction() as tx:
+            watching = WatchRepository(tx)
+            told = _known(
+                await watching.find_playback(
+                    user_id, anime_id, position_seconds=position_seconds, percent=percent
+                ),
+                episode,
+            )
+            seen = told.percent is not None and told.percent >= COUNTED
+            if seen:
+                # before the report is: all who need both wait in the same order
+                await lock_lists(tx, [user_id])
+            kept = await watching.upsert(
+                user_id,
+                anime_id,
+                episode=episode,
+                position_seconds=position_seconds,
+                percent=percent,
+                reported_at=at,
+            )
+            if seen:
+                await _count_episode(tx, user_id, anime_id, episode, at=at, now=now)
+            return kept
+
+    async def list_to_continue(
+        self, user_id: int, *, limit: int, offset: int
+    ) -> tuple[list[WatchProgress], int]:
+        """Where to go on: an episode that was not finished, or the beginning of the next one."""
+        async with self._db.reader() as connection:
+            return await WatchRepository(connection).list_to_continue(
+                user_id, counted=COUNTED, limit=limit, offset=offset
+            )
+
+    async def log_view(
+        self, user_id: int, anime_id: int, *, episode: int, release_id: int | None, at: datetime | None
+    ) -> View:
+        """A line of the log moves nothing on the list. Raises ``UnknownTitle``, ``ProgressAboveTotal``."""
+        async with self._db.transaction() as tx:
+            watching = WatchRepository(tx)
+            _known(await watching.find_playback(user_id, anime_id), episode)
+            return await watching.insert_view(
+                user_id, anime_id, episode=episode, release_id=release_id, viewed_at=at or self._clock()
+            )
+
+    async def list_views(self, user_id: int, *, limit: int, offset: int) -> tuple[list[View], int]:
+        """One page of the log, newest first, and how many there are in all."""
+        async with self._db.reader() as connection:
+            return await WatchRepository(connection).list_views(user_id, limit=limit, offset=offset)
+
+
+def _known(found: Playback | None, episode: int) -> Playback:
+    if found is None:
+        raise UnknownTitle
+    if found.total is not None and episode > found.total:
+        raise ProgressAboveTotal(found.total, field="episode")
+    return found
+
+
+async def _count_episode(
+    tx: Transaction, user_id: int, anime_id: int, episode: int, *, at: datetime, now: datetime
+) -> None:
+    """Carry it over to the list, unless the title was taken off the list after it was watched."""
+    if at < now and await EntryRepository(tx).was_deleted_since(user_id, anime_id, at):
+        return
+    watched = Operation("watch", Target(anime_id=anime_id), episode=episode, at=at)
+    await apply(tx, user_id, [watched], origin="watch", today=now.date().isoformat())

@@ -1,0 +1,1 @@
+"""Running programs: supervisor, signals, HTTP server, embedded PostgreSQL and Valkey."""

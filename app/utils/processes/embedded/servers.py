@@ -1,0 +1,169 @@
+"""Both servers of a home: owned by the first process that asks, shared by the others."""
+
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from app.utils.processes.embedded.errors import EmbeddedError
+from app.utils.processes.embedded.identity import choose_identity
+from app.utils.processes.embedded.postgres import Postgres
+from app.utils.processes.embedded.server import Server
+from app.utils.processes.embedded.sharing import Ownership
+from app.utils.processes.embedded.valkey import Valkey
+from app.utils.processes.embedded.wheels import postgres_binary, valkey_binary
+
+POSTGRES, VALKEY = Postgres.name, Valkey.name
+
+_LONGEST_FOLDER = 88  # bytes; a socket's whole path must fit into 107, on macOS into 103
+_OTHERS_READY_WITHIN = 180.0  # seconds
+
+
+@dataclass(frozen=True)
+class ServerUrls:
+    database_url: str
+    redis_url: str
+
+
+class EmbeddedServers:
+    """PostgreSQL and Valkey with their data under ``home``.
+
+    ``fast`` trades durability for speed, for tests. ``wanted`` leaves one of the two out.
+    """
+
+    def __init__(
+        self, home: Path, *, fast: bool = False, wanted: Collection[str] = (POSTGRES, VALKEY)
+    ) -> None:
+        self.home = home.resolve()
+        self._fast = fast
+        self._wanted = frozenset(wanted)
+        self._ownership: Ownership | None = None
+        self._servers: list[Server] = []
+
+    @property
+    def owner(self) -> bool:
+        """True where this process runs the servers, and stops them."""
+        return self._ownership is not None and self._ownership.held
+
+    def start(self) -> ServerUrls:
+        """Start the servers, or join those that another process of this home runs.
+
+        To be called in the main thread: the servers die with the thread that started them.
+        """
+        self._look_for_wheels()
+        try:
+            self._make_home()
+            self._ownership = Ownership(self.home)
+            run = _socket_folder(self.home)
+            if not self._own_or_join(self._ownership):
+                return _urls(run)
+            self._start_all(run)
+        except PermissionError as error:
+            self.stop()
+            raise EmbeddedError(f"{error.filename} is not ours to use: {error.strerror}.") from error
+        except BaseException:
+            self.stop()
+            raise
+        return _urls(run)
+
+    def revive(self) -> list[str]:
+        """Start again what died, and name it; where the owner of a joined home is gone, take its place."""
+        if self._ownership is None:
+            return []
+        if not self.owner:
+            if not self._ownership.acquire():
+                return []
+            self._start_all(_socket_folder(self.home))
+            return sorted(self._wanted)
+        fallen = [server for server in self._servers if not server.running]
+        for server in fallen:
+            server.start()
+        self._ownership.announce(self._wanted)
+        return [server.name for server in fallen]
+
+    def stop(self) -> None:
+        """Stop the servers if they are ours."""
+        for server in reversed(self._servers):
+            server.stop()
+        self._servers = []
+        if self._ownership is not None:
+            self._ownership.release()
+            self._ownership = None
+
+    def __enter__(self) -> ServerUrls:
+        return self.start()
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def pids(self) -> dict[str, int]:
+        """The process of each server that we own and that lives."""
+        return {each.name: each.child.pid for each in self._servers if each.child and each.running}
+
+    def _look_for_wheels(self) -> None:
+        if POSTGRES in self._wanted:
+            postgres_binary("postgres")
+        if VALKEY in self._wanted:
+            valkey_binary()
+
+    def _make_home(self) -> None:
+        if not self.home.exists():
+            self.home.mkdir(parents=True, mode=0o700)
+        (self.home / "logs").mkdir(exist_ok=True)
+
+    def _own_or_join(self, ownership: Ownership) -> bool:
+        deadline = time.monotonic() + _OTHERS_READY_WITHIN
+        while not ownership.acquire():
+            up = ownership.announced()
+            if up is not None:
+                if missing := self._wanted - up:
+                    names = " and ".join(sorted(missing))
+                    raise EmbeddedError(f"The process that owns {self.home} runs no {names}: stop it first.")
+                return False
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"Another process holds {self.home} but its servers do not get ready.")
+            time.sleep(0.05)
+        return True
+
+    def _start_all(self, run: Path) -> None:
+        assert self._ownership is not None
+        self._servers = self._build(run)
+        for server in self._servers:
+            server.start()
+        self._ownership.announce(self._wanted)
+
+    def _build(self, run: Path) -> list[Server]:
+        servers: list[Server] = []
+        if POSTGRES in self._wanted:
+            identity = choose_identity(self.home, run, postgres_binary("postgres"))
+            servers.append(Postgres(self.home, run, fast=self._fast, identity=identity))
+        if VALKEY in self._wanted:
+            servers.append(Valkey(self.home, run, fast=self._fast))
+        return servers
+
+
+def _urls(run: Path) -> ServerUrls:
+    return ServerUrls(database_url=Postgres.url(run), redis_url=Valkey.url(run))
+
+
+def _socket_folder(home: Path) -> Path:
+    """A private folder for the sockets; outside the home where its path is too long for a socket."""
+    run = home / "run"
+    if len(os.fsencode(run)) > _LONGEST_FOLDER:
+        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+        run = Path(tempfile.gettempdir()) / f"anisync-{os.geteuid()}-{digest}"
+        if len(os.fsencode(run)) > _LONGEST_FOLDER:
+            run = Path("/tmp") / run.name
+    run.mkdir(mode=0o700, exist_ok=True)
+    found = run.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), home.stat().st_uid):
+        raise EmbeddedError(f"{run} belongs to somebody else: remove it, or choose another ANISYNC_HOME.")
+    run.chmod(0o700)
+    return run

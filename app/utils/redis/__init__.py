@@ -1,0 +1,1 @@
+"""Redis or Valkey: client, limiter, quotas, single flight, publish/subscribe."""

@@ -1,0 +1,1 @@
+"""Text from outside: cleaning, e-mail addresses, spreadsheet cells."""

@@ -1,0 +1,257 @@
+"""The OpenAPI document: complete, unambiguous, with true examples; and the page that shows it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from inspect import isasyncgenfunction, iscoroutinefunction
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import RouteContext
+from starlette.routing import Match
+
+from app.api.openapi.document import TAGS
+from app.api.routing import routes_of
+from app.config import Settings
+from app.main import create_app
+from tests.fixtures.routes import PROTECTED
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def application() -> FastAPI:
+    return create_app(Settings(_env_file=None))
+
+
+@pytest.fixture(scope="module")
+def document(application: FastAPI) -> Json:
+    return application.openapi()
+
+
+@pytest.fixture(scope="module")
+def operations(document: Json) -> dict[str, Json]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+@pytest.fixture
+async def reader(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+
+
+def nodes(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every part of a document with the way to it."""
+    yield at, node
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, child in children:
+        yield from nodes(child, f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}")
+
+
+def test_the_document_is_of_its_version_and_names_no_server(document: Json) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert "servers" not in document
+    assert document["info"]["title"] == "AniSync"
+
+
+def test_every_reference_leads_somewhere(document: Json) -> None:
+    places = {at for at, _ in nodes(document)}
+    references = {node["$ref"] for _, node in nodes(document) if isinstance(node, dict) and "$ref" in node}
+    assert len(references) > 20
+    assert {reference for reference in references if reference.removeprefix("#") not in places} == set()
+
+
+def test_operations_have_names_of_their_own(operations: dict[str, Json]) -> None:
+    names = [operation["operationId"] for operation in operations.values()]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
+
+
+def test_every_tag_is_described_and_used(operations: dict[str, Json], document: Json) -> None:
+    used = {tag for operation in operations.values() for tag in operation["tags"]}
+    assert {tag["name"] for tag in document["tags"]} == used
+    assert used <= set(TAGS)
+    assert all(len(operation["tags"]) == 1 for operation in operations.values())
+    of_surface = {name.split()[1].split("/")[2] for name in operations if name.split()[1].startswith("/api/")}
+    assert of_surface
+    for name, operation in operations.items():
+        is_tracker = re.match(r"\w+ /api/(auth|library|sources|anilist|import)\b", name)
+        assert operation["tags"][0].startswith("tracker:") == bool(is_tracker), name
+
+
+def test_every_operation_says_what_it_does(operations: dict[str, Json]) -> None:
+    assert [name for name, operation in operations.items() if not operation.get("description")] == []
+
+
+def test_every_failure_is_declared(operations: dict[str, Json]) -> None:
+    protected = {route.name for route in PROTECTED}
+    for name, operation in operations.items():
+        declared = set(operation["responses"])
+        needed = {"500"}
+        if name in protected:
+            needed |= {"401", "403"}
+        if "requestBody" in operation:
+            needed |= {"413", "415" if "application/json" in operation["requestBody"]["content"] else "413"}
+        if "requestBody" in operation or operation.get("parameters"):
+            needed.add("422")
+        if "{" in name:
+            needed.add("404")
+        if not name.startswith(("GET /health", "GET /metrics")):
+            needed.add("503")
+        if re.search(r" (/api)?/auth/| /anime/jikan/| /anime/sync/| /search/", name):
+            needed.add("429")
+        assert needed - declared == set(), name
+
+
+def test_failures_look_as_their_surface_says(operations: dict[str, Json]) -> None:
+    for name, operation in operations.items():
+        schema = "TrackerFailure" if operation["tags"][0].startswith("tracker:") else "Failure"
+        for status, response in operation["responses"].items():
+            if status >= "400" and name != "GET /health":
+                content = response["content"]["application/json"]
+                assert content["schema"] == {"$ref": f"#/components/schemas/{schema}"}, (name, status)
+                assert content["examples"], (name, status)
+                assert response["description"]
+
+
+def test_headers_are_declared(operations: dict[str, Json]) -> None:
+    for name, operation in operations.items():
+        parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
+        for status, response in operation["responses"].items():
+            assert "X-Request-ID" in response["headers"], (name, status)
+        if {"limit", "offset"} <= parameters:
+            assert {"X-Total-Count", "Link"} <= set(operation["responses"]["200"]["headers"]), name
+        if "304" in operation["responses"]:
+            assert "ETag" in operation["responses"]["200"]["headers"], name
+            assert "ETag" in operation["responses"]["304"]["headers"], name
+            assert "If-None-Match" in parameters, name
+
+
+def examples(document: Json) -> Iterator[tuple[str, Json, Any]]:
+    """Every example with the schema it is an example of."""
+    for at, node in nodes(document):
+        if not isinstance(node, dict) or "/examples" in at or at.endswith("/example"):
+            continue
+        schema = node.get("schema", node) if "schema" in node else node
+        for example in node.get("examples", {}).values() if isinstance(node.get("examples"), dict) else ():
+            yield at, schema, example["value"]
+        for example in node["examples"] if isinstance(node.get("examples"), list) else ():
+            yield at, schema, example
+        if "example" in node and not at.endswith("/properties"):
+            yield at, schema, node["example"]
+
+
+def test_examples_are_what_they_are_examples_of(document: Json) -> None:
+    found = list(examples(document))
+    assert len(found) > 200
+    for at, schema, example in found:
+        whole = {**schema, "components": document["components"]}
+        validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+        assert [error.message for error in validator.iter_errors(example)] == [], at
+
+
+def paths_of(route: RouteContext) -> str:
+    return re.sub(r"\{\w+\}", "1", str(route.path_format))
+
+
+def test_two_routes_never_claim_one_method_and_path(application: FastAPI) -> None:
+    claimed: dict[tuple[str, str], str] = {}
+    for route in routes_of(application):
+        template = re.sub(r"\{\w+(:\w+)?\}", "{}", str(route.path))
+        for method in route.methods or ():
+            owner = claimed.setdefault((method, template), str(route.operation_id or route.endpoint))
+            assert owner == str(route.operation_id or route.endpoint), (method, template)
+    assert len(claimed) == len(list(routes_of(application)))
+
+
+def test_no_route_stands_in_the_shadow_of_another(application: FastAPI) -> None:
+    routes = list(routes_of(application))
+    for route in routes:
+        for method in route.methods or ():
+            scope = {"type": "http", "method": method, "path": paths_of(route), "headers": []}
+            first = next(other for other in routes if other.matches(dict(scope))[0] == Match.FULL)
+            assert first.path == route.path, f"{method} {route.path} is answered by {first.path}"
+
+
+def test_nothing_that_a_request_depends_on_needs_a_thread(application: FastAPI) -> None:
+    def calls(dependant: Dependant) -> Iterator[Any]:
+        for needed in dependant.dependencies:
+            yield needed
+            yield from calls(needed)
+
+    slow = {
+        f"{needed.call.__module__}.{needed.call.__qualname__}"
+        for route in routes_of(application)
+        for needed in calls(route.dependant)
+        if needed.call.__module__.startswith("app.")
+        and not (iscoroutinefunction(needed.call) or isasyncgenfunction(needed.call))
+    }
+    assert slow == set()
+
+
+async def test_others_are_answered_while_the_document_is_made(document: Json) -> None:
+    answers: list[httpx.Response] = []
+
+    async def ask() -> None:
+        answers.append(await client.get("/openapi.json"))
+
+    transport = httpx.ASGITransport(app=create_app(Settings(_env_file=None)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        asked = [asyncio.create_task(ask()) for _ in range(3)]
+        meanwhile = 0
+        while not answers:
+            meanwhile += (await client.get("/docs/start.js")).status_code == 200
+            await asyncio.sleep(0)
+        await asyncio.gather(*asked)
+    assert meanwhile > 5
+    assert [answer.json() for answer in answers] == [document] * 3
+
+
+async def test_the_page_comes_from_here_alone(reader: httpx.AsyncClient) -> None:
+    page = await reader.get("/docs")
+    assert page.status_code == 200
+    assert "unsafe-inline" not in page.headers["content-security-policy"].split("style-src")[0]
+    assert "https:" not in page.headers["content-security-policy"]
+    linked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(linked) == 4
+    for link in linked:
+        assert link.startswith("/docs/")
+        assert (await reader.get(link)).status_code == 200, link
+    start = await reader.get("/docs/start.js")
+    assert start.headers["content-type"].startswith("text/javascript")
+    document = re.findall(r'url: "([^"]+)"', start.text)[0]
+    assert (await reader.get(document)).json()["openapi"]
+    assert (await reader.get("/docs/")).text == page.text
+
+
+async def test_strange_files_of_the_page_are_not_found(reader: httpx.AsyncClient) -> None:
+    for path in ("/docs/assets/", "/docs/assets/nothing.js", "/docs/assets/..%2f__init__.py", "/redoc"):
+        answer = await reader.get(path)
+        assert answer.status_code == 404, path
+        assert answer.json()["code"] == "NOT_FOUND"
+
+
+def test_only_a_post_has_a_key_that_makes_it_one(operations: dict[str, Json]) -> None:
+    keyed = {
+        name
+        for name, operation in operations.items()
+        if any(one["name"].lower() == "idempotency-key" for one in operation.get("parameters", []))
+    }
+    assert "POST /users/me/list" in keyed
+    assert {name for name in keyed if not name.startswith("POST ")} == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["POST /users/me/list", "POST /favorites", "POST /watch/progress", "POST /views"]
+)
+def test_titles_that_nobody_knows_are_declared(operations: dict[str, Json], name: str) -> None:
+    assert "404" in operations[name]["responses"]

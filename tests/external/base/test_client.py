@@ -1,0 +1,280 @@
+"""The stack: how often it tries, how long it waits, and that every fault is one of ours."""
+
+import asyncio
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from app.errors import AppError, NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from app.external.base.client import JOB, USER, Breaker, Policy, UpstreamClient
+from app.utils.redis.rate_limit import LimitReached
+from tests.external.doubles import BASE, Answers, OpenGate, ToldClock
+
+OK = httpx.Response(200, json={"data": {}})
+POLICY = Policy("test", "Testdom", size_limit=1000)
+
+
+class Stack:
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.wire = Answers(*answers)
+        self.gate = OpenGate()
+        self.clock = ToldClock()
+        self.breaker = Breaker("test", clock=self.clock)
+        self.client = UpstreamClient(
+            BASE,
+            POLICY,
+            limiter=self.gate,
+            breaker=self.breaker,
+            transport=self.wire,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+
+    @property
+    def calls(self) -> int:
+        return len(self.wire.requests)
+
+
+async def test_an_answer_is_an_answer() -> None:
+    stack = Stack(OK)
+    assert await stack.client.get("anime", 5, patience=USER) == {"data": {}}
+    assert (stack.calls, len(stack.gate.asked)) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_faults_that_pass_are_tried_again(status: int) -> None:
+    stack = Stack(httpx.Response(status, headers={"Retry-After": "1"}), OK)
+    assert await stack.client.get("x", patience=JOB) == {"data": {}}
+    assert stack.calls == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        httpx.ConnectError("no"),
+        httpx.ReadError("cut"),
+        httpx.RemoteProtocolError("bad"),
+        httpx.ReadTimeout(""),
+    ],
+)
+async def test_transport_faults_are_tried_again(fault: Exception) -> None:
+    stack = Stack(fault, OK)
+    assert await stack.client.get("x", patience=USER) == {"data": {}}
+    assert stack.calls == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 301])
+async def test_other_answers_are_final(status: int) -> None:
+    stack = Stack(httpx.Response(status, headers={"Location": "http://elsewhere.test/"}))
+    with pytest.raises(NotFound if status == 404 else UpstreamError):
+        await stack.client.get("x", patience=JOB)
+    assert stack.calls == 1
+
+
+@pytest.mark.parametrize(("patience", "most"), [(USER, 3), (JOB, 5)])
+async def test_attempts_are_few_and_each_pays_for_its_slot(patience: object, most: int) -> None:
+    stack = Stack(httpx.Response(500))
+    with pytest.raises(UpstreamError):
+        await stack.client.get("x", patience=USER if most == 3 else JOB)
+    assert stack.calls == len(stack.gate.asked) == most
+    assert len(stack.clock.slept) == most - 1
+
+
+async def test_pauses_grow_and_are_spread_over_their_whole_length() -> None:
+    seen: list[list[float]] = []
+    for _ in range(300):
+        stack = Stack(httpx.Response(500))
+        with pytest.raises(UpstreamError):
+            await stack.client.get("x", patience=JOB)
+        seen.append(stack.clock.slept)
+    for number, highest in enumerate([1, 2, 4, 8]):
+        pauses = sorted(one[number] / highest for one in seen)
+        furthest = max(abs(pause - place / 300) for place, pause in enumerate(pauses))
+        assert furthest < 0.13  # Kolmogorov-Smirnov against the uniform distribution, p < 0.0001
+
+
+@pytest.mark.parametrize("header", ["7", None])
+async def test_a_job_keeps_silent_as_long_as_it_was_told(header: str | None) -> None:
+    stack = Stack(httpx.Response(429, headers={"Retry-After": header} if header else {}), OK)
+    if header is None:
+        with pytest.raises(UpstreamUnavailable) as refusal:  # 60 s of silence are all of a job's patience
+            await stack.client.get("x", patience=JOB)
+        assert refusal.value.retry_after == 60
+        assert (stack.calls, stack.clock.slept) == (1, [])
+    else:
+        await stack.client.get("x", patience=JOB)
+        assert stack.clock.slept == [7]
+    assert stack.gate.bans == [7.0 if header else 60.0]
+
+
+async def test_a_user_is_told_to_come_back_instead() -> None:
+    stack = Stack(httpx.Response(429, headers={"Retry-After": "7"}))
+    with pytest.raises(UpstreamUnavailable) as refusal:
+        await stack.client.get("x", patience=USER)
+    assert refusal.value.retry_after == 7
+    assert (stack.calls, stack.clock.slept, stack.gate.bans) == (1, [], [7.0])
+
+
+async def test_the_budget_covers_all_attempts() -> None:
+    stack = Stack(httpx.Response(503, headers={"Retry-After": "25"}))
+    with pytest.raises(UpstreamError):
+        await stack.client.get("x", patience=JOB)
+    assert stack.clock.slept == [25, 25]
+    assert stack.calls == 3
+
+
+async def test_the_wait_for_a_slot_leaves_time_for_the_call() -> None:
+    stack = Stack(httpx.Response(503, headers={"Retry-After": "30"}), OK)
+    await stack.client.get("x", patience=JOB)
+    assert [wait for _, wait in stack.gate.asked] == [55, 25]
+
+
+async def test_no_slot_in_time_is_not_a_failure_of_the_upstream() -> None:
+    stack = Stack(OK)
+    stack.gate.refusal = LimitReached(12.5, banned=False)
+    for _ in range(30):
+        with pytest.raises(UpstreamUnavailable) as refusal:
+            await stack.client.get("x", patience=USER)
+        assert refusal.value.retry_after == 12.5
+    stack.gate.refusal = None
+    assert await stack.client.get("x", patience=USER)
+    assert stack.calls == 1
+
+
+async def test_the_breaker_stops_the_calls_and_finds_out_when_they_work_again() -> None:
+    stack = Stack(*[httpx.Response(500)] * 8, OK)
+    refusals = 0
+    for _ in range(20):
+        with pytest.raises(AppError) as failure:
+            await stack.client.get("x", patience=USER)
+        refusals += isinstance(failure.value, UpstreamUnavailable)
+    assert stack.calls == 8
+    assert refusals > 15
+    assert failure.value.headers["Retry-After"] in {"30", "31"}
+    stack.clock.now += 30
+    assert await stack.client.get("x", patience=USER) == {"data": {}}
+    assert not stack.breaker.is_open
+
+
+@pytest.mark.parametrize("status", [404, 400, 403])
+async def test_answers_about_the_question_never_open_the_breaker(status: int) -> None:
+    stack = Stack(httpx.Response(status))
+    for _ in range(40):
+        with pytest.raises(AppError):
+            await stack.client.get("x", patience=USER)
+    assert stack.calls == 40
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({"content-type": "text/html"}, b"<html>"),
+        ({"content-type": "application/json"}, b"<html>"),
+        ({"content-type": "application/json"}, b'{"data": NaN}'),
+        ({"content-type": "application/json"}, b'{"data": 1e999}'),
+        ({"content-type": "application/json"}, b'{"data": -Infinity}'),
+        ({"content-type": "application/json"}, b"[]"),
+        ({"content-type": "application/json"}, b"null"),
+        ({"content-type": "application/json"}, b""),
+        ({"content-type": "application/json"}, b'{"data": "\xff"}'),
+        ({"content-type": "application/json"}, b'{"data": "' + b"x" * 1000 + b'"}'),
+        ({"content-type": "application/json"}, b'{"a":' + b"[" * 480 + b"]" * 480 + b" "),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, b"{}"),
+        ({"content-type": "application/json", "content-encoding": "br"}, b"{}"),
+    ],
+)
+async def test_a_body_that_is_not_the_contract_is_an_error_at_once(
+    headers: dict[str, str], content: bytes
+) -> None:
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self):  # type: ignore[no-untyped-def]
+            yield content
+
+    calls = 0
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal calls
+        calls += 1
+        return httpx.Response(200, headers=headers, stream=Body())
+
+    client = UpstreamClient(
+        BASE, POLICY, limiter=OpenGate(), breaker=Breaker("test"), transport=httpx.MockTransport(answer)
+    )
+    with pytest.raises(UpstreamError) as failure:
+        await client.get("x", patience=JOB)
+    assert (failure.value.status, calls) == (502, 1)
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.jikan+json", ""])
+async def test_json_by_another_name_is_json(kind: str) -> None:
+    stack = Stack(httpx.Response(200, content=b"{}", headers={"content-type": kind}))
+    assert await stack.client.get("x", patience=USER) == {}
+
+
+@pytest.mark.parametrize("part", ["", ".", ".."])
+async def test_no_segment_leaves_the_base(part: str) -> None:
+    stack = Stack(OK)
+    with pytest.raises(ValueError, match="not a path"):
+        await stack.client.get("anime", part, patience=USER)
+    await stack.client.get("anime", "../../internal", "http://evil.test/x", "a?b#c", patience=USER)
+    url = stack.wire.requests[0].url
+    assert url.host == "jikan.test"
+    assert url.raw_path == b"/v4/anime/..%2F..%2Finternal/http%3A%2F%2Fevil.test%2Fx/a%3Fb%23c"
+
+
+async def test_a_caller_that_is_cancelled_leaves_no_mark() -> None:
+    release = asyncio.Event()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await release.wait()
+        return OK
+
+    breaker = Breaker("test", least=1)
+    client = UpstreamClient(
+        BASE, POLICY, limiter=OpenGate(), breaker=breaker, transport=httpx.MockTransport(answer)
+    )
+    call = asyncio.create_task(client.get("x", patience=USER))
+    await asyncio.sleep(0.02)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert not breaker.is_open
+    release.set()
+    assert await client.get("x", patience=USER) == {"data": {}}
+    await client.close()
+
+
+async def test_calls_and_refusals_are_counted() -> None:
+    def figure(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, {"upstream": "test", **labels}) or 0.0
+
+    calls = "anisync_upstream_calls_total"
+    before = {outcome: figure(calls, outcome=outcome) for outcome in ("ok", "server_error", "not_found")}
+    refused = figure("anisync_upstream_refusals_total", reason="breaker")
+    stack = Stack(OK, httpx.Response(404), httpx.Response(500))
+    await stack.client.get("x", patience=USER)
+    for _ in range(10):
+        with pytest.raises(AppError):
+            await stack.client.get("x", patience=USER)
+    assert figure(calls, outcome="ok") - before["ok"] == 1
+    assert figure(calls, outcome="not_found") - before["not_found"] == 1
+    assert figure(calls, outcome="server_error") - before["server_error"] == stack.calls - 2
+    assert figure("anisync_upstream_refusals_total", reason="breaker") > refused
+    assert figure("anisync_upstream_breaker_open") == 1
+    assert figure("anisync_upstream_seconds_count") >= stack.calls
+    assert figure("anisync_upstream_wait_seconds_count", caller="user") >= stack.calls
+
+
+async def test_no_answer_at_all_is_a_timeout() -> None:
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    patience = USER.__class__("hasty", 0.2, 0.2, 0.2, 3, 0.1, traffic="reader")
+    client = UpstreamClient(
+        BASE, POLICY, limiter=OpenGate(), breaker=Breaker("test"), transport=httpx.MockTransport(answer)
+    )
+    with pytest.raises(UpstreamTimeout):
+        await client.get("x", patience=patience)
+    await client.close()

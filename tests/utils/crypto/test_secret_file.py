@@ -1,0 +1,33 @@
+"""The secret of a home: random, private, and the same for everybody who asks first at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from app.utils.crypto.secret_file import read_or_make_secret
+
+
+def test_it_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    secret = read_or_make_secret(path)
+    assert len(bytes.fromhex(secret)) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_or_make_secret(path) == secret
+    assert [each.name for each in tmp_path.iterdir()] == ["secret"]
+
+
+def test_two_homes_have_two_secrets(tmp_path: Path) -> None:
+    assert read_or_make_secret(tmp_path / "one") != read_or_make_secret(tmp_path / "two")
+
+
+def test_open_permissions_are_closed(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("of earlier days\n")
+    path.chmod(0o644)
+    assert read_or_make_secret(path) == "of earlier days"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_all_who_ask_first_get_the_same(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        secrets = set(threads.map(read_or_make_secret, [tmp_path / "secret"] * 64))
+    assert len(secrets) == 1

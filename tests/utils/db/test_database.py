@@ -1,0 +1,207 @@
+"""Connections beneath SQLAlchemy: faults are translated, broken ones never come back, none leak."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.utils.db.database import Database, DatabaseUnavailable, ReferenceGone, UnstorableValue
+from app.utils.metrics import FOLLOWER_FAILURES
+
+
+async def backend(database: Database) -> int:
+    async with database.driver() as driver:
+        pid: int = await driver.fetchval("select pg_backend_pid()")
+    return pid
+
+
+@contextmanager
+def nothing_leaks(database: Database) -> Iterator[None]:
+    yield
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def kill(url: str, pid: int) -> None:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    await connection.fetchval("select pg_terminate_backend($1)", pid)
+    await connection.close()
+
+
+async def test_a_connection_that_dies_under_a_statement_is_a_fault_once(
+    database: Database, database_url: str
+) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+
+        async def wait() -> None:
+            async with database.driver() as driver:
+                await driver.fetchval("select pg_sleep(30)")
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0.2)
+        await kill(database_url, pid)
+        with pytest.raises(DatabaseUnavailable):
+            await waiting
+        assert await backend(database) != pid
+
+
+async def test_a_connection_that_died_while_idle_is_replaced(database: Database, database_url: str) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+        await kill(database_url, pid)
+        await asyncio.sleep(1.1)  # one used a moment ago is trusted
+        assert await backend(database) != pid
+
+
+async def test_a_caller_who_leaves_leaves_a_connection_that_works(database: Database) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+
+        async def wait() -> None:
+            async with database.driver() as driver:
+                await driver.fetchval("select pg_sleep(30)")
+
+        for _ in range(20):
+            waiting = asyncio.create_task(wait())
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        assert await backend(database) == pid
+
+
+async def test_a_fault_of_the_statement_is_its_own(database: Database) -> None:
+    with nothing_leaks(database):
+        pid = await backend(database)
+        async with database.driver() as driver:
+            with pytest.raises(asyncpg.UndefinedColumnError):
+                await driver.fetchval("select nonsense")
+        assert await backend(database) == pid
+
+
+async def test_a_statement_that_takes_too_long_is_a_fault(database_url: str) -> None:
+    database = Database.connect(database_url, statement_timeout=0.2)
+    with nothing_leaks(database), pytest.raises(DatabaseUnavailable):
+        async with database.driver() as driver:
+            await driver.fetchval("select pg_sleep(30)")
+    await database.close()
+
+
+async def test_reads_are_not_in_a_transaction_and_see_the_latest(database: Database) -> None:
+    async with database.driver() as driver:
+        await driver.execute("create table t (n int)")
+        for number in range(3):
+            async with database.transaction() as tx:
+                await tx.session.execute(text("insert into t values (1)"))
+            assert await driver.fetchval("select count(*) from t") == number + 1
+
+
+async def test_a_burst_opens_connections_once(database_url: str) -> None:
+    database = Database.connect(database_url, pool_size=2, max_overflow=3)
+    async with database.driver() as watcher:
+        for _ in range(5):
+            await asyncio.gather(*(backend(database) for _ in range(30)))
+        opened, alive = await watcher.fetchrow(
+            "select sessions, (select count(*) from pg_stat_activity a where a.datid = d.datid)"
+            " from pg_stat_database d where datname = current_database()"
+        )
+    assert alive <= 5
+    assert opened <= 7, "connections were opened and closed over and over"
+    await database.close()
+
+
+async def test_who_waits_too_long_for_a_connection_is_told(database_url: str) -> None:
+    database = Database.connect(database_url, pool_size=1, max_overflow=0)
+    async with database.driver():
+        with pytest.raises(DatabaseUnavailable):
+            await backend(database)
+    assert await backend(database)
+    await database.close()
+
+
+async def test_a_failure_says_nothing_of_what_people_sent(database: Database) -> None:
+    secret = "swordfish-9f3b"
+    with pytest.raises(DBAPIError) as failure:
+        async with database.reader() as connection:
+            await connection.execute(text("select cast(:word as text) || no_such_column"), {"word": secret})
+    assert secret not in str(failure.value)
+
+
+async def test_a_reference_to_what_is_gone_is_told_apart(database: Database) -> None:
+    with pytest.raises(ReferenceGone):
+        async with database.transaction() as tx:
+            await tx.session.execute(text("insert into favorites (user_id, anime_id) values (7, 7)"))
+
+
+async def test_work_after_a_commit_that_fails_stops_no_other(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    async def fail() -> None:
+        raise ZeroDivisionError("swordfish")
+
+    async def succeed() -> None:
+        done.append("later")
+
+    before = FOLLOWER_FAILURES._value.get()
+    async with database.transaction() as tx:
+        await tx.session.execute(text("create table committed (n int)"))
+        for follower in (fail, succeed, fail, succeed):
+            tx.after_commit(follower)
+    assert done == ["later", "later"]
+    assert await database.scalar("select count(*) from committed") == 0
+    assert FOLLOWER_FAILURES._value.get() == before + 2
+    assert caplog.text.count("ZeroDivisionError: swordfish") == 2
+
+
+async def test_nothing_follows_a_transaction_that_is_rolled_back(database: Database) -> None:
+    done: list[str] = []
+
+    async def note() -> None:
+        done.append("followed")
+
+    with suppress(ZeroDivisionError):
+        async with database.transaction() as tx:
+            tx.after_commit(note)
+            raise ZeroDivisionError
+    assert done == []
+
+
+_BEYOND_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+# Statements with one parameter, and a value that makes them fail: in the server, or before asyncpg sends it.
+UNSTORABLE: dict[str, tuple[str, Any]] = {
+    "an integer that overflows": ("select cast({0} as int) + 2147483647", 1),
+    "an integer that does not fit": ("select cast({0} as int)", 2**31),
+    "an instant that UTC does not have": ("select cast({0} as timestamptz)", _BEYOND_TIME),
+    "a number that divides by zero": ("select 1 / cast({0} as int)", 0),
+    "a float that underflows": ("select 1e-300::float8 * cast({0} as float8)", 1e-300),
+    "no date": ("select cast(cast({0} as text) as date)", "2015-02-30"),
+    "a NUL": ("select cast({0} as text)", "a\x00"),
+    "a lone surrogate": ("select cast({0} as text)", "\ud800"),
+    "what a constraint forbids": ("insert into anime (title, episodes) values ('A', {0})", 100_001),
+}
+
+
+@pytest.mark.parametrize("case", UNSTORABLE)
+async def test_a_value_that_cannot_be_stored_is_told_apart(
+    database: Database, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sql, value = UNSTORABLE[case]
+    with nothing_leaks(database):
+        with pytest.raises(UnstorableValue):
+            async with database.transaction() as tx:
+                await tx.session.execute(text(sql.format(":value")), {"value": value})
+        with pytest.raises(UnstorableValue):
+            async with database.driver() as driver:
+                await driver.fetchval(sql.format("$1"), value)
+    assert "database.value_refused" in caplog.text
+    assert "sqlstate=" in caplog.text
+    assert not isinstance(value, str) or value not in caplog.text, "the log holds what people sent"
+    assert await backend(database)

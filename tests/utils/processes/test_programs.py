@@ -1,0 +1,48 @@
+"""Where programs that start together keep what Python compiles."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+PROBE = """
+import sys
+from pathlib import Path
+from app.utils.processes.programs import keep_byte_code
+keep_byte_code(Path(sys.argv[1]), unless_there_is_that_of=sys.argv[2])
+import slow_to_compile
+import subprocess
+subprocess.run([sys.executable, "-c", "import also_slow"], check=True)
+"""
+
+
+def run(folder: Path, *, writes: bool, compiled: bool = False) -> set[str]:
+    """The byte code that a program and one that it starts leave behind, by the folder it lies in."""
+    sources, kept = folder / "sources", folder / "kept"
+    sources.mkdir()
+    for name in ("slow_to_compile", "also_slow"):
+        (sources / f"{name}.py").write_text("x = 1")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{sources}"}
+    environment.pop("PYTHONPYCACHEPREFIX", None)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    if compiled:
+        subprocess.run([sys.executable, "-m", "compileall", "-q", str(sources)], check=True, env=environment)
+    if not writes:
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    command = [sys.executable, "-c", PROBE, str(kept), "slow_to_compile"]
+    subprocess.run(command, env=environment, cwd=folder, check=True)
+    found = {path for path in folder.rglob("*.pyc") if "slow" in path.name}
+    return {f"{path.relative_to(folder).parts[0]} {path.name.split('.')[0]}" for path in found}
+
+
+def test_byte_code_is_kept_apart_where_it_may_not_lie_beside_the_source(tmp_path: Path) -> None:
+    assert run(tmp_path, writes=False) == {"kept slow_to_compile", "kept also_slow"}
+
+
+def test_byte_code_lies_beside_the_source_where_it_may(tmp_path: Path) -> None:
+    assert run(tmp_path, writes=True) == {"sources slow_to_compile", "sources also_slow"}
+
+
+def test_byte_code_that_is_there_is_used(tmp_path: Path) -> None:
+    assert run(tmp_path, writes=False, compiled=True) == {"sources slow_to_compile", "sources also_slow"}

@@ -1,0 +1,148 @@
+"""The supervisor: what ends is started again, ever more slowly; a stop is gentle, then firm, and complete."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.utils.processes.supervisor import Pause
+from tests.fixtures.processes import python, wait_until
+
+_SUPERVISOR = """
+import os
+from app.utils.processes.supervisor import Program, Supervisor
+programs = [
+    Program(name, [sys.executable, "-c", script], dict(os.environ))
+    for name, script in zip(sys.argv[2::2], sys.argv[3::2])
+]
+Supervisor(
+    programs,
+    say=lambda line: print(line, flush=True),
+    on_exit=lambda pid: print("ended", pid, flush=True),
+    on_stop=lambda: print("before the end", flush=True),
+    stop_within=float(sys.argv[1]),
+).run()
+print("all ended", flush=True)
+"""
+_SLEEPER = "import time; time.sleep(60)"
+_STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
+_STUBBORN += _SLEEPER
+_FAILING = "import sys; print('tried', flush=True); sys.exit(3)"
+
+
+class Supervised:
+    def __init__(self, log: Path, *programs: str, stop_within: float = 20) -> None:
+        self._log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                python(_SUPERVISOR, str(stop_within), *programs), stdout=output, stderr=output
+            )
+
+    @property
+    def said(self) -> list[str]:
+        return self._log.read_text().splitlines()
+
+    def children(self) -> list[psutil.Process]:
+        return [
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if "parent_death.py" not in command_line(child)
+        ]
+
+    def wait_for_children(self, count: int) -> list[psutil.Process]:
+        wait_until(lambda: len(self.children()) == count)
+        return self.children()
+
+
+def test_an_orderly_stop(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path / "log", "one", _SLEEPER, "two", _SLEEPER)
+    children = supervised.wait_for_children(2)
+    supervised.process.terminate()
+    assert supervised.process.wait(10) == 0
+    assert supervised.said == ["stopping", "before the end", "all ended"]
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_deaf_program_is_ended_in_time(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_within=0.5)
+    wait_until(lambda: "deaf" in supervised.said)
+    supervised.process.terminate()
+    assert supervised.process.wait(10) == 0
+
+
+def test_a_second_signal_hurries(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_within=300)
+    wait_until(lambda: "deaf" in supervised.said)
+    supervised.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "before the end" in supervised.said)
+    time.sleep(0.2)
+    assert supervised.process.poll() is None
+    supervised.process.send_signal(signal.SIGINT)
+    assert supervised.process.wait(10) == 0
+
+
+def test_what_ends_is_started_again_and_its_end_is_told(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path / "log", "one", _SLEEPER)
+    (child,) = supervised.wait_for_children(1)
+    child.send_signal(signal.SIGSEGV)
+    wait_until(lambda: [each.pid for each in supervised.children()] not in ([], [child.pid]))
+    assert supervised.said == [f"ended {child.pid}", "one was ended by SIGSEGV; starting it again in 0.5 s"]
+    supervised.process.terminate()
+    supervised.process.wait(10)
+
+
+def test_a_program_that_keeps_failing_is_tried_ever_more_slowly(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path / "log", "one", _FAILING)
+    wait_until(lambda: supervised.said.count("tried") == 3)
+    supervised.process.terminate()
+    supervised.process.wait(10)
+    pauses = [line for line in supervised.said if "starting it again" in line][:2]
+    assert pauses == [f"one ended with code 3; starting it again in {pause} s" for pause in ("0.5", "1")]
+
+
+def test_a_killed_supervisor_leaves_nobody(tmp_path: Path) -> None:
+    supervised = Supervised(tmp_path / "log", "one", _SLEEPER, "two", _SLEEPER)
+    children = supervised.wait_for_children(2)
+    supervised.process.kill()
+    supervised.process.wait()
+    wait_until(lambda: not any(running(child) for child in children), seconds=5)
+
+
+def command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return "parent_death.py"
+
+
+def running(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_program_deaf_to_its_supervisors_death_ends_all_the_same(tmp_path: Path) -> None:
+    deaf = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r}); "
+    deaf += (
+        "from app.utils.processes.supervisor import end_with_supervisor; end_with_supervisor(grace=0.1); "
+        + _STUBBORN
+    )
+    supervised = Supervised(tmp_path / "log", "one", deaf)
+    wait_until(lambda: "deaf" in supervised.said)
+    (child,) = supervised.children()
+    supervised.process.kill()
+    supervised.process.wait()
+    wait_until(lambda: not running(child), seconds=5)
+
+
+def test_pauses_double_up_to_a_limit_and_begin_anew_after_a_steady_time() -> None:
+    pause = Pause()
+    pause.mark_start()
+    assert [pause.begin() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert not pause.over
+    pause.started_at -= 61
+    assert pause.begin() == pytest.approx(0.5)

@@ -1,0 +1,131 @@
+"""Single flight: one run for all who wait, whichever process they are in, and whoever dies."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from app.utils.redis.client import connect_redis
+from app.utils.redis.single_flight import SingleFlight
+
+
+class Counted:
+    """Work that counts its runs and takes its time."""
+
+    def __init__(self, seconds: float = 0.05) -> None:
+        self.runs = 0
+        self.ended = asyncio.Event()
+        self._seconds = seconds
+
+    async def __call__(self) -> bytes:
+        self.runs += 1
+        await asyncio.sleep(self._seconds)
+        self.ended.set()
+        return f"run {self.runs}".encode()
+
+
+async def failing() -> bytes:
+    await asyncio.sleep(0.02)
+    raise OSError("the work itself failed")
+
+
+@pytest.fixture
+async def pair(redis: Redis, redis_url: str) -> AsyncIterator[tuple[SingleFlight, SingleFlight]]:
+    """Two processes as far as Redis can tell."""
+    async with connect_redis(redis_url) as other:
+        flights = SingleFlight(redis, lease=0.3), SingleFlight(other, lease=0.3)
+        yield flights
+        for flight in flights:
+            await flight.close()
+
+
+Pair = tuple[SingleFlight, SingleFlight]
+
+
+async def test_all_askers_of_both_processes_share_one_run(pair: Pair) -> None:
+    work = Counted()
+    answers = await asyncio.gather(*(pair[turn % 2].join("k", work, seconds=5) for turn in range(50)))
+    assert (work.runs, set(answers)) == (1, {b"run 1"})
+
+
+async def test_work_longer_than_the_lease_is_not_taken_over(pair: Pair) -> None:
+    work = Counted(seconds=1)
+    answers = await asyncio.gather(*(flight.join("k", work, seconds=5) for flight in pair))
+    assert (work.runs, set(answers)) == (1, {b"run 1"})
+
+
+async def test_other_keys_do_not_wait(pair: Pair) -> None:
+    slow, quick = Counted(seconds=1), Counted(seconds=0)
+    waiting = asyncio.create_task(pair[0].join("slow", slow, seconds=5))
+    await pair[0].join("quick", quick, seconds=0.5)
+    assert not waiting.done()
+    await waiting
+
+
+async def test_the_next_ask_after_an_outcome_runs_again(pair: Pair) -> None:
+    work = Counted(seconds=0)
+    assert [await flight.join("k", work, seconds=5) for flight in pair] == [b"run 1", b"run 2"]
+
+
+async def test_a_dead_leader_is_replaced(pair: Pair, redis: Redis) -> None:
+    await redis.set("flight:k", "the token of a dead process", px=300)
+    work = Counted()
+    started = time.monotonic()
+    assert await pair[0].join("k", work, seconds=5) == b"run 1"
+    assert time.monotonic() - started < 3
+
+
+async def test_failed_work_fails_its_own_waiters_and_lets_others_try(pair: Pair) -> None:
+    work = Counted()
+    first = asyncio.create_task(pair[0].join("k", failing, seconds=5))
+    second = asyncio.create_task(pair[0].join("k", failing, seconds=5))
+    await asyncio.sleep(0.01)
+    assert await pair[1].join("k", work, seconds=5) == b"run 1"
+    for waiting in (first, second):
+        with pytest.raises(OSError, match="the work itself failed"):
+            await waiting
+
+
+async def test_patience_ends_but_the_work_goes_on(pair: Pair) -> None:
+    work = Counted(seconds=0.3)
+    with pytest.raises(TimeoutError):
+        await pair[0].join("k", work, seconds=0.05)
+    assert pair[0].under_way("k")
+    assert await pair[0].join("k", work, seconds=5) == b"run 1"
+    assert not pair[0].under_way("k")
+
+
+async def test_an_asker_who_leaves_takes_nothing_along(pair: Pair) -> None:
+    work = Counted(seconds=0.2)
+    leaving = asyncio.create_task(pair[0].join("k", work, seconds=5))
+    staying = asyncio.create_task(pair[0].join("k", work, seconds=5))
+    await asyncio.sleep(0.05)
+    leaving.cancel()
+    assert await staying == b"run 1"
+
+
+async def test_a_closing_process_hands_over_at_once(pair: Pair) -> None:
+    first, second = Counted(seconds=5), Counted(seconds=0)
+    leading = asyncio.create_task(pair[0].join("k", first, seconds=5))
+    await asyncio.sleep(0.05)
+    following = asyncio.create_task(pair[1].join("k", second, seconds=5))
+    await asyncio.sleep(0.05)
+    await pair[0].close()
+    assert await following == b"run 1"
+    with pytest.raises(asyncio.CancelledError):
+        await leading
+
+
+async def test_without_redis_there_is_one_run_a_process() -> None:
+    flights = [SingleFlight(connect_redis("redis://127.0.0.1:9/0")) for _ in range(2)]
+    work = Counted()
+    await asyncio.gather(*(flights[turn % 2].join("k", work, seconds=5) for turn in range(50)))
+    assert work.runs == 2
+
+
+async def test_nothing_stays_in_redis_but_the_short_lived_outcome(pair: Pair, redis: Redis) -> None:
+    await pair[0].join("k", Counted(), seconds=5)
+    (outcome,) = await redis.keys()
+    assert 0 < await redis.pttl(outcome) <= 10_000
