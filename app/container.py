@@ -14,7 +14,14 @@ from app.config import Settings
 from app.external.anilist.client import ANILIST, ANILIST_RATE, AniListClient
 from app.external.jikan.client import JIKAN, JIKAN_RATE, JikanClient
 from app.external.mail import Mailer
-from app.services.accounts import AccountService, Blacklist, Hashing, Issuer, PasswordProof, Throttles
+from app.services.accounts import (
+    AccountService,
+    Blacklist,
+    LoginThrottle,
+    PasswordHasher,
+    Reauthentication,
+    TokenIssuer,
+)
 from app.services.accounts.avatars import AvatarService
 from app.services.accounts.mails import MailService
 from app.services.accounts.passwords import PasswordService
@@ -22,20 +29,20 @@ from app.services.accounts.sessions import SessionService
 from app.services.accounts.tokens import TokenService
 from app.services.accounts.users import UserService
 from app.services.catalogue.anime import AnimeService
-from app.services.catalogue.coalescing import Calls
+from app.services.catalogue.coalescing import RequestCoalescer
 from app.services.catalogue.dumps import DumpService
-from app.services.catalogue.events import CatalogueChanges
-from app.services.catalogue.ingest import Arrivals
-from app.services.catalogue.jikan_proxy import JikanService
-from app.services.catalogue.lookup import MalService
-from app.services.catalogue.missing_titles import AbsentTitles
-from app.services.catalogue.refresh_queue import Refreshes
-from app.services.catalogue.sync import SyncService
+from app.services.catalogue.events import CatalogueEvents
+from app.services.catalogue.ingest import CatalogueIngest
+from app.services.catalogue.jikan_proxy import JikanProxy
+from app.services.catalogue.lookup import CatalogueLookup
+from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.refresh_queue import RefreshQueue
+from app.services.catalogue.sync import CatalogueSync
 from app.services.health import HealthService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.library import LibraryService
-from app.services.library.anilist_refresh import ItemRefreshService
+from app.services.library.anilist_refresh import AniListRefreshService
 from app.services.library.downloads import Downloads
 from app.services.library.exports import ExportService
 from app.services.library.imports import ImportService
@@ -53,7 +60,7 @@ from app.utils.crypto.refresh_tokens import RefreshTokens
 from app.utils.db import migrations
 from app.utils.db.database import Database
 from app.utils.redis.client import connect_redis
-from app.utils.redis.negative_cache import Absences
+from app.utils.redis.negative_cache import NegativeCache
 from app.utils.redis.quotas import Quotas
 from app.utils.redis.rate_limit import Rate, SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
@@ -69,7 +76,7 @@ class Container:
     accounts: AccountService
     anime: AnimeService
     avatars: AvatarService
-    changes: CatalogueChanges
+    changes: CatalogueEvents
     collections: CollectionService
     dumps: DumpService
     exports: ExportService
@@ -77,19 +84,19 @@ class Container:
     health: HealthService
     idempotency: IdempotencyService
     imports: ImportService
-    item_refreshes: ItemRefreshService
-    jikan: JikanService
+    item_refreshes: AniListRefreshService
+    jikan: JikanProxy
     jobs: JobService
     library: LibraryService
     mails: MailService
-    mal: MalService
+    mal: CatalogueLookup
     metrics: MetricsService
     passwords: PasswordService
     quotas: Quotas
     recommendations: RecommendationService
     sessions: SessionService
     stats: StatsService
-    sync: SyncService
+    sync: CatalogueSync
     tokens: TokenService
     users: UserService
     watching: WatchService
@@ -113,7 +120,7 @@ async def build(
         db = db or _database(stack, settings)
         redis = connect_redis(settings.redis)
         stack.push_async_callback(redis.aclose)
-        quotas, changes = Quotas(redis), CatalogueChanges(redis)
+        quotas, changes = Quotas(redis), CatalogueEvents(redis)
         jobs = JobService(db, queue or _queue(stack, settings), timings=job_timings)
         limiter = SharedLimiter(JIKAN.name, jikan_rate, redis)
         yield Container(
@@ -123,9 +130,9 @@ async def build(
             **_people(stack, settings, db, redis, quotas, jobs),
             **_lists(settings, db, jobs, _anilist(stack, settings, redis, transport)),
             **_my_anime_list(stack, settings, db, redis, limiter, quotas, jobs, changes, transport),
-            anime=AnimeService(db, changes.announce),
+            anime=AnimeService(db, changes.publish),
             changes=changes,
-            dumps=DumpService(db, changed=changes.announce),
+            dumps=DumpService(db, changed=changes.publish),
             health=_health(stack, settings, redis),
             jobs=jobs,
             metrics=_metrics(stack, db),
@@ -155,18 +162,18 @@ def _people(
     stack: AsyncExitStack, settings: Settings, db: Database, redis: Redis, quotas: Quotas, jobs: JobService
 ) -> dict[str, Any]:
     """The services about accounts, by their names in the container."""
-    hashing, issuer, blacklist = Hashing(), issuer_of(settings), Blacklist(redis)
-    stack.callback(hashing.close)
-    throttles, avatars = Throttles(db, quotas), AvatarService(settings.upload_folder)
-    proof = PasswordProof(db, hashing, throttles)
+    hasher, issuer, blacklist = PasswordHasher(), issuer_of(settings), Blacklist(redis)
+    stack.callback(hasher.close)
+    throttle, avatars = LoginThrottle(db, quotas), AvatarService(settings.upload_folder)
+    reauthentication = Reauthentication(db, hasher, throttle)
     return {
-        "accounts": AccountService(db, issuer, hashing, quotas, blacklist),
+        "accounts": AccountService(db, issuer, hasher, quotas, blacklist),
         "avatars": avatars,
         "mails": MailService(db, _mailer(settings), base_url=settings.public_base_url),
-        "passwords": PasswordService(db, hashing, proof, quotas, jobs),
-        "sessions": SessionService(db, issuer, hashing, throttles, blacklist, demo=settings.demo_user),
+        "passwords": PasswordService(db, hasher, reauthentication, quotas, jobs),
+        "sessions": SessionService(db, issuer, hasher, throttle, blacklist, demo=settings.demo_user),
         "tokens": TokenService(db),
-        "users": UserService(db, avatars, proof, jobs),
+        "users": UserService(db, avatars, reauthentication, jobs),
     }
 
 
@@ -188,7 +195,7 @@ def _lists(settings: Settings, db: Database, jobs: JobService, anilist: AniListC
         "favorites": FavoriteService(db),
         "idempotency": IdempotencyService(db, encryption_of(settings)),
         "imports": ImportService(db, jobs, ListReader(), downloads),
-        "item_refreshes": ItemRefreshService(library, anilist),
+        "item_refreshes": AniListRefreshService(library, anilist),
         "library": library,
         "recommendations": RecommendationService(db),
         "stats": StatsService(db),
@@ -204,21 +211,23 @@ def _my_anime_list(
     limiter: SharedLimiter,
     quotas: Quotas,
     jobs: JobService,
-    changes: CatalogueChanges,
+    changes: CatalogueEvents,
     transport: httpx.AsyncBaseTransport | None,
 ) -> dict[str, Any]:
     """The services in front of MyAnimeList, by their names in the container."""
     client = JikanClient(settings.jikan_base_url, limiter=limiter, transport=transport)
     stack.push_async_callback(client.close)
-    flights, refreshes = SingleFlight(redis), Refreshes(db, jobs)
+    flights, refresh_queue = SingleFlight(redis), RefreshQueue(db, jobs)
     stack.push_async_callback(flights.close)
-    stack.push_async_callback(refreshes.close)
-    calls, absent = Calls(flights, quotas), AbsentTitles(Absences(redis, "mal"))
-    arrivals = Arrivals(db, changes)
+    stack.push_async_callback(refresh_queue.close)
+    coalescer, absent = RequestCoalescer(flights, quotas), MissingTitles(NegativeCache(redis, "mal"))
+    ingest = CatalogueIngest(db, changes)
     return {
-        "jikan": JikanService(client, redis, absent=absent, calls=calls),
-        "mal": MalService(db, client, arrivals=arrivals, refreshes=refreshes, absent=absent, calls=calls),
-        "sync": SyncService(db, client, jobs, arrivals=arrivals, refreshes=refreshes, absent=absent),
+        "jikan": JikanProxy(client, redis, absent=absent, coalescer=coalescer),
+        "mal": CatalogueLookup(
+            db, client, ingest=ingest, refresh_queue=refresh_queue, absent=absent, coalescer=coalescer
+        ),
+        "sync": CatalogueSync(db, client, jobs, ingest=ingest, refresh_queue=refresh_queue, absent=absent),
     }
 
 
@@ -247,11 +256,11 @@ def encryption_of(settings: Settings) -> Encryption:
     return Encryption(settings.secret, previous=old.get_secret_value() if old else None)
 
 
-def issuer_of(settings: Settings) -> Issuer:
+def issuer_of(settings: Settings) -> TokenIssuer:
     old = settings.secret_key_previous
     previous = old.get_secret_value() if old else None
     lifetime = timedelta(minutes=settings.access_token_expire_minutes)
-    return Issuer(
+    return TokenIssuer(
         access=AccessTokens(
             settings.secret, previous=previous, algorithm=settings.algorithm, lifetime=lifetime
         ),

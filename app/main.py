@@ -8,9 +8,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api.access import guard, route_table
 from app.api.core import routers as core_routers
-from app.api.middleware.answer_cache import AnswerStore, ResponseCache
+from app.api.middleware.answer_cache import AnswerCache, AnswerStore
 from app.api.middleware.request_body import LingeringClose
-from app.api.middleware.request_context import CrashHandler, Envelope
+from app.api.middleware.request_context import CrashHandler, RequestContext
 from app.api.middleware.start_gate import StartGate
 from app.api.openapi.docs import add_docs
 from app.api.openapi.document import describe, operation_id
@@ -35,7 +35,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
             if settings.demo_user:
                 await built.accounts.ensure_demo()
             app.state.container = built
-            async with built.changes.heard_by(answers.forget):
+            async with built.changes.subscribe(answers.forget):
                 yield
 
     app = FastAPI(
@@ -72,7 +72,7 @@ def _add_routes(app: FastAPI) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> None:
     """From the innermost to the outermost."""
-    app.add_middleware(ResponseCache, store=answers, settings=settings)
+    app.add_middleware(AnswerCache, store=answers, settings=settings)
     app.add_middleware(CrashHandler)
     if settings.allowed_origins:
         app.add_middleware(
@@ -83,7 +83,7 @@ def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> N
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(Envelope)
+    app.add_middleware(RequestContext)
     app.add_middleware(LingeringClose)
 
 

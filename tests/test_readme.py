@@ -26,17 +26,19 @@ LAYERS = {
     "tasks": ("app/tasks",),
     "external": ("app/external",),
 }
+DEEP = {"app/services", "app/repositories"}
 # Parts of a layer that are no noun of the product.
 MACHINERY = {
     "models": {"base"},
     "schemas": {"fields", "domain", "core", "tracker", "cached", "catalogue"},
     "tasks": {"registry"},
-    "external": {"base", "breaker", "failures", "policy", "wire"},
+    "external": {"base"},
 }
 
 
 def stems(folder: str) -> set[str]:
-    found = (ROOT / folder).iterdir()
+    # A service or a repository of a noun may lie in the package of another, as collections in watching.
+    found = (ROOT / folder).rglob("*") if folder in DEEP else (ROOT / folder).iterdir()
     return {
         path.stem for path in found if path.stem != "__init__" and (path.suffix == ".py" or path.is_dir())
     }

@@ -115,7 +115,9 @@ def test_the_folders_of_the_application_are_the_agreed_ones() -> None:
     assert {Path(parts[0]).stem for parts in places if len(parts) == 1} <= APP_FILES
     assert {parts[1] for parts in places if parts[0] == "api" and len(parts) > 2} <= SURFACES | API_FOLDERS
     assert {parts[1] for parts in places if parts[0] == "schemas" and len(parts) > 2} <= SURFACES | {"domain"}
-    assert {parts[1] for parts in places if parts[0] == "external" and len(parts) > 2} <= UPSTREAMS | EXTERNAL_FOLDERS
+    assert {
+        parts[1] for parts in places if parts[0] == "external" and len(parts) > 2
+    } <= UPSTREAMS | EXTERNAL_FOLDERS
 
 
 def test_files_are_short() -> None:

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from app.api.clients import stem_flood
+from app.api.clients import limit_flood
 from app.api.middleware.request_body import announced_length, bounded
 from app.container import Container
 from app.errors import Forbidden, PayloadTooLarge, Unauthenticated
@@ -146,7 +146,7 @@ async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
     """Let the request pass, with who is calling in its state, or refuse it."""
     container: Container = connection.app.state.container
     # Before anybody is authenticated, so that a refusal tells the limits too.
-    await stem_flood(connection, container)
+    await limit_flood(connection, container)
     if declared.access != "public":
         principal = await _authenticate(connection, container)
         _check(principal, declared.access)

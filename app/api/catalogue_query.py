@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from app.api.deps import Page
 from app.schemas.domain.anime import ANIME_TYPES, Season, Status, TagKind
-from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, Slice
+from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, PageSpec
 from app.schemas.fields import storable
 
 _MOST_FAULTS = 20
@@ -146,8 +146,8 @@ class SliceQuery(TitleQuery, Page):
     model_config = ConfigDict(extra="forbid")
 
     @property
-    def part(self) -> Slice:
-        return Slice(limit=self.limit, offset=self.start, keys=self.keys)
+    def part(self) -> PageSpec:
+        return PageSpec(limit=self.limit, offset=self.start, keys=self.keys)
 
 
 class CatalogueQuery(SliceQuery):

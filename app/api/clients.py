@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 
 from app.api.limits import ClientAddress, ClientGroup, client_of, take
 from app.container import Container
-from app.schemas.domain.accounts import Visitor
+from app.schemas.domain.accounts import ClientInfo
 from app.utils.addresses import address_group
 from app.utils.redis.quotas import Quota
 from app.utils.text.cleaning import clean_text
@@ -19,18 +19,18 @@ _FLOOD = Quota("auth", 12_000, 60)
 _AUTH = ("/auth/", "/api/auth/")
 
 
-async def stem_flood(connection: HTTPConnection, services: Container) -> None:
+async def limit_flood(connection: HTTPConnection, services: Container) -> None:
     """Refuse a client that asks the routes of accounts as no person and no program would."""
     if connection.scope["path"].startswith(_AUTH):
         client = address_group(client_of(connection, services.settings.trusted_proxies))
         await take(_FLOOD, client, connection, services)
 
 
-async def _visitor(request: Request, address: ClientAddress, network: ClientGroup) -> Visitor:
+async def _client_info(request: Request, address: ClientAddress, network: ClientGroup) -> ClientInfo:
     device = clean_text(request.headers.get("user-agent", "")[:_DEVICE])
-    visitor = Visitor(address, network, device, getattr(request.state, "answer_headers", {}))
-    request.state.answer_headers = visitor.headers
-    return visitor
+    client = ClientInfo(address, network, device, getattr(request.state, "answer_headers", {}))
+    request.state.answer_headers = client.headers
+    return client
 
 
-CurrentVisitor = Annotated[Visitor, Depends(_visitor)]
+CurrentClient = Annotated[ClientInfo, Depends(_client_info)]

@@ -136,14 +136,14 @@ def _supervise(
     servers: "EmbeddedServers | None",
     listener: socket.socket,
 ) -> None:
-    from app.utils.processes.embedded.monitor import Upkeep
+    from app.utils.processes.embedded.monitor import ServerMonitor
     from app.utils.processes.programs import forget_metrics_of
     from app.utils.processes.supervisor import Supervisor
 
     Supervisor(
         programs,
         say=_tell,
-        tend=Upkeep(servers, _tell) if servers else lambda: None,
+        tend=ServerMonitor(servers, _tell) if servers else lambda: None,
         on_exit=lambda pid: forget_metrics_of(pid, told),
         on_stop=listener.close,
     ).run()

@@ -28,7 +28,7 @@ class RefreshRepository:
         found = await self._on.execute(_STALE, {**parameters, "kind": SyncAnime.name, "limit": limit})
         return list(found.scalars())
 
-    async def confirm(self, mal_id: int, *, synced_at: datetime) -> None:
+    async def touch(self, mal_id: int, *, synced_at: datetime) -> None:
         """Move ``synced_at`` of a stored title, if there is one, and nothing else."""
         await self._on.execute(_CONFIRM, {"mal_id": mal_id, "synced_at": synced_at})
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import SessionRow, UserRow
 from app.repositories.paging import fetch_page
-from app.schemas.domain.accounts import Session, Visitor
+from app.schemas.domain.accounts import ClientInfo, Session
 from app.utils.db.database import Transaction
 
 _sessions = cast(Table, SessionRow.__table__)
@@ -44,7 +44,7 @@ class SessionRepository:
         session_id: UUID,
         user_id: int,
         refresh_hash: bytes,
-        visitor: Visitor,
+        client: ClientInfo,
         *,
         now: datetime,
         expires_at: datetime,
@@ -54,8 +54,8 @@ class SessionRepository:
                 id=session_id,
                 user_id=user_id,
                 refresh_hash=refresh_hash,
-                device=visitor.device,
-                address=visitor.address,
+                device=client.device,
+                address=client.address,
                 created_at=now,
                 last_used_at=now,
                 expires_at=expires_at,
@@ -67,7 +67,7 @@ class SessionRepository:
         session_id: UUID,
         spent: bytes,
         successor: bytes,
-        visitor: Visitor,
+        client: ClientInfo,
         *,
         now: datetime,
         idle: timedelta,
@@ -88,8 +88,8 @@ class SessionRepository:
                 spent_hash=spent,
                 spent_at=now,
                 last_used_at=now,
-                device=visitor.device,
-                address=visitor.address,
+                device=client.device,
+                address=client.address,
                 expires_at=func.least(literal(now + idle), _s.created_at + longest),
             )
             .returning(*_ROTATION)

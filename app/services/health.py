@@ -8,7 +8,7 @@ from app.repositories.health import HealthRepository
 from app.schemas.domain.health import Health, SchemaHealth
 from app.utils.db.database import Database, DatabaseUnavailable
 from app.utils.redis.client import REDIS_FAULTS
-from app.utils.shared_probe import SingleLook
+from app.utils.shared_probe import SharedProbe
 
 WITHIN = 0.8  # seconds for all looks together
 
@@ -20,8 +20,8 @@ class HealthService:
         self._schema = HealthRepository(db)
         self._redis = redis
         self._wanted = wanted
-        self._schema_look = SingleLook(self._look_at_schema)
-        self._redis_look = SingleLook(self._look_at_redis)
+        self._schema_look = SharedProbe(self._look_at_schema)
+        self._redis_look = SharedProbe(self._look_at_redis)
 
     async def check(self) -> Health:
         """Look at both at once; what does not answer within a second is down."""

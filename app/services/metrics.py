@@ -6,7 +6,7 @@ from app.repositories.metrics import MetricsRepository
 from app.schemas.domain.metrics import JobFigure
 from app.utils.db.database import Database, DatabaseUnavailable
 from app.utils.metrics import Snapshot, as_text
-from app.utils.shared_probe import SingleLook
+from app.utils.shared_probe import SharedProbe
 
 _WITHIN = 0.5  # seconds that PostgreSQL has to count
 _NOTED_EVERY = 5.0  # seconds
@@ -15,7 +15,7 @@ _NOTED_EVERY = 5.0  # seconds
 class MetricsService:
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._look = SingleLook(self._count_jobs)
+        self._look = SharedProbe(self._count_jobs)
 
     async def text(self) -> bytes:
         """Everything as Prometheus reads it; what PostgreSQL does not tell in time is left out."""

@@ -9,7 +9,7 @@ from app.utils.background import report_failure
 T = TypeVar("T")
 
 
-class SingleLook(Generic[T]):
+class SharedProbe(Generic[T]):
     """One look at a time, however many ask; each of them waits for a bounded time.
 
     A look that takes longer is not cancelled, which would cost its connection, but left to end by itself.

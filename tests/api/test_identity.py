@@ -13,7 +13,7 @@ import pytest
 from app.container import Container
 from app.errors import AppError
 from app.schemas.core.auth import RegisterIn
-from app.schemas.domain.accounts import Visitor
+from app.schemas.domain.accounts import ClientInfo
 from app.services.accounts.sessions import WrongCredentials
 from tests.fixtures.accounts import PASSWORD, SignedIn
 
@@ -58,7 +58,7 @@ async def test_registering_at_once_makes_one_account(container: Container) -> No
     outcomes: Counter[int] = Counter()
 
     async def one(number: int, email: str) -> None:
-        here = Visitor(f"192.0.2.{number}", f"192.0.2.{number}", None)
+        here = ClientInfo(f"192.0.2.{number}", f"192.0.2.{number}", None)
         body = RegisterIn(email=email, password=PASSWORD)
         try:
             await container.accounts.register(here, username=None, email=body.email, password=PASSWORD)
@@ -126,7 +126,7 @@ async def test_time_does_not_tell_whether_an_account_exists(container: Container
     """How well one could guess from the time alone: 0.5 is a coin."""
     known, unknown = [], []
     for number in range(60):
-        here = Visitor(f"198.51.{number}.1", f"198.51.{number}.1", None)
+        here = ClientInfo(f"198.51.{number}.1", f"198.51.{number}.1", None)
         for name, times in ((user.username, known), (f"nobody{number}", unknown)):
             started = time.perf_counter()
             with pytest.raises(WrongCredentials):

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.services.accounts.password_hashing import Hashing
+from app.services.accounts.password_hashing import PasswordHasher
 from tests.faults.apis import Api, running_apis
 from tests.faults.stack import running_stack
 from tests.fixtures.accounts import PASSWORD
@@ -39,22 +39,22 @@ async def sign_in(http: httpx.AsyncClient, number: int) -> None:
 
 async def test_sign_ins_cost_what_their_hashes_cost(api: Api) -> None:
     """In processor time, which does not depend on who else is busy; the floor is measured in turns."""
-    hashing, ratios = Hashing(), []
-    stored = await hashing.hash(PASSWORD)
+    hasher, ratios = PasswordHasher(), []
+    stored = await hasher.hash(PASSWORD)
     for _ in range(_ROUNDS):
         before = time.process_time()
-        await asyncio.gather(*(_verify(hashing, stored) for _ in range(_SOME)))
+        await asyncio.gather(*(_verify(hasher, stored) for _ in range(_SOME)))
         bare = time.process_time() - before
         before = api.program.cpu_seconds()
         await asyncio.gather(*(sign_in(api.http, number) for number in range(_SOME)))
         ratios.append(bare / (api.program.cpu_seconds() - before))
-    hashing.close()
+    hasher.close()
     print(f"bare hashes over sign-ins, in processor time: {[round(ratio, 2) for ratio in ratios]}")  # noqa: T201  # the figure
     assert max(ratios) > 0.6
 
 
-async def _verify(hashing: Hashing, stored: str) -> None:
-    assert (await hashing.verify(PASSWORD, stored)).matches
+async def _verify(hasher: PasswordHasher, stored: str) -> None:
+    assert (await hasher.verify(PASSWORD, stored)).matches
 
 
 async def test_liveness_does_not_wait_for_sign_ins(api: Api) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from app.config import Settings
-from app.utils.processes.parent_death import tethered
+from app.utils.processes.parent_death import bound_to_parent
 from app.utils.processes.serving import listen
 from tests.fixtures.processes import ROOT, processes_of, wait_until
 from tests.fixtures.stacks import Stack
@@ -62,7 +62,11 @@ def served(given: dict[str, str], tmp_path: Path) -> "Iterator[tuple[subprocess.
     with log.open("wb") as output:
         command = [sys.executable, "-m", "app.cli", "api", "--workers", "2", "--port", str(port)]
         api = subprocess.Popen(
-            tethered(command, signal.SIGTERM), cwd=tmp_path, env=environment, stdout=output, stderr=output
+            bound_to_parent(command, signal.SIGTERM),
+            cwd=tmp_path,
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
     yield api, port, log
     api.kill()

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from app.errors import UpstreamFailure
-from app.external.base.client import JOB, USER, Patience
+from app.external.base.client import JOB, USER, Deadline
 from app.external.jikan.client import JIKAN_RATE, JikanClient
 from app.utils.redis.client import connect_redis
 from app.utils.redis.rate_limit import SharedLimiter
@@ -23,13 +23,13 @@ class Tally:
     silences: set[int] = field(default_factory=set)
 
 
-async def _demand(client: JikanClient, patience: Patience, first: int, tally: Tally) -> None:
+async def _demand(client: JikanClient, deadline: Deadline, first: int, tally: Tally) -> None:
     mal_id = first
     while True:
         mal_id += 1
         begun = time.monotonic()
         try:
-            await client.get_anime(mal_id, patience=patience)
+            await client.get_anime(mal_id, deadline=deadline)
             tally.answered += 1
         except UpstreamFailure as failure:
             tally.refused += 1
@@ -41,9 +41,9 @@ async def _demand(client: JikanClient, patience: Patience, first: int, tally: Ta
 async def main(base_url: str, redis_url: str, kind: str, seconds: float) -> Tally:
     redis, tally = connect_redis(redis_url), Tally()
     client = JikanClient(base_url, limiter=SharedLimiter("jikan", JIKAN_RATE, redis))
-    patience = {"user": USER, "job": JOB}[kind]
+    deadline = {"user": USER, "job": JOB}[kind]
     callers = [
-        asyncio.create_task(_demand(client, patience, 1 + number * 500, tally)) for number in range(_CALLERS)
+        asyncio.create_task(_demand(client, deadline, 1 + number * 500, tally)) for number in range(_CALLERS)
     ]
     ended, running = await asyncio.wait(callers, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     for caller in running:

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from app.utils.processes.embedded.valkey import Valkey
-from app.utils.processes.parent_death import tethered
+from app.utils.processes.parent_death import bound_to_parent
 
 _ROOT = Path(__file__).parents[2]
 _SECRET = "a secret of tests, longer than 32 bytes"
@@ -28,7 +28,7 @@ class Program:
         self.log_file = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                tethered([sys.executable, "-m", module, *arguments], signal.SIGKILL),
+                bound_to_parent([sys.executable, "-m", module, *arguments], signal.SIGKILL),
                 cwd=_ROOT,
                 env=env,
                 stdin=subprocess.DEVNULL,

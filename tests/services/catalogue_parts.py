@@ -10,16 +10,16 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.external.jikan.client import JikanClient
-from app.services.catalogue.coalescing import Calls
-from app.services.catalogue.ingest import Arrivals
-from app.services.catalogue.jikan_proxy import JikanService
-from app.services.catalogue.lookup import MalService
-from app.services.catalogue.missing_titles import AbsentTitles
-from app.services.catalogue.refresh_queue import Refreshes
-from app.services.catalogue.sync import SyncService
+from app.services.catalogue.coalescing import RequestCoalescer
+from app.services.catalogue.ingest import CatalogueIngest
+from app.services.catalogue.jikan_proxy import JikanProxy
+from app.services.catalogue.lookup import CatalogueLookup
+from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.refresh_queue import RefreshQueue
+from app.services.catalogue.sync import CatalogueSync
 from app.services.jobs import JobService
 from app.utils.db.database import Database
-from app.utils.redis.negative_cache import Absences
+from app.utils.redis.negative_cache import NegativeCache
 from app.utils.redis.quotas import Quotas
 from app.utils.redis.single_flight import SingleFlight
 from tests.external.doubles import OpenGate
@@ -39,7 +39,7 @@ class Told:
     def __call__(self) -> datetime:
         return self.now
 
-    async def announce(self) -> None:
+    async def publish(self) -> None:
         self.announced += 1
 
     async def announce_updates(self, titles: Collection[int]) -> None:
@@ -55,13 +55,13 @@ class Parts:
     told: Told
     jikan: JikanClient
     jobs: JobService
-    absent: AbsentTitles
-    arrivals: Arrivals
-    refreshes: Refreshes
-    calls: Calls
-    mal: MalService
-    raw: JikanService
-    sync: SyncService
+    absent: MissingTitles
+    ingest: CatalogueIngest
+    refresh_queue: RefreshQueue
+    coalescer: RequestCoalescer
+    mal: CatalogueLookup
+    raw: JikanProxy
+    sync: CatalogueSync
 
     async def rows(self, sql: str, **parameters: Any) -> list[Any]:
         async with self.db.reader() as connection:
@@ -76,34 +76,34 @@ async def parts_on(standin: JikanStandin, database: Database, redis: Redis) -> A
     told = Told()
     jikan = JikanClient(standin.base_url, limiter=OpenGate())
     jobs = JobService(database, Bell())
-    absent = AbsentTitles(Absences(redis, "mal"))
-    arrivals = Arrivals(database, told, clock=told)
-    refreshes = Refreshes(database, jobs)
+    absent = MissingTitles(NegativeCache(redis, "mal"))
+    ingest = CatalogueIngest(database, told, clock=told)
+    refresh_queue = RefreshQueue(database, jobs)
     flights = SingleFlight(redis)
-    calls = Calls(flights, Quotas(redis))
+    coalescer = RequestCoalescer(flights, Quotas(redis))
     yield Parts(
         db=database,
         told=told,
         jikan=jikan,
         jobs=jobs,
         absent=absent,
-        arrivals=arrivals,
-        refreshes=refreshes,
-        calls=calls,
-        mal=MalService(
+        ingest=ingest,
+        refresh_queue=refresh_queue,
+        coalescer=coalescer,
+        mal=CatalogueLookup(
             database,
             jikan,
-            arrivals=arrivals,
-            refreshes=refreshes,
+            ingest=ingest,
+            refresh_queue=refresh_queue,
             absent=absent,
-            calls=calls,
+            coalescer=coalescer,
             clock=told,
         ),
-        raw=JikanService(jikan, redis, absent=absent, calls=calls, now=lambda: told.now.timestamp()),
-        sync=SyncService(
-            database, jikan, jobs, arrivals=arrivals, refreshes=refreshes, absent=absent, clock=told
+        raw=JikanProxy(jikan, redis, absent=absent, coalescer=coalescer, now=lambda: told.now.timestamp()),
+        sync=CatalogueSync(
+            database, jikan, jobs, ingest=ingest, refresh_queue=refresh_queue, absent=absent, clock=told
         ),
     )
-    await refreshes.close()
+    await refresh_queue.close()
     await flights.close()
     await jikan.close()

@@ -18,7 +18,7 @@ async def _run(options: argparse.Namespace) -> None:
     sys.stdout.write(json.dumps(where) + "\n")
     sys.stdout.flush()
     try:
-        if options.tethered:
+        if options.bound_to_parent:
             await asyncio.to_thread(sys.stdin.buffer.read)  # ends when the parent does
         else:
             await asyncio.Event().wait()

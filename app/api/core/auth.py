@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from app.api.access import CheckedRoute, access
-from app.api.clients import CurrentVisitor
+from app.api.clients import CurrentClient
 from app.api.deps import BearerToken, Services
 from app.api.openapi.failures import failures
 from app.errors import Conflict, Unauthenticated
@@ -14,10 +14,10 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=CheckedRoute)
 
 @router.post("/register", status_code=201, responses=failures(Conflict))
 @access("public")
-async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
+async def register(body: RegisterIn, client: CurrentClient, services: Services) -> TokensOut:
     """Make an account and sign it in. Without a user name, one is derived from the e-mail."""
     tokens = await services.accounts.register(
-        visitor,
+        client,
         username=body.username,
         email=body.email,
         password=body.password,
@@ -28,16 +28,16 @@ async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services
 
 @router.post("/login", responses=failures(Unauthenticated))
 @access("public")
-async def login(body: LoginIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
+async def login(body: LoginIn, client: CurrentClient, services: Services) -> TokensOut:
     """Sign in by user name or e-mail."""
-    return TokensOut.of(await services.sessions.sign_in(body.identifier, body.password, visitor))
+    return TokensOut.of(await services.sessions.sign_in(body.identifier, body.password, client))
 
 
 @router.post("/refresh", responses=failures(Unauthenticated))
 @access("public")
-async def refresh(body: RefreshIn, visitor: CurrentVisitor, services: Services) -> TokensOut:
+async def refresh(body: RefreshIn, client: CurrentClient, services: Services) -> TokensOut:
     """Go on with a new pair. Asked again within 30 seconds, a spent token answers the same successor."""
-    return TokensOut.of(await services.sessions.refresh(body.refresh_token, visitor))
+    return TokensOut.of(await services.sessions.refresh(body.refresh_token, client))
 
 
 @router.post("/logout", status_code=204)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.clients import CurrentVisitor
+from app.api.clients import CurrentClient
 from app.api.deps import CurrentUser, Services
 from app.schemas.core.sessions import PasswordChangeIn, PasswordForgottenIn, PasswordResetIn
 
@@ -13,22 +13,22 @@ router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=CheckedRo
 @router.post("", status_code=204)
 @access("session")
 async def change_password(
-    body: PasswordChangeIn, user: CurrentUser, visitor: CurrentVisitor, services: Services
+    body: PasswordChangeIn, user: CurrentUser, client: CurrentClient, services: Services
 ) -> None:
     """Set a new password; every other session ends."""
-    await services.passwords.change(user, body.current_password, body.new_password, visitor)
+    await services.passwords.change(user, body.current_password, body.new_password, client)
 
 
 @router.post("/forgot", status_code=202, response_class=Response)
 @access("public")
-async def forget_password(body: PasswordForgottenIn, visitor: CurrentVisitor, services: Services) -> Response:
+async def forget_password(body: PasswordForgottenIn, client: CurrentClient, services: Services) -> Response:
     """Have a reset token mailed, if the address is an account's; the answer is the same if not."""
-    await services.passwords.forget(body.email, visitor)
+    await services.passwords.forget(body.email, client)
     return Response(status_code=202)
 
 
 @router.post("/reset", status_code=204)
 @access("public")
-async def reset_password(body: PasswordResetIn, visitor: CurrentVisitor, services: Services) -> None:
+async def reset_password(body: PasswordResetIn, client: CurrentClient, services: Services) -> None:
     """Set a new password with a mailed token, once; every session and API token ends."""
-    await services.passwords.reset(body.token, body.new_password, visitor)
+    await services.passwords.reset(body.token, body.new_password, client)

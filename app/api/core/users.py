@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.access import access
-from app.api.clients import CurrentVisitor
+from app.api.clients import CurrentClient
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.openapi.failures import failures
@@ -29,17 +29,17 @@ async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
 @router.patch("/me", openapi_extra=DOCUMENTED, responses=failures(Conflict))
 @access("write:profile", body_limit=AVATAR_FORM)
 async def change_me(
-    change: SentChange, user: CurrentUser, visitor: CurrentVisitor, services: Services
+    change: SentChange, user: CurrentUser, client: CurrentClient, services: Services
 ) -> ProfileOut:
     """Change one's own profile: fields as JSON, or a form that may hold a picture as `avatar`."""
-    return ProfileOut.of(await services.users.change(user, change, visitor))
+    return ProfileOut.of(await services.users.change(user, change, client))
 
 
 @router.delete("/me", status_code=204)
 @access("session")
-async def erase_me(body: EraseIn, user: CurrentUser, visitor: CurrentVisitor, services: Services) -> None:
+async def erase_me(body: EraseIn, user: CurrentUser, client: CurrentClient, services: Services) -> None:
     """Delete one's account and everything that belongs to it, at once and for good."""
-    await services.users.erase(user, body.password, visitor)
+    await services.users.erase(user, body.password, client)
 
 
 @router.get("")

@@ -53,7 +53,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class UpstreamFault:
     """What came instead of an answer, for those who wait for the same one; never kept."""
 
     error: Exception
@@ -62,7 +62,7 @@ class Failed:
     """False for a bug, which has no answer before it leaves the router."""
 
 
-Outcome: TypeAlias = Answer | Failed | None
+Outcome: TypeAlias = Answer | UpstreamFault | None
 """None is an answer that was sent, and is for nobody else."""
 
 
@@ -125,7 +125,7 @@ class AnswerStore:
             self._size -= old.size
 
 
-class ResponseCache:
+class AnswerCache:
     """Stands before the router. An answer is kept if its ``Cache-Control`` says ``public``.
 
     However many ask for one thing at once, it is made once, a failure too; ``Cache-Control: no-cache``
@@ -183,7 +183,7 @@ class ResponseCache:
             outcome = await self._make(asked, scope, receive, send)
             flight.set_result(outcome)
         except Exception as error:
-            flight.set_result(Failed(error, _route_of(scope), rendered=False))
+            flight.set_result(UpstreamFault(error, _route_of(scope), rendered=False))
             raise
         finally:
             if flights.get(asked.key) is flight:
@@ -203,9 +203,9 @@ class ResponseCache:
         return answer
 
 
-async def _share(outcome: Answer | Failed, scope: Scope, receive: Receive, send: Send) -> Outcome:
+async def _share(outcome: Answer | UpstreamFault, scope: Scope, receive: Receive, send: Send) -> Outcome:
     """What another request for the same came to; a failure is told again, with the id of this request."""
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, UpstreamFault):
         scope["route"] = outcome.route
         if not outcome.rendered:
             raise outcome.error
@@ -283,12 +283,12 @@ class _Recorder:
             return None
         return Answer(list(self.start["headers"]), b"".join(self.body), self.etag, _route_of(scope), now)
 
-    def failed(self, scope: Scope) -> Failed | None:
+    def failed(self, scope: Scope) -> UpstreamFault | None:
         """The failure that was sent, unless it depends on who asked."""
         error = scope.get("state", {}).get("failure")
         if error is None or self.status in _PERSONAL:
             return None
-        return Failed(error, _route_of(scope), rendered=True)
+        return UpstreamFault(error, _route_of(scope), rendered=True)
 
 
 def _route_of(scope: Scope) -> Any:

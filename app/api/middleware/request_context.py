@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.security_headers import Header, careful_headers
+from app.api.middleware.security_headers import Header, security_headers
 from app.api.routing import template_of
 from app.api.surfaces import render
 from app.logs import bind_contextvars, log, reset_contextvars
@@ -21,7 +21,7 @@ _ALIAS = "/api/users"  # answers like /users
 _GONE = 499  # counted when the client left before the answer; nobody is sent this
 
 
-class Envelope:
+class RequestContext:
     """Outermost; pure ASGI, so context variables and disconnects stay as they are.
 
     One trailing slash is dropped here, so that each route answers to both spellings without a redirect;
@@ -104,7 +104,7 @@ class _Answer:
         state = self._scope["state"]
         yield b"x-request-id", state["request_id"].encode()
         signed = bool(_header(self._scope, b"authorization"))
-        yield from careful_headers(self._scope["path"], given, signed=signed)
+        yield from security_headers(self._scope["path"], given, signed=signed)
         for name, value in state.get("answer_headers", {}).items():
             yield name.lower().encode(), value.encode()
 

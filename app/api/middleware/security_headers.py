@@ -23,7 +23,7 @@ _AUTH = ("/auth/", "/api/auth/")
 _NO_STORE = (b"cache-control", b"no-store")
 
 
-def careful_headers(path: str, given: Iterable[Header], *, signed: bool) -> Iterator[Header]:
+def security_headers(path: str, given: Iterable[Header], *, signed: bool) -> Iterator[Header]:
     """What an answer to ``path`` carries beside ``given``; ``signed``: somebody said who they are."""
     names = {name.lower() for name, _ in given}
     yield from _ALWAYS

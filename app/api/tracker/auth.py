@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.api.access import CheckedRoute, access
-from app.api.clients import CurrentVisitor
+from app.api.clients import CurrentClient
 from app.api.deps import CurrentUser, Services
 from app.api.openapi.failures import failures
 from app.errors import AppError, BadRequest, Taken
@@ -22,21 +22,21 @@ router = APIRouter(prefix="/api/auth", tags=["tracker: auth"], route_class=Check
 @router.post("/token", responses=failures(BadRequest))
 @access("public")
 async def issue_token(
-    form: Annotated[OAuth2PasswordRequestForm, Depends()], visitor: CurrentVisitor, services: Services
+    form: Annotated[OAuth2PasswordRequestForm, Depends()], client: CurrentClient, services: Services
 ) -> TokensOut:
     """Sign in with the form of OAuth2's password grant, as Swagger's Authorize does."""
     with _as_bad_request(WrongCredentials, "Incorrect username or password"):
-        tokens = await services.sessions.sign_in(form.username, form.password, visitor)
+        tokens = await services.sessions.sign_in(form.username, form.password, client)
     return TokensOut.of(tokens)
 
 
 @router.post("/register", responses=failures(BadRequest))
 @access("public")
-async def register(body: RegisterIn, visitor: CurrentVisitor, services: Services) -> RegisteredOut:
+async def register(body: RegisterIn, client: CurrentClient, services: Services) -> RegisteredOut:
     """Make an account."""
     with _as_bad_request(Taken, "Username already exists"):
         account = await services.accounts.sign_up(
-            visitor, username=body.username, password=body.password, full_name=body.full_name
+            client, username=body.username, password=body.password, full_name=body.full_name
         )
     return RegisteredOut.of(account)
 

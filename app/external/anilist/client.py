@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.errors import NotFound, UpstreamError
-from app.external.anilist.mapping import Unmappable, map_media
+from app.external.anilist.mapping import MappingError, map_media
 from app.external.anilist.queries import MEDIA
-from app.external.base.client import USER, Client, Patience, Policy
+from app.external.base.client import USER, Client, Deadline, Policy
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
 from app.utils.redis.rate_limit import Rate
@@ -26,21 +26,21 @@ class AniListClient(Client):
         *,
         anilist_id: int | None = None,
         mal_id: int | None = None,
-        patience: Patience = USER,
+        deadline: Deadline = USER,
     ) -> UpstreamMedia:
         """One title by AniList's id or, where that is not given, by MyAnimeList's."""
         key = {"id": anilist_id} if anilist_id is not None else {"idMal": mal_id}
-        answer = await self._ask(MEDIA, {**key, "type": media_type.upper()}, patience)
+        answer = await self._ask(MEDIA, {**key, "type": media_type.upper()}, deadline)
         try:
             media = map_media(answer.get("Media"))
-        except Unmappable as fault:
+        except MappingError as fault:
             raise UpstreamError(f"AniList's answer cannot be understood: {fault}.") from fault
         if media.media_type != media_type or (anilist_id is not None and media.anilist_id != anilist_id):
             raise UpstreamError("AniList answered with another title than the one it was asked for.")
         return media
 
-    async def _ask(self, query: str, variables: Mapping[str, Any], patience: Patience) -> dict[str, Any]:
-        answer = await self._upstream.post({"query": query, "variables": variables}, patience=patience)
+    async def _ask(self, query: str, variables: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
+        answer = await self._upstream.post({"query": query, "variables": variables}, deadline=deadline)
         if errors := answer.get("errors"):
             raise _failure(errors)
         data = answer.get("data")

@@ -7,19 +7,19 @@ from app.schemas.limits import MAX_PROGRESS
 from app.utils.text.cleaning import clean_int, clean_text
 
 
-class Unmappable(ValueError):
+class MappingError(ValueError):
     """The object is not what AniList says that it is."""
 
 
 def map_media(said: Any) -> UpstreamMedia:
-    """Raises :class:`Unmappable` where there is no id or no title."""
+    """Raises :class:`MappingError` where there is no id or no title."""
     if not isinstance(said, dict):
-        raise Unmappable("a title is not an object")
+        raise MappingError("a title is not an object")
     anilist_id = clean_int(said.get("id"), low=1)
     titles, covers = _object(said.get("title")), _object(said.get("coverImage"))
     title = _first(titles, "romaji", "english", "native", "userPreferred")
     if anilist_id is None or title is None:
-        raise Unmappable("a title has no id or no name")
+        raise MappingError("a title has no id or no name")
     manga = said.get("type") == "MANGA"
     return UpstreamMedia(
         anilist_id=anilist_id,

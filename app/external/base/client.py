@@ -13,9 +13,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from app.errors import AppError
 from app.external.base.breaker import Breaker, BreakerOpen
-from app.external.base.exchange import Body, Query, Wire
-from app.external.base.faults import Failed, not_asked
-from app.external.base.policy import JOB, UPKEEP, USER, Limiter, Patience, Policy
+from app.external.base.exchange import Body, HttpExchange, Query
+from app.external.base.faults import UpstreamFault, not_asked
+from app.external.base.policy import JOB, UPKEEP, USER, Deadline, Limiter, Policy
 from app.logs import log
 from app.utils.metrics import (
     UPSTREAM_BREAKER_OPEN,
@@ -56,32 +56,32 @@ class UpstreamClient:
         self._policy = policy
         self._limiter = limiter
         self._breaker = breaker
-        self._wire = Wire(policy, transport=transport)
+        self._wire = HttpExchange(policy, transport=transport)
         self._clock = clock
         self._sleep = sleep
 
-    async def get(self, *parts: str | int, query: Query | None = None, patience: Patience) -> dict[str, Any]:
+    async def get(self, *parts: str | int, query: Query | None = None, deadline: Deadline) -> dict[str, Any]:
         """The JSON object under these path segments.
 
         Raises ``NotFound`` for 404, else one of the ``UpstreamFailure`` family.
         """
-        return await self._ask(Request(self._url(parts), query or {}), patience)
+        return await self._ask(Request(self._url(parts), query or {}), deadline)
 
-    async def post(self, body: Body, *, patience: Patience) -> dict[str, Any]:
+    async def post(self, body: Body, *, deadline: Deadline) -> dict[str, Any]:
         """The JSON object that answers a reading POST of ``body`` to the base address; else as ``get``."""
-        return await self._ask(Request(self._base_url, {}, body), patience)
+        return await self._ask(Request(self._base_url, {}, body), deadline)
 
     async def close(self) -> None:
         await self._wire.close()
 
-    async def _ask(self, request: Request, patience: Patience) -> dict[str, Any]:
-        deadline = self._clock() + patience.budget
+    async def _ask(self, request: Request, deadline: Deadline) -> dict[str, Any]:
+        ends_at = self._clock() + deadline.budget
         try:
-            return await self._retrying(patience, deadline)(self._unless_open, request, patience, deadline)
-        except Failed as failure:
+            return await self._retrying(deadline, ends_at)(self._unless_open, request, deadline, ends_at)
+        except UpstreamFault as failure:
             raise self._told(failure) from failure
 
-    async def _unless_open(self, request: Request, patience: Patience, deadline: float) -> dict[str, Any]:
+    async def _unless_open(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
         name, title = self._policy.name, self._policy.title
         try:
             ticket = self._breaker.admit()
@@ -91,9 +91,9 @@ class UpstreamClient:
             ) from None
         up: bool | None = None
         try:
-            answer = await self._in_turn(request, patience, deadline)
+            answer = await self._in_turn(request, deadline, ends_at)
             up = True
-        except Failed as failure:
+        except UpstreamFault as failure:
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
             raise
         finally:
@@ -101,57 +101,57 @@ class UpstreamClient:
             UPSTREAM_BREAKER_OPEN.labels(name).set(self._breaker.is_open)
         return answer
 
-    async def _in_turn(self, request: Request, patience: Patience, deadline: float) -> dict[str, Any]:
+    async def _in_turn(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
         name, title = self._policy.name, self._policy.title
-        max_wait = deadline - self._clock() - (patience.budget - patience.turn)
+        max_wait = ends_at - self._clock() - (deadline.budget - deadline.queue_timeout)
         try:
             waited = await self._limiter.acquire(
-                traffic=patience.traffic, max_wait=max_wait, promoted=patience.promoted
+                traffic=deadline.traffic, max_wait=max_wait, promoted=deadline.promoted
             )
         except LimitReached as limit:
             outcome, why = (
                 ("ban", "it asked for silence") if limit.banned else ("limit", "its rate limit is spent")
             )
             raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
-        UPSTREAM_WAIT_SECONDS.labels(name, patience.name).observe(waited)
-        return await self._attempt(request, min(patience.attempt, deadline - self._clock()))
+        UPSTREAM_WAIT_SECONDS.labels(name, deadline.name).observe(waited)
+        return await self._attempt(request, min(deadline.attempt, ends_at - self._clock()))
 
     async def _attempt(self, request: Request, seconds: float) -> dict[str, Any]:
         name, begun, outcome = self._policy.name, time.perf_counter(), "left"
         try:
             answer = await self._wire.get_object(request.url, request.query, seconds, request.body)
             outcome = "ok"
-        except Failed as failure:
+        except UpstreamFault as failure:
             outcome = failure.outcome
-            if failure.silence is not None:
-                await self._limiter.ban(failure.silence)
+            if failure.retry_after is not None:
+                await self._limiter.ban(failure.retry_after)
             raise
         finally:
             UPSTREAM_CALLS.labels(name, outcome).inc()
             UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - begun)
         return answer
 
-    def _retrying(self, patience: Patience, deadline: float) -> AsyncRetrying:
+    def _retrying(self, deadline: Deadline, ends_at: float) -> AsyncRetrying:
         def enough(state: RetryCallState) -> bool:
-            too_late = self._clock() + state.upcoming_sleep >= deadline
-            return too_late or state.attempt_number >= patience.attempts
+            too_late = self._clock() + state.upcoming_sleep >= ends_at
+            return too_late or state.attempt_number >= deadline.attempts
 
         def pause(state: RetryCallState) -> float:
             failure = state.outcome.exception() if state.outcome else None
-            if isinstance(failure, Failed) and failure.silence is not None:
-                return failure.silence
-            highest = min(_LONGEST_PAUSE, patience.pause * 2 ** (state.attempt_number - 1))
+            if isinstance(failure, UpstreamFault) and failure.retry_after is not None:
+                return failure.retry_after
+            highest = min(_LONGEST_PAUSE, deadline.pause * 2 ** (state.attempt_number - 1))
             return random.uniform(0, highest)
 
         return AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, Failed) and error.retry),
+            retry=retry_if_exception(lambda error: isinstance(error, UpstreamFault) and error.retry),
             stop=enough,
             wait=pause,
             sleep=self._sleep,
             reraise=True,
         )
 
-    def _told(self, failure: Failed) -> AppError:
+    def _told(self, failure: UpstreamFault) -> AppError:
         if failure.verdict == "unknown":
             UPSTREAM_REFUSALS.labels(self._policy.name, failure.outcome).inc()
         elif failure.verdict == "down":
@@ -196,4 +196,4 @@ class Client:
         await self._upstream.close()
 
 
-__all__ = ["JOB", "UPKEEP", "USER", "Breaker", "Client", "Limiter", "Patience", "Policy", "UpstreamClient"]
+__all__ = ["JOB", "UPKEEP", "USER", "Breaker", "Client", "Deadline", "Limiter", "Policy", "UpstreamClient"]

@@ -13,7 +13,14 @@ from typing import Any, NoReturn
 
 import httpx
 
-from app.external.base.faults import Failed, broken_off, of_status, out_of_time, unreachable, unreadable
+from app.external.base.faults import (
+    UpstreamFault,
+    broken_off,
+    of_status,
+    out_of_time,
+    unreachable,
+    unreadable,
+)
 from app.external.base.policy import Policy
 
 _MAYBE_UNCLEAN = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -38,8 +45,8 @@ def _trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-class Wire:
-    """Speaks HTTP with one upstream. All that goes wrong is a :class:`Failed`, nothing of httpx gets out.
+class HttpExchange:
+    """Speaks HTTP with one upstream. Whatever goes wrong is an :class:`UpstreamFault`, never httpx's own.
 
     A call of httpx 0.28 that is cancelled, or that times out while it waits for a connection, can leave its
     pool useless for good. So each call is a task of its own that nobody cancels: who runs out of time leaves
@@ -156,7 +163,7 @@ class Wire:
             raise self._unreadable("something other than a JSON object")
         return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
 
-    def _unreadable(self, why: str) -> Failed:
+    def _unreadable(self, why: str) -> UpstreamFault:
         return unreadable(self._policy.name, self._policy.title, why)
 
 

@@ -15,10 +15,10 @@ _SILENCE_UNTOLD = 60.0  # seconds, after a 429 that names no time
 _COME_BACK = 5.0  # seconds that a client is told to wait when nobody knows better
 
 
-class Failed(Exception):
+class UpstreamFault(Exception):
     """``error`` is what the caller gets in the end; ``verdict`` is what it says of the upstream's health.
 
-    ``silence`` is how many seconds the upstream wants to hear nothing, from any of us.
+    ``retry_after`` is how many seconds the upstream asks not to be called, by any process.
     """
 
     def __init__(
@@ -28,70 +28,70 @@ class Failed(Exception):
         outcome: str,
         verdict: Verdict,
         retry: bool = False,
-        silence: float | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(error.message)
         self.error = error
         self.outcome = outcome
         self.verdict = verdict
         self.retry = retry
-        self.silence = silence
+        self.retry_after = retry_after
 
 
-def of_status(name: str, title: str, status: int, retry_after: str | None) -> Failed:
+def of_status(name: str, title: str, status: int, header: str | None) -> UpstreamFault:
     """What an answer other than 200 means."""
     details = {"upstream": name, "status": status}
     if status == 404:
-        return Failed(NotFound(f"{title} has no such thing."), outcome="not_found", verdict="up")
+        return UpstreamFault(NotFound(f"{title} has no such thing."), outcome="not_found", verdict="up")
     if status == 429:
-        silence = seconds_of(retry_after) or _SILENCE_UNTOLD
-        told = UpstreamUnavailable(f"{title} asks us to slow down.", retry_after=silence, details=details)
-        return Failed(told, outcome="limited", verdict="down", retry=True, silence=silence)
+        retry_after = seconds_of(header) or _SILENCE_UNTOLD
+        told = UpstreamUnavailable(f"{title} asks us to slow down.", retry_after=retry_after, details=details)
+        return UpstreamFault(told, outcome="limited", verdict="down", retry=True, retry_after=retry_after)
     error = UpstreamError(f"{title} answered {status}.", retry_after=_COME_BACK, details=details)
-    silence_asked = seconds_of(retry_after)
+    asked = seconds_of(header)
     if status == 408 or status >= 500:
-        return Failed(error, outcome="server_error", verdict="down", retry=True, silence=silence_asked)
-    return Failed(error, outcome="rejected", verdict="up", silence=silence_asked)
+        return UpstreamFault(error, outcome="server_error", verdict="down", retry=True, retry_after=asked)
+    return UpstreamFault(error, outcome="rejected", verdict="up", retry_after=asked)
 
 
-def out_of_time(name: str, title: str) -> Failed:
+def out_of_time(name: str, title: str) -> UpstreamFault:
     error = UpstreamTimeout(
         f"{title} did not answer in time.", retry_after=_COME_BACK, details={"upstream": name}
     )
-    return Failed(error, outcome="timeout", verdict="down", retry=True)
+    return UpstreamFault(error, outcome="timeout", verdict="down", retry=True)
 
 
-def unreachable(name: str, title: str) -> Failed:
+def unreachable(name: str, title: str) -> UpstreamFault:
     error = UpstreamUnavailable(
         f"{title} cannot be reached.", retry_after=_COME_BACK, details={"upstream": name}
     )
-    return Failed(error, outcome="unreachable", verdict="down", retry=True)
+    return UpstreamFault(error, outcome="unreachable", verdict="down", retry=True)
 
 
-def broken_off(name: str, title: str) -> Failed:
+def broken_off(name: str, title: str) -> UpstreamFault:
     """The connection ended before the answer did."""
     error = UpstreamError(
         f"{title} broke off its answer.", retry_after=_COME_BACK, details={"upstream": name}
     )
-    return Failed(error, outcome="broken_off", verdict="down", retry=True)
+    return UpstreamFault(error, outcome="broken_off", verdict="down", retry=True)
 
 
-def unreadable(name: str, title: str, why: str) -> Failed:
+def unreadable(name: str, title: str, why: str) -> UpstreamFault:
     """It answered 200 with something that is not its contract; another attempt would not mend that."""
     error = UpstreamError(f"{title} answered with {why}.", details={"upstream": name})
-    return Failed(error, outcome="unreadable", verdict="down")
+    return UpstreamFault(error, outcome="unreadable", verdict="down")
 
 
-def not_asked(name: str, title: str, retry_after: float, *, outcome: str, why: str) -> Failed:
+def not_asked(name: str, title: str, retry_after: float, *, outcome: str, why: str) -> UpstreamFault:
     """We did not call at all."""
     error = UpstreamUnavailable(
         f"{title} is not asked now: {why}.", retry_after=retry_after, details={"upstream": name}
     )
-    return Failed(error, outcome=outcome, verdict="unknown")
+    return UpstreamFault(error, outcome=outcome, verdict="unknown")
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """Seconds of silence that the header asks for, 1 to 900; ``None`` where it cannot be understood."""
+    """Seconds of retry_after that the header asks for, 1 to 900; ``None`` where it cannot be understood."""
     text = (retry_after or "").strip()
     try:
         seconds = float(text)

@@ -8,18 +8,18 @@ from app.utils.redis.rate_limit import Traffic
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Deadline:
     """How long a caller waits; all times in seconds.
 
-    ``budget`` covers everything: waiting for a slot, all attempts, and the pauses between them. ``turn`` is
-    the longest wait for a slot, and what it leaves of the budget is kept for the call. ``attempt`` is the
-    longest single call, ``pause`` the upper end of the first pause. ``traffic`` is who goes first at the
-    limiter; a call of upkeep is an order once ``promoted`` is set.
+    ``budget`` covers everything: waiting for a slot, all attempts, and the pauses between them.
+    ``queue_timeout`` is the longest wait for a slot; the rest of the budget is kept for the call.
+    ``attempt`` is the longest single call, ``pause`` the upper end of the first pause. ``traffic`` is who
+    goes first at the limiter; a call of upkeep is an order once ``promoted`` is set.
     """
 
     name: str
     budget: float
-    turn: float
+    queue_timeout: float
     attempt: float
     attempts: int
     pause: float
@@ -27,9 +27,9 @@ class Patience:
     promoted: asyncio.Event | None = None
 
 
-# A reader's turn is two steps of Jikan's rate at the most, see utils.rate_limit, and a little more.
-USER = Patience("user", budget=3.2, turn=2.4, attempt=3.0, attempts=3, pause=0.2, traffic="reader")
-JOB = Patience("job", budget=60.0, turn=55.0, attempt=15.0, attempts=5, pause=1.0, traffic="order")
+# A reader waits for two steps of Jikan's rate at the most, see utils.rate_limit, and a little more.
+USER = Deadline("user", budget=3.2, queue_timeout=2.4, attempt=3.0, attempts=3, pause=0.2, traffic="reader")
+JOB = Deadline("job", budget=60.0, queue_timeout=55.0, attempt=15.0, attempts=5, pause=1.0, traffic="order")
 UPKEEP = replace(JOB, name="upkeep", traffic="upkeep")
 
 

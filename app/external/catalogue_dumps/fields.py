@@ -22,11 +22,11 @@ _WORDS_KEPT = 1000
 _log = structlog.get_logger(__name__)
 
 
-class Unfit(ValueError):
+class InvalidRow(ValueError):
     """The row is broken; the text says where and why."""
 
 
-class OfNoUse(ValueError):
+class UnusableRow(ValueError):
     """The row is sound, but there is nothing to store it by."""
 
 
@@ -53,10 +53,10 @@ class Notes:
 
 
 def require_storable(name: str, value: Any) -> None:
-    """Raise :class:`Unfit` where any text in the value cannot be stored."""
+    """Raise :class:`InvalidRow` where any text in the value cannot be stored."""
     if isinstance(value, str):
         if not is_storable(value):
-            raise Unfit(f"{name} holds NUL or a lone surrogate")
+            raise InvalidRow(f"{name} holds NUL or a lone surrogate")
     elif isinstance(value, list):
         for member in value:
             require_storable(name, member)
@@ -69,7 +69,7 @@ def title(row: Mapping[str, Any]) -> str:
     value = row.get("title")
     name = None if value is None else _fit("title", value, TITLE_MAX)
     if name is None:
-        raise Unfit("no title")
+        raise InvalidRow("no title")
     return name
 
 
@@ -88,7 +88,7 @@ def names(row: Mapping[str, Any], key: str, most: int = NAME_MAX) -> tuple[str, 
     if not values and (values is None or values == []):
         return ()
     if not isinstance(values, list) or len(values) > _LIST_MAX:
-        raise Unfit(f"{key} is not a list, or too long")
+        raise InvalidRow(f"{key} is not a list, or too long")
     found = [_fit(key, value, most) for value in values]
     return tuple(dict.fromkeys([name for name in found if name is not None]))
 
@@ -118,7 +118,7 @@ def flag(row: Mapping[str, Any], key: str) -> bool | None:
     value = row.get(key)
     if value is None or isinstance(value, bool):
         return value
-    raise Unfit(f"{key} is neither true nor false")
+    raise InvalidRow(f"{key} is neither true nor false")
 
 
 def score(value: Any) -> float | None:
@@ -126,7 +126,7 @@ def score(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 10:
-        raise Unfit("score is no number from 0 to 10")
+        raise InvalidRow("score is no number from 0 to 10")
     return round(float(value), 2) or None
 
 
@@ -147,7 +147,7 @@ def length(value: Any, unit: float) -> float | None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value * unit <= MAX_DURATION_MINUTES:
-        raise Unfit("duration is no length")
+        raise InvalidRow("duration is no length")
     return round(value * unit, 2) or None
 
 
@@ -170,9 +170,9 @@ def picture(value: str | None) -> str | None:
 
 def _fit(key: str, value: Any, most: int) -> str | None:
     if not isinstance(value, str):
-        raise Unfit(f"{key} is not text")
+        raise InvalidRow(f"{key} is not text")
     if len(value) > most:
-        raise Unfit(f"{key} is longer than {most} characters")
+        raise InvalidRow(f"{key} is longer than {most} characters")
     return value.strip() or None
 
 
@@ -181,5 +181,5 @@ def _whole(key: str, value: Any, low: int, high: int = INT_MAX) -> int:
         return value
     number = clean_int(value, low, high)
     if number is None:
-        raise Unfit(f"{key} is no whole number from {low} to {high}")
+        raise InvalidRow(f"{key} is no whole number from {low} to {high}")
     return number

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.external.catalogue_dumps import fields, words
-from app.external.catalogue_dumps.fields import Notes, OfNoUse, Unfit
+from app.external.catalogue_dumps.fields import InvalidRow, Notes, UnusableRow
 from app.schemas.domain.anime import TITLE_MAX, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.limits import MAX_PROGRESS
 from app.utils.text.cleaning import clean_int
@@ -22,7 +22,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
     sources = fields.names(row, "sources", fields.URL_MAX)
     mal_id, anilist_id = _id(_MAL, sources, notes), _id(_ANILIST, sources, notes)
     if mal_id is None and anilist_id is None:
-        raise OfNoUse("no address of MyAnimeList or AniList among its sources")
+        raise UnusableRow("no address of MyAnimeList or AniList among its sources")
     season = _object(row, "animeSeason")
     tags = _tags(row)
     kind, status, picture = fields.texts(row, _TEXTS)
@@ -55,7 +55,7 @@ def _id(pattern: re.Pattern[str], sources: tuple[str, ...], notes: Notes) -> int
         return None
     number = clean_int(found[0], 1)
     if number is None:
-        raise Unfit("sources names an id that is out of range")
+        raise InvalidRow("sources names an id that is out of range")
     return number
 
 
@@ -64,14 +64,14 @@ def _object(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Unfit(f"{key} is not an object")
+        raise InvalidRow(f"{key} is not an object")
     return value
 
 
 def _minutes(duration: Mapping[str, Any]) -> float | None:
     unit = duration.get("unit", "SECONDS")
     if unit not in _UNITS:
-        raise Unfit("duration has no known unit")
+        raise InvalidRow("duration has no known unit")
     return fields.length(duration.get("value"), _UNITS[unit])
 
 

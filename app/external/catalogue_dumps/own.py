@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.external.catalogue_dumps import fields, words
-from app.external.catalogue_dumps.fields import Notes, OfNoUse
+from app.external.catalogue_dumps.fields import Notes, UnusableRow
 from app.schemas.domain.anime import TITLE_MAX, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.limits import MAX_PROGRESS
 
@@ -29,7 +29,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
     title = fields.title(row)
     mal_id, anilist_id = fields.identity(row, "mal_id"), fields.identity(row, "anilist_id")
     if mal_id is None and anilist_id is None:
-        raise OfNoUse("neither mal_id nor anilist_id")
+        raise UnusableRow("neither mal_id nor anilist_id")
     texts = fields.texts(row, _TEXTS)
     english, japanese, russian, kind, source, status, season, rating, begun, ended, synopsis, image = texts
     return UpstreamAnime(

@@ -12,7 +12,7 @@ from app.errors import DumpUnreadable
 from app.external.catalogue_dumps import lines, offline_database, own
 from app.external.catalogue_dumps.blocks import Blocks
 from app.external.catalogue_dumps.document import Document
-from app.external.catalogue_dumps.fields import Notes, OfNoUse, Unfit, require_storable
+from app.external.catalogue_dumps.fields import InvalidRow, Notes, UnusableRow, require_storable
 from app.schemas.domain.anime import NameSource
 from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
 from app.utils.text.cleaning import partial_date
@@ -107,9 +107,9 @@ class Dump:
                 return DumpTitle(line, own.to_anime(value, self._notes))
             self.source = "offline_database"
             return DumpTitle(line, offline_database.to_anime(value, self._notes))
-        except Unfit as fault:
+        except InvalidRow as fault:
             return DumpFault(line, str(fault))
-        except OfNoUse as fault:
+        except UnusableRow as fault:
             return DumpFault(line, str(fault), "skipped")
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from app.errors import Invalid, NotFound, UpstreamError
-from app.external.base.client import USER, Client, Patience, Policy
-from app.external.jikan.mapping import Unmappable, map_anime
+from app.external.base.client import USER, Client, Deadline, Policy
+from app.external.jikan.mapping import MappingError, map_anime
 from app.logs import log
 from app.schemas.domain.anime import Season, UpstreamAnime, UpstreamPage
 from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
@@ -21,45 +21,45 @@ class JikanClient(Client):
 
     policy = JIKAN
 
-    async def get_anime(self, mal_id: int, *, patience: Patience = USER) -> UpstreamAnime:
-        data = await self.raw_anime(mal_id, patience=patience)
+    async def get_anime(self, mal_id: int, *, deadline: Deadline = USER) -> UpstreamAnime:
+        data = await self.raw_anime(mal_id, deadline=deadline)
         try:
             anime = map_anime(data)
-        except Unmappable as fault:
+        except MappingError as fault:
             raise UpstreamError(f"Jikan's answer for {mal_id} cannot be understood: {fault}.") from fault
         if anime.mal_id != mal_id:
             raise UpstreamError(f"Jikan answered with {anime.mal_id} when asked for {mal_id}.")
         return anime
 
-    async def list_top(self, page: int, *, patience: Patience = USER) -> UpstreamPage:
+    async def list_top(self, page: int, *, deadline: Deadline = USER) -> UpstreamPage:
         """Titles by score, 25 a page, from page 1."""
         query = {"page": page, "limit": PAGE_SIZE}
-        return _page(await self._upstream.get("top", "anime", query=query, patience=patience), page)
+        return _page(await self._upstream.get("top", "anime", query=query, deadline=deadline), page)
 
     async def list_season(
-        self, year: int, season: Season, page: int, *, patience: Patience = USER
+        self, year: int, season: Season, page: int, *, deadline: Deadline = USER
     ) -> UpstreamPage:
         """What began in a season, 25 a page, from page 1."""
         query = {"page": page, "limit": PAGE_SIZE}
-        return _page(await self._upstream.get("seasons", year, season, query=query, patience=patience), page)
+        return _page(await self._upstream.get("seasons", year, season, query=query, deadline=deadline), page)
 
-    async def raw_top(self, page: int, limit: int, *, patience: Patience = USER) -> list[Any]:
+    async def raw_top(self, page: int, limit: int, *, deadline: Deadline = USER) -> list[Any]:
         """Jikan's own list; ``limit`` is at most 25."""
         query = {"page": page, "limit": limit}
-        return _list(await self._upstream.get("top", "anime", query=query, patience=patience))
+        return _list(await self._upstream.get("top", "anime", query=query, deadline=deadline))
 
-    async def raw_search(self, query: str, *, patience: Patience = USER) -> list[Any]:
+    async def raw_search(self, query: str, *, deadline: Deadline = USER) -> list[Any]:
         """The 25 titles that Jikan finds closest, in its order."""
         if not is_storable(query):
             raise Invalid.fields({"query": ["holds characters that cannot be sent"]})
-        found = await self._upstream.get("anime", query={"q": query, "limit": PAGE_SIZE}, patience=patience)
+        found = await self._upstream.get("anime", query={"q": query, "limit": PAGE_SIZE}, deadline=deadline)
         return _list(found)
 
-    async def raw_anime(self, mal_id: int, *, patience: Patience = USER) -> dict[str, Any]:
+    async def raw_anime(self, mal_id: int, *, deadline: Deadline = USER) -> dict[str, Any]:
         """Jikan's own object, with relations, themes and streams."""
         if not 1 <= mal_id <= INT_MAX:
             raise NotFound(f"MyAnimeList has no title {mal_id}.")
-        data = (await self._upstream.get("anime", mal_id, "full", patience=patience)).get("data")
+        data = (await self._upstream.get("anime", mal_id, "full", deadline=deadline)).get("data")
         if not isinstance(data, dict):
             raise UpstreamError("Jikan's answer has no data.")
         return data
@@ -80,7 +80,7 @@ def _page(body: dict[str, Any], page: int) -> UpstreamPage:
     for entry in data:
         try:
             anime = map_anime(entry)
-        except Unmappable as fault:
+        except MappingError as fault:
             skipped += 1
             log.warning("jikan.item_skipped", reason=str(fault))
         else:

@@ -50,23 +50,23 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _NAME_MAX = 200  # characters of the name of a genre or studio
 
 
-class Unmappable(ValueError):
+class MappingError(ValueError):
     """This body does not describe an anime: it has no id or no title."""
 
 
 def map_anime(body: object) -> UpstreamAnime:
     """One element of ``data``, in the shape of ``/anime/{id}``, ``/anime/{id}/full`` or a list.
 
-    Raises :class:`Unmappable`. Words that are in no table become ``None`` and are logged once.
+    Raises :class:`MappingError`. Words that are in no table become ``None`` and are logged once.
     """
     if not isinstance(body, Mapping):
-        raise Unmappable("not an object")
+        raise MappingError("not an object")
     mal_id = clean_int(body.get("mal_id"), low=1)
     if mal_id is None:
-        raise Unmappable("no mal_id")
+        raise MappingError("no mal_id")
     titles = _Titles(body)
     if titles.main is None:
-        raise Unmappable(f"{mal_id} has no title")
+        raise MappingError(f"{mal_id} has no title")
     return _anime(mal_id, titles.main, titles, body)
 
 

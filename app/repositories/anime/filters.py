@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.repositories.anime.genres import GenreBook
+from app.repositories.anime.genres import GenreIndex
 from app.schemas.domain.catalogue import AnimeSort, CatalogueFilter
 from app.utils.text.search_words import search_words
 
@@ -33,7 +33,7 @@ class Arguments(list[Any]):
         return f"${len(self)}::{kind}"
 
 
-def conditions(wanted: CatalogueFilter, book: GenreBook, arguments: Arguments) -> Iterator[str]:
+def conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
     """What ``wanted`` asks for, but for its search."""
     plain = (
         ("a.status =", wanted.status, "text"),
@@ -49,17 +49,17 @@ def conditions(wanted: CatalogueFilter, book: GenreBook, arguments: Arguments) -
             yield f"{condition} {arguments.place(value, kind)}"
     if wanted.sfw:
         yield SAFE
-    yield from _genre_conditions(wanted, book, arguments)
+    yield from _genre_conditions(wanted, genres, arguments)
 
 
-def _genre_conditions(wanted: CatalogueFilter, book: GenreBook, arguments: Arguments) -> Iterator[str]:
-    sets = [book.ids(genre) for genre in wanted.genres]
+def _genre_conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
+    sets = [genres.ids(genre) for genre in wanted.genres]
     if single := sorted({ids[0] for ids in sets if len(ids) == 1}):
         yield f"a.tag_ids @> {arguments.place(single, 'int[]')}"
     for ids in sets:
         if len(ids) != 1:  # a name of several kinds, or of none: then nothing overlaps
             yield f"a.tag_ids && {arguments.place(ids, 'int[]')}"
-    if excluded := sorted({id_ for genre in wanted.genres_excluded for id_ in book.ids(genre)}):
+    if excluded := sorted({id_ for genre in wanted.genres_excluded for id_ in genres.ids(genre)}):
         yield f"not a.tag_ids && {arguments.place(excluded, 'int[]')}"
 
 

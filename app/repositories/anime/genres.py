@@ -7,14 +7,14 @@ _NO_BOOK_YET = -1
 
 
 @dataclass(frozen=True, slots=True)
-class GenreBook:
+class GenreIndex:
     """Answers which ids a word stands for; ``version`` is the ``labels`` of ``catalogue_version``."""
 
     version: int = _NO_BOOK_YET
     by_name: Mapping[str, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, version: int, rows: Iterable[tuple[int, str]]) -> "GenreBook":
+    def of(cls, version: int, rows: Iterable[tuple[int, str]]) -> "GenreIndex":
         by_name: dict[str, list[int]] = {}
         for id_, name in rows:
             by_name.setdefault(name.casefold(), []).append(id_)

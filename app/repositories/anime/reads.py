@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.repositories.anime.filters import ORDERS, Arguments, all_words, conditions, where
-from app.repositories.anime.genres import GenreBook
+from app.repositories.anime.genres import GenreIndex
 from app.repositories.anime.rendering import columns, joins
 from app.repositories.anime.search import is_tolerant, meant, ranked
 from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
-from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, Slice
+from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, PageSpec
 from app.utils.db.database import Driver
 
 _FAR = 1000  # rows to skip, from where on it pays to order ids alone and to fetch rows afterwards
@@ -38,30 +38,30 @@ class AnimeRepository:
         self,
         wanted: CatalogueFilter,
         sort: AnimeSort,
-        part: Slice,
+        part: PageSpec,
         *,
-        book: GenreBook,
+        genres: GenreIndex,
         known_version: int | None,
     ) -> PageRead:
         """The matching titles in order; they are counted unless the catalogue is still ``known_version``."""
         arguments = Arguments()
-        parts = list(conditions(wanted, book, arguments))
+        parts = list(conditions(wanted, genres, arguments))
         if wanted.search is not None:
             parts += all_words(wanted.search, arguments)
         return await self._page("", where(parts), sort, part, arguments, known_version)
 
     async def page_of_meant(
-        self, wanted: CatalogueFilter, search: str, sort: AnimeSort, part: Slice, *, book: GenreBook
+        self, wanted: CatalogueFilter, search: str, sort: AnimeSort, part: PageSpec, *, genres: GenreIndex
     ) -> PageRead | None:
         """Like :meth:`page`, for a search that nothing matches as written; None if it allows no other."""
         if not is_tolerant(search):
             return None
         arguments = Arguments()
         tables, condition = meant(search, arguments)
-        parts = [condition, *conditions(wanted, book, arguments)]
+        parts = [condition, *conditions(wanted, genres, arguments)]
         return await self._page(tables, where(parts), sort, part, arguments, None)
 
-    async def search(self, query: str, part: Slice) -> AnimePage:
+    async def search(self, query: str, part: PageSpec) -> AnimePage:
         """The best matches first; among equals the one with the most members."""
         arguments = Arguments()
         tables = ranked(query, arguments)
@@ -90,10 +90,10 @@ class AnimeRepository:
         rows = await self._driver.fetch(_TAGS, ids)
         return {row["id"]: UpstreamTag(row["kind"], row["name"], row["mal_id"]) for row in rows}
 
-    async def genre_book(self) -> GenreBook:
+    async def genre_index(self) -> GenreIndex:
         row = await self._driver.fetchrow(_BOOK)
         assert row is not None
-        return GenreBook.of(row["labels"], zip(row["ids"], row["names"], strict=True))
+        return GenreIndex.of(row["labels"], zip(row["ids"], row["names"], strict=True))
 
     async def _find(self, column: str, value: int, keys: tuple[str, ...]) -> StoredAnime | None:
         sql = f"""
@@ -111,7 +111,7 @@ class AnimeRepository:
         tables: str,
         condition: str,
         sort: AnimeSort,
-        part: Slice,
+        part: PageSpec,
         arguments: Arguments,
         known_version: int | None,
     ) -> PageRead:

@@ -62,7 +62,7 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class ClientInfo:
     """The other end of a request. ``headers`` go onto the answer, whether it succeeds or fails."""
 
     address: str

@@ -45,7 +45,7 @@ class CatalogueFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class PageSpec:
     """Which of the matching titles are wanted, and which of their keys."""
 
     limit: int = 20

@@ -1,14 +1,14 @@
 """Accounts, and what the services about them share: hashing, throttling, tokens, proofs, the audit trail."""
 
 from app.services.accounts.accounts import API_TOKEN_PREFIX, AccountService
-from app.services.accounts.audit import audit, tally
+from app.services.accounts.audit import audit, count_event
 from app.services.accounts.blacklist import Blacklist
 from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
-from app.services.accounts.login_throttle import Attempt, Throttles, subject_of
-from app.services.accounts.password_hashing import Hashing
+from app.services.accounts.login_throttle import Attempt, LoginThrottle, subject_of
+from app.services.accounts.password_hashing import PasswordHasher
 from app.services.accounts.password_rules import check_new_password
-from app.services.accounts.reauthentication import KNOWN_FOR, PasswordProof
-from app.services.accounts.token_issuer import Issuer
+from app.services.accounts.reauthentication import KNOWN_FOR, Reauthentication
+from app.services.accounts.token_issuer import TokenIssuer
 
 __all__ = [
     "API_TOKEN_PREFIX",
@@ -18,12 +18,12 @@ __all__ = [
     "AccountService",
     "Attempt",
     "Blacklist",
-    "Hashing",
-    "Issuer",
-    "PasswordProof",
-    "Throttles",
+    "LoginThrottle",
+    "PasswordHasher",
+    "Reauthentication",
+    "TokenIssuer",
     "audit",
     "check_new_password",
+    "count_event",
     "subject_of",
-    "tally",
 ]

@@ -9,13 +9,13 @@ from app.errors import RateLimited, Taken, Unauthenticated
 from app.repositories.accounts import AccountRepository
 from app.repositories.callers import CallerRepository
 from app.repositories.tokens import TokenRepository
-from app.schemas.domain.accounts import Account, Principal, Role, TokenPair, Visitor
-from app.services.accounts.audit import audit, tally
+from app.schemas.domain.accounts import Account, ClientInfo, Principal, Role, TokenPair
+from app.services.accounts.audit import audit, count_event
 from app.services.accounts.blacklist import Blacklist
 from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
-from app.services.accounts.password_hashing import Hashing
+from app.services.accounts.password_hashing import PasswordHasher
 from app.services.accounts.password_rules import check_new_password
-from app.services.accounts.token_issuer import Issuer
+from app.services.accounts.token_issuer import TokenIssuer
 from app.utils.clock import Clock, utc_now
 from app.utils.crypto.jwt import BadToken
 from app.utils.crypto.refresh_tokens import digest
@@ -33,8 +33,8 @@ class AccountService:
     def __init__(
         self,
         db: Database,
-        issuer: Issuer,
-        hashing: Hashing,
+        issuer: TokenIssuer,
+        hasher: PasswordHasher,
         quotas: Quotas,
         blacklist: Blacklist,
         *,
@@ -42,7 +42,7 @@ class AccountService:
     ) -> None:
         self._db = db
         self._issuer = issuer
-        self._hashing = hashing
+        self._hasher = hasher
         self._quotas = quotas
         self._blacklist = blacklist
         self._clock = clock
@@ -67,7 +67,7 @@ class AccountService:
 
     async def register(
         self,
-        visitor: Visitor,
+        client: ClientInfo,
         *,
         username: str | None,
         email: str | None,
@@ -75,23 +75,23 @@ class AccountService:
         full_name: str | None = None,
     ) -> TokenPair:
         """Make an account and sign it in; raises :class:`Taken`."""
-        await self._count_registration(visitor)
+        await self._count_registration(client)
         password_hash = await self._hash(password, username, email)
         async with self._db.transaction() as tx:
             account = await _insert(tx, username, email, full_name, password_hash, "user")
-            tokens = await self._issuer.open(tx, account.id, visitor)
-        audit("registered", user_id=account.id, address=visitor.address)
+            tokens = await self._issuer.open(tx, account.id, client)
+        audit("registered", user_id=account.id, address=client.address)
         return tokens
 
     async def sign_up(
-        self, visitor: Visitor, *, username: str, password: str, full_name: str | None
+        self, client: ClientInfo, *, username: str, password: str, full_name: str | None
     ) -> Account:
         """Make an account without signing it in; raises :class:`Taken`."""
-        await self._count_registration(visitor)
+        await self._count_registration(client)
         password_hash = await self._hash(password, username)
         async with self._db.transaction() as tx:
             account = await _insert(tx, username, None, full_name, password_hash, "user")
-        audit("registered", user_id=account.id, address=visitor.address)
+        audit("registered", user_id=account.id, address=client.address)
         return account
 
     async def create(
@@ -112,8 +112,8 @@ class AccountService:
 
     async def ensure_demo(self) -> None:
         """Make the demo account where there is none."""
-        async with self._hashing.place():
-            password_hash = await self._hashing.hash(DEMO_PASSWORD)
+        async with self._hasher.slot():
+            password_hash = await self._hasher.hash(DEMO_PASSWORD)
         async with self._db.transaction() as tx:
             await AccountRepository(tx).insert(
                 username=DEMO_NAME, email=None, full_name="Demo", password_hash=password_hash, role="user"
@@ -131,17 +131,17 @@ class AccountService:
                 await TokenRepository(tx).note_use(token_id, now)
         return caller
 
-    async def _count_registration(self, visitor: Visitor) -> None:
-        standing = await self._quotas.take(REGISTRATIONS, visitor.network)
-        visitor.headers.update(rate_headers(REGISTRATIONS, standing))
+    async def _count_registration(self, client: ClientInfo) -> None:
+        standing = await self._quotas.take(REGISTRATIONS, client.network)
+        client.headers.update(rate_headers(REGISTRATIONS, standing))
         if not standing.allowed:
-            tally("throttled")
+            count_event("throttled")
             raise RateLimited(retry_after=standing.reset_after)
 
     async def _hash(self, password: str, *names: str | None) -> str:
         check_new_password(password, *names)
-        async with self._hashing.place():
-            return await self._hashing.hash(password)
+        async with self._hasher.slot():
+            return await self._hasher.hash(password)
 
 
 async def _insert(

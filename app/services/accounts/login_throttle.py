@@ -9,8 +9,8 @@ from datetime import datetime
 
 from app.errors import RateLimited, ServiceUnavailable
 from app.repositories.throttles import Counted, ThrottleRepository
-from app.schemas.domain.accounts import Visitor
-from app.services.accounts.audit import tally
+from app.schemas.domain.accounts import ClientInfo
+from app.services.accounts.audit import count_event
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 from app.utils.redis.quotas import Quota, Quotas, Standing, rate_headers
@@ -27,7 +27,7 @@ _PAUSE, _PAUSES = 0.02, 100  # seconds; how often to look whether attempts under
 class Attempt:
     """One try under way: the rules it counts for, and where they stood before it."""
 
-    visitor: Visitor
+    client: ClientInfo
     at: datetime
     keys: dict[str, Quota]
     counted: dict[str, Counted]
@@ -37,7 +37,7 @@ class Attempt:
         return next(key for key, quota in self.keys.items() if quota is PAIR)
 
 
-class Throttles:
+class LoginThrottle:
     """The rules live in PostgreSQL, so they hold over all processes and without Redis.
 
     An attempt is counted before its password is looked at, so that many at once gain nothing. The rule
@@ -70,7 +70,7 @@ class Throttles:
         if known_here or (await self._quotas.peek(self._overall, "")).allowed:
             return
         if self._waiting >= self._most_waiting:
-            tally("throttled")
+            count_event("throttled")
             raise ServiceUnavailable("Too many people are signing in right now.", retry_after=2)
         self._waiting += 1
         try:
@@ -79,18 +79,18 @@ class Throttles:
         finally:
             self._waiting -= 1
 
-    async def begin(self, subject: str, visitor: Visitor, *, known_here: bool) -> Attempt:
+    async def begin(self, subject: str, client: ClientInfo, *, known_here: bool) -> Attempt:
         """Count a try; raises :class:`RateLimited` where a rule is spent. ``subject`` names the account."""
         try:
-            return await self._begin(subject, visitor, known_here=known_here)
+            return await self._begin(subject, client, known_here=known_here)
         except RateLimited:
-            tally("throttled")
+            count_event("throttled")
             raise
 
-    async def _begin(self, subject: str, visitor: Visitor, *, known_here: bool) -> Attempt:
-        keys = _keys(subject, visitor.network, known_here=known_here)
+    async def _begin(self, subject: str, client: ClientInfo, *, known_here: bool) -> Attempt:
+        keys = _keys(subject, client.network, known_here=known_here)
         for _ in range(_PAUSES):
-            attempt = await self._try(keys, visitor)
+            attempt = await self._try(keys, client)
             if attempt is not None:
                 return attempt
             await asyncio.sleep(_PAUSE)
@@ -100,22 +100,22 @@ class Throttles:
         async with self._db.transaction() as tx:
             await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=True)
         await self._quotas.take(self._overall, "")
-        _tell(attempt.visitor, [_standing(attempt, key, more=1) for key in attempt.keys])
+        _tell(attempt.client, [_standing(attempt, key, more=1) for key in attempt.keys])
 
     async def succeed(self, tx: Transaction, attempt: Attempt) -> None:
         """Take the attempt back; what failed for this account from this address is forgiven."""
         pair = attempt.pair_key
         await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=False, cleared=pair)
-        _tell(attempt.visitor, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
+        _tell(attempt.client, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
 
-    async def _try(self, keys: dict[str, Quota], visitor: Visitor) -> Attempt | None:
+    async def _try(self, keys: dict[str, Quota], client: ClientInfo) -> Attempt | None:
         """None where it only depends on attempts whose end is not known yet."""
         periods = [quota.period for quota in keys.values()]
         now = self._clock()
         try:
             async with self._db.transaction() as tx:
                 counted = await ThrottleRepository(tx).begin(list(keys), periods, now)
-                attempt = Attempt(visitor, now, keys, counted)
+                attempt = Attempt(client, now, keys, counted)
                 _check(attempt)
         except _StillPending:
             return None
@@ -150,7 +150,7 @@ def _check(attempt: Attempt) -> None:
     """Raise, and so roll back the counting, where a rule has nothing left."""
     standings = [_standing(attempt, key) for key in attempt.keys]
     if spent := [one for one in standings if not one[1].allowed]:
-        _tell(attempt.visitor, spent)
+        _tell(attempt.client, spent)
         raise RateLimited(
             "Too many failed attempts; wait a moment.",
             retry_after=max(standing.reset_after for _, standing in spent),
@@ -169,7 +169,7 @@ def _standing(attempt: Attempt, key: str, *, more: int = 0) -> tuple[Quota, Stan
     return quota, Standing(used < quota.limit, quota.limit, max(0, quota.limit - used), max(reset, 0.0))
 
 
-def _tell(visitor: Visitor, standings: Sequence[tuple[Quota, Standing]]) -> None:
+def _tell(client: ClientInfo, standings: Sequence[tuple[Quota, Standing]]) -> None:
     """Put the tightest rule on the answer."""
     quota, standing = min(standings, key=lambda one: (one[1].remaining, -math.ceil(one[1].reset_after)))
-    visitor.headers.update(rate_headers(quota, standing))
+    client.headers.update(rate_headers(quota, standing))

@@ -29,14 +29,14 @@ _NICE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerifyResult:
     """``replacement`` is a hash of today's kind, where the stored one is of an older kind."""
 
     matches: bool
     replacement: str | None = None
 
 
-class Hashing:
+class PasswordHasher:
     """A few threads; whoever wants one takes a place first, and a queue that is too long is refused."""
 
     def __init__(self, *, threads: int | None = None, most_waiting: int = 100) -> None:
@@ -47,7 +47,7 @@ class Hashing:
         self._most_waiting = most_waiting
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """Held around ``hash`` and ``verify``; raises :class:`ServiceUnavailable` when too many wait."""
         if self._waiting >= self._most_waiting:
             raise ServiceUnavailable("Too many people are signing in right now.", retry_after=2)
@@ -64,7 +64,7 @@ class Hashing:
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(self._pool, _hash, password)
 
-    async def verify(self, password: str, stored: str | None) -> Verdict:
+    async def verify(self, password: str, stored: str | None) -> VerifyResult:
         """Compare; without a stored hash the answer is no, in the time of a comparison."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, _verify, password, stored)
 
@@ -77,17 +77,17 @@ def _hash(password: str) -> str:
     return hashed
 
 
-def _verify(password: str, stored: str | None) -> Verdict:
+def _verify(password: str, stored: str | None) -> VerifyResult:
     if stored is None or not _can_match(password, stored):
         _CONTEXT.verify("", _NOBODY)  # which costs the same for any text, and takes no text too long for it
-        return Verdict(matches=False)
+        return VerifyResult(matches=False)
     if stored.startswith("$argon2"):
         password = _normal(password)
     try:
         matches = _CONTEXT.verify(password, stored)
     except ValueError:  # the stored hash is damaged: nothing matches it
-        return Verdict(matches=False)
-    return Verdict(matches, _hash(password) if matches and _CONTEXT.needs_update(stored) else None)
+        return VerifyResult(matches=False)
+    return VerifyResult(matches, _hash(password) if matches and _CONTEXT.needs_update(stored) else None)
 
 
 def _can_match(password: str, stored: str) -> bool:

@@ -8,9 +8,9 @@ from app.repositories.accounts import AccountRepository
 from app.repositories.resets import ResetRepository
 from app.repositories.sessions import SessionRepository
 from app.repositories.tokens import TokenRepository
-from app.schemas.domain.accounts import Principal, Visitor
+from app.schemas.domain.accounts import ClientInfo, Principal
 from app.schemas.jobs import SendMail
-from app.services.accounts import Hashing, PasswordProof, audit, check_new_password, tally
+from app.services.accounts import PasswordHasher, Reauthentication, audit, check_new_password, count_event
 from app.services.jobs import JobService
 from app.utils.clock import Clock, utc_now
 from app.utils.crypto.refresh_tokens import digest
@@ -27,39 +27,39 @@ class PasswordService:
     def __init__(
         self,
         db: Database,
-        hashing: Hashing,
-        proof: PasswordProof,
+        hasher: PasswordHasher,
+        reauthentication: Reauthentication,
         quotas: Quotas,
         jobs: JobService,
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
-        self._hashing = hashing
-        self._proof = proof
+        self._hasher = hasher
+        self._reauthentication = reauthentication
         self._quotas = quotas
         self._jobs = jobs
         self._clock = clock
 
-    async def change(self, user: Principal, current: str, new: str, visitor: Visitor) -> None:
+    async def change(self, user: Principal, current: str, new: str, client: ClientInfo) -> None:
         """Set a new password, and end every session but this one."""
-        proven = await self._proof.check(user.user_id, current, visitor)
+        proven = await self._reauthentication.check(user.user_id, current, client)
         new_hash = await self._hashed(user.user_id, new)
         async with self._db.transaction() as tx:
-            await self._proof.hold(tx, user.user_id, proven)
+            await self._reauthentication.recheck(tx, user.user_id, proven)
             await self._set(tx, user.user_id, new_hash)
             await SessionRepository(tx).delete_by_user(user.user_id, but=user.session_id)
-        audit("password.changed", user_id=user.user_id, address=visitor.address)
+        audit("password.changed", user_id=user.user_id, address=client.address)
 
-    async def forget(self, email: str, visitor: Visitor) -> None:
+    async def forget(self, email: str, client: ClientInfo) -> None:
         """Have a reset token mailed, if there is such an account; nothing tells whether there is.
 
         A job is queued either way, so the time does not tell either.
         """
-        asked = await self._quotas.take(ASKED_FROM_ADDRESS, visitor.network)
-        visitor.headers.update(rate_headers(ASKED_FROM_ADDRESS, asked))
+        asked = await self._quotas.take(ASKED_FROM_ADDRESS, client.network)
+        client.headers.update(rate_headers(ASKED_FROM_ADDRESS, asked))
         if not asked.allowed:
-            tally("throttled")
+            count_event("throttled")
             raise RateLimited(retry_after=asked.reset_after)
         address = hashlib.sha256(email.lower().encode()).hexdigest()
         may_mail = (await self._quotas.take(MAILS_TO_ADDRESS, address)).allowed
@@ -67,9 +67,9 @@ class PasswordService:
             found = await AccountRepository(tx).find_by_email(email)
             user_id = found.id if found and may_mail else _NOBODY
             await self._jobs.enqueue(tx, SendMail(user_id, "reset", secrets.token_hex(8)))
-        audit("password.reset_asked", user_id=user_id or None, address=visitor.address)
+        audit("password.reset_asked", user_id=user_id or None, address=client.address)
 
-    async def reset(self, token: str, new: str, visitor: Visitor) -> None:
+    async def reset(self, token: str, new: str, client: ClientInfo) -> None:
         """Set a new password by a mailed token, and end every session and API token of the account."""
         now, token_hash = self._clock(), digest(token)
         async with self._db.reader() as connection:
@@ -83,15 +83,15 @@ class PasswordService:
             await self._set(tx, user_id, new_hash)
             await SessionRepository(tx).delete_by_user(user_id)
             await TokenRepository(tx).delete_by_user(user_id)
-        audit("password.reset", user_id=user_id, address=visitor.address)
+        audit("password.reset", user_id=user_id, address=client.address)
 
     async def _hashed(self, user_id: int, new: str) -> str:
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find(user_id)
         names = (account.username, account.email) if account else ()
         check_new_password(new, *names, field="new_password")
-        async with self._hashing.place():
-            return await self._hashing.hash(new)
+        async with self._hasher.slot():
+            return await self._hasher.hash(new)
 
     async def _set(self, tx: Transaction, user_id: int, new_hash: str) -> None:
         await AccountRepository(tx).set_password(user_id, new_hash)

@@ -9,16 +9,16 @@ from uuid import UUID
 from app.errors import NotFound, Unauthenticated
 from app.repositories.accounts import AccountRepository
 from app.repositories.sessions import Rotation, SessionRepository
-from app.schemas.domain.accounts import Principal, Secrets, Session, TokenPair, Visitor
+from app.schemas.domain.accounts import ClientInfo, Principal, Secrets, Session, TokenPair
 from app.services.accounts import (
     DEMO_NAME,
     DEMO_PASSWORD,
     KNOWN_FOR,
     Attempt,
     Blacklist,
-    Hashing,
-    Issuer,
-    Throttles,
+    LoginThrottle,
+    PasswordHasher,
+    TokenIssuer,
     audit,
     subject_of,
 )
@@ -48,9 +48,9 @@ class SessionService:
     def __init__(
         self,
         db: Database,
-        issuer: Issuer,
-        hashing: Hashing,
-        throttles: Throttles,
+        issuer: TokenIssuer,
+        hasher: PasswordHasher,
+        throttle: LoginThrottle,
         blacklist: Blacklist,
         *,
         demo: bool = False,
@@ -58,38 +58,38 @@ class SessionService:
     ) -> None:
         self._db = db
         self._issuer = issuer
-        self._hashing = hashing
-        self._throttles = throttles
+        self._hasher = hasher
+        self._throttle = throttle
         self._blacklist = blacklist
         self._demo = demo
         self._clock = clock
 
-    async def sign_in(self, identifier: str, password: str, visitor: Visitor) -> TokenPair:
+    async def sign_in(self, identifier: str, password: str, client: ClientInfo) -> TokenPair:
         """Begin a session by user name or e-mail. What exactly was wrong shows in nothing, time included."""
         name = _as_stored(identifier)
-        found = await self._find(name, visitor)
+        found = await self._find(name, client)
         known_here = found is not None and found.is_known_here
-        await self._throttles.pace(known_here=known_here)
-        async with self._hashing.place():
+        await self._throttle.pace(known_here=known_here)
+        async with self._hasher.slot():
             subject = subject_of(found.user_id) if found else f"name {name.lower()}"
-            attempt = await self._throttles.begin(subject, visitor, known_here=known_here)
+            attempt = await self._throttle.begin(subject, client, known_here=known_here)
             for _ in range(_LOOKS):
-                verdict = await self._hashing.verify(password, found.password_hash if found else None)
+                verdict = await self._hasher.verify(password, found.password_hash if found else None)
                 if found is None or not verdict.matches or not self._may_sign_in(found, password):
                     break
                 tokens = await self._admit(attempt, found, verdict.replacement)
                 if tokens is not None:
                     return tokens
-                found = await self._find(name, visitor)
+                found = await self._find(name, client)
             raise await self._refusal(attempt, found)
 
-    async def refresh(self, token: str, visitor: Visitor) -> TokenPair:
+    async def refresh(self, token: str, client: ClientInfo) -> TokenPair:
         """Spend the token for a new pair, or answer the same pair again to whoever asks twice in a row."""
         session_id = self._issuer.refresh.session_of(token)
         if session_id is None:
             raise Unauthenticated("The refresh token is not valid.")
         async with self._db.transaction() as tx:
-            rotated = await self._rotate(SessionRepository(tx), session_id, token, visitor)
+            rotated = await self._rotate(SessionRepository(tx), session_id, token, client)
         if isinstance(rotated, str):
             raise Unauthenticated("The refresh token is not valid.", details={"reason": rotated})
         successor, session = rotated
@@ -125,12 +125,12 @@ class SessionService:
             ended = await SessionRepository(tx).delete_by_user(user.user_id)
         audit("session.all_ended", user_id=user.user_id, sessions=ended)
 
-    async def _find(self, identifier: str, visitor: Visitor) -> Secrets | None:
+    async def _find(self, identifier: str, client: ClientInfo) -> Secrets | None:
         if not is_storable(identifier):
             return None
         async with self._db.reader() as connection:
             return await AccountRepository(connection).find_secrets(
-                identifier, network=visitor.network, since=self._clock() - KNOWN_FOR
+                identifier, network=client.network, since=self._clock() - KNOWN_FOR
             )
 
     def _may_sign_in(self, found: Secrets, password: str) -> bool:
@@ -138,9 +138,9 @@ class SessionService:
         return found.is_active and (self._demo or not is_default)
 
     async def _refusal(self, attempt: Attempt, found: Secrets | None) -> WrongCredentials:
-        await self._throttles.fail(attempt)
+        await self._throttle.fail(attempt)
         user_id = found.user_id if found else None
-        audit("sign_in.failed", user_id=user_id, address=attempt.visitor.address)
+        audit("sign_in.failed", user_id=user_id, address=attempt.client.address)
         return WrongCredentials()
 
     async def _admit(self, attempt: Attempt, found: Secrets, new_hash: str | None) -> TokenPair | None:
@@ -149,21 +149,21 @@ class SessionService:
             accounts = AccountRepository(tx)
             if not await accounts.lock_with_password(found.user_id, found.password_hash):
                 return None
-            await self._throttles.succeed(tx, attempt)
+            await self._throttle.succeed(tx, attempt)
             if new_hash is not None:
                 await accounts.set_password(found.user_id, new_hash)
-            tokens = await self._issuer.open(tx, found.user_id, attempt.visitor)
-        audit("sign_in.succeeded", user_id=found.user_id, address=attempt.visitor.address)
+            tokens = await self._issuer.open(tx, found.user_id, attempt.client)
+        audit("sign_in.succeeded", user_id=found.user_id, address=attempt.client.address)
         return tokens
 
     async def _rotate(
-        self, sessions: SessionRepository, session_id: UUID, token: str, visitor: Visitor
+        self, sessions: SessionRepository, session_id: UUID, token: str, client: ClientInfo
     ) -> tuple[str, Rotation] | Refusal:
         now, spent = self._clock(), digest(token)
         successors = self._issuer.refresh.successors(token)
         idle, longest = self._issuer.idle, self._issuer.longest
         rotated = await sessions.rotate(
-            session_id, spent, digest(successors[0]), visitor, now=now, idle=idle, longest=longest
+            session_id, spent, digest(successors[0]), client, now=now, idle=idle, longest=longest
         )
         if rotated is not None:
             return successors[0], rotated
@@ -175,7 +175,7 @@ class SessionService:
             if again:
                 return again[0], found
         await sessions.delete(session_id)
-        audit("refresh.reused", user_id=found.user_id, session_id=str(session_id), address=visitor.address)
+        audit("refresh.reused", user_id=found.user_id, session_id=str(session_id), address=client.address)
         return "token_reused"
 
     def _read(self, access_token: str | None, *, strict: bool) -> Claims | None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from app.repositories.accounts import AccountRepository
 from app.repositories.sessions import SessionRepository
-from app.schemas.domain.accounts import TokenPair, Visitor
+from app.schemas.domain.accounts import ClientInfo, TokenPair
 from app.utils.clock import Clock, utc_now
 from app.utils.crypto.jwt import AccessTokens
 from app.utils.crypto.refresh_tokens import RefreshTokens, digest
@@ -16,7 +16,7 @@ _MOST_SESSIONS = 500  # of one account; the one used longest ago ends first
 
 
 @dataclass(frozen=True)
-class Issuer:
+class TokenIssuer:
     """``idle`` is how long a session lives unused, ``longest`` how long it lives at all."""
 
     access: AccessTokens
@@ -25,14 +25,14 @@ class Issuer:
     longest: timedelta = timedelta(days=90)
     clock: Clock = utc_now
 
-    async def open(self, tx: Transaction, user_id: int, visitor: Visitor) -> TokenPair:
+    async def open(self, tx: Transaction, user_id: int, client: ClientInfo) -> TokenPair:
         """Begin a session, and remember where from."""
         now = self.clock()
         session_id, expires_at = uuid4(), now + min(self.idle, self.longest)
         token = self.refresh.first(session_id)
         sessions = SessionRepository(tx)
-        await sessions.insert(session_id, user_id, digest(token), visitor, now=now, expires_at=expires_at)
+        await sessions.insert(session_id, user_id, digest(token), client, now=now, expires_at=expires_at)
         await sessions.delete_surplus(user_id, keep=_MOST_SESSIONS, now=now)
-        await AccountRepository(tx).note_address(user_id, visitor.network, now)
+        await AccountRepository(tx).note_address(user_id, client.network, now)
         access, seconds = self.access.issue(user_id, session_id, not_after=expires_at)
         return TokenPair(access, token, seconds)

@@ -12,9 +12,9 @@ from app.repositories.resets import ResetRepository
 from app.repositories.sessions import SessionRepository
 from app.repositories.throttles import ThrottleRepository
 from app.repositories.tokens import TokenRepository
-from app.schemas.domain.accounts import Account, Principal, Role, Visitor
+from app.schemas.domain.accounts import Account, ClientInfo, Principal, Role
 from app.schemas.jobs import SendMail
-from app.services.accounts import KNOWN_FOR, PasswordProof, audit
+from app.services.accounts import KNOWN_FOR, Reauthentication, audit
 from app.services.accounts.avatars import AvatarService
 from app.services.jobs import JobService
 from app.utils.clock import Clock, utc_now
@@ -35,14 +35,14 @@ class UserService:
         self,
         db: Database,
         avatars: AvatarService,
-        proof: PasswordProof,
+        reauthentication: Reauthentication,
         jobs: JobService,
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._avatars = avatars
-        self._proof = proof
+        self._reauthentication = reauthentication
         self._jobs = jobs
         self._clock = clock
 
@@ -58,13 +58,13 @@ class UserService:
         async with self._db.reader() as connection:
             return await AccountRepository(connection).list(limit=limit, offset=offset)
 
-    async def change(self, user: Principal, change: ProfileChange, visitor: Visitor) -> Account:
+    async def change(self, user: Principal, change: ProfileChange, client: ClientInfo) -> Account:
         """Change one's own profile, all of it or nothing."""
         before = await self.get(user.user_id)
         values = dict(change.values)
         proven = None
         if values.get("email", before.email) != before.email:
-            proven = await self._prove(user, change.password, visitor)
+            proven = await self._prove(user, change.password, client)
         if change.picture is not None:
             values["avatar"] = await self._avatars.make(change.picture)
         if not values:
@@ -98,16 +98,16 @@ class UserService:
         audit("account.administered", user_id=user_id, by=actor.user_id, **values)
         return account
 
-    async def erase(self, user: Principal, password: str, visitor: Visitor) -> None:
+    async def erase(self, user: Principal, password: str, client: ClientInfo) -> None:
         """Delete the account and everything that belongs to it."""
-        proven = await self._proof.check(user.user_id, password, visitor)
+        proven = await self._reauthentication.check(user.user_id, password, client)
         async with self._db.transaction() as tx:
             # first of all, as all who write a list do: an import that runs would wait for us, and we for it
             await lock_lists(tx, [user.user_id])
             accounts = AccountRepository(tx)
             if await accounts.lock_admins() == {user.user_id}:
                 raise Conflict("This is the last account that may administer.")
-            await self._proof.hold(tx, user.user_id, proven)
+            await self._reauthentication.recheck(tx, user.user_id, proven)
             avatar = await accounts.find_avatar(user.user_id)
             await accounts.delete(user.user_id)
             tx.after_commit(lambda: self._avatars.discard(avatar))
@@ -126,11 +126,11 @@ class UserService:
             shown = await AccountRepository(connection).list_avatars()
         return await self._avatars.discard_all_but(shown)
 
-    async def _prove(self, user: Principal, password: str | None, visitor: Visitor) -> str:
+    async def _prove(self, user: Principal, password: str | None, client: ClientInfo) -> str:
         if password is None:
             text = "A new e-mail address needs your current password."
             raise Invalid.fields({"current_password": [text]})
-        return await self._proof.check(user.user_id, password, visitor)
+        return await self._reauthentication.check(user.user_id, password, client)
 
     async def _store(
         self, before: Account, values: Mapping[str, Any], proven: str | None
@@ -139,7 +139,7 @@ class UserService:
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx)
             if proven is not None:
-                await self._proof.hold(tx, before.id, proven)
+                await self._reauthentication.recheck(tx, before.id, proven)
             old_avatar = await accounts.find_avatar(before.id)
             account = await accounts.update(before.id, values)
             if account is None:

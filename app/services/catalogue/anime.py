@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from app.errors import Invalid, NotFound
-from app.repositories.anime import AnimeRepository, GenreBook
+from app.repositories.anime import AnimeRepository, GenreIndex
 from app.repositories.catalogue import CatalogueRepository
 from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
-from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, NewAnime, Slice
+from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, NewAnime, PageSpec
 from app.utils.db.database import Database
 
-Announce = Callable[[], Awaitable[None]]
+Publish = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +22,29 @@ class _Total:
 
 
 class AnimeService:
-    """``announce`` tells every process that the catalogue has changed.
+    """``publish`` tells every process that the catalogue has changed.
 
     What is remembered between requests is never trusted: the statement that reads a page compares the
     version of the catalogue with the one of the total it is told, and counts where they differ.
     """
 
-    def __init__(self, db: Database, announce: Announce, *, totals_kept: int = 5000) -> None:
+    def __init__(self, db: Database, publish: Publish, *, totals_kept: int = 5000) -> None:
         self._db = db
-        self._announce = announce
+        self._publish = publish
         self._totals: LRUCache[CatalogueFilter, _Total] = LRUCache(totals_kept)
-        self._book = GenreBook()
+        self._book = GenreIndex()
 
-    async def list(self, wanted: CatalogueFilter, sort: AnimeSort, part: Slice) -> AnimePage:
+    async def list(self, wanted: CatalogueFilter, sort: AnimeSort, part: PageSpec) -> AnimePage:
         """A page of the titles that match. Where a search finds nothing, what was perhaps meant."""
         async with self._db.driver() as driver:
             repository = AnimeRepository(driver)
             page = await self._page(repository, wanted, sort, part)
             if page.total or wanted.search is None:
                 return page
-            meant = await repository.page_of_meant(wanted, wanted.search, sort, part, book=self._book)
+            meant = await repository.page_of_meant(wanted, wanted.search, sort, part, genres=self._book)
         return page if meant is None else AnimePage(meant.body, meant.total or 0)
 
-    async def search(self, query: str, part: Slice) -> AnimePage:
+    async def search(self, query: str, part: PageSpec) -> AnimePage:
         """The titles that match best first, also those that match but for a typing mistake."""
         async with self._db.driver() as driver:
             return await AnimeRepository(driver).search(query, part)
@@ -65,19 +65,19 @@ class AnimeService:
         anime = new.stated(await self._tags_by_id(new.tag_ids))
         async with self._db.transaction() as tx:
             anime_id = await CatalogueRepository(tx).create(anime)
-            tx.after_commit(self._announce)
+            tx.after_commit(self._publish)
         return await self.get(anime_id)
 
     async def _page(
-        self, repository: AnimeRepository, wanted: CatalogueFilter, sort: AnimeSort, part: Slice
+        self, repository: AnimeRepository, wanted: CatalogueFilter, sort: AnimeSort, part: PageSpec
     ) -> AnimePage:
         while True:
             known = self._totals.get(wanted)
             version = None if known is None else known.version
-            read = await repository.page(wanted, sort, part, book=self._book, known_version=version)
+            read = await repository.page(wanted, sort, part, genres=self._book, known_version=version)
             if not wanted.names_genres or read.labels == self._book.version:
                 break
-            self._book = await repository.genre_book()
+            self._book = await repository.genre_index()
         if read.total is None and known is not None:
             return AnimePage(read.body, known.titles)
         total = read.total or 0

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from app.errors import NotFound, RateLimited, UpstreamFailure, UpstreamTimeout
-from app.services.catalogue.outcomes import SpentByAnother, bad, good, result
+from app.services.catalogue.outcomes import QuotaSpentByOther, decode_result, encode_failure, encode_result
 from app.utils.redis.quotas import Quota, Quotas
 from app.utils.redis.single_flight import SingleFlight
 
@@ -14,7 +14,7 @@ MISSES = Quota("misses", 30, 60)
 _ASK_AGAIN = 2.0  # seconds
 
 
-class Calls:
+class RequestCoalescer:
     """``patience`` is how many seconds a client waits; what it waited for goes on and serves the next."""
 
     def __init__(
@@ -42,15 +42,15 @@ class Calls:
         async def work() -> bytes:
             try:
                 found = await look()
-                return good(found) if found is not None else await self._pay(call, client)
+                return encode_result(found) if found is not None else await self._pay(call, client)
             except NotFound as absent:
-                return bad(absent)
+                return encode_failure(absent)
 
         deadline = time.monotonic() + self._patience
         while (left := deadline - time.monotonic()) > 0:
             try:
-                return result(await self._flights.join(key, work, seconds=left), who=client)
-            except SpentByAnother:
+                return decode_result(await self._flights.join(key, work, seconds=left), who=client)
+            except QuotaSpentByOther:
                 continue
             except TimeoutError:
                 break
@@ -59,9 +59,9 @@ class Calls:
     async def _pay(self, call: Callable[[], Awaitable[bytes]], client: str) -> bytes:
         standing = await self._quotas.take(self._quota, client)
         if not standing.allowed:
-            return bad(RateLimited(retry_after=standing.reset_after), whose=client)
+            return encode_failure(RateLimited(retry_after=standing.reset_after), whose=client)
         try:
-            return good(await call())
+            return encode_result(await call())
         except UpstreamFailure as failure:
             await self._quotas.give_back(self._quota, client)
-            return bad(failure)
+            return encode_failure(failure)

@@ -90,7 +90,7 @@ class _Chunks:
             dumps = DumpRepository(tx, self._labels, source=source, dated=self._dated)
             await dumps.begin()
             plan = self._planner.plan(titles, await dumps.stored(mal_ids, anilist_ids))
-            changed = await self._carry_out(plan, dumps)
+            changed = await self._execute(plan, dumps)
             moved = changed or any(slot.stored is None for slot in plan.slots)
             if self._changed is not None and moved:
                 tx.after_commit(self._changed)
@@ -105,7 +105,7 @@ class _Chunks:
             await dumps.begin()
             await dumps.settle()
 
-    async def _carry_out(self, plan: Plan, dumps: DumpRepository) -> set[int]:
+    async def _execute(self, plan: Plan, dumps: DumpRepository) -> set[int]:
         """Write a chunk; returns the stored titles that changed."""
         plan.keep_apart(await dumps.repoint(plan.absorptions))
         await dumps.release(plan.released)

@@ -27,13 +27,13 @@ class Listener(Protocol):
 class Announcer(Protocol):
     """Tells every process that the catalogue has changed; after the commit."""
 
-    async def announce(self) -> None: ...
+    async def publish(self) -> None: ...
 
     async def announce_updates(self, titles: Collection[int]) -> None: ...
 
 
-class CatalogueChanges:
-    """Whoever writes the catalogue hands :meth:`announce` to ``tx.after_commit``.
+class CatalogueEvents:
+    """Whoever writes the catalogue hands :meth:`publish` to ``tx.after_commit``.
 
     In this process it is heard before the call returns, in others a moment later. While Redis is away the
     others hear nothing: what they keep must not live for more than some seconds. ``clock`` is in seconds.
@@ -50,7 +50,7 @@ class CatalogueChanges:
         """Call ``listener`` after each change that this process makes."""
         self._listeners.append(listener)
 
-    async def announce(self) -> None:
+    async def publish(self) -> None:
         """Anything may have changed."""
         await self._spread(None)
 
@@ -78,7 +78,7 @@ class CatalogueChanges:
             return
 
     @asynccontextmanager
-    async def heard_by(self, listener: Listener) -> AsyncIterator[None]:
+    async def subscribe(self, listener: Listener) -> AsyncIterator[None]:
         """Call ``listener`` after each change in any process, and whenever one may have been missed."""
         self.on_change(listener)
         channel = Channel(self._redis, _CHANNEL, heard=self._hear, joined=self._tell)

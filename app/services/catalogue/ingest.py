@@ -11,7 +11,7 @@ from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
 
 
-class Arrivals:
+class CatalogueIngest:
     """``announcer`` tells every process of changes; what stays as it was is announced to nobody."""
 
     def __init__(self, db: Database, announcer: Announcer, *, clock: Clock = utc_now) -> None:
@@ -26,11 +26,11 @@ class Arrivals:
         async with self._db.transaction() as tx:
             stored = await CatalogueRepository(tx).upsert(titles, synced_at=self._clock())
             if stored.added:
-                tx.after_commit(self._announcer.announce)
+                tx.after_commit(self._announcer.publish)
             elif stored.updated:
                 tx.after_commit(partial(self._announcer.announce_updates, stored.updated))
 
-    async def confirm(self, mal_id: int) -> None:
+    async def touch(self, mal_id: int) -> None:
         """Note that the upstream was asked for a title of ours and has nothing newer: it dropped it."""
         async with self._db.transaction() as tx:
-            await RefreshRepository(tx).confirm(mal_id, synced_at=self._clock())
+            await RefreshRepository(tx).touch(mal_id, synced_at=self._clock())

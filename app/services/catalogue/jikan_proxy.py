@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from app.errors import NotFound
 from app.external.jikan.client import JikanClient
 from app.schemas.domain.cached import CachedAnswer
-from app.services.catalogue.coalescing import Calls
-from app.services.catalogue.missing_titles import AbsentTitles
+from app.services.catalogue.coalescing import RequestCoalescer
+from app.services.catalogue.missing_titles import MissingTitles
 from app.services.catalogue.staleness import RAW_FOR, jittered
 from app.utils.metrics import CACHE_REQUESTS
 from app.utils.redis.client import REDIS_FAULTS
@@ -19,7 +19,7 @@ from app.utils.redis.client import REDIS_FAULTS
 _PREFIX = "cache:jikan:"
 
 
-class JikanService:
+class JikanProxy:
     """Each answer is the ``data`` of Jikan's, as it came; ``client`` names who asks."""
 
     def __init__(
@@ -27,14 +27,14 @@ class JikanService:
         jikan: JikanClient,
         redis: Redis,
         *,
-        absent: AbsentTitles,
-        calls: Calls,
+        absent: MissingTitles,
+        coalescer: RequestCoalescer,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._jikan = jikan
         self._redis = redis
         self._absent = absent
-        self._calls = calls
+        self._coalescer = coalescer
         self._now = now
 
     async def top(self, *, page: int, limit: int, client: str) -> CachedAnswer:
@@ -58,7 +58,7 @@ class JikanService:
         if cached is not None:
             asked_at, body = cached
             return CachedAnswer(body, "hit", max(0, int(self._now() - asked_at)))
-        body = await self._calls.make(
+        body = await self._coalescer.make(
             f"jikan:{key}",
             look=lambda: self._look(key),
             call=lambda: self._fetch(key, ask),

@@ -6,17 +6,17 @@ from app.repositories.anime import AnimeRepository
 from app.schemas.domain.anime import StoredAnime
 from app.schemas.domain.cached import CachedAnswer
 from app.schemas.domain.catalogue import ANIME_KEYS
-from app.services.catalogue.coalescing import Calls
-from app.services.catalogue.ingest import Arrivals
-from app.services.catalogue.missing_titles import AbsentTitles
-from app.services.catalogue.refresh_queue import Refreshes
+from app.services.catalogue.coalescing import RequestCoalescer
+from app.services.catalogue.ingest import CatalogueIngest
+from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.refresh_queue import RefreshQueue
 from app.services.catalogue.staleness import age_in_seconds, is_fresh
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
 from app.utils.metrics import CACHE_REQUESTS
 
 
-class MalService:
+class CatalogueLookup:
     """``client`` names who asks, for its share of calls to the upstream."""
 
     def __init__(
@@ -24,24 +24,24 @@ class MalService:
         db: Database,
         jikan: JikanClient,
         *,
-        arrivals: Arrivals,
-        refreshes: Refreshes,
-        absent: AbsentTitles,
-        calls: Calls,
+        ingest: CatalogueIngest,
+        refresh_queue: RefreshQueue,
+        absent: MissingTitles,
+        coalescer: RequestCoalescer,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._jikan = jikan
-        self._arrivals = arrivals
-        self._refreshes = refreshes
+        self._ingest = ingest
+        self._refresh_queue = refresh_queue
         self._absent = absent
-        self._calls = calls
+        self._coalescer = coalescer
         self._clock = clock
 
     async def get(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS, *, client: str) -> CachedAnswer:
         """These keys of the title as the catalogue has it, however old, or else as MyAnimeList has it.
 
-        Raises :class:`NotFound` when MyAnimeList has none, and what ``Calls.make`` raises.
+        Raises :class:`NotFound` when MyAnimeList has none, and what ``RequestCoalescer.make`` raises.
         """
         answer = await self._answer(mal_id, keys, client)
         CACHE_REQUESTS.labels("mal", answer.state).inc()
@@ -52,7 +52,7 @@ class MalService:
         if stored is not None:
             return self._serve(mal_id, stored)
         await self._absent.check(mal_id)
-        body = await self._calls.make(
+        body = await self._coalescer.make(
             f"mal:{mal_id}",
             look=lambda: self._look(mal_id),
             call=lambda: self._fetch(mal_id),
@@ -67,7 +67,7 @@ class MalService:
         age = age_in_seconds(stored.synced_at, now)
         if is_fresh(stored.status, stored.synced_at, now):
             return CachedAnswer(stored.body, "hit", age)
-        self._refreshes.offer(mal_id)
+        self._refresh_queue.request(mal_id)
         return CachedAnswer(stored.body, "stale", age)
 
     async def _look(self, mal_id: int) -> bytes | None:
@@ -80,7 +80,7 @@ class MalService:
             title = await self._jikan.get_anime(mal_id)
         except NotFound:
             raise await self._absent.note(mal_id) from None
-        await self._arrivals.store([title])
+        await self._ingest.store([title])
         return (await self._get(mal_id)).body
 
     async def _get(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:

@@ -2,11 +2,11 @@
 
 from app.errors import NotFound
 from app.services.catalogue.staleness import ABSENT_FOR, jittered
-from app.utils.redis.negative_cache import Absences
+from app.utils.redis.negative_cache import NegativeCache
 
 
-class AbsentTitles:
-    def __init__(self, absences: Absences) -> None:
+class MissingTitles:
+    def __init__(self, absences: NegativeCache) -> None:
         self._absences = absences
 
     async def check(self, mal_id: int) -> None:

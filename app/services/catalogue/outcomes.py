@@ -18,27 +18,27 @@ _PASSING = {
 _ASK_AGAIN = 5.0  # seconds, where the upstream itself names no time
 
 
-class SpentByAnother(Exception):
+class QuotaSpentByOther(Exception):
     """The call was not made, because whoever began it may make no more; that binds nobody else."""
 
 
-def good(body: bytes) -> bytes:
+def encode_result(body: bytes) -> bytes:
     return _GOOD + body
 
 
-def bad(failure: AppError, *, whose: str = "") -> bytes:
+def encode_failure(failure: AppError, *, whose: str = "") -> bytes:
     """``whose`` quota was spent, if that is what failed."""
     after = getattr(failure, "retry_after", None)
     return _BAD + json.dumps([type(failure).__name__, failure.message, after, whose]).encode()
 
 
-def result(outcome: bytes, *, who: str) -> bytes:
+def decode_result(outcome: bytes, *, who: str) -> bytes:
     """The body of a good outcome; raises the failure of a bad one, as the client ``who`` is to see it."""
     if outcome[:1] == _GOOD:
         return outcome[1:]
     name, message, after, whose = json.loads(outcome[1:])
     if whose not in ("", who):
-        raise SpentByAnother
+        raise QuotaSpentByOther
     if name == NotFound.__name__:
         raise NotFound(message)
     raise _PASSING.get(name, UpstreamError)(message, retry_after=_ASK_AGAIN if after is None else after)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from app.logs import Outage
 from app.schemas.jobs import JobClass, SyncAnime
-from app.services.catalogue.staleness import OFFERED_FOR
+from app.services.catalogue.staleness import REQUESTED_FOR
 from app.services.jobs import JobService
 from app.utils.background import start
 from app.utils.db.database import Database, DatabaseUnavailable
@@ -18,7 +18,7 @@ _MOST_PENDING = 200  # offers of this process that wait for their turn; more are
 _MOST_REMEMBERED = 5000
 
 
-class Refreshes:
+class RefreshQueue:
     """Takes offers without delay or failure; one task turns them into jobs. Keys keep them single."""
 
     def __init__(
@@ -27,20 +27,20 @@ class Refreshes:
         self._db = db
         self._jobs = jobs
         self._clock = clock
-        self._offered: OrderedDict[int, float] = OrderedDict()
+        self._requested: OrderedDict[int, float] = OrderedDict()
         self._pending: dict[int, None] = {}
         self._task: asyncio.Task[None] | None = None
         self._outage = Outage("database")
 
-    def offer(self, mal_id: int) -> None:
+    def request(self, mal_id: int) -> None:
         """Ask for a refresh of this title, unless that was done a moment ago."""
         now = self._clock()
-        if now < self._offered.get(mal_id, now) or len(self._pending) >= _MOST_PENDING:
+        if now < self._requested.get(mal_id, now) or len(self._pending) >= _MOST_PENDING:
             return
-        self._offered[mal_id] = now + OFFERED_FOR.total_seconds()
-        self._offered.move_to_end(mal_id)
-        if len(self._offered) > _MOST_REMEMBERED:
-            self._offered.popitem(last=False)
+        self._requested[mal_id] = now + REQUESTED_FOR.total_seconds()
+        self._requested.move_to_end(mal_id)
+        if len(self._requested) > _MOST_REMEMBERED:
+            self._requested.popitem(last=False)
         self._pending[mal_id] = None
         if self._task is None or self._task.done():
             self._task = start(self._drain(), "refreshes")

@@ -15,7 +15,7 @@ FRESH_FOR: Mapping[Status | None, timedelta] = {
 }
 ABSENT_FOR = timedelta(minutes=10)  # "MAL has no such title" is believed for about this long
 RAW_FOR = timedelta(minutes=5)  # answers of Jikan that are passed through
-OFFERED_FOR = timedelta(minutes=1)  # a refresh that was just queued is not queued again
+REQUESTED_FOR = timedelta(minutes=1)  # a refresh that was just queued is not queued again
 
 
 def is_fresh(status: Status | None, synced_at: datetime | None, now: datetime) -> bool:

@@ -11,9 +11,9 @@ from app.external.jikan.client import PAGE_SIZE, JikanClient
 from app.repositories.refreshes import RefreshRepository
 from app.schemas.domain.anime import Season, UpstreamPage
 from app.schemas.jobs import EnqueuedJob, Job, SyncAnime, SyncSeason, SyncTop
-from app.services.catalogue.ingest import Arrivals
-from app.services.catalogue.missing_titles import AbsentTitles
-from app.services.catalogue.refresh_queue import Refreshes
+from app.services.catalogue.ingest import CatalogueIngest
+from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.refresh_queue import RefreshQueue
 from app.services.catalogue.staleness import stale_before
 from app.services.jobs import JobService
 from app.utils.clock import Clock, utc_now
@@ -26,23 +26,23 @@ _MOST_PAGES = 200  # no season and no top of ours is longer; a list that claims 
 _SEASONS: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
 
 
-class SyncService:
+class CatalogueSync:
     def __init__(
         self,
         db: Database,
         jikan: JikanClient,
         jobs: JobService,
         *,
-        arrivals: Arrivals,
-        refreshes: Refreshes,
-        absent: AbsentTitles,
+        ingest: CatalogueIngest,
+        refresh_queue: RefreshQueue,
+        absent: MissingTitles,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._jikan = jikan
         self._jobs = jobs
-        self._arrivals = arrivals
-        self._refreshes = refreshes
+        self._ingest = ingest
+        self._refresh_queue = refresh_queue
         self._absent = absent
         self._clock = clock
 
@@ -65,33 +65,33 @@ class SyncService:
 
         Where ``ordered`` is given, this is upkeep until that event is set.
         """
-        patience = JOB if ordered is None else replace(UPKEEP, promoted=ordered)
+        deadline = JOB if ordered is None else replace(UPKEEP, promoted=ordered)
         try:
-            title = await self._jikan.get_anime(mal_id, patience=patience)
+            title = await self._jikan.get_anime(mal_id, deadline=deadline)
         except NotFound:
-            await self._arrivals.confirm(mal_id)  # one that it dropped is not asked for again at once
+            await self._ingest.touch(mal_id)  # one that it dropped is not asked for again at once
             raise await self._absent.note(mal_id) from None
-        await self._arrivals.store([title])
+        await self._ingest.store([title])
         await self._absent.forget(mal_id)
 
     async def sync_top(self, limit: int, progress: Progress) -> None:
         """Store the best ``limit`` titles from list pages, one transaction a page."""
-        await self._sync_pages(lambda page: self._jikan.list_top(page, patience=JOB), progress, most=limit)
+        await self._sync_pages(lambda page: self._jikan.list_top(page, deadline=JOB), progress, most=limit)
 
     async def sync_season(self, year: int, season: Season, progress: Progress) -> None:
         """Store all that begins in the season."""
         await self._sync_pages(
-            lambda page: self._jikan.list_season(year, season, page, patience=JOB), progress
+            lambda page: self._jikan.list_season(year, season, page, deadline=JOB), progress
         )
 
     async def refresh_stale(self) -> int:
         """Queue refreshes of stale titles, airing ones first, and answer how many."""
-        room = await self._refreshes.room()
+        room = await self._refresh_queue.room()
         if room == 0:
             return 0
         async with self._db.reader() as connection:
             stale = await RefreshRepository(connection).list_stale(stale_before(self._clock()), limit=room)
-        return await self._refreshes.queue(stale)
+        return await self._refresh_queue.queue(stale)
 
     async def _request(self, job: Job, owner_id: int | None) -> EnqueuedJob:
         return await self._jobs.submit(job, owner_id=owner_id)
@@ -105,7 +105,7 @@ class SyncService:
             page = await fetch(number)
             new = [title for title in page.items if title.mal_id not in seen]
             new = new if most is None else new[: most - len(seen)]
-            await self._arrivals.store(new)
+            await self._ingest.store(new)
             seen.update(title.mal_id for title in new)
             if not page.has_next or not (new or page.skipped):
                 break

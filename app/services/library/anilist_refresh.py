@@ -19,7 +19,7 @@ class NothingToAskFor(Conflict):
     default_message = "This item has neither an AniList id nor a MyAnimeList id, so AniList cannot be asked."
 
 
-class ItemRefreshService:
+class AniListRefreshService:
     def __init__(self, library: LibraryService, client: AniListClient) -> None:
         self._library = library
         self._client = client

@@ -116,7 +116,7 @@ class ImportService:
         for start in range(stored.reported, len(packed), self._chunk):
             rows = await asyncio.to_thread(packed.take, start, self._chunk)
             async with run.transaction() as tx:
-                reports = await _carry_out(tx, job, job_id, rows, packed.source, seen)
+                reports = await _execute(tx, job, job_id, rows, packed.source, seen)
                 counts.update(report.action for report in reports)
                 told = await asyncio.to_thread(pack_rows, reports)
                 await ImportRepository(tx).append(job_id, told, position=start, counts=counts)
@@ -232,7 +232,7 @@ def _in_order(reports: Sequence[RowReport]) -> list[RowReport]:
     return sorted(reports, key=lambda report: report.line)
 
 
-async def _carry_out(
+async def _execute(
     tx: Transaction,
     job: ImportList | PreviewImport,
     job_id: int,

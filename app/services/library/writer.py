@@ -71,7 +71,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Slot:
+class _Draft:
     """One entry while the operations run over it: what is stored, and what it has become."""
 
     subject: Subject
@@ -85,7 +85,7 @@ class _Slot:
 class _Step:
     """What one operation made of an entry; nothing where ``before`` is ``after``."""
 
-    slot: _Slot
+    slot: _Draft
     before: EntryState | None
     after: EntryState | None
 
@@ -116,20 +116,20 @@ async def apply(
     known = [subject.anime_id for subject in subjects if subject.anime_id is not None]
     if any(operation.verb in _ADDING for operation in operations):
         await match_titles(tx, user_id, known)
-    desk = _Desk(subjects, today)
-    desk.lay_out(
+    writer = _Writer(subjects, today)
+    writer.load(
         await entries.list_for_update(
             user_id,
             anime_ids=known,
             entry_ids=[target.entry_id for target in targets if target.entry_id is not None],
         )
     )
-    done = [(operation, desk.carry_out(operation)) for operation in operations]
-    await desk.store(entries, changes, user_id, origin, job_id)
+    done = [(operation, writer.execute(operation)) for operation in operations]
+    await writer.store(entries, changes, user_id, origin, job_id)
     return [Outcome(operation, *_settled(result)) for operation, result in done]
 
 
-class _Desk:
+class _Writer:
     """The entries concerned, laid out by title and by id."""
 
     def __init__(self, subjects: Sequence[Subject], today: str) -> None:
@@ -141,18 +141,18 @@ class _Desk:
         self._by_anilist_id: dict[int | None, Subject] = {
             subject.anilist_id: subject for subject in subjects if subject.anilist_id
         }
-        self._slots: dict[int, _Slot] = {}
-        self._by_entry_id: dict[int, _Slot] = {}
+        self._slots: dict[int, _Draft] = {}
+        self._by_entry_id: dict[int, _Draft] = {}
         self._steps: list[_Step] = []
 
-    def lay_out(self, stored: Sequence[Entry]) -> None:
+    def load(self, stored: Sequence[Entry]) -> None:
         for entry in stored:
-            slot = _Slot(entry.subject, entry, entry.state)
+            slot = _Draft(entry.subject, entry, entry.state)
             self._by_entry_id[entry.id] = slot
             if entry.subject.anime_id is not None:
                 self._slots[entry.subject.anime_id] = slot
 
-    def carry_out(self, operation: Operation) -> _Step | AppError:
+    def execute(self, operation: Operation) -> _Step | AppError:
         try:
             slot = self._slot(operation.target)
             state = self._after(slot, operation)
@@ -166,15 +166,15 @@ class _Desk:
             slot.state = state
         return step
 
-    def _slot(self, target: Target) -> _Slot:
+    def _slot(self, target: Target) -> _Draft:
         if target.entry_id is not None:
             if target.entry_id not in self._by_entry_id:
                 raise NotOnList
             return self._by_entry_id[target.entry_id]
         subject = self._subject(target)
         if subject.anime_id is None:
-            return _Slot(subject, None, None)
-        return self._slots.setdefault(subject.anime_id, _Slot(subject, None, None))
+            return _Draft(subject, None, None)
+        return self._slots.setdefault(subject.anime_id, _Draft(subject, None, None))
 
     def _subject(self, target: Target) -> Subject:
         given = target.subject
@@ -190,23 +190,23 @@ class _Desk:
             return None
         return self._by_mal_id.get(given.mal_id) or self._by_anilist_id.get(given.anilist_id)
 
-    def _after(self, slot: _Slot, operation: Operation) -> EntryState | None:
+    def _after(self, slot: _Draft, operation: Operation) -> EntryState | None:
         if operation.verb == "watch":
             return self._watched(slot, operation)
         return self._added(slot, operation) if operation.verb == "add" else self._changed(slot, operation)
 
-    def _added(self, slot: _Slot, operation: Operation) -> EntryState:
+    def _added(self, slot: _Draft, operation: Operation) -> EntryState:
         if slot.state is not None:
             raise AlreadyOnList
         return edited(None, operation.sent, slot.subject, self._today)
 
-    def _watched(self, slot: _Slot, operation: Operation) -> EntryState:
+    def _watched(self, slot: _Draft, operation: Operation) -> EntryState:
         stored, at = slot.stored, operation.at
         slot.watched_at = at
         late = stored is not None and at is not None and at <= stored.progress_changed_at
         return watched(slot.state, operation.episode, slot.subject, self._today, late=late)
 
-    def _changed(self, slot: _Slot, operation: Operation) -> EntryState | None:
+    def _changed(self, slot: _Draft, operation: Operation) -> EntryState | None:
         if slot.state is None:
             raise NotOnList
         if operation.versions is not None and _version(slot) not in operation.versions:
@@ -238,12 +238,12 @@ class _Desk:
         if news:
             await changes.record_many(user_id, news, origin=origin, job_id=job_id)
 
-    async def _store_deleted(self, entries: EntryRepository, moved: list[_Slot]) -> None:
+    async def _store_deleted(self, entries: EntryRepository, moved: list[_Draft]) -> None:
         gone = [slot.stored.id for slot in moved if slot.stored is not None and slot.state is None]
         if gone:
             await entries.delete_many(gone)
 
-    async def _store_changed(self, entries: EntryRepository, moved: list[_Slot]) -> None:
+    async def _store_changed(self, entries: EntryRepository, moved: list[_Draft]) -> None:
         kept = [slot for slot in moved if slot.stored is not None and slot.state is not None]
         states = {slot.stored.id: slot.state for slot in kept if slot.stored and slot.state}
         if states:
@@ -254,7 +254,7 @@ class _Desk:
                     stamp = stamps[slot.stored.id]
                     slot.stored = replace(slot.stored, state=slot.state, **stamp)
 
-    async def _store_added(self, entries: EntryRepository, user_id: int, moved: list[_Slot]) -> None:
+    async def _store_added(self, entries: EntryRepository, user_id: int, moved: list[_Draft]) -> None:
         """What was added and deleted again is stored too, to be deleted: it has an id and a history."""
         last = {id(step.slot): step.after for step in self._steps if step.after is not None}
         fresh = [slot for slot in moved if slot.stored is None]
@@ -266,7 +266,7 @@ class _Desk:
             slot.failure = None if slot.stored is not None else AlreadyOnList()
 
 
-def _version(slot: _Slot) -> tuple[int, int] | None:
+def _version(slot: _Draft) -> tuple[int, int] | None:
     return None if slot.stored is None else (slot.stored.id, slot.stored.version)
 
 

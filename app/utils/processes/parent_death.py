@@ -21,7 +21,7 @@ _WATCH_EVERY = 0.25  # seconds, where the kernel offers no notice of a parent's 
 _REFUSED = 97  # exit code when the identity cannot be taken
 
 
-def tethered(command: list[str], last_signal: signal.Signals, identity: str = SAME) -> list[str]:
+def bound_to_parent(command: list[str], last_signal: signal.Signals, identity: str = SAME) -> list[str]:
     """The command line that runs ``command`` and sends it ``last_signal`` when the calling thread dies."""
     own = [sys.executable, "-I", "-S", __file__]
     return [*own, str(os.getpid()), str(int(last_signal)), identity, *command]

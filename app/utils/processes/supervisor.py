@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from app.utils.processes.parent_death import tethered
+from app.utils.processes.parent_death import bound_to_parent
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a program is started again
 _STEADY_AFTER = 60.0  # seconds; whoever lived that long starts afresh
@@ -101,7 +101,7 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         child.pause.mark_start()
         child.running = subprocess.Popen(
-            tethered(list(child.program.command), signal.SIGTERM),
+            bound_to_parent(list(child.program.command), signal.SIGTERM),
             env={**child.program.env, _PARENT: str(os.getpid())},
             pass_fds=child.program.pass_fds,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from app.utils.redis.client import REDIS_FAULTS
 _MOST_LOCAL = 20_000  # keys; the oldest go first
 
 
-class Absences:
+class NegativeCache:
     """Only what an upstream denied belongs here, never a failure to ask it."""
 
     def __init__(self, redis: Redis, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -17,6 +17,7 @@ from app.tasks import performer
 from app.utils.db import migrations
 from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
+from tests.fixtures.importing import undo_import
 
 LIST, ITEMS = "/users/me/list", "/api/library/items"
 STEPS: list[dict[str, Any]] = [
@@ -153,7 +154,7 @@ async def test_an_import_is_taken_back_but_for_what_was_edited_since(
     await mine.patch(f"{LIST}/{two}", json={"score": 7})
     await mine.patch(f"{LIST}/{one}", json={"score": 7})
     await mine.post(f"{LIST}/{one}/undo")  # as the import left it
-    assert (await mine.post(f"/users/me/import/{job}/undo")).json()["undone"] == 1
+    assert await undo_import(container, mine, job) == 1
     assert (await mine.get(f"{LIST}/{one}")).json() == IsPartialDict(progress=1, score=None)
     assert (await mine.get(f"{LIST}/{two}")).json() == IsPartialDict(progress=9, score=7)
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from app.api.etags import etag_of, is_known
-from app.api.middleware.answer_cache import AnswerStore, ResponseCache
+from app.api.middleware.answer_cache import AnswerCache, AnswerStore
 from app.api.surfaces import respond
 from app.config import Settings
 from app.errors import (
@@ -62,7 +62,7 @@ class Bench:
         self.now = 100.0
         self.router = Router()
         self.store = AnswerStore(clock=lambda: self.now, **options)
-        self.cache = ResponseCache(self.router, self.store, Settings(_env_file=None))
+        self.cache = AnswerCache(self.router, self.store, Settings(_env_file=None))
 
     async def ask(
         self,

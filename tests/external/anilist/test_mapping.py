@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.external.anilist.mapping import Unmappable, map_media
+from app.external.anilist.mapping import MappingError, map_media
 
 MEDIA = {"id": 1, "type": "ANIME", "title": {"romaji": "Cowboy Bebop"}, "episodes": 26}
 
@@ -52,7 +52,7 @@ def test_every_recorded_title_arrives_whole(shared: Path) -> None:
     ],
 )
 def test_what_has_no_id_or_no_name_is_no_title(said: Any) -> None:
-    with pytest.raises(Unmappable):
+    with pytest.raises(MappingError):
         map_media(said)
 
 

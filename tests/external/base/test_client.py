@@ -38,14 +38,14 @@ class Stack:
 
 async def test_an_answer_is_an_answer() -> None:
     stack = Stack(OK)
-    assert await stack.client.get("anime", 5, patience=USER) == {"data": {}}
+    assert await stack.client.get("anime", 5, deadline=USER) == {"data": {}}
     assert (stack.calls, len(stack.gate.asked)) == (1, 1)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 async def test_faults_that_pass_are_tried_again(status: int) -> None:
     stack = Stack(httpx.Response(status, headers={"Retry-After": "1"}), OK)
-    assert await stack.client.get("x", patience=JOB) == {"data": {}}
+    assert await stack.client.get("x", deadline=JOB) == {"data": {}}
     assert stack.calls == 2
 
 
@@ -60,7 +60,7 @@ async def test_faults_that_pass_are_tried_again(status: int) -> None:
 )
 async def test_transport_faults_are_tried_again(fault: Exception) -> None:
     stack = Stack(fault, OK)
-    assert await stack.client.get("x", patience=USER) == {"data": {}}
+    assert await stack.client.get("x", deadline=USER) == {"data": {}}
     assert stack.calls == 2
 
 
@@ -68,15 +68,15 @@ async def test_transport_faults_are_tried_again(fault: Exception) -> None:
 async def test_other_answers_are_final(status: int) -> None:
     stack = Stack(httpx.Response(status, headers={"Location": "http://elsewhere.test/"}))
     with pytest.raises(NotFound if status == 404 else UpstreamError):
-        await stack.client.get("x", patience=JOB)
+        await stack.client.get("x", deadline=JOB)
     assert stack.calls == 1
 
 
 @pytest.mark.parametrize(("patience", "most"), [(USER, 3), (JOB, 5)])
-async def test_attempts_are_few_and_each_pays_for_its_slot(patience: object, most: int) -> None:
+async def test_attempts_are_few_and_each_pays_for_its_slot(deadline: object, most: int) -> None:
     stack = Stack(httpx.Response(500))
     with pytest.raises(UpstreamError):
-        await stack.client.get("x", patience=USER if most == 3 else JOB)
+        await stack.client.get("x", deadline=USER if most == 3 else JOB)
     assert stack.calls == len(stack.gate.asked) == most
     assert len(stack.clock.slept) == most - 1
 
@@ -86,7 +86,7 @@ async def test_pauses_grow_and_are_spread_over_their_whole_length() -> None:
     for _ in range(300):
         stack = Stack(httpx.Response(500))
         with pytest.raises(UpstreamError):
-            await stack.client.get("x", patience=JOB)
+            await stack.client.get("x", deadline=JOB)
         seen.append(stack.clock.slept)
     for number, highest in enumerate([1, 2, 4, 8]):
         pauses = sorted(one[number] / highest for one in seen)
@@ -99,11 +99,11 @@ async def test_a_job_keeps_silent_as_long_as_it_was_told(header: str | None) -> 
     stack = Stack(httpx.Response(429, headers={"Retry-After": header} if header else {}), OK)
     if header is None:
         with pytest.raises(UpstreamUnavailable) as refusal:  # 60 s of silence are all of a job's patience
-            await stack.client.get("x", patience=JOB)
+            await stack.client.get("x", deadline=JOB)
         assert refusal.value.retry_after == 60
         assert (stack.calls, stack.clock.slept) == (1, [])
     else:
-        await stack.client.get("x", patience=JOB)
+        await stack.client.get("x", deadline=JOB)
         assert stack.clock.slept == [7]
     assert stack.gate.bans == [7.0 if header else 60.0]
 
@@ -111,7 +111,7 @@ async def test_a_job_keeps_silent_as_long_as_it_was_told(header: str | None) -> 
 async def test_a_user_is_told_to_come_back_instead() -> None:
     stack = Stack(httpx.Response(429, headers={"Retry-After": "7"}))
     with pytest.raises(UpstreamUnavailable) as refusal:
-        await stack.client.get("x", patience=USER)
+        await stack.client.get("x", deadline=USER)
     assert refusal.value.retry_after == 7
     assert (stack.calls, stack.clock.slept, stack.gate.bans) == (1, [], [7.0])
 
@@ -119,14 +119,14 @@ async def test_a_user_is_told_to_come_back_instead() -> None:
 async def test_the_budget_covers_all_attempts() -> None:
     stack = Stack(httpx.Response(503, headers={"Retry-After": "25"}))
     with pytest.raises(UpstreamError):
-        await stack.client.get("x", patience=JOB)
+        await stack.client.get("x", deadline=JOB)
     assert stack.clock.slept == [25, 25]
     assert stack.calls == 3
 
 
 async def test_the_wait_for_a_slot_leaves_time_for_the_call() -> None:
     stack = Stack(httpx.Response(503, headers={"Retry-After": "30"}), OK)
-    await stack.client.get("x", patience=JOB)
+    await stack.client.get("x", deadline=JOB)
     assert [wait for _, wait in stack.gate.asked] == [55, 25]
 
 
@@ -135,10 +135,10 @@ async def test_no_slot_in_time_is_not_a_failure_of_the_upstream() -> None:
     stack.gate.refusal = LimitReached(12.5, banned=False)
     for _ in range(30):
         with pytest.raises(UpstreamUnavailable) as refusal:
-            await stack.client.get("x", patience=USER)
+            await stack.client.get("x", deadline=USER)
         assert refusal.value.retry_after == 12.5
     stack.gate.refusal = None
-    assert await stack.client.get("x", patience=USER)
+    assert await stack.client.get("x", deadline=USER)
     assert stack.calls == 1
 
 
@@ -147,13 +147,13 @@ async def test_the_breaker_stops_the_calls_and_finds_out_when_they_work_again() 
     refusals = 0
     for _ in range(20):
         with pytest.raises(AppError) as failure:
-            await stack.client.get("x", patience=USER)
+            await stack.client.get("x", deadline=USER)
         refusals += isinstance(failure.value, UpstreamUnavailable)
     assert stack.calls == 8
     assert refusals > 15
     assert failure.value.headers["Retry-After"] in {"30", "31"}
     stack.clock.now += 30
-    assert await stack.client.get("x", patience=USER) == {"data": {}}
+    assert await stack.client.get("x", deadline=USER) == {"data": {}}
     assert not stack.breaker.is_open
 
 
@@ -162,7 +162,7 @@ async def test_answers_about_the_question_never_open_the_breaker(status: int) ->
     stack = Stack(httpx.Response(status))
     for _ in range(40):
         with pytest.raises(AppError):
-            await stack.client.get("x", patience=USER)
+            await stack.client.get("x", deadline=USER)
     assert stack.calls == 40
 
 
@@ -202,22 +202,22 @@ async def test_a_body_that_is_not_the_contract_is_an_error_at_once(
         BASE, POLICY, limiter=OpenGate(), breaker=Breaker("test"), transport=httpx.MockTransport(answer)
     )
     with pytest.raises(UpstreamError) as failure:
-        await client.get("x", patience=JOB)
+        await client.get("x", deadline=JOB)
     assert (failure.value.status, calls) == (502, 1)
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.jikan+json", ""])
 async def test_json_by_another_name_is_json(kind: str) -> None:
     stack = Stack(httpx.Response(200, content=b"{}", headers={"content-type": kind}))
-    assert await stack.client.get("x", patience=USER) == {}
+    assert await stack.client.get("x", deadline=USER) == {}
 
 
 @pytest.mark.parametrize("part", ["", ".", ".."])
 async def test_no_segment_leaves_the_base(part: str) -> None:
     stack = Stack(OK)
     with pytest.raises(ValueError, match="not a path"):
-        await stack.client.get("anime", part, patience=USER)
-    await stack.client.get("anime", "../../internal", "http://evil.test/x", "a?b#c", patience=USER)
+        await stack.client.get("anime", part, deadline=USER)
+    await stack.client.get("anime", "../../internal", "http://evil.test/x", "a?b#c", deadline=USER)
     url = stack.wire.requests[0].url
     assert url.host == "jikan.test"
     assert url.raw_path == b"/v4/anime/..%2F..%2Finternal/http%3A%2F%2Fevil.test%2Fx/a%3Fb%23c"
@@ -234,14 +234,14 @@ async def test_a_caller_that_is_cancelled_leaves_no_mark() -> None:
     client = UpstreamClient(
         BASE, POLICY, limiter=OpenGate(), breaker=breaker, transport=httpx.MockTransport(answer)
     )
-    call = asyncio.create_task(client.get("x", patience=USER))
+    call = asyncio.create_task(client.get("x", deadline=USER))
     await asyncio.sleep(0.02)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
     assert not breaker.is_open
     release.set()
-    assert await client.get("x", patience=USER) == {"data": {}}
+    assert await client.get("x", deadline=USER) == {"data": {}}
     await client.close()
 
 
@@ -253,10 +253,10 @@ async def test_calls_and_refusals_are_counted() -> None:
     before = {outcome: figure(calls, outcome=outcome) for outcome in ("ok", "server_error", "not_found")}
     refused = figure("anisync_upstream_refusals_total", reason="breaker")
     stack = Stack(OK, httpx.Response(404), httpx.Response(500))
-    await stack.client.get("x", patience=USER)
+    await stack.client.get("x", deadline=USER)
     for _ in range(10):
         with pytest.raises(AppError):
-            await stack.client.get("x", patience=USER)
+            await stack.client.get("x", deadline=USER)
     assert figure(calls, outcome="ok") - before["ok"] == 1
     assert figure(calls, outcome="not_found") - before["not_found"] == 1
     assert figure(calls, outcome="server_error") - before["server_error"] == stack.calls - 2
@@ -271,10 +271,10 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    patience = USER.__class__("hasty", 0.2, 0.2, 0.2, 3, 0.1, traffic="reader")
+    deadline = USER.__class__("hasty", 0.2, 0.2, 0.2, 3, 0.1, traffic="reader")
     client = UpstreamClient(
         BASE, POLICY, limiter=OpenGate(), breaker=Breaker("test"), transport=httpx.MockTransport(answer)
     )
     with pytest.raises(UpstreamTimeout):
-        await client.get("x", patience=patience)
+        await client.get("x", deadline=deadline)
     await client.close()

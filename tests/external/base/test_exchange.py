@@ -10,12 +10,12 @@ import pytest
 
 from app.errors import AppError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.external.base.client import USER, Breaker, Policy, UpstreamClient
-from app.external.base.policy import Patience
+from app.external.base.policy import Deadline
 from app.external.jikan.client import JIKAN, JikanClient
 from tests.external.doubles import OpenGate
 from tests.standin import JikanStandin
 
-HASTY = Patience("hasty", budget=0.6, turn=0.6, attempt=0.6, attempts=1, pause=0.1, traffic="reader")
+HASTY = Deadline("hasty", budget=0.6, queue_timeout=0.6, attempt=0.6, attempts=1, pause=0.1, traffic="reader")
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def make(standin: JikanStandin, policy: Policy = JIKAN) -> UpstreamClient:
 async def test_connections_are_kept_also_after_errors(
     client: UpstreamClient, jikan_standin: JikanStandin
 ) -> None:
-    await client.get("anime", 5, patience=USER)
+    await client.get("anime", 5, deadline=USER)
     for mal_id in (99_999_999, 88_888_888):
         with pytest.raises(AppError):
-            await client.get("anime", mal_id, patience=USER)
-    await client.get("anime", 6, patience=USER)
+            await client.get("anime", mal_id, deadline=USER)
+    await client.get("anime", 6, deadline=USER)
     assert (jikan_standin.stats().total, jikan_standin.stats().connections) == (4, 1)
 
 
@@ -61,20 +61,20 @@ async def test_faults_become_ours_once(
 ) -> None:
     jikan_standin.behave(mode)
     with pytest.raises(AppError) as failure:
-        await client.get("anime", 5, patience=USER)
+        await client.get("anime", 5, deadline=USER)
     assert type(failure.value) is error
     assert jikan_standin.stats().total == calls
     jikan_standin.clear()
-    assert (await client.get("anime", 5, patience=USER))["data"]["mal_id"] == 5
+    assert (await client.get("anime", 5, deadline=USER))["data"]["mal_id"] == 5
 
 
 async def test_nobody_there_is_unavailable(client: UpstreamClient, jikan_standin: JikanStandin) -> None:
     jikan_standin.refuse()
     with pytest.raises(UpstreamUnavailable) as failure:
-        await client.get("anime", 5, patience=USER)
+        await client.get("anime", 5, deadline=USER)
     assert failure.value.retry_after
     jikan_standin.accept()
-    assert await client.get("anime", 5, patience=USER)
+    assert await client.get("anime", 5, deadline=USER)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_a_deadline_is_kept_whatever_arrives(
     jikan_standin.behave(mode, **options)
     begun = time.monotonic()
     with pytest.raises(UpstreamTimeout):
-        await client.get("anime", 5, patience=HASTY)
+        await client.get("anime", 5, deadline=HASTY)
     assert HASTY.budget <= time.monotonic() - begun < HASTY.budget * 2
     await drained(jikan_standin)
 
@@ -96,10 +96,10 @@ async def test_no_more_is_read_than_the_limit(jikan_standin: JikanStandin, mode:
     client = make(jikan_standin, Policy("test", "Testdom", size_limit=100_000))
     jikan_standin.behave(mode, size=20_000_000, announce=announce)
     with pytest.raises(UpstreamError, match="more than we read"):
-        await client.get("anime", 5, patience=USER)
+        await client.get("anime", 5, deadline=USER)
     await drained(jikan_standin)
     jikan_standin.clear()
-    assert await client.get("anime", 5, patience=USER)
+    assert await client.get("anime", 5, deadline=USER)
     await client.close()
 
 
@@ -114,8 +114,8 @@ async def test_the_pool_outlives_two_thousand_calls_that_nobody_waited_for(
     async def one(gate: asyncio.Semaphore) -> str:
         async with gate:
             budget = chance.uniform(0.001, 0.06)
-            patience = Patience("x", budget, budget, budget, 1, 0.1, traffic="reader")
-            call = asyncio.create_task(client.get("anime", 5, patience=patience))
+            deadline = Deadline("x", budget, budget, budget, 1, 0.1, traffic="reader")
+            call = asyncio.create_task(client.get("anime", 5, deadline=deadline))
             if chance.random() < 0.5:
                 await asyncio.sleep(chance.uniform(0, 0.05))
                 call.cancel()
@@ -127,7 +127,7 @@ async def test_the_pool_outlives_two_thousand_calls_that_nobody_waited_for(
     await drained(jikan_standin)
     jikan_standin.clear()
     begun = time.monotonic()
-    fresh = await asyncio.gather(*(client.get("anime", 5, patience=USER) for _ in range(50)))
+    fresh = await asyncio.gather(*(client.get("anime", 5, deadline=USER) for _ in range(50)))
     assert len(fresh) == 50
     assert time.monotonic() - begun < USER.budget
     assert jikan_standin.stats().in_flight == 0
@@ -138,7 +138,7 @@ async def test_closing_ends_what_was_abandoned(jikan_standin: JikanStandin) -> N
     client = JikanClient(jikan_standin.base_url, limiter=OpenGate())
     jikan_standin.behave("hang")
     with pytest.raises(UpstreamTimeout):
-        await client.get_anime(5, patience=HASTY)
+        await client.get_anime(5, deadline=HASTY)
     await client.close()
     await drained(jikan_standin)
 

@@ -29,10 +29,10 @@ async def test_readers_orders_and_upkeep_are_told_apart() -> None:
     gate = OpenGate()
     client = jikan(Answers(httpx.Response(200, json={"data": make_anime(21)})), gate=gate)
     await client.get_anime(21)
-    await client.get_anime(21, patience=JOB)
-    await client.get_anime(21, patience=UPKEEP)
+    await client.get_anime(21, deadline=JOB)
+    await client.get_anime(21, deadline=UPKEEP)
     assert gate.asked == [
-        ("reader", pytest.approx(USER.turn)),
+        ("reader", pytest.approx(USER.queue_timeout)),
         ("order", 55.0),
         ("upkeep", 55.0),
     ]

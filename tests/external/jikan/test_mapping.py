@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.external.jikan.mapping import Unmappable, map_anime
+from app.external.jikan.mapping import MappingError, map_anime
 from app.schemas.domain.anime import ANIME_TYPES, UpstreamAnime, UpstreamStudio, UpstreamTag
 from tests.standin.synthetic import LAST_ID, make_anime
 
@@ -203,7 +203,7 @@ def test_text_can_be_stored() -> None:
     ],
 )  # fmt: skip
 def test_what_has_no_id_or_title_is_no_anime(body: object) -> None:
-    with pytest.raises(Unmappable):
+    with pytest.raises(MappingError):
         map_anime(body)
 
 
@@ -223,7 +223,7 @@ def test_any_value_in_any_place_is_taken_or_left_out(mal_id: int, spoiled: dict[
         holder[key] = value
     try:
         anime = map_anime(body)
-    except Unmappable:
+    except MappingError:
         return
     assert 0 < (anime.mal_id or 0) < 2**31
     assert anime.title

@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 
 from app.container import Container
 from app.errors import AppError
-from app.schemas.domain.accounts import PERMISSIONS, Principal, Visitor
+from app.schemas.domain.accounts import PERMISSIONS, ClientInfo, Principal
 from app.services.accounts.users import ProfileChange
 from app.utils.metrics import AUTH_EVENTS
 from tests.fixtures.accounts import PASSWORD, SignedIn
 from tests.services.accounts.test_sessions import mailed_token
 
-HERE = Visitor("192.0.2.7", "192.0.2.7", "tests")
+HERE = ClientInfo("192.0.2.7", "192.0.2.7", "tests")
 NEW = "another horse 8"
 
 

@@ -13,9 +13,9 @@ import time_machine
 from app.config import Settings
 from app.container import Container, build
 from app.errors import AppError, RateLimited, ServiceUnavailable
-from app.schemas.domain.accounts import Visitor
-from app.services.accounts.login_throttle import OVERALL, PAIR, Throttles
-from app.services.accounts.password_hashing import Hashing
+from app.schemas.domain.accounts import ClientInfo
+from app.services.accounts.login_throttle import OVERALL, PAIR, LoginThrottle
+from app.services.accounts.password_hashing import PasswordHasher
 from app.services.accounts.sessions import WrongCredentials
 from app.utils.addresses import address_group
 from app.utils.db.database import Database
@@ -25,15 +25,15 @@ from tests.fixtures.accounts import PASSWORD, SignedIn
 HOME = "198.51.100.7"
 
 
-def visitor(address: str = "203.0.113.5") -> Visitor:
-    return Visitor(address, address_group(address), "tests")
+def client(address: str = "203.0.113.5") -> ClientInfo:
+    return ClientInfo(address, address_group(address), "tests")
 
 
 async def attempt(
-    container: Container, name: str, *, password: str = "a wrong one", by: Visitor | None = None
+    container: Container, name: str, *, password: str = "a wrong one", by: ClientInfo | None = None
 ) -> str:
     try:
-        await container.sessions.sign_in(name, password, by or visitor())
+        await container.sessions.sign_in(name, password, by or client())
     except WrongCredentials:
         return "wrong"
     except RateLimited:
@@ -41,7 +41,7 @@ async def attempt(
     return "in"
 
 
-async def attempts(container: Container, names: Sequence[str], *, by: Visitor | None = None) -> list[str]:
+async def attempts(container: Container, names: Sequence[str], *, by: ClientInfo | None = None) -> list[str]:
     return [await attempt(container, name, by=by) for name in names]
 
 
@@ -57,7 +57,7 @@ async def test_five_failures_of_an_account_from_an_address(container: Container,
     assert await attempts(container, [user.username] * 6) == ["wrong"] * 5 + ["limited"]
     assert await attempt(container, user.username, password=PASSWORD) == "limited"
     assert await attempt(container, f"{user.username}@example.org", password=PASSWORD) == "limited"
-    assert await attempt(container, user.username, password=PASSWORD, by=visitor(HOME)) == "in"
+    assert await attempt(container, user.username, password=PASSWORD, by=client(HOME)) == "in"
 
 
 async def test_the_refusal_says_when_to_come_back(container: Container, user: SignedIn) -> None:
@@ -65,7 +65,7 @@ async def test_the_refusal_says_when_to_come_back(container: Container, user: Si
         for _ in range(5):
             now.shift(2)
             await attempt(container, user.username)
-        here = visitor()
+        here = client()
         with pytest.raises(RateLimited) as refusal:
             await container.sessions.sign_in(user.username, PASSWORD, here)
         assert refusal.value.retry_after == pytest.approx(52)
@@ -81,7 +81,7 @@ async def test_the_refusal_says_when_to_come_back(container: Container, user: Si
 async def test_success_forgives(container: Container, user: SignedIn) -> None:
     for _ in range(3):
         assert await attempts(container, [user.username] * 4) == ["wrong"] * 4
-        here = visitor()
+        here = client()
         assert await attempt(container, user.username, password=PASSWORD, by=here) == "in"
         if _ == 0:
             assert here.headers["RateLimit-Remaining"] == str(PAIR.limit)
@@ -95,27 +95,27 @@ async def test_twenty_failures_from_an_address(container: Container, user: Signe
     names = [f"name{number}" for number in range(21)]
     assert Counter(await attempts(container, names)) == {"wrong": 20, "limited": 1}
     assert await attempt(container, user.username, password=PASSWORD) == "limited"
-    assert await attempt(container, user.username, password=PASSWORD, by=visitor(HOME)) == "in"
+    assert await attempt(container, user.username, password=PASSWORD, by=client(HOME)) == "in"
 
 
 async def test_the_addresses_of_one_household_count_together(container: Container, user: SignedIn) -> None:
     outcomes = []
     for number in range(24):
         outcomes.append(
-            await attempt(container, f"name{number}", by=visitor(f"2001:db8:0:1:{number:x}::{number:x}"))
+            await attempt(container, f"name{number}", by=client(f"2001:db8:0:1:{number:x}::{number:x}"))
         )
     assert Counter(outcomes) == {"wrong": 20, "limited": 4}
-    assert await attempt(container, user.username, password=PASSWORD, by=visitor("2001:db8:0:2::1")) == "in"
+    assert await attempt(container, user.username, password=PASSWORD, by=client("2001:db8:0:2::1")) == "in"
 
 
 async def test_a_hundred_an_hour_of_an_account_but_its_owner_gets_in(
     container: Container, user: SignedIn
 ) -> None:
-    home, new_place = visitor(HOME), visitor("198.51.100.99")
+    home, new_place = client(HOME), client("198.51.100.99")
     assert await attempt(container, user.username, password=PASSWORD, by=home) == "in"
     outcomes: list[str] = []
     for number in range(104):
-        outcomes.append(await attempt(container, user.username, by=visitor(f"203.0.113.{number}")))
+        outcomes.append(await attempt(container, user.username, by=client(f"203.0.113.{number}")))
     assert Counter(outcomes) == {"wrong": 100, "limited": 4}
     assert await attempt(container, user.username, password=PASSWORD, by=new_place) == "limited"
     assert await attempt(container, user.username, password=PASSWORD, by=home) == "in"
@@ -123,7 +123,7 @@ async def test_a_hundred_an_hour_of_an_account_but_its_owner_gets_in(
         assert await attempt(container, user.username, password=PASSWORD, by=new_place) == "in"
     with time_machine.travel(datetime.now(UTC) + timedelta(days=31)):  # home is forgotten by now
         for number in range(100):
-            await attempt(container, user.username, by=visitor(f"203.0.113.{number}"))
+            await attempt(container, user.username, by=client(f"203.0.113.{number}"))
         assert await attempt(container, user.username, password=PASSWORD, by=home) == "limited"
 
 
@@ -140,10 +140,10 @@ async def test_many_right_ones_at_once_all_get_in(container: Container, user: Si
 
 
 async def test_an_attempt_that_was_cut_off_counts(container: Container, user: SignedIn) -> None:
-    throttles = Throttles(container.db, container.quotas)
+    throttle = LoginThrottle(container.db, container.quotas)
     subject = f"id {user.id}"
     for _ in range(3):  # begun, and never ended: the process died
-        await throttles.begin(subject, visitor(), known_here=False)
+        await throttle.begin(subject, client(), known_here=False)
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=11)):
         assert await attempts(container, [user.username] * 3) == ["wrong"] * 2 + ["limited"]
 
@@ -157,66 +157,66 @@ async def test_without_redis_the_rules_hold_over_all_processes(
         outcomes += [await attempt(first, user.username), await attempt(second, user.username)]
     assert Counter(outcomes) == {"wrong": 5, "limited": 3}
     for number in range(60):
-        outcomes.append(await attempt(first, user.username, by=visitor(f"203.0.113.{number + 50}")))
-        outcomes.append(await attempt(second, user.username, by=visitor(f"203.0.112.{number}")))
+        outcomes.append(await attempt(first, user.username, by=client(f"203.0.113.{number + 50}")))
+        outcomes.append(await attempt(second, user.username, by=client(f"203.0.112.{number}")))
     assert Counter(outcomes) == {"wrong": 100, "limited": 28}
 
 
 FEW = Quota("overall of a test", 100, 60)  # once it is spent, a turn every 0.6 s
 
 
-async def under_attack(container: Container, **options: Any) -> Throttles:
+async def under_attack(container: Container, **options: Any) -> LoginThrottle:
     """Throttles that have seen so many failures that strangers are slowed down."""
-    throttles = Throttles(container.db, container.quotas, overall=FEW, **options)
-    stranger = visitor("203.0.113.1")
-    await throttles.fail(await throttles.begin("name", stranger, known_here=False))
+    throttle = LoginThrottle(container.db, container.quotas, overall=FEW, **options)
+    stranger = client("203.0.113.1")
+    await throttle.fail(await throttle.begin("name", stranger, known_here=False))
     for _ in range(FEW.limit - 1):
         assert (await container.quotas.take(FEW, "")).allowed
-    return throttles
+    return throttle
 
 
-async def paced(throttles: Throttles, *, known_here: bool = False) -> float:
+async def paced(throttle: LoginThrottle, *, known_here: bool = False) -> float:
     """Seconds until an attempt may begin."""
     began = time.monotonic()
-    await throttles.pace(known_here=known_here)
+    await throttle.pace(known_here=known_here)
     return time.monotonic() - began
 
 
 async def test_an_attack_on_everybody_slows_strangers_down_and_nobody_else(container: Container) -> None:
-    throttles = await under_attack(container)
-    turns = asyncio.gather(*(paced(throttles) for _ in range(3)))
+    throttle = await under_attack(container)
+    turns = asyncio.gather(*(paced(throttle) for _ in range(3)))
     await asyncio.sleep(0)
-    assert await paced(throttles, known_here=True) < 0.5
+    assert await paced(throttle, known_here=True) < 0.5
     assert [seconds > 0.5 for seconds in sorted(await turns)] == [True] * 3
     assert max(await turns) > 1.7
 
 
 async def test_strangers_are_not_slowed_down_without_an_attack(container: Container) -> None:
-    throttles = Throttles(container.db, container.quotas, overall=Quota("rare", 1, 3600))
-    assert await paced(throttles) < 1
+    throttle = LoginThrottle(container.db, container.quotas, overall=Quota("rare", 1, 3600))
+    assert await paced(throttle) < 1
 
 
 async def test_a_wait_for_ones_turn_is_bounded(container: Container) -> None:
-    throttles = await under_attack(container, most_waiting=2)
-    outcomes = await asyncio.gather(*(paced(throttles) for _ in range(6)), return_exceptions=True)
+    throttle = await under_attack(container, most_waiting=2)
+    outcomes = await asyncio.gather(*(paced(throttle) for _ in range(6)), return_exceptions=True)
     refused = [one for one in outcomes if isinstance(one, ServiceUnavailable)]
     assert (len(refused), {one.headers["Retry-After"] for one in refused}) == (4, {"2"})
-    assert await paced(throttles, known_here=True) < 0.5
+    assert await paced(throttle, known_here=True) < 0.5
 
 
 async def test_a_thousand_failures_lock_no_new_network_out(container: Container, user: SignedIn) -> None:
     for _ in range(OVERALL.limit):
         await container.quotas.take(OVERALL, "")
     assert not (await container.quotas.peek(OVERALL, "")).allowed
-    guesses = [attempt(container, f"name{number}", by=visitor(f"203.0.113.{number}")) for number in range(30)]
-    right = attempt(container, user.username, password=PASSWORD, by=visitor("198.51.100.99"))
+    guesses = [attempt(container, f"name{number}", by=client(f"203.0.113.{number}")) for number in range(30)]
+    right = attempt(container, user.username, password=PASSWORD, by=client("198.51.100.99"))
     assert Counter(await asyncio.gather(*guesses, right)) == {"wrong": 30, "in": 1}
     assert await attempts(container, [user.username] * 6) == ["wrong"] * 5 + ["limited"]
 
 
 async def test_sixty_registrations_a_minute(container: Container) -> None:
     outcomes: Counter[str] = Counter()
-    here = visitor()
+    here = client()
     for number in range(62):
         try:
             await container.accounts.register(
@@ -228,17 +228,17 @@ async def test_sixty_registrations_a_minute(container: Container) -> None:
     assert outcomes == {"in": 60, "limited": 2}
     assert here.headers["RateLimit-Limit"] == "60"
     await container.accounts.register(
-        visitor(HOME), username=None, email="other@example.org", password=PASSWORD
+        client(HOME), username=None, email="other@example.org", password=PASSWORD
     )
 
 
 async def test_a_queue_that_is_too_long_is_refused(container: Container, user: SignedIn) -> None:
-    narrow = Hashing(threads=1, most_waiting=3)
+    narrow = PasswordHasher(threads=1, most_waiting=3)
     outcomes: Counter[int] = Counter()
 
     async def one() -> None:
         try:
-            async with narrow.place():
+            async with narrow.slot():
                 await narrow.verify("a password", None)
             outcomes[200] += 1
         except AppError as error:

@@ -15,13 +15,13 @@ from app.config import Settings
 from app.container import Container, build
 from app.errors import UpstreamError
 from app.external.mail import Mailer
-from app.schemas.domain.accounts import Visitor
+from app.schemas.domain.accounts import ClientInfo
 from app.schemas.jobs import SendMail, TidyAccounts
 from app.tasks import HANDLERS
 from app.utils.db.database import Database
 from tests.fixtures.accounts import PASSWORD, SignedIn
 
-HERE = Visitor("192.0.2.1", "192.0.2.1", "tests")
+HERE = ClientInfo("192.0.2.1", "192.0.2.1", "tests")
 
 
 class PostOffice:

@@ -8,75 +8,75 @@ import bcrypt
 import pytest
 
 from app.container import Container
-from app.schemas.domain.accounts import Visitor
-from app.services.accounts.password_hashing import Hashing
+from app.schemas.domain.accounts import ClientInfo
+from app.services.accounts.password_hashing import PasswordHasher
 from app.services.accounts.sessions import WrongCredentials
 from tests.fixtures.accounts import SignedIn
 
-HERE = Visitor("192.0.2.1", "192.0.2.1", "tests")
+HERE = ClientInfo("192.0.2.1", "192.0.2.1", "tests")
 
 
 @pytest.fixture
-def hashing() -> Iterator[Hashing]:
-    hashing = Hashing(threads=2)
-    yield hashing
-    hashing.close()
+def hasher() -> Iterator[PasswordHasher]:
+    hasher = PasswordHasher(threads=2)
+    yield hasher
+    hasher.close()
 
 
 def old_hash(password: str) -> str:
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
 
 
-async def test_the_cost_is_the_one_agreed(hashing: Hashing) -> None:
-    assert (await hashing.hash("a password")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+async def test_the_cost_is_the_one_agreed(hasher: PasswordHasher) -> None:
+    assert (await hasher.hash("a password")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 @pytest.mark.parametrize(
     "password", ["correct horse 7", "пароль и ещё", "🦊" * 128, "x" * 128, "zero\x00inside", " spaces "]
 )
-async def test_any_password_comes_back(hashing: Hashing, password: str) -> None:
-    stored = await hashing.hash(password)
-    assert (await hashing.verify(password, stored)).matches
-    assert not (await hashing.verify(password + "!", stored)).matches
-    assert not (await hashing.verify(password.swapcase() + " ", stored)).matches
+async def test_any_password_comes_back(hasher: PasswordHasher, password: str) -> None:
+    stored = await hasher.hash(password)
+    assert (await hasher.verify(password, stored)).matches
+    assert not (await hasher.verify(password + "!", stored)).matches
+    assert not (await hasher.verify(password.swapcase() + " ", stored)).matches
 
 
-async def test_a_password_is_never_cut(hashing: Hashing) -> None:
-    stored = await hashing.hash("x" * 72 + "right")
-    assert not (await hashing.verify("x" * 72 + "wrong", stored)).matches
-    assert not (await hashing.verify("x" * 72 + "right", old_hash("x" * 72))).matches
+async def test_a_password_is_never_cut(hasher: PasswordHasher) -> None:
+    stored = await hasher.hash("x" * 72 + "right")
+    assert not (await hasher.verify("x" * 72 + "wrong", stored)).matches
+    assert not (await hasher.verify("x" * 72 + "right", old_hash("x" * 72))).matches
 
 
-async def test_two_spellings_of_one_text_are_one_password(hashing: Hashing) -> None:
+async def test_two_spellings_of_one_text_are_one_password(hasher: PasswordHasher) -> None:
     composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
-    assert (await hashing.verify(decomposed, await hashing.hash(composed))).matches
-    assert (await hashing.verify("\uff43\uff41\uff46e au lait", await hashing.hash("cafe au lait"))).matches
+    assert (await hasher.verify(decomposed, await hasher.hash(composed))).matches
+    assert (await hasher.verify("\uff43\uff41\uff46e au lait", await hasher.hash("cafe au lait"))).matches
 
 
 @pytest.mark.parametrize("stored", [None, "", "x", "$2b$04$broken", "$argon2id$v=19$broken", "plain text"])
-async def test_what_is_no_hash_matches_nothing(hashing: Hashing, stored: str | None) -> None:
-    assert not (await hashing.verify("plain text", stored)).matches
+async def test_what_is_no_hash_matches_nothing(hasher: PasswordHasher, stored: str | None) -> None:
+    assert not (await hasher.verify("plain text", stored)).matches
 
 
 @pytest.mark.parametrize(
     "password", ["x" * 100_000, "\ufdfa" * 1024, "\u0345\u0334" * 100_000]
 )  # which grows by 18 when normalised
 async def test_a_text_too_long_for_a_hash_costs_one_and_matches_nothing(
-    hashing: Hashing, password: str
+    hasher: PasswordHasher, password: str
 ) -> None:
-    stored = await hashing.hash("plain text")
+    stored = await hasher.hash("plain text")
     spent = []
     for hashed in (None, stored, old_hash("plain text")):
         started = time.perf_counter()
-        assert not (await hashing.verify(password, hashed)).matches
+        assert not (await hasher.verify(password, hashed)).matches
         spent.append(time.perf_counter() - started)
     assert max(spent) < 5 * min(spent), "the time tells whether there is an account"
 
 
-async def test_the_longest_password_comes_back_in_its_other_spelling(hashing: Hashing) -> None:
-    longest = await hashing.hash("\ufdfa" * 128)
-    assert (await hashing.verify("\ufdfa" * 128, longest)).matches
-    assert (await hashing.verify("e\u0301" * 128, await hashing.hash("\u00e9" * 128))).matches
+async def test_the_longest_password_comes_back_in_its_other_spelling(hasher: PasswordHasher) -> None:
+    longest = await hasher.hash("\ufdfa" * 128)
+    assert (await hasher.verify("\ufdfa" * 128, longest)).matches
+    assert (await hasher.verify("e\u0301" * 128, await hasher.hash("\u00e9" * 128))).matches
 
 
 async def test_an_old_hash_is_upgraded_when_its_owner_signs_in(container: Container, user: SignedIn) -> None:
@@ -96,11 +96,11 @@ async def test_an_old_hash_is_upgraded_when_its_owner_signs_in(container: Contai
         assert new.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-async def test_the_event_loop_runs_on_while_passwords_are_checked(hashing: Hashing) -> None:
+async def test_the_event_loop_runs_on_while_passwords_are_checked(hasher: PasswordHasher) -> None:
     """As a ratio to one hash, which the loop would stand still for if it were computed there."""
-    stored = await hashing.hash("a password")
+    stored = await hasher.hash("a password")
     started = time.perf_counter()
-    await hashing.verify("a password", stored)
+    await hasher.verify("a password", stored)
     one_hash = time.perf_counter() - started
     done, lags = False, []
 
@@ -111,7 +111,7 @@ async def test_the_event_loop_runs_on_while_passwords_are_checked(hashing: Hashi
             lags.append(time.perf_counter() - before - 0.001)
 
     watcher = asyncio.create_task(watch())
-    await asyncio.gather(*(hashing.verify("a password", stored) for _ in range(40)))
+    await asyncio.gather(*(hasher.verify("a password", stored) for _ in range(40)))
     done = True
     await watcher
     assert sorted(lags)[len(lags) // 2] < one_hash / 2

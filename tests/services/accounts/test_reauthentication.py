@@ -7,27 +7,27 @@ import pytest
 
 from app.container import Container, issuer_of
 from app.errors import Forbidden
-from app.schemas.domain.accounts import PERMISSIONS, Principal, Visitor
-from app.services.accounts.login_throttle import Throttles
-from app.services.accounts.password_hashing import Hashing, Verdict
+from app.schemas.domain.accounts import PERMISSIONS, ClientInfo, Principal
+from app.services.accounts.login_throttle import LoginThrottle
+from app.services.accounts.password_hashing import PasswordHasher, VerifyResult
 from app.services.accounts.passwords import PasswordService
-from app.services.accounts.reauthentication import PasswordProof
+from app.services.accounts.reauthentication import Reauthentication
 from app.services.accounts.sessions import SessionService, WrongCredentials
 from app.services.accounts.users import ProfileChange, UserService
 from app.utils.db.database import ReferenceGone
 from tests.fixtures.accounts import PASSWORD, SignedIn
 from tests.services.accounts.test_sessions import mailed_token
 
-HERE = Visitor("192.0.2.1", "192.0.2.1", "tests")
+HERE = ClientInfo("192.0.2.1", "192.0.2.1", "tests")
 NEW = "another horse 8"
 
 
-class InterruptedHashing(Hashing):
+class InterruptedHashing(PasswordHasher):
     """Lets something happen between a comparison and what follows it."""
 
     meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def verify(self, password: str, stored: str | None) -> Verdict:
+    async def verify(self, password: str, stored: str | None) -> VerifyResult:
         verdict = await super().verify(password, stored)
         if self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
@@ -36,22 +36,22 @@ class InterruptedHashing(Hashing):
 
 
 @pytest.fixture
-async def hashing() -> AsyncIterator[InterruptedHashing]:
-    hashing = InterruptedHashing(threads=2)
-    yield hashing
-    hashing.close()
+async def hasher() -> AsyncIterator[InterruptedHashing]:
+    hasher = InterruptedHashing(threads=2)
+    yield hasher
+    hasher.close()
 
 
 @pytest.fixture
-def proof(container: Container, hashing: InterruptedHashing) -> PasswordProof:
-    return PasswordProof(container.db, hashing, Throttles(container.db, container.quotas))
+def reauthentication(container: Container, hasher: InterruptedHashing) -> Reauthentication:
+    return Reauthentication(container.db, hasher, LoginThrottle(container.db, container.quotas))
 
 
 @pytest.fixture
-def sessions(container: Container, hashing: InterruptedHashing) -> SessionService:
-    throttles = Throttles(container.db, container.quotas)
+def sessions(container: Container, hasher: InterruptedHashing) -> SessionService:
+    throttle = LoginThrottle(container.db, container.quotas)
     blacklist = container.sessions._blacklist
-    return SessionService(container.db, issuer_of(container.settings), hashing, throttles, blacklist)
+    return SessionService(container.db, issuer_of(container.settings), hasher, throttle, blacklist)
 
 
 def reset_of(container: Container, user: SignedIn) -> Callable[[], Awaitable[None]]:
@@ -74,9 +74,9 @@ async def store_hash(container: Container, user: SignedIn, password_hash: str) -
 
 
 async def test_a_reset_ends_a_sign_in_under_way(
-    container: Container, sessions: SessionService, hashing: InterruptedHashing, user: SignedIn
+    container: Container, sessions: SessionService, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
-    hashing.meanwhile = reset_of(container, user)
+    hasher.meanwhile = reset_of(container, user)
     with pytest.raises(WrongCredentials):
         await sessions.sign_in(user.username, PASSWORD, HERE)
     assert await container.sessions.list(user.id, limit=20, offset=0) == ([], 0)
@@ -84,52 +84,52 @@ async def test_a_reset_ends_a_sign_in_under_way(
 
 
 async def test_the_upgrade_of_an_old_hash_never_undoes_a_reset(
-    container: Container, sessions: SessionService, hashing: InterruptedHashing, user: SignedIn
+    container: Container, sessions: SessionService, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     await store_hash(container, user, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
-    hashing.meanwhile = reset_of(container, user)
+    hasher.meanwhile = reset_of(container, user)
     with pytest.raises(WrongCredentials):
         await sessions.sign_in(user.username, PASSWORD, HERE)
     assert (await sessions.sign_in(user.username, NEW, HERE)).access_token
 
 
 async def test_an_upgrade_meanwhile_is_no_reason_to_refuse(
-    container: Container, sessions: SessionService, hashing: InterruptedHashing, user: SignedIn
+    container: Container, sessions: SessionService, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     await store_hash(container, user, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
 
     async def sign_in_too() -> None:
         await container.sessions.sign_in(user.username, PASSWORD, HERE)
 
-    hashing.meanwhile = sign_in_too
+    hasher.meanwhile = sign_in_too
     assert (await sessions.sign_in(user.username, PASSWORD, HERE)).access_token
 
 
 async def test_an_account_erased_meanwhile_is_unknown(
-    container: Container, sessions: SessionService, hashing: InterruptedHashing, user: SignedIn
+    container: Container, sessions: SessionService, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     async def erase() -> None:
         await container.users.erase(principal_of(user), PASSWORD, HERE)
 
-    hashing.meanwhile = erase
+    hasher.meanwhile = erase
     with pytest.raises(WrongCredentials):
         await sessions.sign_in(user.username, PASSWORD, HERE)
 
 
 async def test_a_proof_is_worth_nothing_after_a_reset(
-    container: Container, proof: PasswordProof, hashing: InterruptedHashing, user: SignedIn
+    container: Container, reauthentication: Reauthentication, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     me = principal_of(user)
-    passwords = PasswordService(container.db, hashing, proof, container.quotas, container.jobs)
-    users = UserService(container.db, container.avatars, proof, container.jobs)
+    passwords = PasswordService(container.db, hasher, reauthentication, container.quotas, container.jobs)
+    users = UserService(container.db, container.avatars, reauthentication, container.jobs)
     password = PASSWORD
     for attempt in (
         lambda: passwords.change(me, password, "a thief's horse 9", HERE),
         lambda: users.erase(me, password, HERE),
         lambda: users.change(me, ProfileChange({"email": "thief@example.org"}, password=password), HERE),
     ):
-        await store_hash(container, user, await hashing.hash(PASSWORD))
-        hashing.meanwhile = reset_of(container, user)
+        await store_hash(container, user, await hasher.hash(PASSWORD))
+        hasher.meanwhile = reset_of(container, user)
         with pytest.raises(Forbidden):
             await attempt()
         assert (await container.users.get(user.id)).email == f"{user.username}@example.org"

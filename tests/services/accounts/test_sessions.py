@@ -10,12 +10,12 @@ import time_machine
 from app.config import Settings
 from app.container import Container, build
 from app.errors import Unauthenticated
-from app.schemas.domain.accounts import PERMISSIONS, Principal, TokenPair, Visitor
+from app.schemas.domain.accounts import PERMISSIONS, ClientInfo, Principal, TokenPair
 from app.schemas.jobs import SendMail
 from app.utils.db.database import Database
 from tests.fixtures.accounts import PASSWORD, SignedIn, make_account
 
-HERE = Visitor("192.0.2.1", "192.0.2.1", "tests")
+HERE = ClientInfo("192.0.2.1", "192.0.2.1", "tests")
 
 
 async def refresh(container: Container, token: str) -> TokenPair:
@@ -31,7 +31,7 @@ async def is_valid(container: Container, access_token: str) -> bool:
 
 
 async def sign_in(container: Container, name: str, device: str = "tests") -> TokenPair:
-    return await container.sessions.sign_in(name, PASSWORD, Visitor("192.0.2.1", "192.0.2.1", device))
+    return await container.sessions.sign_in(name, PASSWORD, ClientInfo("192.0.2.1", "192.0.2.1", device))
 
 
 @pytest.mark.parametrize("generation", [0, 1, 2])
@@ -163,10 +163,10 @@ async def test_the_oldest_of_too_many_sessions_ends(container: Container, user: 
 
 
 async def test_a_session_shows_where_and_when_it_was_used(container: Container, user: SignedIn) -> None:
-    phone = Visitor("2001:db8::7", "2001:db8::/64", "a phone")
+    phone = ClientInfo("2001:db8::7", "2001:db8::/64", "a phone")
     pair = await container.sessions.sign_in(user.username, PASSWORD, phone)
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5)):
-        moved = Visitor("198.51.100.4", "198.51.100.4", "a phone, updated")
+        moved = ClientInfo("198.51.100.4", "198.51.100.4", "a phone, updated")
         await container.sessions.refresh(pair.refresh_token, moved)
         [first, second], _ = await container.sessions.list(user.id, limit=20, offset=0)
     assert (first.device, first.address) == ("a phone, updated", "198.51.100.4")

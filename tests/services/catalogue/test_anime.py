@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from app.errors import NotFound
 from app.repositories.anime import AnimeRepository
-from app.schemas.domain.catalogue import AnimeSort, CatalogueFilter, Slice
+from app.schemas.domain.catalogue import AnimeSort, CatalogueFilter, PageSpec
 from app.services.catalogue.anime import AnimeService
 from app.utils.db.database import Database, Driver
 from tests.factories.catalogue import Title, make_titles, store_titles
@@ -19,7 +19,7 @@ from tests.fixtures.servers import Clones
 
 EVERY = CatalogueFilter()
 DRAMA = CatalogueFilter(genres=("drama",))
-PAGE = Slice(limit=20)
+PAGE = PageSpec(limit=20)
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ async def announced() -> list[None]:
 
 @pytest.fixture
 async def anime(database: Database, announced: list[None]) -> AnimeService:
-    async def announce() -> None:
+    async def publish() -> None:
         announced.append(None)
 
-    return AnimeService(database, announce)
+    return AnimeService(database, publish)
 
 
 FILTERS = [
@@ -53,7 +53,7 @@ FILTERS = [
 ]
 
 
-class Wire:
+class HttpExchange:
     """Counts what goes to PostgreSQL, as asyncpg tells it, beneath all else."""
 
     def __init__(self, database: Database) -> None:
@@ -77,10 +77,16 @@ class Wire:
 async def test_a_page_is_one_statement(
     database: Database, anime: AnimeService, writer: Driver, wanted: CatalogueFilter
 ) -> None:
-    wire = Wire(database)
+    wire = HttpExchange(database)
     await anime.list(wanted, "-score", PAGE)  # learns the names of genres
     assert await wire.statements() > 0
-    for part in (PAGE, Slice(limit=100), Slice(limit=1, offset=7), Slice(offset=2000), Slice(keys=("id",))):
+    for part in (
+        PAGE,
+        PageSpec(limit=100),
+        PageSpec(limit=1, offset=7),
+        PageSpec(offset=2000),
+        PageSpec(keys=("id",)),
+    ):
         page = await anime.list(wanted, "-score", part)
         assert await wire.statements() == 1
         assert len(json.loads(page.body)) == max(0, min(part.limit, page.total - part.offset))
@@ -92,7 +98,7 @@ async def test_a_page_is_one_statement(
 async def test_titles_searches_and_genres_are_one_statement(
     database: Database, anime: AnimeService, writer: Driver
 ) -> None:
-    wire = Wire(database)
+    wire = HttpExchange(database)
     await anime.search("kano", PAGE)
     await wire.statements()
     for work in (anime.get(1), anime.search("kano", PAGE), anime.genres(None)):
@@ -132,7 +138,7 @@ async def test_totals_are_of_the_same_moment_as_the_page(anime: AnimeService, wr
     writing = asyncio.create_task(write())
     seen = set()
     while not done.is_set():
-        page = await anime.list(CatalogueFilter(search="more"), "title", Slice(limit=100, keys=("id",)))
+        page = await anime.list(CatalogueFilter(search="more"), "title", PageSpec(limit=100, keys=("id",)))
         assert len(json.loads(page.body)) == page.total
         seen.add(page.total)
         pages_read.release()
@@ -155,7 +161,9 @@ async def test_a_genre_under_its_new_name(anime: AnimeService, writer: Driver) -
     dramas = (await anime.list(DRAMA, "title", PAGE)).total
     await writer.execute("update genres set name = 'Tragedy' where name = 'Drama'")
     assert (await anime.list(DRAMA, "title", PAGE)).total == 0
-    page = await anime.list(CatalogueFilter(genres=("TRAGEDY",)), "title", Slice(limit=1, keys=("genres",)))
+    page = await anime.list(
+        CatalogueFilter(genres=("TRAGEDY",)), "title", PageSpec(limit=1, keys=("genres",))
+    )
     assert page.total == dramas
     assert "Tragedy" in [genre["name"] for genre in json.loads(page.body)[0]["genres"]]
 
@@ -178,9 +186,9 @@ async def test_what_is_gone_is_not_found(anime: AnimeService, writer: Driver) ->
 async def test_a_total_that_is_dropped_while_its_page_is_read_is_no_failure(
     database: Database, writer: Driver
 ) -> None:
-    async def announce() -> None: ...
+    async def publish() -> None: ...
 
-    service = AnimeService(database, announce, totals_kept=1)
+    service = AnimeService(database, publish, totals_kept=1)
     first, second = CatalogueFilter(year=2010), CatalogueFilter(year=2011)
     wanted = {first: (await service.list(first, "-score", PAGE)).total}
     wanted[second] = (await service.list(second, "-score", PAGE)).total
@@ -222,8 +230,8 @@ async def test_common_pages_use_their_index(large: Database, name: str) -> None:
     async with large.driver() as driver:
         repository = AnimeRepository(driver)
         explained = Explained(driver)
-        book = await repository.genre_book()
-        await AnimeRepository(explained).page(wanted, sort, PAGE, book=book, known_version=0)  # type: ignore[arg-type]
+        genres = await repository.genre_index()
+        await AnimeRepository(explained).page(wanted, sort, PAGE, genres=genres, known_version=0)  # type: ignore[arg-type]
     page = explained.plan.partition("catalogue_version")[0]
     assert index in explained.plan, explained.plan
     assert "Seq Scan on anime" not in page, page

@@ -15,7 +15,7 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from app.services.catalogue.coalescing import Calls
+from app.services.catalogue.coalescing import RequestCoalescer
 from app.utils.redis.client import connect_redis
 from app.utils.redis.quotas import Quota, Quotas
 from app.utils.redis.single_flight import SingleFlight
@@ -56,11 +56,11 @@ async def both(redis: Redis, redis_url: str, upstream: Upstream) -> AsyncIterato
     async with connect_redis(redis_url) as other:
         flights = [SingleFlight(redis), SingleFlight(other)]
         calls = [
-            Calls(flight, Quotas(link), quota=TWO)
+            RequestCoalescer(flight, Quotas(link), quota=TWO)
             for flight, link in zip(flights, (redis, other), strict=True)
         ]
 
-        def making(one: Calls) -> Make:
+        def making(one: RequestCoalescer) -> Make:
             return lambda key, client: one.make(key, look=nothing, call=upstream, client=client)
 
         yield [making(one) for one in calls]
@@ -141,7 +141,7 @@ async def test_what_was_found_meanwhile_is_not_asked_for(redis: Redis, upstream:
     async def found() -> bytes:
         return b"from the catalogue"
 
-    calls = Calls(SingleFlight(redis), Quotas(redis), quota=TWO)
+    calls = RequestCoalescer(SingleFlight(redis), Quotas(redis), quota=TWO)
     for _ in range(5):
         assert await calls.make("k", look=found, call=upstream, client="me") == b"from the catalogue"
     assert upstream.calls == 0
@@ -151,7 +151,7 @@ async def test_a_bug_is_not_an_outcome(redis: Redis) -> None:
     async def broken() -> bytes:
         raise KeyError("a bug")
 
-    calls = Calls(SingleFlight(redis), Quotas(redis), quota=TWO)
+    calls = RequestCoalescer(SingleFlight(redis), Quotas(redis), quota=TWO)
     with pytest.raises(KeyError):
         await calls.make("k", look=nothing, call=broken, client="me")
 
@@ -162,7 +162,7 @@ async def test_nobody_waits_for_ever(redis: Redis) -> None:
         return b""
 
     flights = SingleFlight(redis)
-    calls = Calls(flights, Quotas(redis), quota=TWO, patience=0.2)
+    calls = RequestCoalescer(flights, Quotas(redis), quota=TWO, patience=0.2)
     with pytest.raises(UpstreamTimeout) as late:
         await calls.make("k", look=nothing, call=endless, client="me")
     assert "Retry-After" in late.value.headers

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.config import Settings
 from app.container import Container, build
 from app.main import create_app
-from app.services.catalogue.events import CatalogueChanges
+from app.services.catalogue.events import CatalogueEvents
 from app.utils.redis.client import connect_redis
 from tests.fixtures.accounts import make_account
 
@@ -43,11 +43,11 @@ async def far(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def test_it_is_heard_here_at_once_and_elsewhere_soon(redis: Redis, far: Redis) -> None:
-    here, there = CatalogueChanges(redis), CatalogueChanges(far)
+    here, there = CatalogueEvents(redis), CatalogueEvents(far)
     ear, far_ear = Ear(), Ear()
-    async with here.heard_by(ear), there.heard_by(far_ear):
+    async with here.subscribe(ear), there.subscribe(far_ear):
         await until(lambda: ear.heard == 1 and far_ear.heard == 1)  # each has joined
-        await here.announce()
+        await here.publish()
         assert ear.heard == 2
         await until(lambda: far_ear.heard == 2)
         await asyncio.sleep(0.1)
@@ -56,9 +56,9 @@ async def test_it_is_heard_here_at_once_and_elsewhere_soon(redis: Redis, far: Re
 
 async def test_a_stream_of_updates_concerns_lists_only_now_and_then(redis: Redis, far: Redis) -> None:
     now = 100.0
-    here, there = CatalogueChanges(redis, clock=lambda: now), CatalogueChanges(far)
+    here, there = CatalogueEvents(redis, clock=lambda: now), CatalogueEvents(far)
     ear, far_ear = Ear(), Ear()
-    async with here.heard_by(ear), there.heard_by(far_ear):
+    async with here.subscribe(ear), there.subscribe(far_ear):
         await until(lambda: ear.heard == 1 and far_ear.heard == 1)
         heard = []
         for number in range(30):
@@ -69,26 +69,26 @@ async def test_a_stream_of_updates_concerns_lists_only_now_and_then(redis: Redis
             now += 1.0
         assert [number for number, titles in enumerate(heard) if titles is None] == [0, 1, 2, 10, 20]
         assert heard[29] == [29, 1000]
-        await here.announce()
+        await here.publish()
         assert ear.titles is None
 
 
 async def test_a_lost_connection_counts_as_a_change(redis: Redis, far: Redis) -> None:
-    changes, ear = CatalogueChanges(redis), Ear()
-    async with changes.heard_by(ear):
+    changes, ear = CatalogueEvents(redis), Ear()
+    async with changes.subscribe(ear):
         for times in (1, 2):
             await until(lambda times=times: ear.heard == times)
             await far.client_kill_filter(_type="pubsub")
         await until(lambda: ear.heard == 3)
-        await CatalogueChanges(far).announce()
+        await CatalogueEvents(far).publish()
         await until(lambda: ear.heard == 4)
 
 
 async def test_without_redis_it_is_heard_here() -> None:
     async with connect_redis("unix:///nowhere/valkey.sock") as redis:
-        changes, ear = CatalogueChanges(redis), Ear()
-        async with changes.heard_by(ear):
-            await changes.announce()
+        changes, ear = CatalogueEvents(redis), Ear()
+        async with changes.subscribe(ear):
+            await changes.publish()
         assert ear.heard == 1
 
 
@@ -135,13 +135,13 @@ async def until_answering(client: httpx.AsyncClient) -> None:
 async def test_the_etag_changes_with_the_row(client: httpx.AsyncClient, container: Container) -> None:
     async with container.db.transaction() as tx:
         await tx.session.execute(text("insert into anime (title) values ('Before')"))
-        tx.after_commit(container.changes.announce)
+        tx.after_commit(container.changes.publish)
     first = await client.get("/anime")
     known = {"If-None-Match": first.headers["ETag"]}
     assert (await client.get("/anime", headers=known)).status_code == 304
     async with container.db.transaction() as tx:
         await tx.session.execute(text("update anime set title = 'After'"))
-        tx.after_commit(container.changes.announce)
+        tx.after_commit(container.changes.publish)
     second = await client.get("/anime", headers=known)
     assert (second.status_code, second.json()[0]["title"]) == (200, "After")
     assert second.headers["ETag"] != first.headers["ETag"]

@@ -42,12 +42,12 @@ async def test_a_title_is_a_hit_until_its_time_is_over_and_stale_from_then_on(
 ) -> None:
     await store(parts, 21, status, FRESH_FOR[status] - SECOND)
     fresh = await parts.mal.get(21, client="me")
-    await parts.refreshes.settle()
+    await parts.refresh_queue.settle()
     assert (fresh.state, fresh.age) == ("hit", FRESH_FOR[status].total_seconds() - 1)
     assert await parts.queued() == []
     parts.told.now += SECOND
     stale = await parts.mal.get(21, client="me")
-    await parts.refreshes.settle()
+    await parts.refresh_queue.settle()
     assert (stale.state, stale.age, stale.body) == ("stale", FRESH_FOR[status].total_seconds(), fresh.body)
     assert await parts.queued() == ["anime.sync:21"]
     assert jikan_standin.stats().total == 0

@@ -9,7 +9,7 @@ import pytest
 
 from app.external.jikan.mapping import map_anime
 from app.schemas.domain.anime import UpstreamAnime
-from app.schemas.domain.catalogue import Slice
+from app.schemas.domain.catalogue import PageSpec
 from app.services.catalogue.anime import AnimeService
 from app.utils.db.database import Database
 from tests.external.jikan.test_recorded import ALL
@@ -84,13 +84,13 @@ async def test_films_have_the_year_and_season_of_their_date(database: Database, 
 
 
 async def test_what_was_found_before_a_refresh_is_found_afterwards(load: Importer) -> None:
-    async def announce() -> None:
+    async def publish() -> None:
         raise AssertionError("nothing is added here")
 
-    anime = AnimeService(load.database, announce)
+    anime = AnimeService(load.database, publish)
     wanted = next(row for row in (await stored(load)).values() if row["mal_id"] == 9253)
     asked = [name for name in all_names(wanted) if len(name) > 1]
     await load.sync(*LATEST.values())
     for name in asked:
-        found = json.loads((await anime.search(name, Slice(limit=20))).body)
+        found = json.loads((await anime.search(name, PageSpec(limit=20))).body)
         assert wanted["mal_id"] in [title["mal_id"] for title in found], name

@@ -13,7 +13,7 @@ from app.config import Settings
 from app.container import Container, build
 from app.main import create_app
 from app.schemas.domain.anime import UpstreamAnime
-from app.services.catalogue.ingest import Arrivals
+from app.services.catalogue.ingest import CatalogueIngest
 
 TITLES = 40
 SECONDS = 8.0
@@ -56,8 +56,8 @@ REFRESHES: dict[str, Refresh] = {
 async def test_a_repeated_page_comes_from_memory_while_the_refresh_runs(
     api: httpx.AsyncClient, worker: Container, kind: str
 ) -> None:
-    arrivals = Arrivals(worker.db, worker.changes)
-    await arrivals.store([title(mal_id) for mal_id in range(1, TITLES + 1)])
+    ingest = CatalogueIngest(worker.db, worker.changes)
+    await ingest.store([title(mal_id) for mal_id in range(1, TITLES + 1)])
     await asyncio.sleep(0.5)
     before = await figures(api)
     version = await worker.db.scalar("select version from catalogue_version")
@@ -65,7 +65,7 @@ async def test_a_repeated_page_comes_from_memory_while_the_refresh_runs(
     started, turn = time.monotonic(), 0
     while time.monotonic() - started < SECONDS:
         turn += 1
-        await arrivals.store([REFRESHES[kind](title(turn % TITLES + 1), turn)])
+        await ingest.store([REFRESHES[kind](title(turn % TITLES + 1), turn)])
         await asyncio.sleep(0.5)
     await asking
 
@@ -93,10 +93,10 @@ async def figures(api: httpx.AsyncClient) -> dict[str, float]:
 async def test_the_page_of_a_title_never_waits_for_its_change_to_show(
     api: httpx.AsyncClient, worker: Container
 ) -> None:
-    arrivals = Arrivals(worker.db, worker.changes)
-    await arrivals.store([title(1)])
+    ingest = CatalogueIngest(worker.db, worker.changes)
+    await ingest.store([title(1)])
     for turn in range(1, 9):
-        await arrivals.store([replace(title(1), members=turn)])
+        await ingest.store([replace(title(1), members=turn)])
         async with asyncio.timeout(2):
             while (await api.get("/anime/1")).json()["members"] != turn:  # noqa: ASYNC110  # it has no word
                 await asyncio.sleep(0.01)

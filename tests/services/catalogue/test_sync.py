@@ -208,10 +208,10 @@ async def test_a_round_queues_no_more_than_there_is_room_for(parts: Parts) -> No
     )
     for mal_id in range(1, 41):
         await parts.sync.request_anime(mal_id, owner_id=None)
-    await parts.refreshes.queue(range(41, 61))
+    await parts.refresh_queue.queue(range(41, 61))
     assert await parts.sync.refresh_stale() == MOST_QUEUED - 20
     assert await parts.sync.refresh_stale() == 0
-    assert await parts.refreshes.room() == 0
+    assert await parts.refresh_queue.room() == 0
 
 
 async def add(db: Database, sql: str, **parameters: object) -> list[int]:

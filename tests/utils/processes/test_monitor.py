@@ -1,7 +1,7 @@
 """Upkeep of embedded servers: what was revived is told, what cannot be is tried ever more slowly."""
 
 from app.utils.processes.embedded import EmbeddedError, EmbeddedServers
-from app.utils.processes.embedded.monitor import Upkeep
+from app.utils.processes.embedded.monitor import ServerMonitor
 
 
 class Servers(EmbeddedServers):
@@ -20,7 +20,7 @@ class Servers(EmbeddedServers):
 def test_what_was_revived_is_told_and_the_next_look_waits() -> None:
     said: list[str] = []
     servers = Servers([], ["PostgreSQL", "Valkey"], ["Valkey"])
-    upkeep = Upkeep(servers, said.append)
+    upkeep = ServerMonitor(servers, said.append)
     for _ in range(5):
         upkeep()
     assert said == ["PostgreSQL and Valkey had ended; started again"]
@@ -30,7 +30,7 @@ def test_what_was_revived_is_told_and_the_next_look_waits() -> None:
 def test_a_failure_is_told_and_tried_again_later() -> None:
     said: list[str] = []
     servers = Servers(EmbeddedError("PostgreSQL did not start: no space left."), [])
-    upkeep = Upkeep(servers, said.append)
+    upkeep = ServerMonitor(servers, said.append)
     upkeep()
     upkeep()
     assert said == ["PostgreSQL did not start: no space left. Trying again in 0.5 s."]

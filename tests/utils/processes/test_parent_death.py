@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from app.utils.processes.parent_death import SAME, tethered
+from app.utils.processes.parent_death import SAME, bound_to_parent
 from tests.fixtures.processes import python, wait_until
 
 _PARENT = """
@@ -72,13 +72,13 @@ def watchers_of(child: psutil.Process) -> list[int]:
 
 
 def test_a_program_whose_parent_is_gone_already_does_not_start() -> None:
-    command = tethered([sys.executable, "-c", "print('started')"], signal.SIGTERM, SAME)
+    command = bound_to_parent([sys.executable, "-c", "print('started')"], signal.SIGTERM, SAME)
     command[4] = "1" if os.getpid() != 1 else "2"
     assert subprocess.run(command, capture_output=True, check=True).stdout == b""
 
 
 def test_an_unknown_identity_is_refused() -> None:
-    command = tethered([sys.executable, "-c", "print('started')"], signal.SIGTERM, "somebody")
+    command = bound_to_parent([sys.executable, "-c", "print('started')"], signal.SIGTERM, "somebody")
     ended = subprocess.run(command, capture_output=True, check=False)
     assert ended.returncode == 97
     assert b"cannot run as somebody" in ended.stderr

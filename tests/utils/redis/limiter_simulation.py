@@ -18,12 +18,12 @@ _ASKS_AGAIN = 1.0  # seconds after a refusal
 
 @dataclass
 class Caller:
-    """Asks ``calls`` times, each as soon as the one before was answered; readers give up after ``turn``."""
+    """Calls ``calls`` times, one after another; readers give up after ``queue_timeout`` seconds."""
 
     traffic: Traffic
     calls: int
     begins: float = 0.0
-    turn: float = 55.0
+    queue_timeout: float = 55.0
     asked_at: float = 0.0
     waits: list[float] = field(default_factory=list)
     refused: int = 0
@@ -58,7 +58,7 @@ class Simulation:
         await self._redis.delete(_CLOCK)
         await self._redis.rpush(_CLOCK, int(self.now), round(self.now % 1 * 1_000_000))
         waited = self.now - caller.asked_at
-        left = max(0.0, caller.turn - waited)
+        left = max(0.0, caller.queue_timeout - waited)
         turn: Any = await self._limiter._reserve(caller.traffic, left, waited=waited)
         if turn.granted:
             slot = self.now + turn.wait

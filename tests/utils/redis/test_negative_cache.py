@@ -6,7 +6,7 @@ from datetime import timedelta
 from redis.asyncio import Redis
 
 from app.utils.redis.client import connect_redis
-from app.utils.redis.negative_cache import Absences
+from app.utils.redis.negative_cache import NegativeCache
 
 LONG = timedelta(minutes=10)
 
@@ -20,15 +20,15 @@ class Clock:
 
 async def test_one_process_tells_the_others(redis: Redis, redis_url: str) -> None:
     async with connect_redis(redis_url) as other:
-        await Absences(redis, "test").note("7", LONG)
-        assert await Absences(other, "test").known("7")
-        assert not await Absences(other, "test").known("8")
-        assert not await Absences(other, "elsewhere").known("7")
+        await NegativeCache(redis, "test").note("7", LONG)
+        assert await NegativeCache(other, "test").known("7")
+        assert not await NegativeCache(other, "test").known("8")
+        assert not await NegativeCache(other, "elsewhere").known("7")
 
 
 async def test_it_is_believed_for_a_while_only(redis: Redis) -> None:
     clock = Clock()
-    absences = Absences(redis, "test", clock=clock)
+    absences = NegativeCache(redis, "test", clock=clock)
     await absences.note("7", timedelta(milliseconds=50))
     assert await absences.known("7")
     clock.now += 0.05
@@ -38,7 +38,7 @@ async def test_it_is_believed_for_a_while_only(redis: Redis) -> None:
 
 async def test_memory_serves_while_redis_is_away() -> None:
     clock = Clock()
-    absences = Absences(connect_redis("redis://127.0.0.1:9/0"), "test", clock=clock)
+    absences = NegativeCache(connect_redis("redis://127.0.0.1:9/0"), "test", clock=clock)
     await absences.note("7", LONG)
     assert await absences.known("7")
     clock.now += LONG.total_seconds()
@@ -46,7 +46,7 @@ async def test_memory_serves_while_redis_is_away() -> None:
 
 
 async def test_what_turns_up_after_all_is_forgotten(redis: Redis) -> None:
-    absences = Absences(redis, "test")
+    absences = NegativeCache(redis, "test")
     await absences.note("7", LONG)
     await absences.forget("7")
     assert not await absences.known("7")

@@ -21,7 +21,7 @@ RATE = Rate(spacing=0.5 / _FASTER, count=60, window=60.5 / _FASTER, reserve=6, a
 
 
 @dataclass
-class Calls:
+class RequestCoalescer:
     """Calls through the limiters of several processes, by class."""
 
     limiters: list[SharedLimiter]
@@ -38,9 +38,9 @@ class Calls:
 
 
 @pytest.fixture
-async def calls(redis: Redis, redis_url: str) -> AsyncIterator[Calls]:
+async def calls(redis: Redis, redis_url: str) -> AsyncIterator[RequestCoalescer]:
     async with connect_redis(redis_url) as other:
-        yield Calls([SharedLimiter("t", RATE, one) for one in (redis, other)])
+        yield RequestCoalescer([SharedLimiter("t", RATE, one) for one in (redis, other)])
 
 
 async def upkeep_was_at_full(redis: Redis) -> None:
@@ -63,7 +63,7 @@ async def running(*work: asyncio.Task[None]) -> AsyncIterator[None]:
         assert isinstance(result, asyncio.CancelledError), result
 
 
-def upkeep_at_full(calls: Calls) -> list[asyncio.Task[None]]:
+def upkeep_at_full(calls: RequestCoalescer) -> list[asyncio.Task[None]]:
     """Two processes, three jobs each."""
     return [asyncio.create_task(calls.keep_calling("upkeep", process=n % 2)) for n in range(6)]
 
@@ -84,7 +84,7 @@ async def test_readers_one_after_another_find_a_slot_though_upkeep_was_at_full(r
     simulation.add(*upkeep())
     await simulation.run(90)
     assert most_in(simulation.times("upkeep"), 60) >= 52, "it runs at full"
-    readers = Caller("reader", 25, begins=0.3, turn=USER.turn)
+    readers = Caller("reader", 25, begins=0.3, queue_timeout=USER.queue_timeout)
     simulation.add(readers)
     await simulation.run(60)
     assert readers.refused == 0
@@ -97,7 +97,8 @@ async def test_a_sync_and_a_top_of_100_are_done_in_time_while_25_titles_are_aske
     simulation.add(*upkeep())
     await simulation.run(90)
     began = simulation.now
-    readers, sync = Caller("reader", 25, begins=0.3, turn=USER.turn), Caller("order", 1, begins=0.2)
+    readers = Caller("reader", 25, begins=0.3, queue_timeout=USER.queue_timeout)
+    sync = Caller("order", 1, begins=0.2)
     top = Caller("order", 4, begins=0.2)
     simulation.add(readers, sync, top)
     await simulation.run(60)
@@ -115,7 +116,7 @@ async def test_readers_find_a_slot_while_a_long_order_runs(redis: Redis) -> None
     simulation = Simulation(redis, JIKAN)
     simulation.add(Caller("order", 1_000_000), *upkeep())
     await simulation.run(90)
-    readers = Caller("reader", 25, begins=0.3, turn=USER.turn)
+    readers = Caller("reader", 25, begins=0.3, queue_timeout=USER.queue_timeout)
     simulation.add(readers)
     await simulation.run(60)
     assert readers.refused == 0
@@ -144,7 +145,7 @@ async def test_upkeep_alone_uses_all_but_the_reserve_and_half_while_others_ask(
 
 async def test_no_class_starves_while_readers_take_all(redis: Redis) -> None:
     simulation = Simulation(redis, JIKAN)
-    flood = [Caller("reader", 1_000_000, turn=USER.turn) for _ in range(8)]
+    flood = [Caller("reader", 1_000_000, queue_timeout=USER.queue_timeout) for _ in range(8)]
     simulation.add(*flood, Caller("order", 1_000_000), *upkeep())
     await simulation.run(240)
     readers, orders, rest = (len(simulation.times(which)) for which in ("reader", "order", "upkeep"))
@@ -154,7 +155,9 @@ async def test_no_class_starves_while_readers_take_all(redis: Redis) -> None:
     assert_limits_kept(simulation)
 
 
-async def test_an_order_waits_for_no_upkeep_that_waits_in_another_process(calls: Calls, redis: Redis) -> None:
+async def test_an_order_waits_for_no_upkeep_that_waits_in_another_process(
+    calls: RequestCoalescer, redis: Redis
+) -> None:
     await upkeep_was_at_full(redis)
     async with running(*upkeep_at_full(calls)):
         await asyncio.sleep(RATE.step)
@@ -162,7 +165,9 @@ async def test_an_order_waits_for_no_upkeep_that_waits_in_another_process(calls:
     assert max(waits) < RATE.step * 3
 
 
-async def test_a_call_of_upkeep_that_is_promoted_goes_as_an_order(calls: Calls, redis: Redis) -> None:
+async def test_a_call_of_upkeep_that_is_promoted_goes_as_an_order(
+    calls: RequestCoalescer, redis: Redis
+) -> None:
     await upkeep_was_at_full(redis)
     promoted = asyncio.Event()
     limiter = calls.limiters[0]

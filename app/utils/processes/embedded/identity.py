@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.utils.processes.embedded.errors import EmbeddedError
-from app.utils.processes.parent_death import NAMESPACE, NOBODY, SAME, tethered
+from app.utils.processes.parent_death import NAMESPACE, NOBODY, SAME, bound_to_parent
 
 
 def choose_identity(*paths: Path, among: Sequence[str] | None = None) -> str:
@@ -42,5 +42,5 @@ def _candidates() -> Sequence[str]:
 
 
 def _works(identity: str, paths: Sequence[Path]) -> bool:
-    probe = tethered(["probe", *map(str, paths)], signal.SIGTERM, identity)
+    probe = bound_to_parent(["probe", *map(str, paths)], signal.SIGTERM, identity)
     return subprocess.run(probe, capture_output=True, cwd="/", check=False).returncode == 0

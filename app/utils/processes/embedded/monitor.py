@@ -7,7 +7,7 @@ from app.utils.processes.embedded.servers import EmbeddedServers
 from app.utils.processes.supervisor import Pause
 
 
-class Upkeep:
+class ServerMonitor:
     """Call it often, in the main thread; ``say`` gets a line for whatever happened."""
 
     def __init__(self, servers: EmbeddedServers, say: Callable[[str], None]) -> None:

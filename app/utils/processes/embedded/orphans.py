@@ -11,7 +11,7 @@ _NAMES = ("postgres", "valkey-server")
 _PATIENCE = 15.0  # seconds; they were told to stop when their owner died, and may still be writing
 
 
-def end_strays(folder: Path, pid_file: Path) -> None:
+def end_orphans(folder: Path, pid_file: Path) -> None:
     """Wait for the processes that live in ``folder`` to end, then end them; the caller owns the folder."""
 
     def find() -> list[int]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from app.utils.processes.embedded.errors import EmbeddedError
-from app.utils.processes.embedded.orphans import end_strays
-from app.utils.processes.parent_death import SAME, tethered
+from app.utils.processes.embedded.orphans import end_orphans
+from app.utils.processes.parent_death import SAME, bound_to_parent
 
 _READY_WITHIN = 120.0  # seconds; a recovery after a crash may have much to replay
 _LOG_LIMIT = 5_000_000  # bytes; a longer log is put aside at the next start
@@ -53,7 +53,7 @@ class Server:
         """Start it and return once it answers; raises :class:`EmbeddedError` with the end of its log."""
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("servers are tied to the thread that starts them: start them in the main one")
-        end_strays(self.folder, self.pid_file)
+        end_orphans(self.folder, self.pid_file)
         self.prepare()
         self.child = self.spawn(self.command())
         deadline = time.monotonic() + _READY_WITHIN
@@ -86,7 +86,7 @@ class Server:
             self.log.replace(self.log.with_suffix(".old.log"))
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                tethered(command, self.stop_signals[0][0], self.identity),
+                bound_to_parent(command, self.stop_signals[0][0], self.identity),
                 stdin=stdin,
                 stdout=log,
                 stderr=log,
