@@ -57,18 +57,13 @@ async def test_an_old_token_ends_its_session_and_no_other(
     assert (await refresh(container, other.refresh_token)).refresh_token
 
 
-@pytest.mark.parametrize(("after", "answered"), [(0, True), (29, True), (30, True), (31, False)])
-async def test_a_spent_token_answers_its_successor_for_half_a_minute(
-    container: Container, user: SignedIn, after: float, answered: bool
+@pytest.mark.parametrize("after", [0, 31, 6 * 24 * 3600])  # seconds; a session lives for 7 days unused
+async def test_a_spent_token_answers_its_successor_however_late(
+    container: Container, user: SignedIn, after: float
 ) -> None:
     with time_machine.travel(datetime.now(UTC), tick=False) as now:
         first = await refresh(container, user.refresh_token)
         now.shift(after)
-        if not answered:
-            with pytest.raises(Unauthenticated):
-                await refresh(container, user.refresh_token)
-            assert not await is_valid(container, first.access_token)
-            return
         for _ in range(3):
             again = await refresh(container, user.refresh_token)
             assert again.refresh_token == first.refresh_token
