@@ -31,7 +31,7 @@ class AppError(Exception):
 class Invalid(AppError):
     code = "VALIDATION_ERROR"
     status = 422
-    default_message = "The request does not fit the contract of this route."
+    default_message = "The request is invalid."
 
     @classmethod
     def fields(cls, fields: Mapping[str, Sequence[str]], message: str | None = None) -> "Invalid":
@@ -71,13 +71,13 @@ class Forbidden(AppError):
 class NotFound(AppError):
     code = "NOT_FOUND"
     status = 404
-    default_message = "There is no such thing here."
+    default_message = "Not found."
 
 
 class Conflict(AppError):
     code = "CONFLICT_ERROR"
     status = 409
-    default_message = "This clashes with what is stored."
+    default_message = "This conflicts with existing data."
 
 
 class Taken(Conflict):
@@ -101,7 +101,7 @@ class PayloadTooLarge(AppError):
 class UnsupportedMedia(AppError):
     code = "UNSUPPORTED_MEDIA"
     status = 415
-    default_message = "This kind of content is not accepted here."
+    default_message = "This content type is not supported."
 
 
 class _WithRetryAfter(AppError):
@@ -156,7 +156,7 @@ class UpstreamUnavailable(UpstreamFailure):
 class UpstreamDisabled(AppError):
     code = "UPSTREAM_DISABLED"
     status = 503
-    default_message = "This upstream is not configured here."
+    default_message = "This upstream is not configured."
 
 
 class UpstreamTimeout(UpstreamFailure):

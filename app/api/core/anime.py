@@ -37,7 +37,7 @@ AnimeId = Annotated[Id, Path()]
 )
 @access("public")
 async def list_anime(request: Request, services: Services) -> Response:
-    """Titles that meet every condition. With `search` it counts for the limit of `/search/anime`."""
+    """List anime that match every filter. With `search` it shares the rate limit of `/search/anime`."""
     query = CatalogueQuery.read(request)
     page = await services.anime.list(query.wanted(), query.sort, query.part)
     return respond_page(request, query, page)
@@ -51,7 +51,7 @@ async def list_anime(request: Request, services: Services) -> Response:
 )
 @access("public")
 async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> Response:
-    """One title."""
+    """Get one anime by its id."""
     query = TitleQuery.read(request)
     anime = await services.anime.get(anime_id, query.keys)
     return respond(anime.body)
@@ -66,7 +66,7 @@ async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> 
 )
 @access("write:catalog")
 async def add_anime(body: AnimeIn, services: Services) -> Response:
-    """Add a title. One that is there already answers 409 with its id."""
+    """Add an anime by hand. If it already exists, the answer is 409 with its id."""
     anime = await services.anime.create(body.stated())
     headers = {"Location": f"/anime/{anime.id}"}
     return Response(anime.body, 201, headers, media_type="application/json")

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=CheckedRoute)
 @router.post("/register", status_code=201, responses=failures(Conflict))
 @access("public")
 async def register(body: RegisterIn, client: CurrentClient, services: Services) -> TokensOut:
-    """Make an account and sign it in. Without a user name, one is derived from the e-mail."""
+    """Create an account and sign in. Without a username, one is derived from the e-mail address."""
     tokens = await services.accounts.register(
         client,
         username=body.username,
@@ -29,19 +29,23 @@ async def register(body: RegisterIn, client: CurrentClient, services: Services) 
 @router.post("/login", responses=failures(Unauthenticated))
 @access("public")
 async def login(body: LoginIn, client: CurrentClient, services: Services) -> TokensOut:
-    """Sign in by user name or e-mail."""
+    """Sign in with a username or an e-mail address."""
     return TokensOut.of(await services.sessions.sign_in(body.identifier, body.password, client))
 
 
 @router.post("/refresh", responses=failures(Unauthenticated))
 @access("public")
 async def refresh(body: RefreshIn, client: CurrentClient, services: Services) -> TokensOut:
-    """Go on with a new pair. Asked again within 30 seconds, a spent token answers the same successor."""
+    """Exchange a refresh token for a new token pair.
+
+    A token that was already exchanged returns the same successor until that successor is used; after that,
+    reusing it ends the session.
+    """
     return TokensOut.of(await services.sessions.refresh(body.refresh_token, client))
 
 
 @router.post("/logout", status_code=204)
 @access("public")
 async def logout(bearer: BearerToken, services: Services, body: LogoutIn | None = None) -> None:
-    """End the session of the bearer token, of the refresh token, or of both."""
+    """Sign out: end the session of the access token, of the refresh token, or of both."""
     await services.sessions.sign_out(access_token=bearer, refresh_token=body.refresh_token if body else None)

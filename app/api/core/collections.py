@@ -29,7 +29,7 @@ CollectionId = Annotated[BigId, Path()]
 async def list_collections(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[CollectionOut]:
-    """One's own collections, newest first."""
+    """List your collections, newest first."""
     found, total = await services.collections.list_own(user.user_id, limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [CollectionOut.of(collection) for collection in found]
@@ -38,7 +38,7 @@ async def list_collections(
 @router.post("", status_code=201)
 @access("write:content")
 async def create_collection(body: CollectionIn, user: CurrentUser, services: Services) -> CollectionOut:
-    """Make a collection; it is private unless said otherwise."""
+    """Create a collection; private unless `is_public` is true."""
     return CollectionOut.of(await services.collections.create(user.user_id, **body.model_dump()))
 
 
@@ -47,7 +47,7 @@ async def create_collection(body: CollectionIn, user: CurrentUser, services: Ser
 async def get_shared(
     token: Annotated[str, Path(max_length=100)], page: Paging, services: Services
 ) -> SharedCollectionOut:
-    """What a share link shows, without signing in."""
+    """Get a shared collection by its link; no sign-in needed."""
     collection, items = await services.collections.get_shared(token, limit=page.limit, offset=page.start)
     return SharedCollectionOut.shown(collection, items)
 
@@ -55,7 +55,7 @@ async def get_shared(
 @router.get("/{collection_id}")
 @access("read:content")
 async def get_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> CollectionOut:
-    """One's own collection, or a public one."""
+    """Get one of your collections, or a public one."""
     return CollectionOut.of(await services.collections.get(collection_id, user.user_id))
 
 
@@ -64,14 +64,14 @@ async def get_collection(collection_id: CollectionId, user: CurrentUser, service
 async def edit_collection(
     collection_id: CollectionId, body: CollectionPatch, user: CurrentUser, services: Services
 ) -> CollectionOut:
-    """Rename, describe, make public or private."""
+    """Update the name, description or visibility of a collection."""
     return CollectionOut.of(await services.collections.edit(collection_id, user.user_id, body.sent()))
 
 
 @router.delete("/{collection_id}", status_code=204)
 @access("write:content")
 async def delete_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> None:
-    """Delete a collection; the list keeps its titles."""
+    """Delete a collection. The anime in it stay on your list."""
     await services.collections.delete(collection_id, user.user_id)
 
 
@@ -85,7 +85,7 @@ async def list_collection_items(
     request: Request,
     response: Response,
 ) -> list[CollectionItemOut]:
-    """What is in a collection, in its order."""
+    """List the anime in a collection, in order."""
     items, total = await services.collections.list_items(
         collection_id, user.user_id, limit=page.limit, offset=page.start
     )
@@ -98,7 +98,7 @@ async def list_collection_items(
 async def put_collection_item(
     collection_id: CollectionId, body: CollectionItemIn, user: CurrentUser, services: Services
 ) -> CollectionItemOut:
-    """Add a title at the end, or put it at a place."""
+    """Add an anime to a collection, at the end or at a given position."""
     item = await services.collections.put(collection_id, user.user_id, body.anime_id, body.position)
     return CollectionItemOut.of(item)
 
@@ -108,7 +108,7 @@ async def put_collection_item(
 async def take_collection_item_out(
     collection_id: CollectionId, anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services
 ) -> None:
-    """Take a title out; one that is not in is no error."""
+    """Remove an anime from a collection; succeeds if it is not in it."""
     await services.collections.take_out(collection_id, user.user_id, anime_id)
 
 
@@ -117,7 +117,7 @@ async def take_collection_item_out(
 async def share_collection(
     collection_id: CollectionId, user: CurrentUser, services: Services, request: Request
 ) -> ShareOut:
-    """A link that shows the collection without signing in; an earlier link ends."""
+    """Create a share link for a collection; replaces an earlier link."""
     token = await services.collections.share(collection_id, user.user_id)
     return ShareOut(share_url=absolute_url(request, request.app.url_path_for("get_shared", token=token)))
 
@@ -125,5 +125,5 @@ async def share_collection(
 @router.delete("/{collection_id}/share", status_code=204)
 @access("write:content")
 async def unshare_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> None:
-    """End the link."""
+    """Revoke the share link of a collection."""
     await services.collections.unshare(collection_id, user.user_id)

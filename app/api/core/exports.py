@@ -27,10 +27,10 @@ async def export(
     format: ExportFormat | None = None,
     type: MediaType | None = None,
 ) -> Response:
-    """Without `format` everything that the account owns, as JSON; with it the list as a file.
+    """Export your whole account as JSON or, with `format`, your list as a file.
 
-    `json` and `csv` hold anime and manga unless `type` is given; `mal_xml` holds one type, anime by default.
-    Two downloads of a person are under way at once.
+    `json` and `csv` contain anime and manga unless `type` is given; `mal_xml` contains one type, anime by
+    default. At most two downloads per person run at once.
     """
     return await _WRITERS[format](services, user, type)
 

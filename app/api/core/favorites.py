@@ -20,7 +20,7 @@ router = idempotent_router("/favorites", "favorites")
 async def list_favorites(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[FavoriteOut]:
-    """One's favourites, newest first."""
+    """List your favourites, newest first."""
     favorites, total = await services.favorites.list_own(user.user_id, limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [FavoriteOut.of(favorite) for favorite in favorites]
@@ -29,12 +29,12 @@ async def list_favorites(
 @router.post("", status_code=201, responses=failures(NotFound, Conflict))
 @access("write:content")
 async def add_favorite(body: FavoriteIn, user: CurrentUser, services: Services) -> FavoriteOut:
-    """Add a title; twice is a conflict."""
+    """Add an anime to your favourites; 409 if it is already one."""
     return FavoriteOut.of(await services.favorites.add(user.user_id, body.anime_id))
 
 
 @router.delete("/{anime_id}", status_code=204)
 @access("write:content")
 async def remove_favorite(anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
-    """Remove a title; one that is no favourite is no error."""
+    """Remove an anime from your favourites; succeeds if it is not one."""
     await services.favorites.remove(user.user_id, anime_id)

@@ -21,6 +21,6 @@ router = APIRouter(prefix="/genres", tags=["catalogue"], route_class=CheckedRout
 )
 @access("public")
 async def list_genres(request: Request, services: Services) -> Response:
-    """All of them, with how many titles have each."""
+    """List genres, themes and demographics with the number of anime in each."""
     query = GenresQuery.read(request)
     return respond(await services.anime.genres(query.kind))

@@ -19,7 +19,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 @router.get("", responses=_ANSWERS)
 @access("public")
 async def check_health(services: Services, response: Response) -> HealthOut:
-    """Look at PostgreSQL and Redis. Without Redis the service works on, `degraded`."""
+    """Check PostgreSQL and Redis. Without Redis the service keeps working and reports `degraded`."""
     health = HealthOut.of(await services.health.check())
     response.status_code = _STATUS[health.status]
     response.headers["Cache-Control"] = "no-store"
@@ -29,5 +29,5 @@ async def check_health(services: Services, response: Response) -> HealthOut:
 @router.get("/live")
 @access("public")
 async def check_liveness() -> LivenessOut:
-    """Answer as long as the process can; looks at nothing outside of it."""
+    """Report that the process is alive; checks no dependency."""
     return LivenessOut()

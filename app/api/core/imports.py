@@ -52,9 +52,9 @@ async def start_import(
     mode: Mode = "merge",
     dry_run: Annotated[bool, Query(description="Answer what it would do, and do nothing.")] = False,
 ) -> Response:
-    """Read a list file into the list, as a job; the same file again changes nothing.
+    """Import a list file as a background job; importing the same file again changes nothing.
 
-    A file that is no list is refused at once where that is told soon, else the job fails and says why.
+    A file that is clearly not a list is refused at once; otherwise the job fails with the reason.
     """
     begin = services.imports.preview if dry_run else services.imports.start
     content = await file.read()
@@ -77,7 +77,7 @@ async def preview_import(
     media_type: ListedType = None,
     mode: Mode = "merge",
 ) -> Response:
-    """What an import would do, without doing it; of more than 500 rows as a job, which has a report then."""
+    """Show what an import would do without doing it; more than 500 rows run as a job with a report."""
     content = await file.read()
     return _answer(
         await services.imports.preview(
@@ -101,7 +101,7 @@ def _as_json(shown: QueuedJobOut | ImportReportOut, *, status: int) -> Response:
 async def get_report(
     job_id: JobId, user: CurrentUser, services: Services, format: ReportFormat = "json"
 ) -> Response:
-    """What became of each row, with its reason; of a dry run, what would become of it."""
+    """Get the result and the reason for each row of an import or a dry run."""
     spool = await services.imports.report(user.user_id, job_id, file_format=format)
     return SpooledResponse(spool, **_FILES[format])
 
@@ -115,16 +115,16 @@ _FILES: dict[ReportFormat, dict[str, str]] = {
 @router.post("/{job_id}/cancel", status_code=204)
 @access("write:content")
 async def cancel_import(job_id: JobId, user: CurrentUser, services: Services) -> None:
-    """Leave out the rows that were not reached yet."""
+    """Cancel an import; rows already imported stay until you undo it."""
     await services.imports.cancel(user.user_id, job_id)
 
 
 @router.post("/{job_id}/undo", status_code=202, responses=failures(Conflict))
 @access("write:content")
 async def undo_import(job_id: JobId, user: CurrentUser, services: Services) -> QueuedJobOut:
-    """Take back what the import changed, except where it was edited since, as a job.
+    """Undo an import as a background job; entries edited since are kept.
 
-    The progress of that job says of how many entries. An import that failed or was cancelled can be taken
-    back too; one that still runs, a dry run, and one that was taken back before answer 409.
+    The progress of the job is the number of entries restored. Failed and cancelled imports can be undone too.
+    A running import, a dry run and an import that was undone before answer 409.
     """
     return QueuedJobOut.of(await services.imports.undo(user.user_id, job_id))

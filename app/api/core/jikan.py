@@ -28,7 +28,7 @@ router = APIRouter(
 async def list_top(
     query: Annotated[TopQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
-    """A page of Jikan's top list."""
+    """Get a page of Jikan's top anime, as Jikan returns it."""
     answer = await services.jikan.top(page=query.page, limit=query.limit, client=client)
     return respond_cached(request, answer)
 
@@ -38,13 +38,13 @@ async def list_top(
 async def search(
     query: Annotated[SearchQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
-    """The 25 titles that Jikan finds closest."""
+    """Search anime on Jikan, as Jikan returns it; at most 25 results."""
     return respond_cached(request, await services.jikan.search(query.words, client=client))
 
 
 @router.get("/{mal_id}", response_model=dict[str, Any], responses=_RESPONSES | failures(NotFound))
 @access("public")
 async def get_anime(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
-    """All that Jikan says of one title."""
+    """Get Jikan's full data for one anime, as Jikan returns it."""
     NoParameters.read(request)
     return respond_cached(request, await services.jikan.anime(mal_id, client=client))

@@ -45,7 +45,7 @@ async def list_jobs(
     request: Request,
     response: Response,
 ) -> list[JobOut]:
-    """Jobs, newest first."""
+    """List background jobs, newest first: your own, or all of them for an admin."""
     page = await services.jobs.list(
         owner_id=owner, status=query.status, kind=query.kind, limit=query.limit, offset=query.start
     )
@@ -56,7 +56,7 @@ async def list_jobs(
 @router.get("/{job_id}", responses=failures(NotFound))
 @access("read:content")
 async def get_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
-    """One job and how far it is."""
+    """Get a background job with its progress."""
     return JobOut.of(await services.jobs.get(job_id, owner_id=owner))
 
 
@@ -68,5 +68,5 @@ async def get_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
 )
 @access("write:content")
 async def retry_job(job_id: JobId, owner: Whose, services: Services) -> JobOut:
-    """Queue a failed job once more."""
+    """Queue a failed job again."""
     return JobOut.of(await services.jobs.retry(job_id, owner_id=owner))

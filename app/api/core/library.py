@@ -46,7 +46,7 @@ class ListQuery(Page):
 async def list_entries(
     query: Annotated[ListQuery, Query()], user: CurrentUser, services: Services, request: Request
 ) -> Response:
-    """The list, newest first."""
+    """List the anime on your list, newest first."""
     page = await services.library.list_anime(
         user.user_id, query.wanted(), limit=query.limit, offset=query.start
     )
@@ -57,7 +57,7 @@ async def list_entries(
 @router.post("", status_code=201, response_model=EntryOut, responses=failures(NotFound, Conflict))
 @access("write:content")
 async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Response:
-    """Put a title on the list."""
+    """Add an anime to your list."""
     target = Target(anime_id=body.anime_id, mal_id=body.mal_id)
     entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN)
     return entry_answer(entry, status=201, headers={"Location": f"/users/me/list/{entry.anime_id}"})
@@ -66,7 +66,7 @@ async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Res
 @router.post("/batch", response_model=BatchOut)
 @access("write:content")
 async def batch(body: BatchIn, user: CurrentUser, services: Services) -> Response:
-    """Up to 500 operations; each has a result, and one that fails stops no other."""
+    """Run up to 500 list operations; each has its own result, and a failed one does not stop the others."""
     draft = BatchDraft(body)
     return draft.answer(*await services.library.batch(user.user_id, draft.operations, origin=_ORIGIN))
 
@@ -74,7 +74,7 @@ async def batch(body: BatchIn, user: CurrentUser, services: Services) -> Respons
 @router.get("/{anime_id}", response_model=EntryOut)
 @access("read:content")
 async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
-    """One entry; its ETag is what If-Match wants."""
+    """Get one list entry; send its ETag as `If-Match` to update it safely."""
     return entry_answer(await services.library.show(user.user_id, Target(anime_id=anime_id), "core"))
 
 
@@ -83,7 +83,7 @@ async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services) ->
 async def edit_entry(
     anime_id: AnimeId, body: EntryPatch, user: CurrentUser, services: Services, if_match: IfMatch
 ) -> Response:
-    """Change the fields sent, and no others."""
+    """Update the fields that are sent; all other fields keep their values."""
     operation = Operation("update", Target(anime_id=anime_id), body.sent(), body.progress_delta, if_match)
     return entry_answer(await services.library.edit(user.user_id, operation, origin=_ORIGIN))
 
@@ -91,7 +91,7 @@ async def edit_entry(
 @router.delete("/{anime_id}", status_code=204)
 @access("write:content")
 async def delete_entry(anime_id: AnimeId, user: CurrentUser, services: Services, if_match: IfMatch) -> None:
-    """Take a title off the list; another device hears of it through ``updated_since``."""
+    """Remove an anime from your list; other devices see the removal with `updated_since`."""
     await services.library.delete(user.user_id, Target(anime_id=anime_id), origin=_ORIGIN, versions=if_match)
 
 
@@ -105,7 +105,7 @@ async def history(
     request: Request,
     response: Response,
 ) -> list[ChangeOut]:
-    """What changed, from where and when, newest first."""
+    """List the changes of an entry, newest first."""
     changes, total = await services.library.history(
         user.user_id, anime_id, limit=page.limit, offset=page.start
     )
@@ -116,6 +116,6 @@ async def history(
 @router.post("/{anime_id}/undo", response_model=EntryOut | None)
 @access("write:content")
 async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
-    """Take back the last change; null where that took the title off the list."""
+    """Undo the last change of an entry; null if that removed it from the list."""
     entry = await services.library.undo(user.user_id, anime_id)
     return Response(b"null", media_type="application/json") if entry is None else entry_answer(entry)

@@ -28,6 +28,6 @@ MalId = Annotated[Id, Path()]
 )
 @access("public")
 async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
-    """The title as we have it; one that we lack is fetched, stored and served."""
+    """Get an anime by its MyAnimeList id; fetched from MyAnimeList and stored if it is missing."""
     query = TitleQuery.read(request)
     return respond_cached(request, await services.mal.get(mal_id, query.keys, client=client))

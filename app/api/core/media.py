@@ -15,7 +15,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 @router.get("/avatars/{file}", response_class=Response)
 @access("public")
 async def get_avatar(file: str, request: Request, services: Services) -> Response:
-    """An avatar, by the path that a profile names."""
+    """Get an avatar image by the path in a profile."""
     return _picture(request, file, await services.avatars.read(file))
 
 

@@ -33,5 +33,5 @@ async def _check_token(
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(_check_token)])
 @access("public")
 async def read_metrics(services: Services) -> Response:
-    """Figures in Prometheus' text format. With `METRICS_TOKEN` set they need it as Bearer."""
+    """Get metrics in the Prometheus text format; needs `METRICS_TOKEN` as a bearer token if that is set."""
     return Response(await services.metrics.text(), media_type=CONTENT_TYPE)

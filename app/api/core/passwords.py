@@ -15,14 +15,14 @@ router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=CheckedRo
 async def change_password(
     body: PasswordChangeIn, user: CurrentUser, client: CurrentClient, services: Services
 ) -> None:
-    """Set a new password; every other session ends."""
+    """Change your password; all your other sessions end."""
     await services.passwords.change(user, body.current_password, body.new_password, client)
 
 
 @router.post("/forgot", status_code=202, response_class=Response)
 @access("public")
 async def forget_password(body: PasswordForgottenIn, client: CurrentClient, services: Services) -> Response:
-    """Have a reset token mailed, if the address is an account's; the answer is the same if not."""
+    """Send a password reset token by e-mail. The answer is the same whether or not the account exists."""
     await services.passwords.forget(body.email, client)
     return Response(status_code=202)
 
@@ -30,5 +30,5 @@ async def forget_password(body: PasswordForgottenIn, client: CurrentClient, serv
 @router.post("/reset", status_code=204)
 @access("public")
 async def reset_password(body: PasswordResetIn, client: CurrentClient, services: Services) -> None:
-    """Set a new password with a mailed token, once; every session and API token ends."""
+    """Set a new password with a reset token; all sessions and API tokens end."""
     await services.passwords.reset(body.token, body.new_password, client)

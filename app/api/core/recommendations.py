@@ -16,6 +16,6 @@ router = APIRouter(prefix="/users/me/recommendations", tags=["list"], route_clas
 async def list_recommendations(
     query: Annotated[RecommendationQuery, Query()], user: CurrentUser, services: Services
 ) -> Response:
-    """Titles that are not on the list, each with a reason: what is liked first, else the best rated."""
+    """List recommended anime that are not on your list, each with a reason."""
     found = await services.recommendations.list(user.user_id, limit=query.limit)
     return Response(found, media_type="application/json")

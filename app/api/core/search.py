@@ -24,7 +24,7 @@ router = APIRouter(
 )
 @access("public")
 async def search_anime(request: Request, services: Services) -> Response:
-    """The best matches first; typing mistakes are forgiven."""
+    """Search anime by any title, synonym or script, best matches first; tolerates typos."""
     query = SearchQuery.read(request)
     page = await services.anime.search(query.q, query.part)
     return respond_page(request, query, page)

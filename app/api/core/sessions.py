@@ -17,7 +17,7 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=CheckedRoute)
 async def list_sessions(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[SessionOut]:
-    """One's sessions, the last used first."""
+    """List your sessions, most recently used first."""
     sessions, total = await services.sessions.list(user.user_id, limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [SessionOut.of(session, current=user.session_id) for session in sessions]
@@ -26,12 +26,12 @@ async def list_sessions(
 @router.delete("/sessions/{session_id}", status_code=204)
 @access("session")
 async def end_session(session_id: Annotated[UUID, Path()], user: CurrentUser, services: Services) -> None:
-    """End one of one's sessions; its access tokens end with it."""
+    """End one of your sessions and its access tokens."""
     await services.sessions.end(user.user_id, session_id)
 
 
 @router.post("/logout-all", status_code=204)
 @access("session")
 async def end_all_sessions(user: CurrentUser, services: Services) -> None:
-    """Sign out everywhere, here too."""
+    """Sign out of all sessions, including this one."""
     await services.sessions.end_all(user)

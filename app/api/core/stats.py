@@ -12,5 +12,5 @@ router = APIRouter(prefix="/users/me/stats", tags=["list"], route_class=CheckedR
 @router.get("", response_model=StatsOut)
 @access("read:content")
 async def get_stats(user: CurrentUser, services: Services) -> Response:
-    """Counts, time, scores, genres, formats, years, and activity by day of the last year."""
+    """Get statistics of your anime list: counts, time, scores, genres, formats, years, daily activity."""
     return Response(await services.stats.get(user.user_id), media_type="application/json")

@@ -31,7 +31,7 @@ router = APIRouter(
 async def sync_top(
     query: Annotated[SyncTopQuery, Query()], user: CurrentUser, services: Services
 ) -> QueuedJobOut:
-    """Bring the best titles in step."""
+    """Sync the top-rated anime from MyAnimeList as a background job."""
     return QueuedJobOut.of(await services.sync.request_top(query.limit, owner_id=user.user_id))
 
 
@@ -40,7 +40,7 @@ async def sync_top(
 async def sync_season(
     query: Annotated[SyncSeasonQuery, Query()], user: CurrentUser, services: Services
 ) -> QueuedJobOut:
-    """Bring a season in step; the current one if none is named."""
+    """Sync a season from MyAnimeList as a background job; the current season by default."""
     job = await services.sync.request_season(query.year, query.season, owner_id=user.user_id)
     return QueuedJobOut.of(job)
 
@@ -48,6 +48,6 @@ async def sync_season(
 @router.post("/{mal_id}", status_code=202)
 @access("write:catalog")
 async def sync_anime(mal_id: MalId, request: Request, user: CurrentUser, services: Services) -> QueuedJobOut:
-    """Bring one title in step."""
+    """Sync one anime from MyAnimeList as a background job."""
     NoParameters.read(request)
     return QueuedJobOut.of(await services.sync.request_anime(mal_id, owner_id=user.user_id))

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/auth/tokens", tags=["auth"], route_class=IdempotentR
 async def list_tokens(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ApiTokenOut]:
-    """One's live tokens, the newest first."""
+    """List your active API tokens, newest first."""
     tokens, total = await services.tokens.list(user.user_id, limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [ApiTokenOut.of(token) for token in tokens]
@@ -27,7 +27,7 @@ async def list_tokens(
 @router.post("", status_code=201, dependencies=[HONOURS_KEY])
 @access("session")
 async def mint_token(body: ApiTokenIn, user: CurrentUser, services: Services) -> MintedTokenOut:
-    """Make a token for a program. Its text is in this answer and nowhere else."""
+    """Create an API token. The token itself is returned only once."""
     token, secret = await services.tokens.mint(
         user, name=body.name, scopes=body.scopes, days=body.expires_in_days
     )
@@ -37,5 +37,5 @@ async def mint_token(body: ApiTokenIn, user: CurrentUser, services: Services) ->
 @router.delete("/{token_id}", status_code=204)
 @access("session")
 async def revoke_token(token_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
-    """Revoke a token; it ends at once."""
+    """Revoke an API token immediately."""
     await services.tokens.revoke(user.user_id, token_id)

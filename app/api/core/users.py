@@ -22,7 +22,7 @@ UserId = Annotated[Id, Path()]
 @router.get("/me")
 @access("read:profile")
 async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
-    """One's own profile."""
+    """Get your profile."""
     return ProfileOut.of(await services.users.get(user.user_id))
 
 
@@ -31,14 +31,14 @@ async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
 async def change_me(
     change: SentChange, user: CurrentUser, client: CurrentClient, services: Services
 ) -> ProfileOut:
-    """Change one's own profile: fields as JSON, or a form that may hold a picture as `avatar`."""
+    """Update your profile with JSON fields, or with a form that can include an `avatar` image."""
     return ProfileOut.of(await services.users.change(user, change, client))
 
 
 @router.delete("/me", status_code=204)
 @access("session")
 async def erase_me(body: EraseIn, user: CurrentUser, client: CurrentClient, services: Services) -> None:
-    """Delete one's account and everything that belongs to it, at once and for good."""
+    """Permanently delete your account and all its data."""
     await services.users.erase(user, body.password, client)
 
 
@@ -47,7 +47,7 @@ async def erase_me(body: EraseIn, user: CurrentUser, client: CurrentClient, serv
 async def list_users(
     page: Paging, services: Services, request: Request, response: Response
 ) -> list[ProfileOut]:
-    """All accounts, oldest first."""
+    """List all accounts, oldest first."""
     accounts, total = await services.users.list(limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [ProfileOut.of(account) for account in accounts]
@@ -56,14 +56,14 @@ async def list_users(
 @router.post("", status_code=201, dependencies=[HONOURS_KEY], responses=failures(Conflict))
 @access("admin:*")
 async def create_user(body: UserIn, services: Services) -> ProfileOut:
-    """Make an account for somebody."""
+    """Create an account for someone else."""
     return ProfileOut.of(await services.accounts.create(**dict(body)))
 
 
 @router.get("/{user_id}")
 @access("public")
 async def get_user(user_id: UserId, services: Services) -> PublicProfileOut:
-    """What anybody may know of an account."""
+    """Get the public profile of an account."""
     return PublicProfileOut.of(await services.users.get(user_id))
 
 
@@ -72,6 +72,6 @@ async def get_user(user_id: UserId, services: Services) -> PublicProfileOut:
 async def administer_user(
     user_id: UserId, body: UserPatch, user: CurrentUser, services: Services
 ) -> ProfileOut:
-    """Give another role, close an account or open it again."""
+    """Change the role of an account, or deactivate or reactivate it."""
     account = await services.users.administer(user, user_id, role=body.role, is_active=body.is_active)
     return ProfileOut.of(account)

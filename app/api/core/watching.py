@@ -15,7 +15,10 @@ router = idempotent_router("", "watching")
 @router.post("/watch/progress", responses=failures(NotFound))
 @access("write:content")
 async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> ProgressOut:
-    """Keep where one stopped; from 90 % on the episode counts on the list, and puts the title there."""
+    """Save the playback position in an episode.
+
+    From 90 % on, the episode counts as watched and the anime is put on your list.
+    """
     kept = await services.watching.report(
         user.user_id,
         body.anime_id,
@@ -32,9 +35,9 @@ async def report_progress(body: ProgressIn, user: CurrentUser, services: Service
 async def list_to_continue(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ProgressOut]:
-    """The latest unfinished episode of each title, or the next one.
+    """List what to continue watching: the latest unfinished episode of each anime, or the next one.
 
-    Progress set on the list counts. What is completed, dropped or removed is left out unless it was
+    Progress set on the list counts. Completed, dropped and removed anime are left out unless they were
     watched since.
     """
     rows, total = await services.watching.list_to_continue(user.user_id, limit=page.limit, offset=page.start)
@@ -47,7 +50,7 @@ async def list_to_continue(
 async def list_views(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ViewOut]:
-    """The viewing log, newest first."""
+    """List your viewing log, newest first."""
     views, total = await services.watching.list_views(user.user_id, limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [ViewOut.of(view) for view in views]
@@ -56,7 +59,7 @@ async def list_views(
 @router.post("/views", status_code=201, responses=failures(NotFound))
 @access("write:content")
 async def log_view(body: ViewIn, user: CurrentUser, services: Services) -> ViewOut:
-    """Add a line to the viewing log; the list stays as it is."""
+    """Add a viewing to the log; this does not change the list."""
     view = await services.watching.log_view(
         user.user_id, body.anime_id, episode=body.episode, release_id=body.release_id, at=body.at
     )

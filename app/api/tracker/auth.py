@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/auth", tags=["tracker: auth"], route_class=Check
 async def issue_token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()], client: CurrentClient, services: Services
 ) -> TokensOut:
-    """Sign in with the form of OAuth2's password grant, as Swagger's Authorize does."""
+    """Sign in with the OAuth2 password form, as Swagger's Authorize button does."""
     with _as_bad_request(WrongCredentials, "Incorrect username or password"):
         tokens = await services.sessions.sign_in(form.username, form.password, client)
     return TokensOut.of(tokens)
@@ -33,7 +33,7 @@ async def issue_token(
 @router.post("/register", responses=failures(BadRequest))
 @access("public")
 async def register(body: RegisterIn, client: CurrentClient, services: Services) -> RegisteredOut:
-    """Make an account."""
+    """Create an account."""
     with _as_bad_request(Taken, "Username already exists"):
         account = await services.accounts.sign_up(
             client, username=body.username, password=body.password, full_name=body.full_name
@@ -44,7 +44,7 @@ async def register(body: RegisterIn, client: CurrentClient, services: Services) 
 @router.get("/me")
 @access("read:profile")
 async def get_me(user: CurrentUser, services: Services) -> MeOut:
-    """Who is signed in."""
+    """Get the signed-in account."""
     return MeOut.of(await services.users.get(user.user_id))
 
 

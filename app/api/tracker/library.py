@@ -55,7 +55,7 @@ class ItemQuery(Page):
 async def list_items(
     query: Annotated[ItemQuery, Query()], user: CurrentUser, services: Services, request: Request
 ) -> Response:
-    """Everything on the list, the latest change first."""
+    """List all library items, most recently updated first."""
     page = await services.library.list_items(
         user.user_id, query.wanted(), limit=query.limit, offset=query.start
     )
@@ -66,7 +66,7 @@ async def list_items(
 @router.post("/items", response_model=ItemOut)
 @access("write:content")
 async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> Response:
-    """Add a title; one that the catalogue knows by its ids is linked to it, and is called as there."""
+    """Add an item; linked to the catalogue anime with the same ids, whose title is then shown."""
     target = Target(subject=body.subject())
     entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN, shape=_SHAPE)
     return entry_answer(entry)
@@ -75,7 +75,7 @@ async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> Respo
 @router.get("/items/{item_id}", response_model=ItemOut)
 @access("read:content")
 async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
-    """One item."""
+    """Get one item."""
     return entry_answer(await services.library.show(user.user_id, Target(entry_id=item_id), _SHAPE))
 
 
@@ -84,7 +84,7 @@ async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> Re
 async def edit_item(
     item_id: ItemId, body: ItemPatch, user: CurrentUser, services: Services, if_match: IfMatch
 ) -> Response:
-    """Change what was sent and is not null."""
+    """Update the fields that are sent and not null."""
     operation = Operation("update", Target(entry_id=item_id), body.sent(), versions=if_match)
     entry = await services.library.edit(user.user_id, operation, origin=_ORIGIN, shape=_SHAPE)
     return entry_answer(entry)
@@ -95,7 +95,7 @@ async def edit_item(
 async def delete_item(
     item_id: ItemId, user: CurrentUser, services: Services, if_match: IfMatch
 ) -> ItemDeletedOut:
-    """Take an item off the list; one that is not there is no error."""
+    """Delete an item; succeeds if it does not exist."""
     target = Target(entry_id=item_id)
     await services.library.discard(user.user_id, target, origin=_ORIGIN, versions=if_match)
     return ItemDeletedOut()
@@ -109,7 +109,7 @@ async def delete_item(
 )
 @access("write:content")
 async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
-    """Title, cover and total as AniList has them now."""
+    """Refresh the title, cover and total of an item from AniList."""
     entry = await services.item_refreshes.refresh(user.user_id, item_id)
     return entry_answer(entry)
 
@@ -117,5 +117,5 @@ async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -
 @router.get("/summary")
 @access("read:content")
 async def summarize(user: CurrentUser, services: Services) -> SummaryOut:
-    """Counts by type and by status."""
+    """Get item counts by type and by status."""
     return SummaryOut.of(await services.library.count(user.user_id))

@@ -45,10 +45,10 @@ class MailService:
         if mail.topic == "password_changed":
             return (
                 "Your password was changed",
-                f"Hello {account.username},\n\nyour password is new. {_NOT_YOU}",
+                f"Hello {account.username},\n\nyour password was changed. {_NOT_YOU}",
             )
         return "Your e-mail address was changed", (
-            f"Hello {account.username},\n\nthe e-mail address of your account is another one now. {_NOT_YOU}"
+            f"Hello {account.username},\n\nthe e-mail address of your account was changed. {_NOT_YOU}"
         )
 
     async def _reset(self, account: Account) -> str:
