@@ -18,7 +18,7 @@ async def _run(options: argparse.Namespace) -> None:
     sys.stdout.write(json.dumps(where) + "\n")
     sys.stdout.flush()
     try:
-        if options.bound_to_parent:
+        if options.tethered:
             await asyncio.to_thread(sys.stdin.buffer.read)  # ends when the parent does
         else:
             await asyncio.Event().wait()

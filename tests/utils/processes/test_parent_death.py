@@ -1,4 +1,4 @@
-"""A program on a tether ends with its parent, under any identity, and keeps its process id and files."""
+"""A program ends with its parent, under any identity, and keeps its process id and files."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from tests.fixtures.processes import python, wait_until
 
 _PARENT = """
 import subprocess, signal
-from app.utils.processes.parent_death import tethered
-child = subprocess.Popen(tethered([sys.executable, "-c", "import time; time.sleep(60)"], signal.SIGTERM))
+from app.utils.processes.parent_death import bound_to_parent
+child = subprocess.Popen(bound_to_parent([sys.executable, "-c", "import time; time.sleep(60)"], signal.SIGTERM))
 print(child.pid, flush=True)
 sys.stdin.read()
 """
