@@ -39,7 +39,7 @@ PERIODIC = (
     Periodic(RefreshStale(), every=600),
     Periodic(ForgetJobs(), every=3600),
     Periodic(TidyAccounts(), every=900),
-    Periodic(MatchEntries(), every=300),
+    Periodic(MatchEntries(), every=60),
     Periodic(ForgetKeys(), every=3600),
     Periodic(ForgetChanges(), every=86_400),
 )

@@ -106,7 +106,7 @@ def test_the_table_of_events_is_complete() -> None:
     told = {event for row in table_after("The audit trail") for event in re.findall(r"`([a-z_.]+)`", row[0])}
     texts = [path.read_text() for path in (ROOT / "app/services").rglob("*.py")]
     assert told == {
-        event for text in texts for event in re.findall(r"\b(?:audit|tally)\(\"([a-z_.]+)\"", text)
+        event for text in texts for event in re.findall(r"\b(?:audit|count_event)\(\"([a-z_.]+)\"", text)
     }
 
 

@@ -46,7 +46,7 @@ LAYER_WORDS = {
     "schema",
     "handler",
 }
-EMPTY_WORDS = {"manager", "helper", "helpers", "process", "data", "info", "common", "misc"}
+EMPTY_WORDS = {"manager", "helper", "helpers", "process", "data", "common", "misc"}
 LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = {"app": 40, "tests": 60}
 LINES_OF_A_ROUTE = 10

@@ -53,6 +53,6 @@ def _result(outcome: Outcome, shown: Iterator[RenderedEntry]) -> orjson.Fragment
 
 def _failed(anime_id: Any, error: AppError) -> orjson.Fragment:
     said = BatchErrorOut(code=error.code, message=error.message, details=error.details)
-    known = anime_id if isinstance(anime_id, int) else None
+    known = anime_id if type(anime_id) is int else None  # not true, which Python takes for 1
     result = BatchResultOut(anime_id=known, status=error.status, error=said)
     return orjson.Fragment(result.model_dump_json())  # which writes a whole number of any size

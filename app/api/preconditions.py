@@ -5,8 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-_TAG = re.compile(r'(W/)?"([^"]*)"')
-_VERSION = re.compile(r"(\d{1,18})-(\d{1,18})")
+_VERSION = re.compile(r'"(\d{1,18})-(\d{1,18})"')  # a strong tag of ours, and nothing around it
 
 
 async def _versions(
@@ -25,8 +24,7 @@ async def _versions(
     given = request.headers.getlist("if-match")
     if not given or [line.strip() for line in given] == ["*"]:
         return None
-    strong = [tag for weak, tag in _TAG.findall(",".join(given)) if not weak]
-    known = [_VERSION.fullmatch(tag) for tag in strong]
+    known = [_VERSION.fullmatch(tag.strip()) for tag in ",".join(given).split(",")]
     return frozenset((int(match[1]), int(match[2])) for match in known if match)
 
 

@@ -87,7 +87,7 @@ from (
            coalesce(u.created_at, l.created_at, m.created_at) as created_at,
            coalesce(u.last_watched_at, l.last_watched_at, m.updated_at) as last_watched_at
     from ({_TITLES}) m
-    left join {_latest(f"{_DONE} and w.last_watched_at > m.since")} d on true
+    left join {_latest(f"{_DONE} and w.last_watched_at >= m.since")} d on true
     cross join lateral (
         select case when m.running then m.progress else coalesce(d.episode, 0) end as seen,
                case when m.running then m.moved_at else d.last_watched_at end as seen_at

@@ -59,7 +59,8 @@ class Job:
 
     @property
     def key(self) -> str:
-        return ":".join([self.name, *(str(value) for value in self.arguments.values())])
+        values = ("" if value is None else str(value) for value in self.arguments.values())
+        return ":".join([self.name, *values])
 
     @property
     def person(self) -> int | None:

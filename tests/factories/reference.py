@@ -5,6 +5,7 @@ import unicodedata
 from functools import cache
 from typing import Any
 
+from app.utils.text.search_words import search_words
 from tests.factories.catalogue import Title
 
 Given = list[tuple[str, str]]
@@ -66,8 +67,19 @@ def _holds(title: Title, name: str, value: str) -> bool:
 
 
 def _has_words(title: Title, search: str) -> bool:
-    text = "\n".join(fold(name) for name in title.names())
-    return all(fold(word) in text for word in search.split())
+    names = [fold(name) for name in title.names()]
+    text = "\n".join(form for name in names for form in (_broken(name), _joined(name)))
+    return all(_joined(fold(word)) in text for word in search.split())
+
+
+def _broken(name: str) -> str:
+    """Punctuation separates words: ``re:zero`` is two."""
+    return " ".join(search_words(name))
+
+
+def _joined(name: str) -> str:
+    """Punctuation joins words: ``re:zero`` is one."""
+    return " ".join("".join(search_words(token)) for token in name.split())
 
 
 def _is_adult(title: Title) -> bool:

@@ -46,8 +46,9 @@ class Importer:
         return counts(summary)
 
     async def rows(self) -> list[dict[str, Any]]:
-        async with self.database.reader() as connection:
-            return [dict(row) for row in (await connection.execute(text(_CONTENT))).mappings()]
+        async with self.database.transaction() as tx:
+            await tx.session.execute(text("set local statement_timeout = 0"))  # of a whole catalogue
+            return [dict(row) for row in (await tx.session.execute(text(_CONTENT))).mappings()]
 
     async def row(self) -> dict[str, Any]:
         (row,) = await self.rows()

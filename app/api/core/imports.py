@@ -17,9 +17,9 @@ from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ImportMode, ImportReport, ReportFormat
 from app.schemas.fields import BigId
 from app.schemas.jobs import EnqueuedJob
-from app.services.library.imports import UPLOADS
+from app.services.library.imports import LARGEST_FILE, UPLOADS
 
-LIST_FILE = 20 * 1024 * 1024 + FORM_OVERHEAD  # bytes
+LIST_FILE = LARGEST_FILE + FORM_OVERHEAD  # bytes
 
 router = idempotent_router("/users/me/import", "imports")
 

@@ -19,8 +19,9 @@ _MOST_TITLES = 20  # names of one title that are looked at
 class _Included:
     """What came along with the entries: titles by kind and id, and where else they are known."""
 
-    def __init__(self, items: Iterable[Mapping[str, Any]]) -> None:
-        self._items = {(str(item["type"]), str(item["id"])): item for item in items}
+    def __init__(self, items: Iterable[Any]) -> None:
+        objects = map(as_object, items)
+        self._items = {(str(item.get("type")), str(item.get("id"))): item for item in objects}
         self._mappings: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for (kind, _), item in self._items.items():
             if kind == "mappings" and (title := _reference(item, "item")):
@@ -44,7 +45,7 @@ class _Included:
     def _mappings_of(self, kind: MediaType, number: str) -> Iterator[Mapping[str, Any]]:
         related = as_object(as_object(self._item(kind, number).get("relationships")).get("mappings"))
         for link in related.get("data") or ():
-            yield self._items.get(("mappings", str(link["id"])), {})
+            yield self._items.get(("mappings", str(as_object(link).get("id"))), {})
         yield from self._mappings.get((kind, number), ())
 
     def _item(self, kind: MediaType, number: str) -> Mapping[str, Any]:

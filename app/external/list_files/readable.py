@@ -12,7 +12,8 @@ _ENTITY = re.compile(
     r"&#(5[56]\d{3});&#(5[67]\d{3});"  # a character beyond U+FFFF, escaped half by half
     r"|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 )
-_MARKUP = frozenset(("&lt;", "&gt;", "&amp;", "&quot;", "&apos;", "&#039;", "&#39;"))
+_TAG = re.compile(r"<[A-Za-z/!]")
+_OF_TAGS = re.compile(r"&(?:amp;)*(?:lt|gt|#0*6[02]|#[xX]0*3[cCeE]);")
 
 
 def readable(text: str) -> str:
@@ -25,10 +26,19 @@ def readable(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    # beside real tags, &lt; and its like stand for what must not become one
-    keep = _MARKUP if "<" in text else frozenset[str]()
+    if _TAG.search(text):  # beside real tags, an escaped < or > must not become one
+        escaped = _OF_TAGS.findall(text)
+        return "".join(
+            part
+            for pair in zip(map(_unescaped, _OF_TAGS.split(text)), [*escaped, ""], strict=True)
+            for part in pair
+        )
+    return _unescaped(text)
+
+
+def _unescaped(text: str) -> str:
     for _ in range(_ROUNDS):
-        decoded = _ENTITY.sub(lambda found: found[0] if found[0] in keep else entity(found[0]), text)
+        decoded = _ENTITY.sub(lambda found: entity(found[0]), text)
         if decoded == text:
             break
         text = decoded

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.repositories.anime.filters import units
 from app.repositories.library.rendering import FROM_ENTRIES, GIVEN, SHAPES, TITLE, given_rows, instant
 from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, RenderedEntry, Shape
-from app.utils.text.search_words import search_words
 
 _TOMBSTONE = f"""
 json_build_object('anime_id', t.anime_id, 'deleted', true, 'updated_at', {instant("t.deleted_at")})
@@ -120,8 +120,7 @@ class EntryPages:
             conditions.append("e.status = :status")
             values["status"] = wanted.status
         if wanted.q:
-            conditions.append(f"{_NAMES} like any (array[search_pattern(:q), search_pattern(:words)])")
-            values |= {"q": wanted.q, "words": " ".join(search_words(wanted.q))}
+            conditions += _named(wanted.q, values)
         return await self._page(
             _live_page(SHAPES["tracker"], " and ".join(conditions), ITEM_SORTS, wanted.sort), values
         )
@@ -142,6 +141,16 @@ class EntryPages:
     async def _page(self, sql: str, values: dict[str, Any]) -> EntryPage:
         row = (await self._connection.execute(text(sql), values)).one()
         return EntryPage(row.body.encode(), row.total)
+
+
+def _named(q: str, values: dict[str, Any]) -> list[str]:
+    """Conditions that every word of ``q`` occurs in the names, as in a search of the catalogue."""
+    conditions = []
+    for number, words in enumerate(units(q)):
+        joined, apart = f"joined_{number}", f"apart_{number}"
+        values |= {joined: "".join(words), apart: " ".join(words)}
+        conditions.append(f"{_NAMES} like any (array[search_pattern(:{joined}), search_pattern(:{apart})])")
+    return conditions or ["false"]
 
 
 def _live_page(shape: str, where: str, sorts: Mapping[str, str], sort: str) -> str:

@@ -5,7 +5,7 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, PayloadTooLarge
 from app.repositories.imports import ImportRepository, StoredImport, pack_rows
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
 from app.schemas.domain.library import MediaType
@@ -33,6 +33,7 @@ from app.utils.text.cleaning import clean_text
 
 UPLOADS = Quota("list files of a person", 30, 3600)
 
+LARGEST_FILE = 20 * 1024 * 1024  # bytes, as it is sent
 _ORIGIN = "import"
 _LONGEST_NAME = 255  # characters of a file's name that are kept
 _CHECKED = 1024 * 1024  # bytes, unpacked; a longer file is read by the worker only
@@ -79,6 +80,7 @@ class ImportService:
         Raises ``UnreadableList`` or ``PayloadTooLarge`` for what is no list, as far as that is told soon;
         otherwise the job fails with that reason.
         """
+        _check_size(content)
         await self._reader.read_if_short(content, media_type, largest=_CHECKED, whose=user_id)
         digest = await asyncio.to_thread(_digest, content)
         job = ImportList(user_id=user_id, digest=digest, media_type=media_type, mode=mode)
@@ -97,6 +99,7 @@ class ImportService:
 
         Raises ``UnreadableList`` and ``PayloadTooLarge`` as :meth:`start` does.
         """
+        _check_size(content)
         packed = await self._reader.read_if_short(content, media_type, largest=_SHORT, whose=user_id)
         if packed is None or len(packed) > _FEW:
             digest = await asyncio.to_thread(_digest, content)
@@ -207,6 +210,11 @@ class ImportService:
         if content is None:
             raise Conflict("The import was taken back, or its file is no longer there: send it again.")
         return content
+
+
+def _check_size(content: bytes) -> None:
+    if len(content) > LARGEST_FILE:
+        raise PayloadTooLarge
 
 
 def _digest(content: bytes) -> str:

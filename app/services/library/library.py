@@ -15,7 +15,7 @@ from app.repositories.library import (
     lock_lists,
 )
 from app.schemas.domain.library import Entry, EntryChange, EntryCount, RenderedEntry, Shape
-from app.services.library.matching import match_some
+from app.services.library.matching import match_some, match_titles
 from app.services.library.undo import last_change, take_back
 from app.services.library.writer import NotOnList, Operation, Outcome, Target, Versions, apply
 from app.utils.clock import Clock, utc_now
@@ -53,9 +53,17 @@ class LibraryService:
             found = await EntryPages(connection).find(
                 user_id, shape, anime_id=target.anime_id, entry_id=target.entry_id
             )
+            if found is None and target.anime_id is not None and await self._match(user_id, target.anime_id):
+                found = await EntryPages(connection).find(user_id, shape, anime_id=target.anime_id)
         if found is None:
             raise NotOnList
         return found
+
+    async def _match(self, user_id: int, anime_id: int) -> bool:
+        """Whether an entry of a title that the catalogue did not know turned out to be of this one."""
+        async with self._db.transaction() as tx:
+            await lock_lists(tx, [user_id])
+            return await match_titles(tx, user_id, [anime_id]) > 0
 
     async def get(self, user_id: int, target: Target) -> Entry:
         """Raises ``NotOnList``."""
@@ -78,16 +86,21 @@ class LibraryService:
     ) -> RenderedEntry:
         """Change the fields sent and no others; raises ``NotOnList``, ``PreconditionFailed``."""
         async with self._db.transaction() as tx:
-            outcome = await self._one(tx, user_id, operation, origin)
-            [rendered] = await _rendered(tx, [outcome.entry], shape)
-            return rendered
+            [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
+            rendered = await _rendered(tx, [outcome.entry], shape)
+        if outcome.error is not None:  # after the commit: that an entry was linked to its title stays
+            raise outcome.error
+        return rendered[0]
 
     async def delete(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
         """Raises ``NotOnList``, ``PreconditionFailed``."""
         async with self._db.transaction() as tx:
-            await self._one(tx, user_id, Operation("delete", target, versions=versions), origin)
+            operation = Operation("delete", target, versions=versions)
+            [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
+        if outcome.error is not None:
+            raise outcome.error
 
     async def discard(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
@@ -150,12 +163,6 @@ class LibraryService:
                 after = await ChangeRepository(tx).delete_old(
                     after_user=after, users=_USERS_AT_ONCE, keep=KEPT_CHANGES, older=CHANGES_KEPT_FOR
                 )
-
-    async def _one(self, tx: Transaction, user_id: int, operation: Operation, origin: str) -> Outcome:
-        [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome
 
     def _today(self) -> str:
         return self._clock().date().isoformat()

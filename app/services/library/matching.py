@@ -25,9 +25,12 @@ async def match_some(tx: Transaction, *, limit: int) -> int:
     return await _link(tx, found)
 
 
-async def match_titles(tx: Transaction, user_id: int, anime_ids: Sequence[int]) -> None:
-    """Link what the person has of these titles, whose list is locked, before they are added once more."""
-    await _link(tx, await MatchRepository(tx).list_of_titles(user_id, anime_ids))
+async def match_titles(tx: Transaction, user_id: int, anime_ids: Sequence[int]) -> int:
+    """Link the entries of a person, whose list is locked, that turned out to be of these titles.
+
+    Answers how many there were.
+    """
+    return await _link(tx, await MatchRepository(tx).list_of_titles(user_id, anime_ids))
 
 
 async def link_entries(tx: Transaction, user_id: int, titles: Mapping[int, int]) -> None:

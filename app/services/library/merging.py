@@ -55,7 +55,9 @@ def _says_less(ours: EntryState, status: EntryStatus | None, progress: int) -> b
     """Whether a status belongs to an earlier moment than our entry, as the progress beside it does."""
     if status in (None, ours.status):
         return False
-    return status == "plan_to_watch" or (ours.status == "completed" and progress > 0)
+    if ours.status == "completed":
+        return status != "dropped" or progress > 0
+    return status == "plan_to_watch"
 
 
 def _keep_what_says_the_same(ours: EntryState, said: dict[str, Any], row: ListedRow) -> None:
@@ -93,7 +95,8 @@ def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
         news = {
             tag: text
             for tag, text in texts.items()
-            if (text.strip("0.-") or not known.get(tag)) and (tag in known or text != ours.get(tag))
+            if (text.strip("0.-") or not (known.get(tag) or tag in ours))
+            and (known.get(tag) or text != ours.get(tag))
         }
         if known or news:
             together[service] = {**known, **news}

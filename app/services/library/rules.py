@@ -54,9 +54,11 @@ def watched(
     total = start.max_progress or subject.total
     seen = episode if total is None else min(episode, total)
     sent: dict[str, Any] = {"progress": seen} if seen > start.progress else {}
-    if subject.is_finished and total is not None and seen >= total:
+    if late and start.status in ("on_hold", "dropped"):
+        sent["status"] = start.status
+    elif subject.is_finished and total is not None and seen >= total:
         sent["status"] = "completed"
-    elif start.status == "plan_to_watch" or (start.status in ("on_hold", "dropped") and not late):
+    elif start.status in ("plan_to_watch", "on_hold", "dropped"):
         start = replace(start, status="watching")
     return edited(start, sent, subject, today)
 

@@ -114,16 +114,14 @@ async def apply(
         anilist_ids={subject.anilist_id for subject in named if subject.anilist_id is not None},
     )
     known = [subject.anime_id for subject in subjects if subject.anime_id is not None]
-    if any(operation.verb in _ADDING for operation in operations):
-        await match_titles(tx, user_id, known)
+    entry_ids = [target.entry_id for target in targets if target.entry_id is not None]
+    stored = await entries.list_for_update(user_id, anime_ids=known, entry_ids=entry_ids)
+    missing = set(known) - {entry.subject.anime_id for entry in stored}
+    # What seems not to be on the list may be there without its title, which the catalogue has learned since.
+    if missing and await match_titles(tx, user_id, sorted(missing)):
+        stored = await entries.list_for_update(user_id, anime_ids=known, entry_ids=entry_ids)
     writer = _Writer(subjects, today)
-    writer.load(
-        await entries.list_for_update(
-            user_id,
-            anime_ids=known,
-            entry_ids=[target.entry_id for target in targets if target.entry_id is not None],
-        )
-    )
+    writer.load(stored)
     done = [(operation, writer.execute(operation)) for operation in operations]
     await writer.store(entries, changes, user_id, origin, job_id)
     return [Outcome(operation, *_settled(result)) for operation, result in done]

@@ -50,7 +50,8 @@ def imported(before: dict[str, Any] | None, status: str, progress: int) -> dict[
     """The entry after a row of a file, which lowers no progress and reopens nothing that is further on."""
     if before is None:
         return {**BLANK, "status": status, "progress": progress}
-    is_earlier = before["status"] == "completed" and 0 < progress < before["progress"]
+    is_earlier = before["status"] == "completed" and progress < before["progress"]
+    is_earlier &= status != "dropped" or progress > 0
     status = before["status"] if is_earlier else status
     return {**before, "status": status, "progress": max(progress, before["progress"])}
 
@@ -248,7 +249,7 @@ def expected(before: dict[str, Any] | None, sent: dict[str, Any]) -> dict[str, A
     after = {**(before or BLANK), **sent}
     was = 0 if before is None else before["progress"]
     if "status" not in sent:
-        if after["progress"] > 0 and was == 0 and after["status"] == "plan_to_watch":
+        if after["progress"] > 0 and was == 0 and after["status"] in ("plan_to_watch", "on_hold"):
             after["status"] = "watching"
         if after["progress"] == TOTAL and after["progress"] > was:
             after["status"] = "completed"

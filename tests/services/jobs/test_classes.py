@@ -42,8 +42,8 @@ async def test_a_class_hands_out_its_own_jobs_only(jobs: JobService, people: lis
     await jobs.submit(SendMail(people[0], "reset", "a"))
     await jobs.submit(ImportList(people[0], "d"), owner_id=people[0])
     assert await claim(jobs, "push") is None
-    assert await claim(jobs, "mail") == f"accounts.mail:{people[0]}:reset:a:None"
-    assert await claim(jobs, "import") == f"library.import:{people[0]}:d"
+    assert await claim(jobs, "mail") == f"accounts.mail:{people[0]}:reset:a:"
+    assert await claim(jobs, "import") == f"library.import:{people[0]}:d::merge"
     assert await claim(jobs, "upkeep") == "anime.refresh_stale"
     assert await claim(jobs, "order") == "anime.sync:1"
     assert await claim(jobs, "order") is None

@@ -14,7 +14,8 @@ from tests.fixtures.processes import python, wait_until
 _PARENT = """
 import subprocess, signal
 from app.utils.processes.parent_death import bound_to_parent
-child = subprocess.Popen(bound_to_parent([sys.executable, "-c", "import time; time.sleep(60)"], signal.SIGTERM))
+sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+child = subprocess.Popen(bound_to_parent(sleeping, signal.SIGTERM))
 print(child.pid, flush=True)
 sys.stdin.read()
 """
