@@ -69,7 +69,8 @@ def _holds(title: Title, name: str, value: str) -> bool:
 def _has_words(title: Title, search: str) -> bool:
     names = [fold(name) for name in title.names()]
     text = "\n".join(form for name in names for form in (_broken(name), _joined(name)))
-    return all(_joined(fold(word)) in text for word in search.split())
+    words = [word for word in map(_joined, fold(search).split()) if word]
+    return bool(words) and all(word in text for word in words)
 
 
 def _broken(name: str) -> str:

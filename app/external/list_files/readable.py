@@ -13,7 +13,7 @@ _ENTITY = re.compile(
     r"|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 )
 _TAG = re.compile(r"<[A-Za-z/!]")
-_OF_TAGS = re.compile(r"&(?:amp;)*(?:lt|gt|#0*6[02]|#[xX]0*3[cCeE]);")
+_OF_TAGS = re.compile(r"&(?:amp;)*(?:amp|lt|gt|#0*6[02]|#[xX]0*3[cCeE]);")
 
 
 def readable(text: str) -> str:
@@ -26,7 +26,7 @@ def readable(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    if _TAG.search(text):  # beside real tags, an escaped < or > must not become one
+    if _TAG.search(text):  # beside real tags, an escaped <, > or & must not become one
         escaped = _OF_TAGS.findall(text)
         return "".join(
             part

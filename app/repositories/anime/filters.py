@@ -83,7 +83,7 @@ def units(search: str) -> list[list[str]]:
     found: list[list[str]] = []
     for token in search.split():
         words = search_words(token)
-        if any(map(_says_little, words)):
+        if any(map(says_little, words)):
             found.append(words)
         else:
             found += ([word] for word in words)
@@ -95,7 +95,7 @@ def pattern(text: str, arguments: Arguments) -> str:
     return f"search_pattern({arguments.place(text, 'text')})"
 
 
-def _says_little(word: str) -> bool:
+def says_little(word: str) -> bool:
     """One or two letters of an alphabet, which occur almost everywhere; two ideographs are a name."""
     return len(word) < _FEW_LETTERS and max(word) < _FIRST_IDEOGRAPH
 

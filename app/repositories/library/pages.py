@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.repositories.anime.filters import units
+from app.repositories.anime.filters import says_little, units
 from app.repositories.library.rendering import FROM_ENTRIES, GIVEN, SHAPES, TITLE, given_rows, instant
 from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, RenderedEntry, Shape
 
@@ -144,12 +144,17 @@ class EntryPages:
 
 
 def _named(q: str, values: dict[str, Any]) -> list[str]:
-    """Conditions that every word of ``q`` occurs in the names, as in a search of the catalogue."""
+    """Conditions that every word of ``q`` occurs in the names; one of a letter or two begins a word there."""
     conditions = []
     for number, words in enumerate(units(q)):
         joined, apart = f"joined_{number}", f"apart_{number}"
         values |= {joined: "".join(words), apart: " ".join(words)}
-        conditions.append(f"{_NAMES} like any (array[search_pattern(:{joined}), search_pattern(:{apart})])")
+        anywhere = f"{_NAMES} like search_pattern(:{joined})"
+        at_a_word = f"{_NAMES} like '% ' || substr(search_pattern(:{apart}), 2)"
+        if len(words) > 1:
+            conditions.append(f"({anywhere} or {at_a_word})")
+        else:
+            conditions.append(at_a_word if says_little(words[0]) else anywhere)
     return conditions or ["false"]
 
 

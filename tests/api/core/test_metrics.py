@@ -88,7 +88,7 @@ async def test_the_pool_shows_how_busy_it_is(client: httpx.AsyncClient, database
         await database.scalar(f"select pg_sleep({seconds})")
 
     await asyncio.gather(*(hold(0.1) for _ in range(15)))  # opening them takes its time
-    holders = [asyncio.create_task(hold(2.5)) for _ in range(17)]
+    holders = [asyncio.create_task(hold(1.8)) for _ in range(17)]
     await asyncio.sleep(0.5)
     found = figures((await client.get("/metrics")).text)
     await asyncio.gather(*holders)

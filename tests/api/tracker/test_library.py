@@ -162,7 +162,7 @@ async def test_q_looks_at_all_names_without_regard_to_punctuation(
         "spike bebop",
     ):
         assert await found(q) == [linked], q
-    for q in ("yotsuba", "Yotsuba & !", "yotsuba!", "0%"):
+    for q in ("yotsuba", "Yotsuba & !", "yotsuba!", "100%"):
         assert await found(q) == ["Yotsuba&! 100%"], q
     for q in ("!!", "\u0301\u0301", "%%", "1_0", "spike trigun"):
         assert await found(q) == [], q

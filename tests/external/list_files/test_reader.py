@@ -97,7 +97,6 @@ def test_an_archive_may_have_several_parts_and_be_packed_twice() -> None:
         b'{"lists": [5]}',
         b'{"data": {"MediaListCollection": {"lists": [{"entries": 5}]}}}',
         b'{"data": [{"attributes": {}, "relationships": {}}], "included": 5}',
-        b'{"data": [{"attributes": {}, "relationships": {}}], "included": [{"type": "anime"}]}',
         gzip.compress(b"PK\x03\x04", mtime=0),
     ],
 )
