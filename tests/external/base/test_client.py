@@ -72,7 +72,7 @@ async def test_other_answers_are_final(status: int) -> None:
     assert stack.calls == 1
 
 
-@pytest.mark.parametrize(("patience", "most"), [(USER, 3), (JOB, 5)])
+@pytest.mark.parametrize(("deadline", "most"), [(USER, 3), (JOB, 5)])
 async def test_attempts_are_few_and_each_pays_for_its_slot(deadline: object, most: int) -> None:
     stack = Stack(httpx.Response(500))
     with pytest.raises(UpstreamError):
@@ -98,7 +98,7 @@ async def test_pauses_grow_and_are_spread_over_their_whole_length() -> None:
 async def test_a_job_keeps_silent_as_long_as_it_was_told(header: str | None) -> None:
     stack = Stack(httpx.Response(429, headers={"Retry-After": header} if header else {}), OK)
     if header is None:
-        with pytest.raises(UpstreamUnavailable) as refusal:  # 60 s of silence are all of a job's patience
+        with pytest.raises(UpstreamUnavailable) as refusal:  # a wait of 60 s is longer than a job's deadline
             await stack.client.get("x", deadline=JOB)
         assert refusal.value.retry_after == 60
         assert (stack.calls, stack.clock.slept) == (1, [])
