@@ -1,10 +1,13 @@
 """The columns of a title that its sources state, and how two statements of one title are merged."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
-from app.schemas.domain.anime import UpstreamAnime, UpstreamStudio, UpstreamTag
+from app.schemas.domain.anime import Season, UpstreamAnime, UpstreamStudio, UpstreamTag
+
+_QUARTERS: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
 
 NAMES = {
     "title": "text",
@@ -78,6 +81,21 @@ def with_dates(column: str, row: str) -> str:
     return f"coalesce({name}, {_season(f'{row}.aired_from', year)})" if column == "season" else name
 
 
+def dated(anime: UpstreamAnime) -> UpstreamAnime:
+    """What :func:`with_dates` makes of a title, for one that is copied.
+
+    An update after the copy would write most rows, and all their index entries, a second time.
+    """
+    date = anime.aired_from
+    if date is None:
+        return anime
+    year = int(date[:4]) if anime.year is None else anime.year
+    season = anime.season
+    if season is None and len(date) >= 7 and int(date[:4]) == year:
+        season = _QUARTERS[(int(date[5:7]) - 1) // 3]
+    return replace(anime, year=year, season=season)
+
+
 def merged(column: str, theirs: str, ours: str, overwrite: str) -> str:
     """SQL for one of ``VALUES`` after a merge; the last three are an alias, an alias and a condition.
 
@@ -146,5 +164,5 @@ def _season(date: str, year: str) -> str:
     """The quarter of a date that names its month, unless the title counts to another year."""
     return (
         f"case when length({date}) >= 7 and {_year(date)} = {year}"
-        f" then (array['winter', 'spring', 'summer', 'fall'])[(substr({date}, 6, 2)::int + 2) / 3] end"
+        f" then (array[{', '.join(map(repr, _QUARTERS))}])[(substr({date}, 6, 2)::int + 2) / 3] end"
     )

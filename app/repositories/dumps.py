@@ -15,10 +15,10 @@ from app.repositories.columns import (
     VALUES,
     StudioIds,
     TagIds,
+    dated,
     merged,
     names_of,
     values_of,
-    with_dates,
 )
 from app.repositories.labels import LabelRepository
 from app.repositories.names import COPIED, NameRepository, copied, union
@@ -97,13 +97,12 @@ class DumpRepository:
         driver = await self._driver()
         ids = [row["id"] for row in await driver.fetch(_NEW_IDS, len(titles))]
         numbered = list(zip(ids, titles, strict=True))
-        records = ((id_, *_record(title, tags, studios), self._dated) for id_, title in numbered)
+        copies = ((id_, title._replace(anime=dated(title.anime))) for id_, title in numbered)
+        records = ((id_, *_record(title, tags, studios), self._dated) for id_, title in copies)
         await self._copy("anime", ["id", *_COLUMNS, "dumped_on"], records)
         if self._source != "dump":
             names = (copied(id_, self._source, self._dated, title.anime) for id_, title in numbered)
             await self._copy("anime_names", COPIED, names)
-        if any(title.anime.aired_from and not title.anime.season for title in titles):
-            await driver.execute(_DATES, ids, timeout=_PATIENCE)
 
     async def state_names(self, titles: Mapping[int, UpstreamAnime], *, overwrite: bool) -> None:
         """Note the names that the dump gives stored titles, by our id; :meth:`merge` shows them."""
@@ -216,11 +215,6 @@ _RELEASE = text("update anime set anilist_id = null, updated_at = now() where id
 
 _NEW_IDS = """
     select nextval(pg_get_serial_sequence('anime', 'id'))::int as id from generate_series(1, $1::int)
-"""
-_DATES = f"""
-    update anime set year = {with_dates("year", "anime")}, season = {with_dates("season", "anime")}
-    where id = any($1::int[])
-      and (year, season) is distinct from ({with_dates("year", "anime")}, {with_dates("season", "anime")})
 """
 _INCOMING = (
     "create temporary table if not exists incoming_titles"
