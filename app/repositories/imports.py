@@ -1,7 +1,8 @@
 """SQL of list imports: the file, the report as it grows, and what was asked of it meanwhile."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlalchemy import text
@@ -152,4 +153,17 @@ class ImportRepository:
 
 def pack_rows(rows: Sequence[RowReport]) -> bytes:
     """Rows of a report as a JSON array, by the names that the API shows."""
-    return orjson.dumps([{**asdict(row), "matched": row.matched} for row in rows])
+    return orjson.dumps([_shown(row) for row in rows])
+
+
+def _shown(row: RowReport) -> dict[str, Any]:
+    return {
+        "line": row.line,
+        "title": row.title,
+        "action": row.action,
+        "reason": row.reason,
+        "media_type": row.media_type,
+        "anime_id": row.anime_id,
+        "matched": row.matched,
+        "changes": row.changes,
+    }

@@ -88,7 +88,7 @@ async def processor_time(database: Database) -> float:
     return time.process_time() + sum(times.user + times.system for times in backends)
 
 
-async def test_the_job_of_an_import_takes_less_than_twice_the_bare_upsert_of_its_rows(
+async def test_the_job_of_an_import_is_at_most_2_5_times_the_bare_upsert_of_its_rows(
     catalogue: Database, container: Container
 ) -> None:
     content = mal_file(ROWS)
@@ -130,7 +130,8 @@ async def test_the_job_of_an_import_takes_less_than_twice_the_bare_upsert_of_its
         await bare()
         await ours()
     ratio = min(spent) / min(floors)
-    assert ratio < 2, f"bare {floors}, import {spent}: {ratio:.2f} times as long"
+    # The job unpacks the rows that a child process read, and stores the report; an upload did both before.
+    assert ratio < 2.5, f"bare {floors}, import {spent}: {ratio:.2f} times as long"
 
 
 async def test_the_first_page_of_a_long_list_is_one_query_and_as_fast_as_of_a_short_one(
