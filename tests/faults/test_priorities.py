@@ -83,9 +83,9 @@ async def test_readers_and_orders_do_not_wait_for_a_refresh_at_full(
     jikan_standin.enforce()
     for first in range(1001, 33_586, 1629):
         await table.rows(
-            "insert into anime (mal_id, title, status, synced_at)"
-            " select n, 'Title ' || n, 'finished', now() - interval '90 days'"
-            " from generate_series(cast(:first as int), least(:first + 1628, 33585)) n",
+            "with added as (insert into anime (mal_id, title, status) select n, 'Title ' || n, 'finished'"
+            " from generate_series(cast(:first as int), least(:first + 1628, 33585)) n returning id)"
+            " insert into anime_syncs (anime_id, synced_at) select id, now() - interval '90 days' from added",
             first=first,
         )
     stack.env["JIKAN_BASE_URL"] = jikan_standin.base_url
