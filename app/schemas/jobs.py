@@ -121,17 +121,11 @@ class ImportList(Job):
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewImport(Job):
+class PreviewImport(ImportList):
     """Report what :class:`ImportList` would do with the file, and change nothing."""
 
     name: ClassVar[str] = "library.import_preview"
-    job_class: ClassVar[JobClass] = "import"
-    timeout: ClassVar[float] = 1800.0
     is_dry_run: ClassVar[bool] = True
-    user_id: int
-    digest: str
-    media_type: MediaType | None = None
-    mode: ImportMode = "merge"
 
 
 @dataclass(frozen=True, slots=True)
