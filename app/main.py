@@ -33,9 +33,9 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with build(settings) as built:
             if settings.demo_user:
-                await built.accounts.ensure_demo()
+                await built.accounts.registration.ensure_demo()
             app.state.container = built
-            async with built.changes.subscribe(answers.forget):
+            async with built.catalogue.events.subscribe(answers.forget):
                 yield
 
     app = FastAPI(
@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     )
     if container is not None:
         app.state.container = container
-        container.changes.on_change(answers.forget)
+        container.catalogue.events.on_change(answers.forget)
     _add_routes(app)
     _add_middleware(app, settings, answers)
     if container is None:

@@ -213,7 +213,9 @@ async def test_jobs_are_listed_and_retried(
 async def test_recommendations_are_printed_with_their_reasons(
     tmp_path: Path, given: dict[str, str], container: Container
 ) -> None:
-    await container.accounts.create(username="Mio", email=None, password="a long enough one", role="user")
+    await container.accounts.registration.create(
+        username="Mio", email=None, password="a long enough one", role="user"
+    )
     async with container.db.transaction() as tx:
         connection = await tx.session.connection()
         await connection.exec_driver_sql(
@@ -234,7 +236,7 @@ async def test_an_account_is_created_once(
     code, output, _ = await anisync("users", "create", *who, cwd=tmp_path, **given)
     assert code == 0
     assert output.startswith("created admin Mio with id ")
-    account = await container.users.get(int(output.split()[-1]))
+    account = await container.accounts.users.get(int(output.split()[-1]))
     assert (account.username, account.email, account.role) == ("Mio", "mio@example.org", "admin")
 
     code, _, errors = await anisync("users", "create", *who, cwd=tmp_path, **given)

@@ -19,6 +19,7 @@ TOP_LEVEL = {
 APP_FOLDERS = {
     "api",
     "cli",
+    "container",
     "external",
     "models",
     "repositories",
@@ -29,7 +30,7 @@ APP_FOLDERS = {
     "utils",
 }
 APP_FILES = {
-    "__init__", "main", "worker", "scheduler", "cli", "container", "broker", "config", "errors", "logs",
+    "__init__", "main", "worker", "scheduler", "cli", "broker", "config", "errors", "logs",
 }  # fmt: skip
 SURFACES = {"core", "tracker", "anilibria", "hianime", "internal"}
 API_FOLDERS = {"middleware", "openapi"}

@@ -159,7 +159,7 @@ async def _authenticate(connection: HTTPConnection, container: Container) -> Pri
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
-    return await container.accounts.authenticate(token.strip())
+    return await container.accounts.authentication.authenticate(token.strip())
 
 
 def _check(principal: Principal, allowed: Access) -> None:

@@ -27,7 +27,7 @@ def load_dump(file: Annotated[Path, typer.Argument(help="A dump; .gz and .zst to
     async def load(services: "Container") -> int:
         with progress(file.name) as report:
             try:
-                summary = await services.dumps.run(
+                summary = await services.catalogue.dumps.run(
                     file,
                     on_progress=lambda step: report(step.consumed, step.size, f"{step.rows} rows"),
                     on_fault=lambda fault: complain(f"line {fault.line}: {fault.outcome}: {fault.reason}"),
@@ -76,7 +76,7 @@ async def _request(
     services: "Container", word: str, limit: int, year: int | None, season: Season | None
 ) -> EnqueuedJob:
     if word == "top":
-        return await services.sync.request_top(limit, owner_id=None)
+        return await services.catalogue.sync.request_top(limit, owner_id=None)
     if word == "season":
-        return await services.sync.request_season(year, season, owner_id=None)
-    return await services.sync.request_anime(int(word), owner_id=None)
+        return await services.catalogue.sync.request_season(year, season, owner_id=None)
+    return await services.catalogue.sync.request_anime(int(word), owner_id=None)

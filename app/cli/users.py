@@ -35,7 +35,9 @@ def create(
 
     async def insert(services: "Container") -> int:
         role: Role = "admin" if admin else "user"
-        account = await services.accounts.create(username=name, email=address, password=secret, role=role)
+        account = await services.accounts.registration.create(
+            username=name, email=address, password=secret, role=role
+        )
         say(f"created {role} {account.username} with id {account.id}")
         return 0
 

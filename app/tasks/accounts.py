@@ -8,9 +8,9 @@ from app.tasks.registry import handles
 
 @handles(SendMail)
 async def send_mail(job: SendMail, services: Container, _: JobRun) -> None:
-    await services.mails.send(job)
+    await services.accounts.mails.send(job)
 
 
 @handles(TidyAccounts)
 async def tidy_accounts(_: TidyAccounts, services: Container, __: JobRun) -> None:
-    await services.users.tidy()
+    await services.accounts.users.tidy()

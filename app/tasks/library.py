@@ -15,27 +15,27 @@ from app.tasks.registry import handles
 
 @handles(ImportList)
 async def import_list(job: ImportList, services: Container, run: JobRun) -> None:
-    await services.imports.run(job, run)
+    await services.library.imports.run(job, run)
 
 
 @handles(PreviewImport)
 async def preview_import(job: PreviewImport, services: Container, run: JobRun) -> None:
-    await services.imports.run(job, run)
+    await services.library.imports.run(job, run)
 
 
 @handles(UndoImport)
 async def undo_import(job: UndoImport, services: Container, run: JobRun) -> None:
-    await services.imports.take_back(job, run)
+    await services.library.imports.take_back(job, run)
 
 
 @handles(MatchEntries)
 async def match_entries(_: MatchEntries, services: Container, __: JobRun) -> None:
-    await services.library.match()
+    await services.library.entries.match()
 
 
 @handles(ForgetChanges)
 async def forget_changes(_: ForgetChanges, services: Container, __: JobRun) -> None:
-    await services.library.forget_changes()
+    await services.library.entries.forget_changes()
 
 
 @handles(ForgetKeys)

@@ -81,9 +81,9 @@ async def test_only_bearer_is_a_way_in(client: httpx.AsyncClient, user: SignedIn
 
 
 async def _token_with(container: Container, owner: SignedIn, scopes: list[Permission]) -> dict[str, str]:
-    account = await container.users.get(owner.id)
+    account = await container.accounts.users.get(owner.id)
     principal = Principal(owner.id, owner.username, account.role, account.permissions)
-    _, secret = await container.tokens.mint(principal, name="a program", scopes=scopes, days=1)
+    _, secret = await container.accounts.tokens.mint(principal, name="a program", scopes=scopes, days=1)
     return {"Authorization": f"Bearer {secret}"}
 
 
@@ -114,17 +114,17 @@ async def test_an_api_token_opens_what_its_scopes_say_and_no_more(
 async def test_an_api_token_loses_what_its_owner_loses(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:
-    other = await container.accounts.create(
+    other = await container.accounts.registration.create(
         username="second", email=None, password="x y z 1 2 3", role="admin"
     )
     headers = await _token_with(container, admin, ["admin:*", "read:profile"])
     assert (await client.get("/users", headers=headers)).status_code == 200
     actor = Principal(other.id, "second", "admin", PERMISSIONS["admin"])
-    await container.users.administer(actor, admin.id, role="user", is_active=None)
+    await container.accounts.users.administer(actor, admin.id, role="user", is_active=None)
     assert (await client.get("/users", headers=headers)).status_code == 403
     assert (await client.get("/users", headers=admin.headers)).status_code == 403
     assert (await client.get("/users/me", headers=headers)).status_code == 200
-    await container.users.administer(actor, admin.id, role=None, is_active=False)
+    await container.accounts.users.administer(actor, admin.id, role=None, is_active=False)
     assert (await client.get("/users/me", headers=headers)).status_code == 401
     assert (await client.get("/users/me", headers=admin.headers)).status_code == 401
 
@@ -132,8 +132,8 @@ async def test_an_api_token_loses_what_its_owner_loses(
 async def _ids_of(container: Container, owner: SignedIn, client: httpx.AsyncClient) -> dict[str, Any]:
     """An id of every kind that an account can own."""
     principal = Principal(owner.id, owner.username, "user", PERMISSIONS["user"])
-    token, _ = await container.tokens.mint(principal, name="mine", scopes=["read:content"], days=1)
-    [session], _ = await container.sessions.list(owner.id, limit=20, offset=0)
+    token, _ = await container.accounts.tokens.mint(principal, name="mine", scopes=["read:content"], days=1)
+    [session], _ = await container.accounts.sessions.list(owner.id, limit=20, offset=0)
     anime_id = await _title(container)
 
     async def make(path: str, body: dict[str, Any]) -> Any:
@@ -195,8 +195,8 @@ async def test_what_is_somebody_elses_is_answered_like_what_is_not(
     for route in owned:  # and nothing of it is gone or changed
         if route.method == "GET" and "/import/" not in route.path:
             assert (await client.get(route.url(ids), headers=user.headers)).status_code == 200, route.name
-    assert (await container.sessions.list(user.id, limit=20, offset=0))[1] == 1
-    assert (await container.tokens.list(user.id, limit=20, offset=0))[1] == 1
+    assert (await container.accounts.sessions.list(user.id, limit=20, offset=0))[1] == 1
+    assert (await container.accounts.tokens.list(user.id, limit=20, offset=0))[1] == 1
 
 
 async def test_the_document_says_the_same(client: httpx.AsyncClient) -> None:

@@ -123,7 +123,7 @@ async def test_a_repeated_token_is_one_token(
     minted = [await mine.post("/auth/tokens", json=body) for _ in range(2)]
     assert minted[0].status_code == 201
     assert minted[0].content == minted[1].content
-    assert (await container.tokens.list(user.id, limit=20, offset=0))[1] == 1
+    assert (await container.accounts.tokens.list(user.id, limit=20, offset=0))[1] == 1
 
 
 async def test_no_secret_can_be_read_where_answers_are_kept(

@@ -61,7 +61,9 @@ async def test_registering_at_once_makes_one_account(container: Container) -> No
         here = ClientInfo(f"192.0.2.{number}", f"192.0.2.{number}", None)
         body = RegisterIn(email=email, password=PASSWORD)
         try:
-            await container.accounts.register(here, username=None, email=body.email, password=PASSWORD)
+            await container.accounts.registration.register(
+                here, username=None, email=body.email, password=PASSWORD
+            )
             outcomes[201] += 1
         except AppError as error:
             outcomes[error.status] += 1
@@ -130,7 +132,7 @@ async def test_time_does_not_tell_whether_an_account_exists(container: Container
         for name, times in ((user.username, known), (f"nobody{number}", unknown)):
             started = time.perf_counter()
             with pytest.raises(WrongCredentials):
-                await container.sessions.sign_in(name, "not the password", here)
+                await container.accounts.sessions.sign_in(name, "not the password", here)
             times.append(time.perf_counter() - started)
     wins = sum((k > u) + (k == u) / 2 for k, u in product(known, unknown))
     assert 0.25 < wins / (len(known) * len(unknown)) < 0.75

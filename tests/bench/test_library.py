@@ -111,7 +111,7 @@ async def test_the_job_of_an_import_is_at_most_2_5_times_the_bare_upsert_of_its_
     async def ours() -> None:
         user = await make_account(container)
 
-        job = await container.imports.start(user.id, content, filename="list.xml")
+        job = await container.library.imports.start(user.id, content, filename="list.xml")
         run = partial(container.jobs.run, job.id, performer(container))
         spent.append(await seconds_of(catalogue, run))
         async with catalogue.reader() as connection:

@@ -31,7 +31,7 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 
 async def _kills(stack: Stack, container: Container, folder: Path, *, times: int) -> None:
     chance = random.Random(20261121)
-    account = await container.accounts.create(username="mio", email=None, password=PASSWORD)
+    account = await container.accounts.registration.create(username="mio", email=None, password=PASSWORD)
     avatars, uploads = AvatarService(folder), 0
     for blow in range(times):
         uploader = stack.start("tests.faults.uploader", str(account.id))
@@ -39,7 +39,7 @@ async def _kills(stack: Stack, container: Container, folder: Path, *, times: int
         await asyncio.sleep(chance.uniform(0.0, 0.6))
         uploader.kill()
         uploads += uploader.events().count("uploaded")
-        shown = (await container.users.get(account.id)).avatar
+        shown = (await container.accounts.users.get(account.id)).avatar
         assert shown is not None
         with Image.open(io.BytesIO(await avatars.read(shown))) as image:
             image.load()

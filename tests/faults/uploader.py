@@ -17,7 +17,7 @@ async def upload_for_ever(user_id: int) -> None:
     async with build(load_settings()) as services:
         while True:
             picture = encoded(noise(), "PNG")
-            await services.users.change(user, ProfileChange({}, picture=picture), here)
+            await services.accounts.users.change(user, ProfileChange({}, picture=picture), here)
             log.info("uploaded")
 
 

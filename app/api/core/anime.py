@@ -39,7 +39,7 @@ AnimeId = Annotated[Id, Path()]
 async def list_anime(request: Request, services: Services) -> Response:
     """List anime that match every filter. With `search` it shares the rate limit of `/search/anime`."""
     query = CatalogueQuery.read(request)
-    page = await services.anime.list(query.wanted(), query.sort, query.part)
+    page = await services.catalogue.anime.list(query.wanted(), query.sort, query.part)
     return respond_page(request, query, page)
 
 
@@ -53,7 +53,7 @@ async def list_anime(request: Request, services: Services) -> Response:
 async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> Response:
     """Get one anime by its id."""
     query = TitleQuery.read(request)
-    anime = await services.anime.get(anime_id, query.keys)
+    anime = await services.catalogue.anime.get(anime_id, query.keys)
     return respond(anime.body)
 
 
@@ -67,6 +67,6 @@ async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> 
 @access("write:catalog")
 async def add_anime(body: AnimeIn, services: Services) -> Response:
     """Add an anime by hand. If it already exists, the answer is 409 with its id."""
-    anime = await services.anime.create(body.stated())
+    anime = await services.catalogue.anime.create(body.stated())
     headers = {"Location": f"/anime/{anime.id}"}
     return Response(anime.body, 201, headers, media_type="application/json")

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=CheckedRoute)
 @access("public")
 async def register(body: RegisterIn, client: CurrentClient, services: Services) -> TokensOut:
     """Create an account and sign in. Without a username, one is derived from the e-mail address."""
-    tokens = await services.accounts.register(
+    tokens = await services.accounts.registration.register(
         client,
         username=body.username,
         email=body.email,
@@ -30,7 +30,7 @@ async def register(body: RegisterIn, client: CurrentClient, services: Services) 
 @access("public")
 async def login(body: LoginIn, client: CurrentClient, services: Services) -> TokensOut:
     """Sign in with a username or an e-mail address."""
-    return TokensOut.of(await services.sessions.sign_in(body.identifier, body.password, client))
+    return TokensOut.of(await services.accounts.sessions.sign_in(body.identifier, body.password, client))
 
 
 @router.post("/refresh", responses=failures(Unauthenticated))
@@ -41,11 +41,13 @@ async def refresh(body: RefreshIn, client: CurrentClient, services: Services) ->
     A token that was already exchanged returns the same successor until that successor is used; after that,
     reusing it ends the session.
     """
-    return TokensOut.of(await services.sessions.refresh(body.refresh_token, client))
+    return TokensOut.of(await services.accounts.sessions.refresh(body.refresh_token, client))
 
 
 @router.post("/logout", status_code=204)
 @access("public")
 async def logout(bearer: BearerToken, services: Services, body: LogoutIn | None = None) -> None:
     """Sign out: end the session of the access token, of the refresh token, or of both."""
-    await services.sessions.sign_out(access_token=bearer, refresh_token=body.refresh_token if body else None)
+    await services.accounts.sessions.sign_out(
+        access_token=bearer, refresh_token=body.refresh_token if body else None
+    )

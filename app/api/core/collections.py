@@ -30,7 +30,9 @@ async def list_collections(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[CollectionOut]:
     """List your collections, newest first."""
-    found, total = await services.collections.list_own(user.user_id, limit=page.limit, offset=page.start)
+    found, total = await services.watching.collections.list_own(
+        user.user_id, limit=page.limit, offset=page.start
+    )
     set_page_headers(request, response, page, total)
     return [CollectionOut.of(collection) for collection in found]
 
@@ -39,7 +41,7 @@ async def list_collections(
 @access("write:content")
 async def create_collection(body: CollectionIn, user: CurrentUser, services: Services) -> CollectionOut:
     """Create a collection; private unless `is_public` is true."""
-    return CollectionOut.of(await services.collections.create(user.user_id, **body.model_dump()))
+    return CollectionOut.of(await services.watching.collections.create(user.user_id, **body.model_dump()))
 
 
 @router.get("/shared/{token}")
@@ -48,7 +50,9 @@ async def get_shared(
     token: Annotated[str, Path(max_length=100)], page: Paging, services: Services
 ) -> SharedCollectionOut:
     """Get a shared collection by its link; no sign-in needed."""
-    collection, items = await services.collections.get_shared(token, limit=page.limit, offset=page.start)
+    collection, items = await services.watching.collections.get_shared(
+        token, limit=page.limit, offset=page.start
+    )
     return SharedCollectionOut.shown(collection, items)
 
 
@@ -56,7 +60,7 @@ async def get_shared(
 @access("read:content")
 async def get_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> CollectionOut:
     """Get one of your collections, or a public one."""
-    return CollectionOut.of(await services.collections.get(collection_id, user.user_id))
+    return CollectionOut.of(await services.watching.collections.get(collection_id, user.user_id))
 
 
 @router.patch("/{collection_id}")
@@ -65,14 +69,16 @@ async def edit_collection(
     collection_id: CollectionId, body: CollectionPatch, user: CurrentUser, services: Services
 ) -> CollectionOut:
     """Update the name, description or visibility of a collection."""
-    return CollectionOut.of(await services.collections.edit(collection_id, user.user_id, body.sent()))
+    return CollectionOut.of(
+        await services.watching.collections.edit(collection_id, user.user_id, body.sent())
+    )
 
 
 @router.delete("/{collection_id}", status_code=204)
 @access("write:content")
 async def delete_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> None:
     """Delete a collection. The anime in it stay on your list."""
-    await services.collections.delete(collection_id, user.user_id)
+    await services.watching.collections.delete(collection_id, user.user_id)
 
 
 @router.get("/{collection_id}/items")
@@ -86,7 +92,7 @@ async def list_collection_items(
     response: Response,
 ) -> list[CollectionItemOut]:
     """List the anime in a collection, in order."""
-    items, total = await services.collections.list_items(
+    items, total = await services.watching.collections.list_items(
         collection_id, user.user_id, limit=page.limit, offset=page.start
     )
     set_page_headers(request, response, page, total)
@@ -99,7 +105,7 @@ async def put_collection_item(
     collection_id: CollectionId, body: CollectionItemIn, user: CurrentUser, services: Services
 ) -> CollectionItemOut:
     """Add an anime to a collection, at the end or at a given position."""
-    item = await services.collections.put(collection_id, user.user_id, body.anime_id, body.position)
+    item = await services.watching.collections.put(collection_id, user.user_id, body.anime_id, body.position)
     return CollectionItemOut.of(item)
 
 
@@ -109,7 +115,7 @@ async def take_collection_item_out(
     collection_id: CollectionId, anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services
 ) -> None:
     """Remove an anime from a collection; succeeds if it is not in it."""
-    await services.collections.take_out(collection_id, user.user_id, anime_id)
+    await services.watching.collections.take_out(collection_id, user.user_id, anime_id)
 
 
 @router.post("/{collection_id}/share")
@@ -118,7 +124,7 @@ async def share_collection(
     collection_id: CollectionId, user: CurrentUser, services: Services, request: Request
 ) -> ShareOut:
     """Create a share link for a collection; replaces an earlier link."""
-    token = await services.collections.share(collection_id, user.user_id)
+    token = await services.watching.collections.share(collection_id, user.user_id)
     return ShareOut(share_url=absolute_url(request, request.app.url_path_for("get_shared", token=token)))
 
 
@@ -126,4 +132,4 @@ async def share_collection(
 @access("write:content")
 async def unshare_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> None:
     """Revoke the share link of a collection."""
-    await services.collections.unshare(collection_id, user.user_id)
+    await services.watching.collections.unshare(collection_id, user.user_id)

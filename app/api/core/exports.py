@@ -36,7 +36,7 @@ async def export(
 
 
 async def _account(services: Container, user: Principal, _: MediaType | None) -> Response:
-    spool = await services.exports.write_account(user.user_id)
+    spool = await services.library.exports.write_account(user.user_id)
     return SpooledResponse(spool, name="anisync-account.json", media_type="application/json")
 
 
@@ -45,7 +45,7 @@ def _list(file_format: ExportFormat, media_type: str, *, both: str = "list") -> 
     ending = media_type.partition("/")[2]
 
     async def write(services: Container, user: Principal, kind: MediaType | None) -> Response:
-        spool = await services.exports.write_list(
+        spool = await services.library.exports.write_list(
             user.user_id, user.username, file_format=file_format, media_type=kind
         )
         return SpooledResponse(spool, name=f"anisync-{kind or both}.{ending}", media_type=media_type)

@@ -21,7 +21,9 @@ async def list_favorites(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[FavoriteOut]:
     """List your favourites, newest first."""
-    favorites, total = await services.favorites.list_own(user.user_id, limit=page.limit, offset=page.start)
+    favorites, total = await services.watching.favorites.list_own(
+        user.user_id, limit=page.limit, offset=page.start
+    )
     set_page_headers(request, response, page, total)
     return [FavoriteOut.of(favorite) for favorite in favorites]
 
@@ -30,11 +32,11 @@ async def list_favorites(
 @access("write:content")
 async def add_favorite(body: FavoriteIn, user: CurrentUser, services: Services) -> FavoriteOut:
     """Add an anime to your favourites; 409 if it is already one."""
-    return FavoriteOut.of(await services.favorites.add(user.user_id, body.anime_id))
+    return FavoriteOut.of(await services.watching.favorites.add(user.user_id, body.anime_id))
 
 
 @router.delete("/{anime_id}", status_code=204)
 @access("write:content")
 async def remove_favorite(anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
     """Remove an anime from your favourites; succeeds if it is not one."""
-    await services.favorites.remove(user.user_id, anime_id)
+    await services.watching.favorites.remove(user.user_id, anime_id)

@@ -20,7 +20,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 @access("public")
 async def check_health(services: Services, response: Response) -> HealthOut:
     """Check PostgreSQL and Redis. Without Redis the service keeps working and reports `degraded`."""
-    health = HealthOut.of(await services.health.check())
+    health = HealthOut.of(await services.operations.health.check())
     response.status_code = _STATUS[health.status]
     response.headers["Cache-Control"] = "no-store"
     return health

@@ -56,7 +56,7 @@ async def start_import(
 
     A file that is clearly not a list is refused at once; otherwise the job fails with the reason.
     """
-    begin = services.imports.preview if dry_run else services.imports.start
+    begin = services.library.imports.preview if dry_run else services.library.imports.start
     content = await file.read()
     return _answer(
         await begin(user.user_id, content, filename=file.filename, media_type=media_type, mode=mode)
@@ -80,7 +80,7 @@ async def preview_import(
     """Show what an import would do without doing it; more than 500 rows run as a job with a report."""
     content = await file.read()
     return _answer(
-        await services.imports.preview(
+        await services.library.imports.preview(
             user.user_id, content, filename=file.filename, media_type=media_type, mode=mode
         )
     )
@@ -102,7 +102,7 @@ async def get_report(
     job_id: JobId, user: CurrentUser, services: Services, format: ReportFormat = "json"
 ) -> Response:
     """Get the result and the reason for each row of an import or a dry run."""
-    spool = await services.imports.report(user.user_id, job_id, file_format=format)
+    spool = await services.library.imports.report(user.user_id, job_id, file_format=format)
     return SpooledResponse(spool, **_FILES[format])
 
 
@@ -116,7 +116,7 @@ _FILES: dict[ReportFormat, dict[str, str]] = {
 @access("write:content")
 async def cancel_import(job_id: JobId, user: CurrentUser, services: Services) -> None:
     """Cancel an import; rows already imported stay until you undo it."""
-    await services.imports.cancel(user.user_id, job_id)
+    await services.library.imports.cancel(user.user_id, job_id)
 
 
 @router.post("/{job_id}/undo", status_code=202, responses=failures(Conflict))
@@ -127,4 +127,4 @@ async def undo_import(job_id: JobId, user: CurrentUser, services: Services) -> Q
     The progress of the job is the number of entries restored. Failed and cancelled imports can be undone too.
     A running import, a dry run and an import that was undone before answer 409.
     """
-    return QueuedJobOut.of(await services.imports.undo(user.user_id, job_id))
+    return QueuedJobOut.of(await services.library.imports.undo(user.user_id, job_id))

@@ -29,7 +29,7 @@ async def list_top(
     query: Annotated[TopQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """Get a page of Jikan's top anime, as Jikan returns it."""
-    answer = await services.jikan.top(page=query.page, limit=query.limit, client=client)
+    answer = await services.catalogue.jikan.top(page=query.page, limit=query.limit, client=client)
     return respond_cached(request, answer)
 
 
@@ -39,7 +39,7 @@ async def search(
     query: Annotated[SearchQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """Search anime on Jikan, as Jikan returns it; at most 25 results."""
-    return respond_cached(request, await services.jikan.search(query.words, client=client))
+    return respond_cached(request, await services.catalogue.jikan.search(query.words, client=client))
 
 
 @router.get("/{mal_id}", response_model=dict[str, Any], responses=_RESPONSES | failures(NotFound))
@@ -47,4 +47,4 @@ async def search(
 async def get_anime(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """Get Jikan's full data for one anime, as Jikan returns it."""
     NoParameters.read(request)
-    return respond_cached(request, await services.jikan.anime(mal_id, client=client))
+    return respond_cached(request, await services.catalogue.jikan.anime(mal_id, client=client))

@@ -47,7 +47,7 @@ async def list_entries(
     query: Annotated[ListQuery, Query()], user: CurrentUser, services: Services, request: Request
 ) -> Response:
     """List the anime on your list, newest first."""
-    page = await services.library.list_anime(
+    page = await services.library.entries.list_anime(
         user.user_id, query.wanted(), limit=query.limit, offset=query.start
     )
     headers = page_headers(request, query, page.total)
@@ -59,7 +59,7 @@ async def list_entries(
 async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Response:
     """Add an anime to your list."""
     target = Target(anime_id=body.anime_id, mal_id=body.mal_id)
-    entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN)
+    entry = await services.library.entries.add(user.user_id, target, body.sent(), origin=_ORIGIN)
     return entry_answer(entry, status=201, headers={"Location": f"/users/me/list/{entry.anime_id}"})
 
 
@@ -68,14 +68,14 @@ async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Res
 async def batch(body: BatchIn, user: CurrentUser, services: Services) -> Response:
     """Run up to 500 list operations; each has its own result, and a failed one does not stop the others."""
     draft = BatchDraft(body)
-    return draft.answer(*await services.library.batch(user.user_id, draft.operations, origin=_ORIGIN))
+    return draft.answer(*await services.library.entries.batch(user.user_id, draft.operations, origin=_ORIGIN))
 
 
 @router.get("/{anime_id}", response_model=EntryOut)
 @access("read:content")
 async def get_entry(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
     """Get one list entry; send its ETag as `If-Match` to update it safely."""
-    return entry_answer(await services.library.show(user.user_id, Target(anime_id=anime_id), "core"))
+    return entry_answer(await services.library.entries.show(user.user_id, Target(anime_id=anime_id), "core"))
 
 
 @router.patch("/{anime_id}", response_model=EntryOut)
@@ -85,14 +85,16 @@ async def edit_entry(
 ) -> Response:
     """Update the fields that are sent; all other fields keep their values."""
     operation = Operation("update", Target(anime_id=anime_id), body.sent(), body.progress_delta, if_match)
-    return entry_answer(await services.library.edit(user.user_id, operation, origin=_ORIGIN))
+    return entry_answer(await services.library.entries.edit(user.user_id, operation, origin=_ORIGIN))
 
 
 @router.delete("/{anime_id}", status_code=204)
 @access("write:content")
 async def delete_entry(anime_id: AnimeId, user: CurrentUser, services: Services, if_match: IfMatch) -> None:
     """Remove an anime from your list; other devices see the removal with `updated_since`."""
-    await services.library.delete(user.user_id, Target(anime_id=anime_id), origin=_ORIGIN, versions=if_match)
+    await services.library.entries.delete(
+        user.user_id, Target(anime_id=anime_id), origin=_ORIGIN, versions=if_match
+    )
 
 
 @router.get("/{anime_id}/history")
@@ -106,7 +108,7 @@ async def history(
     response: Response,
 ) -> list[ChangeOut]:
     """List the changes of an entry, newest first."""
-    changes, total = await services.library.history(
+    changes, total = await services.library.entries.history(
         user.user_id, anime_id, limit=page.limit, offset=page.start
     )
     set_page_headers(request, response, page, total)
@@ -117,5 +119,5 @@ async def history(
 @access("write:content")
 async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
     """Undo the last change of an entry; null if that removed it from the list."""
-    entry = await services.library.undo(user.user_id, anime_id)
+    entry = await services.library.entries.undo(user.user_id, anime_id)
     return Response(b"null", media_type="application/json") if entry is None else entry_answer(entry)

@@ -30,4 +30,4 @@ MalId = Annotated[Id, Path()]
 async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """Get an anime by its MyAnimeList id; fetched from MyAnimeList and stored if it is missing."""
     query = TitleQuery.read(request)
-    return respond_cached(request, await services.mal.get(mal_id, query.keys, client=client))
+    return respond_cached(request, await services.catalogue.lookup.get(mal_id, query.keys, client=client))

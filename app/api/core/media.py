@@ -16,7 +16,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 @access("public")
 async def get_avatar(file: str, request: Request, services: Services) -> Response:
     """Get an avatar image by the path in a profile."""
-    return _picture(request, file, await services.avatars.read(file))
+    return _picture(request, file, await services.accounts.avatars.read(file))
 
 
 def _picture(request: Request, file: str, content: bytes) -> Response:

@@ -34,4 +34,4 @@ async def _check_token(
 @access("public")
 async def read_metrics(services: Services) -> Response:
     """Get metrics in the Prometheus text format; needs `METRICS_TOKEN` as a bearer token if that is set."""
-    return Response(await services.metrics.text(), media_type=CONTENT_TYPE)
+    return Response(await services.operations.metrics.text(), media_type=CONTENT_TYPE)

@@ -16,14 +16,14 @@ async def change_password(
     body: PasswordChangeIn, user: CurrentUser, client: CurrentClient, services: Services
 ) -> None:
     """Change your password; all your other sessions end."""
-    await services.passwords.change(user, body.current_password, body.new_password, client)
+    await services.accounts.passwords.change(user, body.current_password, body.new_password, client)
 
 
 @router.post("/forgot", status_code=202, response_class=Response)
 @access("public")
 async def forget_password(body: PasswordForgottenIn, client: CurrentClient, services: Services) -> Response:
     """Send a password reset token by e-mail. The answer is the same whether or not the account exists."""
-    await services.passwords.forget(body.email, client)
+    await services.accounts.passwords.forget(body.email, client)
     return Response(status_code=202)
 
 
@@ -31,4 +31,4 @@ async def forget_password(body: PasswordForgottenIn, client: CurrentClient, serv
 @access("public")
 async def reset_password(body: PasswordResetIn, client: CurrentClient, services: Services) -> None:
     """Set a new password with a reset token; all sessions and API tokens end."""
-    await services.passwords.reset(body.token, body.new_password, client)
+    await services.accounts.passwords.reset(body.token, body.new_password, client)

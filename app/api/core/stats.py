@@ -13,4 +13,4 @@ router = APIRouter(prefix="/users/me/stats", tags=["list"], route_class=CheckedR
 @access("read:content")
 async def get_stats(user: CurrentUser, services: Services) -> Response:
     """Get statistics of your anime list: counts, time, scores, genres, formats, years, daily activity."""
-    return Response(await services.stats.get(user.user_id), media_type="application/json")
+    return Response(await services.library.stats.get(user.user_id), media_type="application/json")

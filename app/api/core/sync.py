@@ -32,7 +32,7 @@ async def sync_top(
     query: Annotated[SyncTopQuery, Query()], user: CurrentUser, services: Services
 ) -> QueuedJobOut:
     """Sync the top-rated anime from MyAnimeList as a background job."""
-    return QueuedJobOut.of(await services.sync.request_top(query.limit, owner_id=user.user_id))
+    return QueuedJobOut.of(await services.catalogue.sync.request_top(query.limit, owner_id=user.user_id))
 
 
 @router.post("/season", status_code=202)
@@ -41,7 +41,7 @@ async def sync_season(
     query: Annotated[SyncSeasonQuery, Query()], user: CurrentUser, services: Services
 ) -> QueuedJobOut:
     """Sync a season from MyAnimeList as a background job; the current season by default."""
-    job = await services.sync.request_season(query.year, query.season, owner_id=user.user_id)
+    job = await services.catalogue.sync.request_season(query.year, query.season, owner_id=user.user_id)
     return QueuedJobOut.of(job)
 
 
@@ -50,4 +50,4 @@ async def sync_season(
 async def sync_anime(mal_id: MalId, request: Request, user: CurrentUser, services: Services) -> QueuedJobOut:
     """Sync one anime from MyAnimeList as a background job."""
     NoParameters.read(request)
-    return QueuedJobOut.of(await services.sync.request_anime(mal_id, owner_id=user.user_id))
+    return QueuedJobOut.of(await services.catalogue.sync.request_anime(mal_id, owner_id=user.user_id))

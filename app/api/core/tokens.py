@@ -19,7 +19,7 @@ async def list_tokens(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ApiTokenOut]:
     """List your active API tokens, newest first."""
-    tokens, total = await services.tokens.list(user.user_id, limit=page.limit, offset=page.start)
+    tokens, total = await services.accounts.tokens.list(user.user_id, limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [ApiTokenOut.of(token) for token in tokens]
 
@@ -28,7 +28,7 @@ async def list_tokens(
 @access("session")
 async def mint_token(body: ApiTokenIn, user: CurrentUser, services: Services) -> MintedTokenOut:
     """Create an API token. The token itself is returned only once."""
-    token, secret = await services.tokens.mint(
+    token, secret = await services.accounts.tokens.mint(
         user, name=body.name, scopes=body.scopes, days=body.expires_in_days
     )
     return MintedTokenOut(**ApiTokenOut.of(token).model_dump(), token=secret)
@@ -38,4 +38,4 @@ async def mint_token(body: ApiTokenIn, user: CurrentUser, services: Services) ->
 @access("session")
 async def revoke_token(token_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
     """Revoke an API token immediately."""
-    await services.tokens.revoke(user.user_id, token_id)
+    await services.accounts.tokens.revoke(user.user_id, token_id)

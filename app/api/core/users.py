@@ -23,7 +23,7 @@ UserId = Annotated[Id, Path()]
 @access("read:profile")
 async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
     """Get your profile."""
-    return ProfileOut.of(await services.users.get(user.user_id))
+    return ProfileOut.of(await services.accounts.users.get(user.user_id))
 
 
 @router.patch("/me", openapi_extra=DOCUMENTED, responses=failures(Conflict))
@@ -32,14 +32,14 @@ async def change_me(
     change: SentChange, user: CurrentUser, client: CurrentClient, services: Services
 ) -> ProfileOut:
     """Update your profile with JSON fields, or with a form that can include an `avatar` image."""
-    return ProfileOut.of(await services.users.change(user, change, client))
+    return ProfileOut.of(await services.accounts.users.change(user, change, client))
 
 
 @router.delete("/me", status_code=204)
 @access("session")
 async def erase_me(body: EraseIn, user: CurrentUser, client: CurrentClient, services: Services) -> None:
     """Permanently delete your account and all its data."""
-    await services.users.erase(user, body.password, client)
+    await services.accounts.users.erase(user, body.password, client)
 
 
 @router.get("")
@@ -48,7 +48,7 @@ async def list_users(
     page: Paging, services: Services, request: Request, response: Response
 ) -> list[ProfileOut]:
     """List all accounts, oldest first."""
-    accounts, total = await services.users.list(limit=page.limit, offset=page.start)
+    accounts, total = await services.accounts.users.list(limit=page.limit, offset=page.start)
     set_page_headers(request, response, page, total)
     return [ProfileOut.of(account) for account in accounts]
 
@@ -57,14 +57,14 @@ async def list_users(
 @access("admin:*")
 async def create_user(body: UserIn, services: Services) -> ProfileOut:
     """Create an account for someone else."""
-    return ProfileOut.of(await services.accounts.create(**dict(body)))
+    return ProfileOut.of(await services.accounts.registration.create(**dict(body)))
 
 
 @router.get("/{user_id}")
 @access("public")
 async def get_user(user_id: UserId, services: Services) -> PublicProfileOut:
     """Get the public profile of an account."""
-    return PublicProfileOut.of(await services.users.get(user_id))
+    return PublicProfileOut.of(await services.accounts.users.get(user_id))
 
 
 @router.patch("/{user_id}", responses=failures(Conflict))
@@ -73,5 +73,7 @@ async def administer_user(
     user_id: UserId, body: UserPatch, user: CurrentUser, services: Services
 ) -> ProfileOut:
     """Change the role of an account, or deactivate or reactivate it."""
-    account = await services.users.administer(user, user_id, role=body.role, is_active=body.is_active)
+    account = await services.accounts.users.administer(
+        user, user_id, role=body.role, is_active=body.is_active
+    )
     return ProfileOut.of(account)

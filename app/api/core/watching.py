@@ -19,7 +19,7 @@ async def report_progress(body: ProgressIn, user: CurrentUser, services: Service
 
     From 90 % on, the episode counts as watched and the anime is put on your list.
     """
-    kept = await services.watching.report(
+    kept = await services.watching.progress.report(
         user.user_id,
         body.anime_id,
         episode=body.episode,
@@ -40,7 +40,9 @@ async def list_to_continue(
     Progress set on the list counts. Completed, dropped and removed anime are left out unless they were
     watched since.
     """
-    rows, total = await services.watching.list_to_continue(user.user_id, limit=page.limit, offset=page.start)
+    rows, total = await services.watching.progress.list_to_continue(
+        user.user_id, limit=page.limit, offset=page.start
+    )
     set_page_headers(request, response, page, total)
     return [ProgressOut.of(row) for row in rows]
 
@@ -51,7 +53,9 @@ async def list_views(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ViewOut]:
     """List your viewing log, newest first."""
-    views, total = await services.watching.list_views(user.user_id, limit=page.limit, offset=page.start)
+    views, total = await services.watching.progress.list_views(
+        user.user_id, limit=page.limit, offset=page.start
+    )
     set_page_headers(request, response, page, total)
     return [ViewOut.of(view) for view in views]
 
@@ -60,7 +64,7 @@ async def list_views(
 @access("write:content")
 async def log_view(body: ViewIn, user: CurrentUser, services: Services) -> ViewOut:
     """Add a viewing to the log; this does not change the list."""
-    view = await services.watching.log_view(
+    view = await services.watching.progress.log_view(
         user.user_id, body.anime_id, episode=body.episode, release_id=body.release_id, at=body.at
     )
     return ViewOut.of(view)

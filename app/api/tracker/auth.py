@@ -26,7 +26,7 @@ async def issue_token(
 ) -> TokensOut:
     """Sign in with the OAuth2 password form, as Swagger's Authorize button does."""
     with _as_bad_request(WrongCredentials, "Incorrect username or password"):
-        tokens = await services.sessions.sign_in(form.username, form.password, client)
+        tokens = await services.accounts.sessions.sign_in(form.username, form.password, client)
     return TokensOut.of(tokens)
 
 
@@ -35,7 +35,7 @@ async def issue_token(
 async def register(body: RegisterIn, client: CurrentClient, services: Services) -> RegisteredOut:
     """Create an account."""
     with _as_bad_request(Taken, "Username already exists"):
-        account = await services.accounts.sign_up(
+        account = await services.accounts.registration.sign_up(
             client, username=body.username, password=body.password, full_name=body.full_name
         )
     return RegisteredOut.of(account)
@@ -45,7 +45,7 @@ async def register(body: RegisterIn, client: CurrentClient, services: Services) 
 @access("read:profile")
 async def get_me(user: CurrentUser, services: Services) -> MeOut:
     """Get the signed-in account."""
-    return MeOut.of(await services.users.get(user.user_id))
+    return MeOut.of(await services.accounts.users.get(user.user_id))
 
 
 @contextmanager

@@ -56,7 +56,7 @@ async def list_items(
     query: Annotated[ItemQuery, Query()], user: CurrentUser, services: Services, request: Request
 ) -> Response:
     """List all library items, most recently updated first."""
-    page = await services.library.list_items(
+    page = await services.library.entries.list_items(
         user.user_id, query.wanted(), limit=query.limit, offset=query.start
     )
     headers = page_headers(request, query, page.total)
@@ -68,7 +68,9 @@ async def list_items(
 async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> Response:
     """Add an item; linked to the catalogue anime with the same ids, whose title is then shown."""
     target = Target(subject=body.subject())
-    entry = await services.library.add(user.user_id, target, body.sent(), origin=_ORIGIN, shape=_SHAPE)
+    entry = await services.library.entries.add(
+        user.user_id, target, body.sent(), origin=_ORIGIN, shape=_SHAPE
+    )
     return entry_answer(entry)
 
 
@@ -76,7 +78,7 @@ async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> Respo
 @access("read:content")
 async def get_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
     """Get one item."""
-    return entry_answer(await services.library.show(user.user_id, Target(entry_id=item_id), _SHAPE))
+    return entry_answer(await services.library.entries.show(user.user_id, Target(entry_id=item_id), _SHAPE))
 
 
 @router.patch("/items/{item_id}", response_model=ItemOut)
@@ -86,7 +88,7 @@ async def edit_item(
 ) -> Response:
     """Update the fields that are sent and not null."""
     operation = Operation("update", Target(entry_id=item_id), body.sent(), versions=if_match)
-    entry = await services.library.edit(user.user_id, operation, origin=_ORIGIN, shape=_SHAPE)
+    entry = await services.library.entries.edit(user.user_id, operation, origin=_ORIGIN, shape=_SHAPE)
     return entry_answer(entry)
 
 
@@ -97,7 +99,7 @@ async def delete_item(
 ) -> ItemDeletedOut:
     """Delete an item; succeeds if it does not exist."""
     target = Target(entry_id=item_id)
-    await services.library.discard(user.user_id, target, origin=_ORIGIN, versions=if_match)
+    await services.library.entries.discard(user.user_id, target, origin=_ORIGIN, versions=if_match)
     return ItemDeletedOut()
 
 
@@ -110,7 +112,7 @@ async def delete_item(
 @access("write:content")
 async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
     """Refresh the title, cover and total of an item from AniList."""
-    entry = await services.item_refreshes.refresh(user.user_id, item_id)
+    entry = await services.library.anilist_refresh.refresh(user.user_id, item_id)
     return entry_answer(entry)
 
 
@@ -118,4 +120,4 @@ async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -
 @access("read:content")
 async def summarize(user: CurrentUser, services: Services) -> SummaryOut:
     """Get item counts by type and by status."""
-    return SummaryOut.of(await services.library.count(user.user_id))
+    return SummaryOut.of(await services.library.entries.count(user.user_id))

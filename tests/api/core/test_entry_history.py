@@ -246,7 +246,7 @@ async def test_long_histories_are_cut_at_a_year_or_at_five_hundred(
             text("update entry_changes set changed_at = now() - interval '2 years' where before is null")
         )
     before = (await mine.get(f"{LIST}/{one}/history", params={"limit": 100})).json()
-    await container.library.forget_changes()
+    await container.library.entries.forget_changes()
     kept = await mine.get(f"{LIST}/{one}/history", params={"limit": 100})
     assert kept.headers["X-Total-Count"] == str(KEPT_CHANGES)
     assert kept.json() == before
@@ -280,5 +280,7 @@ async def test_what_is_recent_is_kept_however_much_it_is(
                 """
             )
         )
-    await asyncio.gather(container.library.forget_changes(), container.library.forget_changes())
+    await asyncio.gather(
+        container.library.entries.forget_changes(), container.library.entries.forget_changes()
+    )
     assert (await mine.get(f"{LIST}/{one}/history")).headers["X-Total-Count"] == "701"

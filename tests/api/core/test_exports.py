@@ -142,9 +142,9 @@ async def test_every_instant_of_the_account_export_is_utc_with_z(both: httpx.Asy
 async def test_a_person_has_two_downloads_at_once_and_two_in_line(
     mine: httpx.AsyncClient, container: Container, user: SignedIn, other_user: SignedIn
 ) -> None:
-    async with container.exports._downloads.written(user.id) as first:
+    async with container.library.exports._downloads.written(user.id) as first:
         pass
-    async with container.exports._downloads.written(user.id) as second:
+    async with container.library.exports._downloads.written(user.id) as second:
         pass
     paths = [EXPORT, *(f"{EXPORT}?format={name}" for name in ("mal_xml", "json", "csv"))]
     asked = {asyncio.create_task(mine.get(path)) for path in [*paths, *paths[:2]]}
@@ -164,13 +164,13 @@ async def test_a_person_has_two_downloads_at_once_and_two_in_line(
 
 async def test_a_download_that_fails_gives_its_place_back(container: Container, user: SignedIn) -> None:
     async def fail() -> Spool:
-        async with container.exports._downloads.written(user.id):
+        async with container.library.exports._downloads.written(user.id):
             raise RuntimeError("on purpose")
 
     for _ in range(6):
         with pytest.raises(RuntimeError):
             await fail()
-    async with container.exports._downloads.written(user.id) as spool:
+    async with container.library.exports._downloads.written(user.id) as spool:
         spool.close()
 
 

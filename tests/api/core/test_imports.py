@@ -135,7 +135,7 @@ async def test_a_row_that_comes_again_much_later_is_told_from_an_edit(
 ) -> None:
     """The report is that of the dry run, and the undo whole, however the file is cut into transactions."""
     imports = ImportService(container.db, container.jobs, ListReader(), Downloads(), chunk=2)
-    small = replace(container, imports=imports)
+    small = replace(container, library=replace(container.library, imports=imports))
     importer = Importer(mine, small)
     content = mal_file(
         {"mal_id": 1},
@@ -230,8 +230,8 @@ async def test_entries_of_titles_that_become_known_are_linked(
     await importer.run(mal_file({"mal_id": 77, "title": "Early bird"}))
     async with database.transaction() as tx:
         await tx.session.execute(text("insert into anime (mal_id, title, episodes) values (77, 'Known', 12)"))
-    assert await container.library.match() == 1
-    assert await container.library.match() == 0
+    assert await container.library.entries.match() == 1
+    assert await container.library.entries.match() == 0
     [entry] = (await mine.get("/users/me/list")).json()
     assert entry["anime"] == IsPartialDict(id=entry["anime_id"], title="Known", episodes=12)
     assert counts(await importer.run(mal_file({"mal_id": 77, "title": "Early bird"}))) == (0, 0, 1, 0, 0)

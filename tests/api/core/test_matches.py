@@ -50,7 +50,7 @@ class Story:
                 ),
                 {"mal_ids": list(mal_ids), "episodes": episodes},
             )
-        assert await self.container.library.match() == len(mal_ids)
+        assert await self.container.library.entries.match() == len(mal_ids)
 
     async def undoes(self, job: int) -> int:
         return await undo_import(self.container, self.mine, job)
@@ -152,7 +152,7 @@ async def test_a_match_takes_the_place_of_a_deletion(story: Story, mine: httpx.A
     await story.imports(77)
     async with story.container.db.transaction() as tx:
         await tx.session.execute(text("update anime set mal_id = 77"))
-    assert await story.container.library.match() == 1
+    assert await story.container.library.entries.match() == 1
     changed = (await mine.get(LIST, params={"updated_since": "2020-01-01T00:00:00Z"})).json()
     assert [(entry["anime_id"], entry.get("deleted", False)) for entry in changed] == [(known, False)]
 
@@ -164,8 +164,8 @@ async def test_one_person_has_a_title_once(story: Story, mine: httpx.AsyncClient
         assert (await mine.post(ITEMS, json=own)).status_code == 200
     async with story.container.db.transaction() as tx:
         await tx.session.execute(text("insert into anime (mal_id, anilist_id, title) values (77, 88, 'K')"))
-    assert await story.container.library.match() == 1
-    assert await story.container.library.match() == 0
+    assert await story.container.library.entries.match() == 1
+    assert await story.container.library.entries.match() == 0
     assert sorted(item["mal_id"] or 0 for item in (await mine.get(ITEMS)).json()) == [0, 77]
 
 
@@ -192,5 +192,5 @@ async def test_what_is_there_under_its_bare_id_is_not_added_once_more(
     assert status == 409
     entries = await story.entries()
     assert sorted(entries) == [77, 78]
-    assert await story.container.library.match() == 0  # the refusal linked it
+    assert await story.container.library.entries.match() == 0  # the refusal linked it
     assert (await story.entries())[77] == IsPartialDict(anime_id=known, status="watching", progress=3)

@@ -99,10 +99,12 @@ class CountingDatabase(Database):
 async def test_one_query_tells_who_is_calling(settings: Settings, database: Database, user: SignedIn) -> None:
     counting = CountingDatabase(database.engine)
     async with build(settings, db=counting) as container:
-        principal = await container.accounts.authenticate(user.access_token)
+        principal = await container.accounts.authentication.authenticate(user.access_token)
         assert (principal.user_id, counting.asked) == (user.id, 1)
-        _, program = await container.tokens.mint(principal, name="x", scopes=["read:content"], days=1)
-        await container.accounts.authenticate(program)  # its first use is noted
+        _, program = await container.accounts.tokens.mint(
+            principal, name="x", scopes=["read:content"], days=1
+        )
+        await container.accounts.authentication.authenticate(program)  # its first use is noted
         counting.asked = 0
-        assert (await container.accounts.authenticate(program)).session_id is None
+        assert (await container.accounts.authentication.authenticate(program)).session_id is None
         assert counting.asked == 1

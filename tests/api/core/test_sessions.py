@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from dirty_equals import IsPositiveInt, IsStr, IsUUID
 
-from app.container import Container
+from app.container import Container, issuer_of
 from tests.fixtures.accounts import PASSWORD, SignedIn
 from tests.services.accounts.test_sessions import mailed_token
 
@@ -47,9 +47,9 @@ async def test_listing_and_ending_sessions(client: httpx.AsyncClient, user: Sign
 async def test_sessions_and_tokens_are_lists_like_all_others(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
-    principal = await container.accounts.authenticate(user.access_token)
+    principal = await container.accounts.authentication.authenticate(user.access_token)
     for number in range(4):
-        await container.tokens.mint(principal, name=f"t{number}", scopes=["read:content"], days=1)
+        await container.accounts.tokens.mint(principal, name=f"t{number}", scopes=["read:content"], days=1)
         await login(client, user)
     for path in ("/auth/sessions", "/auth/tokens"):
         whole = await client.get(path, headers=user.headers)
@@ -97,8 +97,8 @@ async def test_the_blacklist_keeps_a_token_as_long_as_it_would_live(
 async def test_a_blacklisted_token_is_refused_without_asking_the_database(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
-    principal = await container.accounts.authenticate(user.access_token)
-    claims = container.accounts._issuer.access.read(user.access_token)
+    principal = await container.accounts.authentication.authenticate(user.access_token)
+    claims = issuer_of(container.settings).access.read(user.access_token)
     await container.redis.set(f"blacklist:{claims.token_id}", "1")
     assert principal.user_id == user.id
     assert (await client.get("/users/me", headers=user.headers)).status_code == 401

@@ -52,12 +52,12 @@ def principal_of(user: SignedIn) -> Principal:
 
 async def test_sign_ins_and_failures(container: Container, user: SignedIn) -> None:
     with trailed() as trail:
-        await container.sessions.sign_in(user.username, PASSWORD, HERE)
+        await container.accounts.sessions.sign_in(user.username, PASSWORD, HERE)
         for _ in range(7):
             with suppress(AppError):
-                await container.sessions.sign_in(user.username, "a wrong guess", HERE)
+                await container.accounts.sessions.sign_in(user.username, "a wrong guess", HERE)
         with suppress(AppError):
-            await container.sessions.sign_in("typed-a-secret-here", "a wrong guess", HERE)
+            await container.accounts.sessions.sign_in("typed-a-secret-here", "a wrong guess", HERE)
     where = {"address": HERE.address, "log_level": "info"}
     assert trail.lines == [
         {"event": "sign_in.succeeded", "user_id": user.id, **where},
@@ -69,13 +69,13 @@ async def test_sign_ins_and_failures(container: Container, user: SignedIn) -> No
 
 
 async def test_a_token_that_is_used_again(container: Container, user: SignedIn) -> None:
-    pair = await container.sessions.refresh(user.refresh_token, HERE)
-    await container.sessions.refresh(pair.refresh_token, HERE)
-    [session], _ = await container.sessions.list(user.id, limit=20, offset=0)
+    pair = await container.accounts.sessions.refresh(user.refresh_token, HERE)
+    await container.accounts.sessions.refresh(pair.refresh_token, HERE)
+    [session], _ = await container.accounts.sessions.list(user.id, limit=20, offset=0)
     with trailed() as trail:
         for _ in range(2):
             with pytest.raises(AppError):
-                await container.sessions.refresh(user.refresh_token, HERE)
+                await container.accounts.sessions.refresh(user.refresh_token, HERE)
     [line] = trail.lines
     assert line["event"] == "refresh.reused"
     assert (line["user_id"], line["address"]) == (user.id, HERE.address)
@@ -88,18 +88,22 @@ async def test_roles_and_closings_tell_who_did_it(
 ) -> None:
     actor = Principal(admin.id, admin.username, "admin", PERMISSIONS["admin"])
     with trailed() as trail:
-        await container.users.administer(actor, user.id, role="admin", is_active=None)
-        await container.users.administer(actor, user.id, role=None, is_active=False)
+        await container.accounts.users.administer(actor, user.id, role="admin", is_active=None)
+        await container.accounts.users.administer(actor, user.id, role=None, is_active=False)
     told = {"event": "account.administered", "user_id": user.id, "by": admin.id, "log_level": "info"}
     assert trail.lines == [{**told, "role": "admin"}, {**told, "is_active": False}]
 
 
 async def test_who_registers_and_who_is_made_by_an_operator_are_told_apart(container: Container) -> None:
     with trailed() as trail:
-        await container.accounts.register(HERE, username="azu", email=None, password=PASSWORD)
-        await container.accounts.sign_up(HERE, username="ritsu", password=PASSWORD, full_name=None)
-        await container.accounts.create(username="yui", email=None, password=PASSWORD, role="admin")
-        await container.accounts.ensure_demo()
+        await container.accounts.registration.register(HERE, username="azu", email=None, password=PASSWORD)
+        await container.accounts.registration.sign_up(
+            HERE, username="ritsu", password=PASSWORD, full_name=None
+        )
+        await container.accounts.registration.create(
+            username="yui", email=None, password=PASSWORD, role="admin"
+        )
+        await container.accounts.registration.ensure_demo()
     assert [line["event"] for line in trail.lines] == ["registered", "registered", "account.created"]
     assert [line.get("address") for line in trail.lines] == [HERE.address, HERE.address, None]
     assert trail.counts == {"registered": 2, "account.created": 1}
@@ -109,19 +113,19 @@ async def test_whatever_changes_who_gets_in(container: Container, user: SignedIn
     me = principal_of(user)
     change = ProfileChange({"email": "new@example.org"}, password=PASSWORD)
     with trailed() as trail:
-        await container.accounts.register(HERE, username="azu", email=None, password=PASSWORD)
-        token, secret = await container.tokens.mint(me, name="x", scopes=["read:content"], days=1)
-        await container.tokens.revoke(user.id, token.id)
-        await container.users.change(me, change, HERE)
+        await container.accounts.registration.register(HERE, username="azu", email=None, password=PASSWORD)
+        token, secret = await container.accounts.tokens.mint(me, name="x", scopes=["read:content"], days=1)
+        await container.accounts.tokens.revoke(user.id, token.id)
+        await container.accounts.users.change(me, change, HERE)
         with suppress(AppError):
-            await container.passwords.change(me, "a wrong guess", NEW, HERE)
-        await container.passwords.change(me, PASSWORD, NEW, HERE)
-        await container.passwords.forget("new@example.org", HERE)
-        await container.passwords.reset(await mailed_token(container, user.id), PASSWORD, HERE)
-        tokens = await container.sessions.sign_in(user.username, PASSWORD, HERE)
-        await container.sessions.sign_out(access_token=tokens.access_token, refresh_token=None)
-        await container.sessions.end_all(me)
-        await container.users.erase(me, PASSWORD, HERE)
+            await container.accounts.passwords.change(me, "a wrong guess", NEW, HERE)
+        await container.accounts.passwords.change(me, PASSWORD, NEW, HERE)
+        await container.accounts.passwords.forget("new@example.org", HERE)
+        await container.accounts.passwords.reset(await mailed_token(container, user.id), PASSWORD, HERE)
+        tokens = await container.accounts.sessions.sign_in(user.username, PASSWORD, HERE)
+        await container.accounts.sessions.sign_out(access_token=tokens.access_token, refresh_token=None)
+        await container.accounts.sessions.end_all(me)
+        await container.accounts.users.erase(me, PASSWORD, HERE)
     assert [line["event"] for line in trail.lines] == [
         "registered", "api_token.minted", "api_token.revoked", "email.changed", "proof.failed",
         "password.changed", "password.reset_asked", "password.reset", "sign_in.succeeded", "sign_out",

@@ -28,7 +28,7 @@ Act = Callable[[httpx.AsyncClient, Container, dict[str, str]], Awaitable[Any]]
 def small(container: Container) -> Container:
     """With many short transactions in every job."""
     imports = ImportService(container.db, container.jobs, ListReader(), Downloads(), chunk=CHUNK)
-    return replace(container, imports=imports)
+    return replace(container, library=replace(container.library, imports=imports))
 
 
 async def run_import(client: httpx.AsyncClient, small: Container, headers: dict[str, str]) -> None:

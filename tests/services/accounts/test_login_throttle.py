@@ -33,7 +33,7 @@ async def attempt(
     container: Container, name: str, *, password: str = "a wrong one", by: ClientInfo | None = None
 ) -> str:
     try:
-        await container.sessions.sign_in(name, password, by or client())
+        await container.accounts.sessions.sign_in(name, password, by or client())
     except WrongCredentials:
         return "wrong"
     except RateLimited:
@@ -67,7 +67,7 @@ async def test_the_refusal_says_when_to_come_back(container: Container, user: Si
             await attempt(container, user.username)
         here = client()
         with pytest.raises(RateLimited) as refusal:
-            await container.sessions.sign_in(user.username, PASSWORD, here)
+            await container.accounts.sessions.sign_in(user.username, PASSWORD, here)
         assert refusal.value.retry_after == pytest.approx(52)
         assert here.headers["RateLimit-Limit"] == "5"
         assert here.headers["RateLimit-Remaining"] == "0"
@@ -219,7 +219,7 @@ async def test_sixty_registrations_a_minute(container: Container) -> None:
     here = client()
     for number in range(62):
         try:
-            await container.accounts.register(
+            await container.accounts.registration.register(
                 here, username=None, email=f"mio{number}@example.org", password=PASSWORD
             )
             outcomes["in"] += 1
@@ -227,7 +227,7 @@ async def test_sixty_registrations_a_minute(container: Container) -> None:
             outcomes["limited"] += 1
     assert outcomes == {"in": 60, "limited": 2}
     assert here.headers["RateLimit-Limit"] == "60"
-    await container.accounts.register(
+    await container.accounts.registration.register(
         client(HOME), username=None, email="other@example.org", password=PASSWORD
     )
 

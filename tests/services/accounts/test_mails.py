@@ -70,21 +70,21 @@ async def test_a_reset_by_mail(
         _env_file=None,
     )
     async with build(posting, db=database) as container:
-        await container.passwords.forget(f"{user.username}@example.org", HERE)
+        await container.accounts.passwords.forget(f"{user.username}@example.org", HERE)
         await run_mails(container)
         [mail] = post_office.mails
         assert f"To: {user.username}@example.org" in mail
         text = message_from_string(mail, policy=default).get_content()
         token = re.search(r"https://app\.example\.org/#reset=([\w-]{43})", text)
         assert token, mail
-        await container.passwords.reset(token[1], "another horse 8", HERE)
+        await container.accounts.passwords.reset(token[1], "another horse 8", HERE)
         await run_mails(container)
         assert "Your password was changed" in post_office.mails[1]
 
 
 async def run_mails(container: Container) -> None:
     for job in (await container.jobs.list(kind="accounts.mail", status="queued")).jobs:
-        await container.mails.send(SendMail(**job.arguments))
+        await container.accounts.mails.send(SendMail(**job.arguments))
     async with container.db.transaction() as tx:
         connection = await tx.session.connection()
         await connection.exec_driver_sql("update jobs set status = 'succeeded' where status = 'queued'")
@@ -93,19 +93,21 @@ async def run_mails(container: Container) -> None:
 async def test_without_a_server_the_log_has_the_mail(
     container: Container, user: SignedIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await container.mails.send(SendMail(user.id, "reset", "x"))
+    await container.accounts.mails.send(SendMail(user.id, "reset", "x"))
     assert "mail.not_sent" in caplog.text
     token = re.search(r"Token: ([\w-]{43})\b", caplog.text)
     assert token
-    await container.passwords.reset(token[1], "another horse 8", HERE)
+    await container.accounts.passwords.reset(token[1], "another horse 8", HERE)
 
 
 async def test_nobody_is_written_to_who_is_not_there(
     container: Container, user: SignedIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await container.mails.send(SendMail(0, "reset", "x"))
-    nameless = await container.accounts.create(username="no-address", email=None, password=PASSWORD)
-    await container.mails.send(SendMail(nameless.id, "reset", "x"))
+    await container.accounts.mails.send(SendMail(0, "reset", "x"))
+    nameless = await container.accounts.registration.create(
+        username="no-address", email=None, password=PASSWORD
+    )
+    await container.accounts.mails.send(SendMail(nameless.id, "reset", "x"))
     assert "mail.not_sent" not in caplog.text
 
 
@@ -127,14 +129,14 @@ async def test_a_subject_with_a_line_break_is_no_header(post_office: PostOffice)
 async def test_what_has_run_out_is_deleted(
     container: Container, settings: Settings, user: SignedIn, other_user: SignedIn
 ) -> None:
-    principal = await container.accounts.authenticate(user.access_token)
-    await container.tokens.mint(principal, name="x", scopes=["read:content"], days=1)
-    await container.mails.send(SendMail(user.id, "reset", "x"))
+    principal = await container.accounts.authentication.authenticate(user.access_token)
+    await container.accounts.tokens.mint(principal, name="x", scopes=["read:content"], days=1)
+    await container.accounts.mails.send(SendMail(user.id, "reset", "x"))
     picture = settings.upload_folder / f"{'0' * 32}.webp"
     picture.parent.mkdir(parents=True)
     picture.write_bytes(b"x")
     with time_machine.travel(datetime.now(UTC) + timedelta(days=31)):
-        await container.sessions.sign_in(other_user.username, PASSWORD, HERE)
+        await container.accounts.sessions.sign_in(other_user.username, PASSWORD, HERE)
         os.utime(picture, (0, 0))
         await HANDLERS[TidyAccounts](TidyAccounts(), container, None)  # type: ignore[arg-type]
         for table in ("api_tokens", "password_resets"):

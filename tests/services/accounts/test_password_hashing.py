@@ -87,11 +87,11 @@ async def test_an_old_hash_is_upgraded_when_its_owner_signs_in(container: Contai
             "update users set password_hash = $1 where id = $2", (old_hash(password), user.id)
         )
     with pytest.raises(WrongCredentials):
-        await container.sessions.sign_in(user.username, "another password", HERE)
+        await container.accounts.sessions.sign_in(user.username, "another password", HERE)
     stored = "select password_hash from users where id = :id"
     assert (await container.db.scalar(stored, {"id": user.id})).startswith("$2b$")
     for _ in range(2):
-        await container.sessions.sign_in(user.username, password, HERE)
+        await container.accounts.sessions.sign_in(user.username, password, HERE)
         new = await container.db.scalar(stored, {"id": user.id})
         assert new.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 

@@ -50,13 +50,13 @@ def reauthentication(container: Container, hasher: InterruptedHashing) -> Reauth
 @pytest.fixture
 def sessions(container: Container, hasher: InterruptedHashing) -> SessionService:
     throttle = LoginThrottle(container.db, container.quotas)
-    blacklist = container.sessions._blacklist
+    blacklist = container.accounts.sessions._blacklist
     return SessionService(container.db, issuer_of(container.settings), hasher, throttle, blacklist)
 
 
 def reset_of(container: Container, user: SignedIn) -> Callable[[], Awaitable[None]]:
     async def reset() -> None:
-        await container.passwords.reset(await mailed_token(container, user.id), NEW, HERE)
+        await container.accounts.passwords.reset(await mailed_token(container, user.id), NEW, HERE)
 
     return reset
 
@@ -79,7 +79,7 @@ async def test_a_reset_ends_a_sign_in_under_way(
     hasher.meanwhile = reset_of(container, user)
     with pytest.raises(WrongCredentials):
         await sessions.sign_in(user.username, PASSWORD, HERE)
-    assert await container.sessions.list(user.id, limit=20, offset=0) == ([], 0)
+    assert await container.accounts.sessions.list(user.id, limit=20, offset=0) == ([], 0)
     assert (await sessions.sign_in(user.username, NEW, HERE)).access_token
 
 
@@ -99,7 +99,7 @@ async def test_an_upgrade_meanwhile_is_no_reason_to_refuse(
     await store_hash(container, user, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
 
     async def sign_in_too() -> None:
-        await container.sessions.sign_in(user.username, PASSWORD, HERE)
+        await container.accounts.sessions.sign_in(user.username, PASSWORD, HERE)
 
     hasher.meanwhile = sign_in_too
     assert (await sessions.sign_in(user.username, PASSWORD, HERE)).access_token
@@ -109,7 +109,7 @@ async def test_an_account_erased_meanwhile_is_unknown(
     container: Container, sessions: SessionService, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     async def erase() -> None:
-        await container.users.erase(principal_of(user), PASSWORD, HERE)
+        await container.accounts.users.erase(principal_of(user), PASSWORD, HERE)
 
     hasher.meanwhile = erase
     with pytest.raises(WrongCredentials):
@@ -121,7 +121,7 @@ async def test_a_proof_is_worth_nothing_after_a_reset(
 ) -> None:
     me = principal_of(user)
     passwords = PasswordService(container.db, hasher, reauthentication, container.quotas, container.jobs)
-    users = UserService(container.db, container.avatars, reauthentication, container.jobs)
+    users = UserService(container.db, container.accounts.avatars, reauthentication, container.jobs)
     password = PASSWORD
     for attempt in (
         lambda: passwords.change(me, password, "a thief's horse 9", HERE),
@@ -132,12 +132,12 @@ async def test_a_proof_is_worth_nothing_after_a_reset(
         hasher.meanwhile = reset_of(container, user)
         with pytest.raises(Forbidden):
             await attempt()
-        assert (await container.users.get(user.id)).email == f"{user.username}@example.org"
-        assert (await container.sessions.sign_in(user.username, NEW, HERE)).access_token
+        assert (await container.accounts.users.get(user.id)).email == f"{user.username}@example.org"
+        assert (await container.accounts.sessions.sign_in(user.username, NEW, HERE)).access_token
 
 
 async def test_what_is_made_for_an_erased_account_is_not_made(container: Container, user: SignedIn) -> None:
     me = principal_of(user)
-    await container.users.erase(me, PASSWORD, HERE)
+    await container.accounts.users.erase(me, PASSWORD, HERE)
     with pytest.raises(ReferenceGone):
-        await container.tokens.mint(me, name="x", scopes=["read:content"], days=1)
+        await container.accounts.tokens.mint(me, name="x", scopes=["read:content"], days=1)

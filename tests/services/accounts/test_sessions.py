@@ -19,19 +19,21 @@ HERE = ClientInfo("192.0.2.1", "192.0.2.1", "tests")
 
 
 async def refresh(container: Container, token: str) -> TokenPair:
-    return await container.sessions.refresh(token, HERE)
+    return await container.accounts.sessions.refresh(token, HERE)
 
 
 async def is_valid(container: Container, access_token: str) -> bool:
     try:
-        await container.accounts.authenticate(access_token)
+        await container.accounts.authentication.authenticate(access_token)
     except Unauthenticated:
         return False
     return True
 
 
 async def sign_in(container: Container, name: str, device: str = "tests") -> TokenPair:
-    return await container.sessions.sign_in(name, PASSWORD, ClientInfo("192.0.2.1", "192.0.2.1", device))
+    return await container.accounts.sessions.sign_in(
+        name, PASSWORD, ClientInfo("192.0.2.1", "192.0.2.1", device)
+    )
 
 
 @pytest.mark.parametrize("generation", [0, 1, 2])
@@ -149,21 +151,21 @@ async def test_the_oldest_of_too_many_sessions_ends(container: Container, user: 
             "from generate_series(1, 499) n",
             (user.id,),
         )
-    assert (await container.sessions.list(user.id, limit=1, offset=0))[1] == 500
+    assert (await container.accounts.sessions.list(user.id, limit=1, offset=0))[1] == 500
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):
         newest = await sign_in(container, user.username)
-        assert (await container.sessions.list(user.id, limit=1, offset=0))[1] == 500
+        assert (await container.accounts.sessions.list(user.id, limit=1, offset=0))[1] == 500
         assert await is_valid(container, newest.access_token)
     assert not await is_valid(container, user.access_token)
 
 
 async def test_a_session_shows_where_and_when_it_was_used(container: Container, user: SignedIn) -> None:
     phone = ClientInfo("2001:db8::7", "2001:db8::/64", "a phone")
-    pair = await container.sessions.sign_in(user.username, PASSWORD, phone)
+    pair = await container.accounts.sessions.sign_in(user.username, PASSWORD, phone)
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5)):
         moved = ClientInfo("198.51.100.4", "198.51.100.4", "a phone, updated")
-        await container.sessions.refresh(pair.refresh_token, moved)
-        [first, second], _ = await container.sessions.list(user.id, limit=20, offset=0)
+        await container.accounts.sessions.refresh(pair.refresh_token, moved)
+        [first, second], _ = await container.accounts.sessions.list(user.id, limit=20, offset=0)
     assert (first.device, first.address) == ("a phone, updated", "198.51.100.4")
     assert first.last_used_at - first.created_at > timedelta(minutes=4)
     assert (second.device, second.address) == ("tests", "192.0.2.1")
@@ -173,34 +175,34 @@ Trigger = Callable[[Container, SignedIn, Principal], Awaitable[None]]
 
 
 async def _sign_out(container: Container, user: SignedIn, _: Principal) -> None:
-    await container.sessions.sign_out(access_token=user.access_token, refresh_token=None)
+    await container.accounts.sessions.sign_out(access_token=user.access_token, refresh_token=None)
 
 
 async def _sign_out_by_refresh_token(container: Container, user: SignedIn, _: Principal) -> None:
-    await container.sessions.sign_out(access_token=None, refresh_token=user.refresh_token)
+    await container.accounts.sessions.sign_out(access_token=None, refresh_token=user.refresh_token)
 
 
 async def _end_all(container: Container, _: SignedIn, principal: Principal) -> None:
-    await container.sessions.end_all(principal)
+    await container.accounts.sessions.end_all(principal)
 
 
 async def _change_password(container: Container, _: SignedIn, principal: Principal) -> None:
-    await container.passwords.change(principal, PASSWORD, "another horse 8", HERE)
+    await container.accounts.passwords.change(principal, PASSWORD, "another horse 8", HERE)
 
 
 async def _reset_password(container: Container, user: SignedIn, _: Principal) -> None:
     token = await mailed_token(container, user.id)
-    await container.passwords.reset(token, "another horse 8", HERE)
+    await container.accounts.passwords.reset(token, "another horse 8", HERE)
 
 
 async def _close(container: Container, user: SignedIn, _: Principal) -> None:
     admin = await make_account(container, role="admin")
     actor = Principal(admin.id, admin.username, "admin", PERMISSIONS["admin"])
-    await container.users.administer(actor, user.id, role=None, is_active=False)
+    await container.accounts.users.administer(actor, user.id, role=None, is_active=False)
 
 
 async def _erase(container: Container, _: SignedIn, principal: Principal) -> None:
-    await container.users.erase(principal, PASSWORD, HERE)
+    await container.accounts.users.erase(principal, PASSWORD, HERE)
 
 
 # What is left afterwards: of the session that did it, of another one, of an API token.
@@ -219,8 +221,8 @@ _LEFT: dict[Trigger, tuple[bool, bool, bool]] = {
 async def test_what_ends_what(container: Container, user: SignedIn, trigger: Trigger) -> None:
     other = await sign_in(container, user.username)
     stranger = await make_account(container)
-    principal = await container.accounts.authenticate(user.access_token)
-    _, program = await container.tokens.mint(principal, name="x", scopes=["read:profile"], days=1)
+    principal = await container.accounts.authentication.authenticate(user.access_token)
+    _, program = await container.accounts.tokens.mint(principal, name="x", scopes=["read:profile"], days=1)
     await trigger(container, user, principal)
     own, others, programs = _LEFT[trigger]
     assert await is_valid(container, user.access_token) == own
@@ -247,7 +249,7 @@ async def mailed_token(container: Container, user_id: int) -> str:
         async def send(self, _to: str, _subject: str, text: str) -> None:
             sent.append(text)
 
-    mails = type(container.mails)(container.db, Letterbox())  # type: ignore[arg-type]
+    mails = type(container.accounts.mails)(container.db, Letterbox())  # type: ignore[arg-type]
     await mails.send(SendMail(user_id, "reset", "x"))
     return next(line for line in sent[0].splitlines() if line.startswith("Token: ")).removeprefix("Token: ")
 
@@ -255,24 +257,24 @@ async def mailed_token(container: Container, user_id: int) -> str:
 async def test_a_closed_account_is_told_what_a_wrong_password_is(
     container: Container, user: SignedIn
 ) -> None:
-    await _close(container, user, await container.accounts.authenticate(user.access_token))
+    await _close(container, user, await container.accounts.authentication.authenticate(user.access_token))
     with pytest.raises(Unauthenticated) as closed:
-        await container.sessions.sign_in(user.username, PASSWORD, HERE)
+        await container.accounts.sessions.sign_in(user.username, PASSWORD, HERE)
     with pytest.raises(Unauthenticated) as wrong:
-        await container.sessions.sign_in(user.username, "not the password", HERE)
+        await container.accounts.sessions.sign_in(user.username, "not the password", HERE)
     assert closed.value.message == wrong.value.message
 
 
 async def test_the_demo_account_opens_only_where_it_is_allowed(
     container: Container, settings: Settings, database: Database
 ) -> None:
-    await container.accounts.ensure_demo()
-    await container.accounts.ensure_demo()
+    await container.accounts.registration.ensure_demo()
+    await container.accounts.registration.ensure_demo()
     with pytest.raises(Unauthenticated):
-        await container.sessions.sign_in("demo", "demo1234", HERE)
+        await container.accounts.sessions.sign_in("demo", "demo1234", HERE)
     allowed = settings.model_copy(update={"demo_user": True})
     async with build(allowed, db=database) as demo:
-        assert (await demo.sessions.sign_in("demo", "demo1234", HERE)).access_token
+        assert (await demo.accounts.sessions.sign_in("demo", "demo1234", HERE)).access_token
 
 
 @pytest.mark.parametrize(

@@ -135,13 +135,13 @@ async def until_answering(client: httpx.AsyncClient) -> None:
 async def test_the_etag_changes_with_the_row(client: httpx.AsyncClient, container: Container) -> None:
     async with container.db.transaction() as tx:
         await tx.session.execute(text("insert into anime (title) values ('Before')"))
-        tx.after_commit(container.changes.publish)
+        tx.after_commit(container.catalogue.events.publish)
     first = await client.get("/anime")
     known = {"If-None-Match": first.headers["ETag"]}
     assert (await client.get("/anime", headers=known)).status_code == 304
     async with container.db.transaction() as tx:
         await tx.session.execute(text("update anime set title = 'After'"))
-        tx.after_commit(container.changes.publish)
+        tx.after_commit(container.catalogue.events.publish)
     second = await client.get("/anime", headers=known)
     assert (second.status_code, second.json()[0]["title"]) == (200, "After")
     assert second.headers["ETag"] != first.headers["ETag"]

@@ -56,7 +56,7 @@ REFRESHES: dict[str, Refresh] = {
 async def test_a_repeated_page_comes_from_memory_while_the_refresh_runs(
     api: httpx.AsyncClient, worker: Container, kind: str
 ) -> None:
-    ingest = CatalogueIngest(worker.db, worker.changes)
+    ingest = CatalogueIngest(worker.db, worker.catalogue.events)
     await ingest.store([title(mal_id) for mal_id in range(1, TITLES + 1)])
     await asyncio.sleep(0.5)
     before = await figures(api)
@@ -93,7 +93,7 @@ async def figures(api: httpx.AsyncClient) -> dict[str, float]:
 async def test_the_page_of_a_title_never_waits_for_its_change_to_show(
     api: httpx.AsyncClient, worker: Container
 ) -> None:
-    ingest = CatalogueIngest(worker.db, worker.changes)
+    ingest = CatalogueIngest(worker.db, worker.catalogue.events)
     await ingest.store([title(1)])
     for turn in range(1, 9):
         await ingest.store([replace(title(1), members=turn)])

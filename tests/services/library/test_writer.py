@@ -25,7 +25,7 @@ async def make_titles(container: Container) -> list[int]:
 
 async def changed(container: Container, user_id: int, since: datetime) -> list[dict[str, Any]]:
     wanted = ListFilter(updated_since=since)
-    page = await container.library.list_anime(user_id, wanted, limit=100, offset=0)
+    page = await container.library.entries.list_anime(user_id, wanted, limit=100, offset=0)
     found: list[dict[str, Any]] = orjson.loads(page.body)
     return found
 
@@ -33,16 +33,20 @@ async def changed(container: Container, user_id: int, since: datetime) -> list[d
 async def test_what_is_committed_later_is_stamped_later(container: Container, user: SignedIn) -> None:
     """Else who has seen the one that was faster would never ask for the other."""
     first, second, third = await make_titles(container)
-    await container.library.add(user.id, Target(anime_id=third), {"status": "watching"}, origin="api")
+    await container.library.entries.add(user.id, Target(anime_id=third), {"status": "watching"}, origin="api")
     began = datetime.fromisoformat((await changed(container, user.id, LONG_AGO))[0]["updated_at"])
     async with container.db.transaction() as tx:
         slow = Operation("add", Target(anime_id=first), {"status": "watching"})
         await apply(tx, user.id, [slow], origin="import", today="2026-11-21")
         faster = [
             asyncio.create_task(
-                container.library.add(user.id, Target(anime_id=second), {"status": "dropped"}, origin="api")
+                container.library.entries.add(
+                    user.id, Target(anime_id=second), {"status": "dropped"}, origin="api"
+                )
             ),
-            asyncio.create_task(container.library.delete(user.id, Target(anime_id=third), origin="api")),
+            asyncio.create_task(
+                container.library.entries.delete(user.id, Target(anime_id=third), origin="api")
+            ),
         ]
         await asyncio.wait(faster, timeout=0.3)
         seen = await changed(container, user.id, began)
@@ -55,11 +59,11 @@ async def test_what_is_committed_later_is_stamped_later(container: Container, us
 async def test_an_entry_that_came_back_is_not_deleted_too(container: Container, user: SignedIn) -> None:
     [first, *_] = await make_titles(container)
     target = Target(anime_id=first)
-    await container.library.add(user.id, target, {"status": "watching"}, origin="api")
-    await container.library.delete(user.id, target, origin="api")
-    await container.library.add(user.id, target, {"status": "dropped"}, origin="api")
-    assert await container.library.undo(user.id, first) is None
-    assert await container.library.undo(user.id, first) is not None
+    await container.library.entries.add(user.id, target, {"status": "watching"}, origin="api")
+    await container.library.entries.delete(user.id, target, origin="api")
+    await container.library.entries.add(user.id, target, {"status": "dropped"}, origin="api")
+    assert await container.library.entries.undo(user.id, first) is None
+    assert await container.library.entries.undo(user.id, first) is not None
     [shown] = await changed(container, user.id, LONG_AGO)
     assert (shown["anime_id"], shown.get("deleted", False)) == (first, False)
 
@@ -72,7 +76,7 @@ async def test_lists_of_others_are_not_waited_for(
         slow = Operation("add", Target(anime_id=first), {"status": "watching"})
         await apply(tx, user.id, [slow], origin="import", today="2026-11-21")
         for anime_id in (first, second):
-            await container.library.add(
+            await container.library.entries.add(
                 other_user.id, Target(anime_id=anime_id), {"status": "dropped"}, origin="api"
             )
     assert len(await changed(container, other_user.id, LONG_AGO)) == 2

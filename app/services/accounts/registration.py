@@ -1,69 +1,33 @@
-"""Accounts: who is calling, and the people behind it."""
+"""Registration of accounts: by people themselves, by operators, and the demo account."""
 
 import re
 import secrets
 from collections.abc import Iterator
-from datetime import timedelta
 
-from app.errors import RateLimited, Taken, Unauthenticated
+from app.errors import RateLimited, Taken
 from app.repositories.accounts import AccountRepository
-from app.repositories.callers import CallerRepository
-from app.repositories.tokens import TokenRepository
-from app.schemas.domain.accounts import Account, ClientInfo, Principal, Role, TokenPair
+from app.schemas.domain.accounts import Account, ClientInfo, Role, TokenPair
 from app.services.accounts.audit import audit, count_event
-from app.services.accounts.blacklist import Blacklist
 from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
 from app.services.accounts.password_hashing import PasswordHasher
 from app.services.accounts.password_rules import check_new_password
 from app.services.accounts.token_issuer import TokenIssuer
-from app.utils.clock import Clock, utc_now
-from app.utils.crypto.jwt import BadToken
-from app.utils.crypto.refresh_tokens import digest
 from app.utils.db.database import Database, Transaction
 from app.utils.redis.quotas import Quota, Quotas, rate_headers
 
-API_TOKEN_PREFIX = "ant_"  # by which people and scanners of leaked secrets know our tokens
 REGISTRATIONS = Quota("registrations", 60, 60)
 
-_USE_IS_NOTED_EVERY = timedelta(minutes=1)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-class AccountService:
-    def __init__(
-        self,
-        db: Database,
-        issuer: TokenIssuer,
-        hasher: PasswordHasher,
-        quotas: Quotas,
-        blacklist: Blacklist,
-        *,
-        clock: Clock = utc_now,
-    ) -> None:
+class RegistrationService:
+    """Makes accounts; every registration by a client counts against the quota of its network."""
+
+    def __init__(self, db: Database, issuer: TokenIssuer, hasher: PasswordHasher, quotas: Quotas) -> None:
         self._db = db
         self._issuer = issuer
         self._hasher = hasher
         self._quotas = quotas
-        self._blacklist = blacklist
-        self._clock = clock
-
-    async def authenticate(self, token: str) -> Principal:
-        """Who the token belongs to; raises :class:`Unauthenticated` when it is not good."""
-        if token.startswith(API_TOKEN_PREFIX):
-            return await self._by_api_token(token)
-        try:
-            claims = self._issuer.access.read(token)
-        except BadToken:
-            raise Unauthenticated from None
-        if await self._blacklist.has(claims.token_id):
-            raise Unauthenticated
-        async with self._db.driver() as driver:
-            caller = await CallerRepository(driver).find_by_session(
-                claims.session_id, claims.user_id, now=self._clock(), expires_at=claims.expires_at
-            )
-        if caller is None:
-            raise Unauthenticated
-        return caller
 
     async def register(
         self,
@@ -118,18 +82,6 @@ class AccountService:
             await AccountRepository(tx).insert(
                 username=DEMO_NAME, email=None, full_name="Demo", password_hash=password_hash, role="user"
             )
-
-    async def _by_api_token(self, token: str) -> Principal:
-        now = self._clock()
-        async with self._db.driver() as driver:
-            found = await CallerRepository(driver).find_by_token(digest(token), now)
-        if found is None:
-            raise Unauthenticated
-        caller, token_id, noted_at = found
-        if noted_at is None or now - noted_at > _USE_IS_NOTED_EVERY:
-            async with self._db.transaction() as tx:
-                await TokenRepository(tx).note_use(token_id, now)
-        return caller
 
     async def _count_registration(self, client: ClientInfo) -> None:
         standing = await self._quotas.take(REGISTRATIONS, client.network)

@@ -1,0 +1,77 @@
+"""The composition root: the one place that calls constructors, a group of services at a time."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from redis.asyncio import Redis
+
+from app.config import Settings
+from app.container.accounts import AccountServices, build_accounts, issuer_of
+from app.container.catalogue import CatalogueServices, build_catalogue
+from app.container.foundation import build_foundation
+from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
+from app.container.operations import OperationServices, build_operations
+from app.external.jikan.client import JIKAN_RATE
+from app.services.idempotency import IdempotencyService
+from app.services.jobs import JobQueue, JobService, JobTimings
+from app.services.recommendations import RecommendationService
+from app.utils.db.database import Database
+from app.utils.redis.quotas import Quotas
+from app.utils.redis.rate_limit import Rate
+
+__all__ = ["Container", "build", "issuer_of"]
+
+
+@dataclass(frozen=True)
+class Container:
+    """Everything that lives as long as the process. Services hold no state of a request."""
+
+    settings: Settings
+    db: Database
+    redis: Redis
+    quotas: Quotas
+    accounts: AccountServices
+    catalogue: CatalogueServices
+    idempotency: IdempotencyService
+    jobs: JobService
+    library: LibraryServices
+    operations: OperationServices
+    recommendations: RecommendationService
+    watching: WatchingServices
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings,
+    *,
+    db: Database | None = None,
+    queue: JobQueue | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    job_timings: JobTimings | None = None,
+    jikan_rate: Rate = JIKAN_RATE,
+) -> AsyncIterator[Container]:
+    """Build the services on ``settings``; the keyword arguments replace a part in tests.
+
+    ``queue`` carries job ids to the workers, ``transport`` answers in place of every upstream.
+    """
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        base = await enter(
+            build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)
+        )
+        yield Container(
+            settings=settings,
+            db=base.db,
+            redis=base.redis,
+            quotas=base.quotas,
+            accounts=await enter(build_accounts(base)),
+            catalogue=await enter(build_catalogue(base, jikan_rate=jikan_rate)),
+            idempotency=IdempotencyService(base.db, base.encryption),
+            jobs=base.jobs,
+            library=await enter(build_library(base)),
+            operations=await enter(build_operations(base)),
+            recommendations=RecommendationService(base.db),
+            watching=await enter(build_watching(base)),
+        )

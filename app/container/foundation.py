@@ -1,0 +1,79 @@
+"""What every group of services is built on: settings, PostgreSQL, Redis, jobs and events."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from redis.asyncio import Redis
+
+from app.broker import JobBroker
+from app.config import Settings
+from app.services.catalogue.events import CatalogueEvents
+from app.services.jobs import JobQueue, JobService, JobTimings
+from app.utils.crypto.encryption import Encryption
+from app.utils.db.database import Database
+from app.utils.redis.client import connect_redis
+from app.utils.redis.quotas import Quotas
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """Shared by all groups; closed after them."""
+
+    settings: Settings
+    db: Database
+    redis: Redis
+    quotas: Quotas
+    encryption: Encryption
+    jobs: JobService
+    catalogue_events: CatalogueEvents
+    transport: httpx.AsyncBaseTransport | None
+
+
+@asynccontextmanager
+async def build_foundation(
+    settings: Settings,
+    *,
+    db: Database | None,
+    queue: JobQueue | None,
+    transport: httpx.AsyncBaseTransport | None,
+    job_timings: JobTimings | None,
+) -> AsyncIterator[Foundation]:
+    async with AsyncExitStack() as stack:
+        db = db or _connect_database(stack, settings)
+        redis = connect_redis(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        yield Foundation(
+            settings=settings,
+            db=db,
+            redis=redis,
+            quotas=Quotas(redis),
+            encryption=encryption_of(settings),
+            jobs=JobService(db, queue or _connect_broker(stack, settings), timings=job_timings),
+            catalogue_events=CatalogueEvents(redis),
+            transport=transport,
+        )
+
+
+def encryption_of(settings: Settings) -> Encryption:
+    old = settings.secret_key_previous
+    return Encryption(settings.secret, previous=old.get_secret_value() if old else None)
+
+
+def _connect_database(stack: AsyncExitStack, settings: Settings) -> Database:
+    db = Database.connect(
+        settings.database,
+        pool_size=settings.db_pool_size,
+        max_overflow=settings.db_max_overflow,
+        recycle=settings.db_pool_recycle,
+        pre_ping=settings.db_pool_pre_ping,
+    )
+    stack.push_async_callback(db.close)
+    return db
+
+
+def _connect_broker(stack: AsyncExitStack, settings: Settings) -> JobBroker:
+    broker = JobBroker(settings.redis)
+    stack.push_async_callback(broker.shutdown)
+    return broker
