@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api.access import guard, route_table
 from app.api.core import routers as core_routers
+from app.api.hianime import routers as hianime_routers
 from app.api.middleware.answer_cache import AnswerCache, AnswerStore
 from app.api.middleware.request_body import LingeringClose
 from app.api.middleware.request_context import CrashHandler, RequestContext
@@ -61,7 +62,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
 
 
 def _add_routes(app: FastAPI) -> None:
-    for router in (*core_routers, *tracker_routers):
+    for router in (*core_routers, *tracker_routers, *hianime_routers):
         app.include_router(router)
     describe(app)
     add_docs(app)

@@ -13,7 +13,9 @@ from app.container.catalogue import CatalogueServices, build_catalogue
 from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
+from app.container.upstreams import build_hianime
 from app.external.jikan.client import JIKAN_RATE
+from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.recommendations import RecommendationService
@@ -34,6 +36,7 @@ class Container:
     quotas: Quotas
     accounts: AccountServices
     catalogue: CatalogueServices
+    hianime: HiAnimeService
     idempotency: IdempotencyService
     jobs: JobService
     library: LibraryServices
@@ -68,6 +71,7 @@ async def build(
             quotas=base.quotas,
             accounts=await enter(build_accounts(base)),
             catalogue=await enter(build_catalogue(base, jikan_rate=jikan_rate)),
+            hianime=await enter(build_hianime(base)),
             idempotency=IdempotencyService(base.db, base.encryption),
             jobs=base.jobs,
             library=await enter(build_library(base)),
