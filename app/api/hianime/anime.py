@@ -3,31 +3,28 @@
 from fastapi import APIRouter, Request, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.cached import respond_cached
+from app.api.conditional import cached_answer
 from app.api.deps import Services
-from app.api.hianime.answers import READS, RESPONSES, DataOut
+from app.api.hianime.answers import READS, RESPONSES, PassedOnOut
 from app.api.hianime.queries import SlugPath
 from app.api.limits import ClientGroup, limited
-from app.api.sync_query import NoParameters
 
 router = APIRouter(
     prefix="/api/anime", tags=["hianime"], route_class=CheckedRoute, dependencies=[limited(READS)]
 )
 
 
-@router.get("/{slug}", response_model=DataOut, responses=RESPONSES)
+@router.get("/{slug}", response_model=PassedOnOut, responses=RESPONSES)
 @access("public")
 async def get_anime(slug: SlugPath, request: Request, client: ClientGroup, services: Services) -> Response:
     """Get a title by its slug."""
-    NoParameters.read(request)
-    return respond_cached(request, await services.hianime.anime(slug, client=client))
+    return cached_answer(request, await services.hianime.anime(slug, client=client))
 
 
-@router.get("/{slug}/episodes", response_model=DataOut, responses=RESPONSES)
+@router.get("/{slug}/episodes", response_model=PassedOnOut, responses=RESPONSES)
 @access("public")
 async def list_episodes(
     slug: SlugPath, request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """List all episodes of a title."""
-    NoParameters.read(request)
-    return respond_cached(request, await services.hianime.episodes(slug, client=client))
+    return cached_answer(request, await services.hianime.episodes(slug, client=client))

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.api.cached import CACHED
+from app.api.conditional import CACHED
 from app.api.openapi.failures import failures
 from app.errors import Invalid, NotFound, RateLimited, UpstreamDisabled, UpstreamError, UpstreamRefused
 from app.utils.redis.quotas import Quota
@@ -15,7 +15,7 @@ RESPONSES = CACHED | failures(
 )
 
 
-class DataOut(BaseModel):
+class PassedOnOut(BaseModel):
     """``data`` is the upstream's, as it came."""
 
     data: Any

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.cached import respond_cached
+from app.api.conditional import cached_answer
 from app.api.deps import Services
-from app.api.hianime.answers import READS, RESPONSES, DataOut
+from app.api.hianime.answers import READS, RESPONSES, PassedOnOut
 from app.api.hianime.queries import ServersQuery, SourcesQuery
 from app.api.limits import ClientGroup, limited
 
@@ -16,19 +16,19 @@ router = APIRouter(
 )
 
 
-@router.get("/servers", response_model=DataOut, responses=RESPONSES)
+@router.get("/servers", response_model=PassedOnOut, responses=RESPONSES)
 @access("public")
 async def list_servers(
     query: Annotated[ServersQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """List the servers of an episode."""
-    return respond_cached(request, await services.hianime.servers(query.episode_id, client=client))
+    return cached_answer(request, await services.hianime.servers(query.episode_id, client=client))
 
 
-@router.get("/sources", response_model=DataOut, responses=RESPONSES)
+@router.get("/sources", response_model=PassedOnOut, responses=RESPONSES)
 @access("public")
 async def list_sources(
     query: Annotated[SourcesQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """List the streams, subtitles and marks of an episode on one server."""
-    return respond_cached(request, await services.hianime.sources(query.asked(), client=client))
+    return cached_answer(request, await services.hianime.sources(query.asked(), client=client))

@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.cached import respond_cached
+from app.api.conditional import cached_answer
 from app.api.deps import Services
-from app.api.hianime.answers import READS, RESPONSES, DataOut
+from app.api.hianime.answers import READS, RESPONSES, PassedOnOut
 from app.api.hianime.queries import AniwatchSearchQuery, ScheduleQuery, SuggestionQuery
 from app.api.limits import ClientGroup, limited
-from app.api.sync_query import NoParameters
 from app.schemas.hianime.health import UpAndRunningOut
 
 router = APIRouter(prefix="/api", tags=["hianime"], route_class=CheckedRoute)
@@ -24,37 +23,38 @@ async def check_health(services: Services, response: Response) -> UpAndRunningOu
     return UpAndRunningOut(hianime=await services.hianime.state())
 
 
-@router.get("/home", response_model=DataOut, responses=RESPONSES, dependencies=[limited(READS)])
+@router.get("/home", response_model=PassedOnOut, responses=RESPONSES, dependencies=[limited(READS)])
 @access("public")
 async def get_home(request: Request, client: ClientGroup, services: Services) -> Response:
     """Get the lists of HiAnime's home page."""
-    NoParameters.read(request)
-    return respond_cached(request, await services.hianime.home(client=client))
+    return cached_answer(request, await services.hianime.home(client=client))
 
 
-@router.get("/schedule", response_model=DataOut, responses=RESPONSES, dependencies=[limited(READS)])
+@router.get("/schedule", response_model=PassedOnOut, responses=RESPONSES, dependencies=[limited(READS)])
 @access("public")
 async def get_schedule(
     query: Annotated[ScheduleQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """Get what airs on a day, today in UTC unless another is given."""
     answer = await services.hianime.schedule(query.day, query.tz_offset, client=client)
-    return respond_cached(request, answer)
+    return cached_answer(request, answer)
 
 
-@router.get("/search", response_model=DataOut, responses=RESPONSES, dependencies=[limited(READS)])
+@router.get("/search", response_model=PassedOnOut, responses=RESPONSES, dependencies=[limited(READS)])
 @access("public")
 async def search(
     query: Annotated[AniwatchSearchQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """Search HiAnime."""
-    return respond_cached(request, await services.hianime.search(query.asked(), client=client))
+    return cached_answer(request, await services.hianime.search(query.asked(), client=client))
 
 
-@router.get("/search/suggestion", response_model=DataOut, responses=RESPONSES, dependencies=[limited(READS)])
+@router.get(
+    "/search/suggestion", response_model=PassedOnOut, responses=RESPONSES, dependencies=[limited(READS)]
+)
 @access("public")
 async def suggest(
     query: Annotated[SuggestionQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """Get titles that begin like what is being typed."""
-    return respond_cached(request, await services.hianime.suggest(query.q, client=client))
+    return cached_answer(request, await services.hianime.suggest(query.q, client=client))

@@ -5,9 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from app.api.catalogue_query import StrictQuery
 from app.api.sync_query import Words
 
 _SLUG = r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*"
@@ -50,7 +49,7 @@ _WordList = Annotated[str, StringConstraints(max_length=500, pattern=r"^[a-z-]+(
 _Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{1,2}-\d{1,2}$")]
 
 
-class ScheduleQuery(StrictQuery):
+class ScheduleQuery(BaseModel):
     """``tzOffset`` is in minutes, as JavaScript counts them: UTC minus local time."""
 
     day: Annotated[
@@ -62,11 +61,11 @@ class ScheduleQuery(StrictQuery):
     tz_offset: Annotated[int, Field(alias="tzOffset", ge=-840, le=720)] = -330
 
 
-class SuggestionQuery(StrictQuery):
+class SuggestionQuery(BaseModel):
     q: Words
 
 
-class AniwatchSearchQuery(StrictQuery):
+class AniwatchSearchQuery(BaseModel):
     """The filters of aniwatch-api: words in lower case, ``genres`` a comma list."""
 
     q: Words
@@ -83,10 +82,11 @@ class AniwatchSearchQuery(StrictQuery):
     end_date: _Day | None = None
 
     def asked(self) -> dict[str, str | int]:
-        return self.model_dump(exclude_none=True)
+        sent: dict[str, str | int] = self.model_dump(exclude_none=True)
+        return sent
 
 
-class ServersQuery(StrictQuery):
+class ServersQuery(BaseModel):
     episode_id: Annotated[EpisodeId, Field(alias="animeEpisodeId")]
 
 
@@ -95,4 +95,5 @@ class SourcesQuery(ServersQuery):
     category: Literal["sub", "dub", "raw"] = "sub"
 
     def asked(self) -> dict[str, str | int]:
-        return self.model_dump(by_alias=True)
+        sent: dict[str, str | int] = self.model_dump(by_alias=True)
+        return sent

@@ -26,31 +26,31 @@ class HiAnimeClient(Client):
     policy = HIANIME
 
     async def home(self) -> Any:
-        return await self._data("home")
+        return await self._ask("home")
 
     async def schedule(self, day: date, tz_offset: int) -> Any:
         """What airs on a day; ``tz_offset`` is in minutes, as JavaScript counts them: UTC minus local."""
-        return await self._data("schedule", query={"date": day.isoformat(), "tzOffset": tz_offset})
+        return await self._ask("schedule", query={"date": day.isoformat(), "tzOffset": tz_offset})
 
     async def search(self, query: Mapping[str, str | int]) -> Any:
-        return await self._data("search", query=query)
+        return await self._ask("search", query=query)
 
     async def suggest(self, words: str) -> Any:
-        return await self._data("search", "suggestion", query={"q": words})
+        return await self._ask("search", "suggestion", query={"q": words})
 
     async def anime(self, slug: str) -> Any:
-        return await self._data("anime", slug)
+        return await self._ask("anime", slug)
 
     async def episodes(self, slug: str) -> Any:
-        return await self._data("anime", slug, "episodes")
+        return await self._ask("anime", slug, "episodes")
 
     async def servers(self, episode_id: str) -> Any:
-        return await self._data("episode", "servers", query={"animeEpisodeId": episode_id})
+        return await self._ask("episode", "servers", query={"animeEpisodeId": episode_id})
 
     async def sources(self, query: Mapping[str, str | int]) -> Any:
-        return await self._data("episode", "sources", query=query)
+        return await self._ask("episode", "sources", query=query)
 
-    async def _data(self, *parts: str, query: Mapping[str, str | int] | None = None) -> Any:
+    async def _ask(self, *parts: str, query: Mapping[str, str | int] | None = None) -> Any:
         try:
             answer = await self._upstream.get(*_BASE, *parts, query=query, deadline=PATIENT)
         except UpstreamFailure as failure:
