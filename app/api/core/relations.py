@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import TypeAdapter
 
 from app.api.access import CheckedRoute, access
-from app.api.catalogue_answers import respond
+from app.api.conditional import catalogue_answer
 from app.api.deps import Services
 from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.errors import NotFound, ServiceUnavailable
@@ -30,4 +30,4 @@ _Relations = TypeAdapter(list[RelationOut])
 async def list_relations(anime_id: AnimeId, services: Services) -> Response:
     """List what other anime and manga are to this one: sequels, side stories, summaries, adaptations."""
     relations = await services.catalogue.relations.list(anime_id)
-    return respond(_Relations.dump_json([RelationOut.of(relation) for relation in relations]))
+    return catalogue_answer(_Relations.dump_json([RelationOut.of(relation) for relation in relations]))
