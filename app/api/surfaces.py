@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from app.api.anilibria.surface import ANILIBRIA
 from app.api.core.surface import CORE
-from app.api.faults import invalid, printable
 from app.api.hianime.surface import HIANIME
 from app.api.internal.surface import INTERNAL
 from app.api.routing import methods_of
 from app.api.surface import Failure, Surface
 from app.api.tracker.surface import TRACKER
+from app.api.validation import invalid, printable
 from app.errors import (
     AppError,
     Conflict,

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.etags import is_known
+from app.api.conditional import is_known
 from app.api.links import origin_of
 from app.api.surfaces import render
 from app.config import Settings

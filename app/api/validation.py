@@ -1,4 +1,4 @@
-"""What pydantic says of a request's fields, as the failure that a client is told."""
+"""Faults of a request's fields, as pydantic finds them, in the words that a client is told."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -7,6 +7,10 @@ from typing import Any
 from app.errors import Invalid
 
 _FIELDS_TOLD = 20
+_LENGTH = {
+    "too_long": "String should have at most {max_length}",
+    "too_short": "String should have at least {min_length}",
+}
 
 
 def invalid(faults: Sequence[Any]) -> Invalid:
@@ -25,9 +29,12 @@ def _field(fault: Mapping[str, Any]) -> str:
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "extra_forbidden" and (known := (fault.get("ctx") or {}).get("known")):
-        near = get_close_matches(str(fault["loc"][-1]), known, 1, 0.5)
+    context = fault.get("ctx") or {}
+    if fault["type"] == "extra_forbidden" and "known" in context:
+        near = get_close_matches(str(fault["loc"][-1]), context["known"], 1, 0.5)
         return f"Unknown parameter; did you mean {near[0]}?" if near else "Unknown parameter."
+    if fault["type"] in ("too_long", "too_short") and isinstance(fault.get("input"), str):
+        return f"{_LENGTH[fault['type']].format_map(context)} characters"  # pydantic would say items
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
