@@ -25,6 +25,7 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.relations import RelationCountRow, RelationRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -46,6 +47,8 @@ __all__ = [
     "JobRow",
     "KnownAddressRow",
     "PasswordResetRow",
+    "RelationCountRow",
+    "RelationRow",
     "ScheduleRow",
     "SessionRow",
     "StudioRow",
