@@ -10,6 +10,7 @@ from app.models.accounts import (
 )
 from app.models.anime import AnimeNamesRow, AnimeRow, AnimeSyncRow, CatalogueVersionRow, GenreRow, StudioRow
 from app.models.base import Base
+from app.models.events import EventRow
 from app.models.jobs import JobRow, ScheduleRow
 from app.models.library import (
     CollectionItemRow,
@@ -37,6 +38,7 @@ __all__ = [
     "CollectionRow",
     "EntryChangeRow",
     "EntryRow",
+    "EventRow",
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",
