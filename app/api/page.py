@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.access import access
-from app.api.etags import etag_of, is_known
+from app.api.conditional import etag_of, is_known_to
 from app.errors import NotFound
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -72,7 +72,7 @@ def _answer(request: Request, file: _File, cache_control: str) -> Response:
         "Content-Security-Policy": _CSP,
         "Vary": "Accept-Encoding",
     }
-    if is_known(etag, request.headers.get("if-none-match", "")):
+    if is_known_to(request, etag):
         return Response(status_code=304, headers=headers)
     if packs:
         headers["Content-Encoding"] = "gzip"
