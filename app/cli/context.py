@@ -45,7 +45,7 @@ def with_servers(settings: Settings) -> "Iterator[tuple[Settings, EmbeddedServer
             from app.utils.processes.embedded import POSTGRES, VALKEY, EmbeddedServers
 
             urls = {POSTGRES: settings.database_url, VALKEY: settings.redis_url}
-            servers = EmbeddedServers(home, wanted=[name for name, url in urls.items() if url is None])
+            servers = EmbeddedServers(home, names=[name for name, url in urls.items() if url is None])
             stack.callback(servers.stop)
             embedded = servers.start()
             given["database_url"] = settings.database_url or embedded.database_url
@@ -65,11 +65,11 @@ async def prepare(settings: Settings) -> None:
 @contextmanager
 def environment(settings: Settings) -> Iterator[dict[str, str]]:
     """What programs of our own are told."""
-    from app.utils.processes.programs import meeting_place_of_metrics
+    from app.utils.processes.programs import shared_metrics
 
     home = settings.anisync_home.resolve()
     home.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with meeting_place_of_metrics(home) as variables:
+    with shared_metrics(home) as variables:
         yield {
             **os.environ,
             **variables,

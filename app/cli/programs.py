@@ -22,11 +22,11 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 
 
 def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API, worker and scheduler."""
-    from app.utils.processes.programs import keep_byte_code, own_program, stop_with_launcher, when_answering
+    from app.utils.processes.programs import cache_bytecode, own_program, stop_with_launcher, when_answering
     from app.utils.processes.serving import address_of, listen
 
     settings = load_settings()
-    keep_byte_code(settings.anisync_home.resolve() / "byte-code", unless_there_is_that_of="sqlalchemy")
+    cache_bytecode(settings.anisync_home.resolve() / "byte-code", unless_compiled="sqlalchemy")
     stop_with_launcher("uv")
     with ExitStack() as stack:
         stack.enter_context(_alone(settings.anisync_home))
@@ -137,14 +137,14 @@ def _supervise(
     listener: socket.socket,
 ) -> None:
     from app.utils.processes.embedded.monitor import ServerMonitor
-    from app.utils.processes.programs import forget_metrics_of
+    from app.utils.processes.programs import drop_live_metrics
     from app.utils.processes.supervisor import Supervisor
 
     Supervisor(
         programs,
-        say=_tell,
-        tend=ServerMonitor(servers, _tell) if servers else lambda: None,
-        on_exit=lambda pid: forget_metrics_of(pid, told),
+        log=_tell,
+        on_tick=ServerMonitor(servers, _tell) if servers else lambda: None,
+        on_exit=lambda pid: drop_live_metrics(pid, told),
         on_stop=listener.close,
     ).run()
 

@@ -81,7 +81,7 @@ class CatalogueEvents:
     async def subscribe(self, listener: Listener) -> AsyncIterator[None]:
         """Call ``listener`` after each change in any process, and whenever one may have been missed."""
         self.on_change(listener)
-        channel = Channel(self._redis, _CHANNEL, heard=self._hear, joined=self._tell)
+        channel = Channel(self._redis, _CHANNEL, on_message=self._hear, on_subscribe=self._tell)
         listening = start_loop(channel.run, "changes of the catalogue")
         try:
             yield

@@ -1,4 +1,4 @@
-"""Words that all processes hear, over Redis; nothing is kept for those who are away."""
+"""Publish/subscribe between processes over Redis; messages are not kept for absent subscribers."""
 
 import asyncio
 import time
@@ -10,45 +10,50 @@ from redis.asyncio.client import PubSub
 
 from app.utils.redis.client import REDIS_FAULTS
 
-_LISTEN = 1.0  # seconds of one wait for a word; then the server is asked whether it is there
-_DEAF_AFTER = 3.0  # seconds without any word or answer
-_REST = 0.5  # seconds before the channel is joined anew
+_POLL = 1.0  # seconds to wait for a message before pinging the server
+_DEAD_AFTER = 3.0  # seconds without a message or a pong after which the connection is given up
+_REST = 0.5  # seconds before the next attempt to subscribe
 
 
 class Listener:
-    """Hears one channel until :meth:`run` is cancelled; joins it again whenever Redis comes back.
+    """Subscribes to one channel until :meth:`run` is cancelled; subscribes again when Redis comes back.
 
-    ``heard`` gets each word. ``joined`` is called each time the channel was joined: words may have been
-    missed before.
+    ``on_message`` gets the payload of each message. ``on_subscribe`` is called after every subscription:
+    messages may have been missed before it.
     """
 
     def __init__(
-        self, redis: Redis, channel: str, *, heard: Callable[[bytes], None], joined: Callable[[], None]
+        self,
+        redis: Redis,
+        channel: str,
+        *,
+        on_message: Callable[[bytes], None],
+        on_subscribe: Callable[[], None],
     ) -> None:
         self._redis = redis
         self._channel = channel
-        self._heard = heard
-        self._joined = joined
+        self._on_message = on_message
+        self._on_subscribe = on_subscribe
 
     async def run(self) -> None:
         while True:
             try:
                 async with self._redis.pubsub() as channel:
                     await channel.subscribe(self._channel)
-                    await self._hear(channel)
+                    await self._receive(channel)
             except REDIS_FAULTS:
                 await asyncio.sleep(_REST)
 
-    async def _hear(self, channel: PubSub) -> None:
-        """Return when the server has fallen silent."""
+    async def _receive(self, channel: PubSub) -> None:
+        """Deliver messages; return when the connection is dead."""
         last = time.monotonic()
-        while time.monotonic() - last < _DEAF_AFTER:
-            word: dict[str, Any] | None = await channel.get_message(timeout=_LISTEN)
-            if word is None:
+        while time.monotonic() - last < _DEAD_AFTER:
+            message: dict[str, Any] | None = await channel.get_message(timeout=_POLL)
+            if message is None:
                 await channel.ping()
                 continue
             last = time.monotonic()
-            if word["type"] == "subscribe":
-                self._joined()
-            elif word["type"] == "message":
-                self._heard(word["data"])
+            if message["type"] == "subscribe":
+                self._on_subscribe()
+            elif message["type"] == "message":
+                self._on_message(message["data"])

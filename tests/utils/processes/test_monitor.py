@@ -23,7 +23,7 @@ def test_what_was_revived_is_told_and_the_next_look_waits() -> None:
     upkeep = ServerMonitor(servers, said.append)
     for _ in range(5):
         upkeep()
-    assert said == ["PostgreSQL and Valkey had ended; started again"]
+    assert said == ["PostgreSQL and Valkey had died; restarted"]
     assert servers.script == [["Valkey"]]
 
 

@@ -57,7 +57,9 @@ async def test_a_silent_connection_is_given_up(relay: tuple[Relay, str], redis_u
     words: list[bytes] = []
     joins: list[int] = []
     async with connect_redis(relay[1]) as far, connect_redis(redis_url) as near:
-        listener = Listener(far, "channel", heard=words.append, joined=lambda: joins.append(len(words)))
+        listener = Listener(
+            far, "channel", on_message=words.append, on_subscribe=lambda: joins.append(len(words))
+        )
         task = asyncio.create_task(listener.run())
         await until(lambda: joins == [0])
         await near.publish("channel", b"one")
@@ -74,7 +76,9 @@ async def test_a_silent_connection_is_given_up(relay: tuple[Relay, str], redis_u
 async def test_a_quiet_channel_is_not_taken_for_a_dead_one(redis_url: str) -> None:
     joins: list[None] = []
     async with connect_redis(redis_url) as redis:
-        listener = Listener(redis, "quiet", heard=lambda _: None, joined=lambda: joins.append(None))
+        listener = Listener(
+            redis, "quiet", on_message=lambda _: None, on_subscribe=lambda: joins.append(None)
+        )
         task = asyncio.create_task(listener.run())
         await asyncio.sleep(5)
         task.cancel()
