@@ -1,4 +1,4 @@
-"""Jobs that keep the queue itself small."""
+"""Housekeeping of the job queue itself."""
 
 from app.container import Container
 from app.schemas.jobs import ForgetJobs

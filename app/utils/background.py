@@ -20,7 +20,7 @@ def start(work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
 
 
 def start_loop(work: Callable[[], Awaitable[None]], name: str, *, pause: float = 1.0) -> "asyncio.Task[None]":
-    """Start a task that repeats ``work`` until it is cancelled, ``pause`` seconds after each end or failure."""
+    """Start a task that repeats ``work`` until cancelled, ``pause`` seconds after each end or failure."""
     return asyncio.create_task(_repeat(work, name, pause), name=name)
 
 
