@@ -172,7 +172,7 @@ def test_origins_are_a_comma_list_or_an_array(
 
 def test_the_trailing_slash_of_an_origin_is_dropped_with_a_warning(environment: pytest.MonkeyPatch) -> None:
     with pytest.warns(
-        UserWarning, match="ALLOWED_ORIGINS: the trailing slash of https://a.example.org/ was dropped"
+        UserWarning, match="ALLOWED_ORIGINS: the trailing slash of https://a.example.org/ was removed"
     ):
         settings = given(environment, ALLOWED_ORIGINS="https://a.example.org/")
     assert settings.allowed_origins == ["https://a.example.org"]

@@ -1,4 +1,4 @@
-"""Every call to an upstream: retry, then breaker, then the shared rate limit, then HTTP."""
+"""A call to an upstream: retry around circuit breaker around shared rate limit around HTTP."""
 
 import asyncio
 import random
@@ -26,12 +26,12 @@ from app.utils.metrics import (
 )
 from app.utils.redis.rate_limit import LimitReached
 
-_LONGEST_PAUSE = 20.0  # seconds between two attempts, when the upstream does not name a time
+_LONGEST_PAUSE = 20.0  # seconds between two attempts, unless the upstream sends Retry-After
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """With a ``body`` it is a POST."""
+    """A GET, or a POST if there is a ``body``."""
 
     url: str
     query: Query
@@ -39,7 +39,7 @@ class Request:
 
 
 class UpstreamClient:
-    """Calls one upstream within the patience of the caller; every fault is one :class:`AppError`."""
+    """Calls one upstream within the caller's deadline; every failure is an :class:`AppError`."""
 
     def __init__(
         self,
@@ -56,32 +56,32 @@ class UpstreamClient:
         self._policy = policy
         self._limiter = limiter
         self._breaker = breaker
-        self._wire = HttpExchange(policy, transport=transport)
+        self._http = HttpExchange(policy, transport=transport)
         self._clock = clock
         self._sleep = sleep
 
     async def get(self, *parts: str | int, query: Query | None = None, deadline: Deadline) -> dict[str, Any]:
-        """The JSON object under these path segments.
+        """GET the JSON object under these path segments.
 
-        Raises ``NotFound`` for 404, else one of the ``UpstreamFailure`` family.
+        Raises ``NotFound`` for 404, otherwise a subclass of ``UpstreamFailure``.
         """
-        return await self._ask(Request(self._url(parts), query or {}), deadline)
+        return await self._call(Request(self._url(parts), query or {}), deadline)
 
     async def post(self, body: Body, *, deadline: Deadline) -> dict[str, Any]:
-        """The JSON object that answers a reading POST of ``body`` to the base address; else as ``get``."""
-        return await self._ask(Request(self._base_url, {}, body), deadline)
+        """POST a query to the base URL; it is retried like :meth:`get`, so it must not change anything."""
+        return await self._call(Request(self._base_url, {}, body), deadline)
 
     async def close(self) -> None:
-        await self._wire.close()
+        await self._http.close()
 
-    async def _ask(self, request: Request, deadline: Deadline) -> dict[str, Any]:
+    async def _call(self, request: Request, deadline: Deadline) -> dict[str, Any]:
         ends_at = self._clock() + deadline.budget
         try:
-            return await self._retrying(deadline, ends_at)(self._unless_open, request, deadline, ends_at)
+            return await self._retrying(deadline, ends_at)(self._through_breaker, request, deadline, ends_at)
         except UpstreamFault as failure:
-            raise self._told(failure) from failure
+            raise self._reported(failure) from failure
 
-    async def _unless_open(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
+    async def _through_breaker(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
         name, title = self._policy.name, self._policy.title
         try:
             ticket = self._breaker.admit()
@@ -91,7 +91,7 @@ class UpstreamClient:
             ) from None
         up: bool | None = None
         try:
-            answer = await self._in_turn(request, deadline, ends_at)
+            answer = await self._through_limiter(request, deadline, ends_at)
             up = True
         except UpstreamFault as failure:
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
@@ -101,7 +101,7 @@ class UpstreamClient:
             UPSTREAM_BREAKER_OPEN.labels(name).set(self._breaker.is_open)
         return answer
 
-    async def _in_turn(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
+    async def _through_limiter(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
         name, title = self._policy.name, self._policy.title
         max_wait = ends_at - self._clock() - (deadline.budget - deadline.queue_timeout)
         try:
@@ -110,16 +110,16 @@ class UpstreamClient:
             )
         except LimitReached as limit:
             outcome, why = (
-                ("ban", "it asked for silence") if limit.banned else ("limit", "its rate limit is spent")
+                ("ban", "it asked us to pause") if limit.banned else ("limit", "its rate limit is exhausted")
             )
             raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
         UPSTREAM_WAIT_SECONDS.labels(name, deadline.name).observe(waited)
         return await self._attempt(request, min(deadline.attempt, ends_at - self._clock()))
 
     async def _attempt(self, request: Request, seconds: float) -> dict[str, Any]:
-        name, begun, outcome = self._policy.name, time.perf_counter(), "left"
+        name, started, outcome = self._policy.name, time.perf_counter(), "cancelled"
         try:
-            answer = await self._wire.get_object(request.url, request.query, seconds, request.body)
+            answer = await self._http.get_object(request.url, request.query, seconds, request.body)
             outcome = "ok"
         except UpstreamFault as failure:
             outcome = failure.outcome
@@ -128,11 +128,11 @@ class UpstreamClient:
             raise
         finally:
             UPSTREAM_CALLS.labels(name, outcome).inc()
-            UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - begun)
+            UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - started)
         return answer
 
     def _retrying(self, deadline: Deadline, ends_at: float) -> AsyncRetrying:
-        def enough(state: RetryCallState) -> bool:
+        def stop(state: RetryCallState) -> bool:
             too_late = self._clock() + state.upcoming_sleep >= ends_at
             return too_late or state.attempt_number >= deadline.attempts
 
@@ -145,13 +145,14 @@ class UpstreamClient:
 
         return AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, UpstreamFault) and error.retry),
-            stop=enough,
+            stop=stop,
             wait=pause,
             sleep=self._sleep,
             reraise=True,
         )
 
-    def _told(self, failure: UpstreamFault) -> AppError:
+    def _reported(self, failure: UpstreamFault) -> AppError:
+        """Count or log the failure, and return the error for the caller."""
         if failure.verdict == "unknown":
             UPSTREAM_REFUSALS.labels(self._policy.name, failure.outcome).inc()
         elif failure.verdict == "down":
@@ -161,15 +162,15 @@ class UpstreamClient:
         return failure.error
 
     def _url(self, parts: tuple[str | int, ...]) -> str:
-        """Segments are quoted one by one, so that none of them can leave the base."""
+        """Quote each segment, so that none can escape the base path."""
         segments = [quote(str(part), safe="") for part in parts]
         if any(segment in {"", ".", ".."} for segment in segments):
-            raise ValueError(f"not a path below {self._base_url}: {parts!r}")
+            raise ValueError(f"not a valid path below {self._base_url}: {parts!r}")
         return "/".join([self._base_url, *segments])
 
 
 class Client:
-    """What the clients of all upstreams have in common; each names its ``policy``."""
+    """Base class of all upstream clients; a subclass defines its ``policy``."""
 
     policy: ClassVar[Policy]
 
