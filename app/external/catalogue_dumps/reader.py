@@ -52,7 +52,7 @@ class Dump:
         return self._blocks.read
 
     def read(self, most: int) -> list[DumpRow]:
-        """Up to ``most`` more rows, none at the end; a fault of the file is raised after the rows before it."""
+        """Up to ``most`` more rows, none at the end; a fault is raised after the rows before it."""
         if self._fault is not None:
             raise self._fault
         rows: list[DumpRow] = []
