@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 class AppError(Exception):
     """A failure that is reported to the client.
 
-    ``details`` is any JSON object; ``headers`` are added to the response.
+    ``details`` is any JSON object; ``headers`` are added to the response. ``reason`` is a more specific code,
+    which surfaces that distinguish it send instead of ``code``.
     """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
+    reason: ClassVar[str] = ""
     status: ClassVar[int] = 500
     default_message: ClassVar[str] = "Something went wrong on our side."
 

@@ -84,6 +84,11 @@ CACHE_REQUESTS = Counter(
     "Cache lookups by outcome.",
     ["cache", "outcome"],
 )
+CACHE_LOOKUPS = Counter(
+    "anisync_cache_lookups_total",
+    "Looks of a cache into one of its levels.",
+    ["cache", "level", "outcome"],
+)
 
 
 class Snapshot(Collector):

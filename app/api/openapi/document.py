@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from app import errors
 from app.api.access import Access, route_table
 from app.api.openapi.failures import FAILURES
-from app.api.surfaces import Failure, Surface, surface_of
+from app.api.surface import Failure, Surface
+from app.api.surfaces import surface_of
 from app.errors import AppError
 
 Json = dict[str, Any]
@@ -22,7 +23,7 @@ _EXAMPLE_TIME = "2026-11-21T09:00:00Z"
 
 TAGS = {
     "operations": "Whether the service lives and works, and its figures.",
-    "auth": "Signing up and in, going on, signing out; sessions, passwords and API tokens.",
+    "auth": "Registration, sign-in, token refresh, sign-out; sessions, passwords and API tokens.",
     "users": "Accounts: one's own, those of others, and all of them for operators.",
     "catalogue": "Titles: pages with filters, single titles, search, genres.",
     "jikan": "Jikan's own answers, as they came.",
