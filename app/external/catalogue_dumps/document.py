@@ -1,7 +1,6 @@
-"""Stream rows from one JSON document: an array, or an object with the array under ``data``.
+"""Stream rows from one JSON document: an array, or an object with the array under ``data``."""
 
-Not ijson: a malformed row must be reported with its line number and must not end the file.
-"""
+# Not with ijson: a malformed row must be reported with its line number and must not end the file.
 
 import codecs
 import json

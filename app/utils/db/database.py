@@ -103,8 +103,7 @@ class Database:
             url,
             poolclass=CountedPool,
             hide_parameters=True,  # parameters are user data and must not reach the log
-            # Overflow connections are kept, since opening one costs more than a typical request; LIFO leaves
-            # those that are not needed idle until they are recycled.
+            # Overflow connections are kept: opening one costs more than a request. LIFO leaves surplus idle.
             pool_size=pool_size + max_overflow,
             max_overflow=0,
             pool_use_lifo=True,
