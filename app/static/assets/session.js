@@ -6,6 +6,7 @@ import { signal } from "./view.js";
 const REFRESH = "refresh"; // the one secret that outlives the tab; single use, so a copy of it shows
 const EARLY = 30_000; // ms before its end that a token is replaced
 const ASKING = 60; // ms that a new tab waits for a token of another tab
+const TELLING = 400; // ms that the news of another tab's refresh may take
 
 /** null: nobody; undefined: not known yet; else the profile. */
 export const me = signal(undefined);
@@ -15,6 +16,12 @@ const channel = new BroadcastChannel("anisync.session");
 let access = null; // {token, until}
 let refreshing = null;
 let heard = null; // called when another tab tells its token
+
+const hear = (patience) =>
+  new Promise((go) => {
+    heard = go;
+    setTimeout(go, patience);
+  });
 
 channel.addEventListener("message", ({ data }) => {
   if (data.kind === "ask" && isFresh()) channel.postMessage({ kind: "token", access });
@@ -40,12 +47,14 @@ function take(tokens) {
 }
 
 async function refresh(refused) {
-  refreshing ??= alone(() => exchange(refused)).finally(() => (refreshing = null));
+  const before = stored(REFRESH);
+  refreshing ??= alone(() => exchange(refused, before)).finally(() => (refreshing = null));
   return refreshing;
 }
 
 /** While this tab waited for the lock another one may have done it. */
-async function exchange(refused) {
+async function exchange(refused, before) {
+  if (stored(REFRESH) !== before && (!isFresh() || access.token === refused)) await hear(TELLING);
   if (isFresh() && access.token !== refused) return access.token;
   const token = stored(REFRESH);
   if (!token) {
@@ -89,12 +98,8 @@ export async function resume() {
     me.set(null);
     return;
   }
-  await new Promise((go) => {
-    heard = go;
-    channel.postMessage({ kind: "ask" });
-    setTimeout(go, ASKING);
-  });
-  heard = null;
+  channel.postMessage({ kind: "ask" });
+  await hear(ASKING);
   await loadProfile();
 }
 

@@ -124,7 +124,8 @@ function outlet() {
       const [made, gone] = scope(() => (module ? module.view(wanted) : notLoaded()));
       dispose = gone;
       main.replaceChildren(made.node ?? made);
-      if (!wanted.first) main.focus({ preventScroll: true });
+      // Who is typing in the search meanwhile goes on typing.
+      if (!wanted.first && !document.activeElement?.matches("input")) main.focus({ preventScroll: true });
       scrollTo(0, 0);
       if (wanted.scroll) {
         await Promise.race([made.ready, new Promise((done) => setTimeout(done, 1200))]);

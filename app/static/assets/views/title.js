@@ -10,7 +10,7 @@ import { signedIn } from "../session.js";
 import { heading } from "../shell.js";
 import { failed } from "../toasts.js";
 import { effect, h, signal, still } from "../view.js";
-import { langOf, number, partialDate, t, titleOf, typeName } from "../words.js";
+import { langOf, loadRareWords, number, partialDate, t, titleOf, typeName } from "../words.js";
 
 export function view({ params }) {
   const anime = signal(null);
@@ -65,7 +65,18 @@ function whole(anime) {
       ),
     ),
     facts(anime),
+    belonging(anime),
   ];
+}
+
+/** What is below the fold comes with its own module. */
+function belonging(anime) {
+  const made = signal(null);
+  Promise.all([import("../parts/franchise.js"), loadRareWords()]).then(
+    ([{ franchise }]) => made.set(franchise),
+    () => null, // the title stands without it
+  );
+  return h("div", {}, () => (made() ? still(() => made.peek()(anime)) : null));
 }
 
 function figures(anime) {
