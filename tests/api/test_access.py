@@ -152,6 +152,7 @@ async def _ids_of(container: Container, owner: SignedIn, client: httpx.AsyncClie
         "session_id": session.id,
         "token_id": token.id,
         "item_id": item["id"],
+        "entry_id": item["id"],
         "job_id": job.id,
         "anime_id": anime_id,
         "collection_id": collection["id"],
@@ -172,6 +173,8 @@ def _is_of_somebody(route: Route) -> bool:
 
 _BODIES: Mapping[str, Any] = {
     "PATCH /users/me/list/{anime_id}": {"progress": 1},
+    "PUT /users/me/list/{anime_id}": {"progress": 1},
+    "PATCH /users/me/entries/{entry_id}": {"progress": 1},
     "PATCH /collections/{collection_id}": {"name": "Theirs"},
     "POST /collections/{collection_id}/items": {"anime_id": 1},
 }
