@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 class AppError(Exception):
     """A failure that the client is told about.
 
-    ``details`` is any JSON object; ``headers`` go onto the answer as they are.
+    ``details`` is any JSON object; ``headers`` go onto the answer as they are. ``reason`` is a more specific
+    code, which surfaces that have such tell in place of ``code``.
     """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
+    reason: ClassVar[str] = ""
     status: ClassVar[int] = 500
     default_message: ClassVar[str] = "Something went wrong on our side."
 

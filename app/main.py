@@ -7,15 +7,14 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.access import guard, route_table
-from app.api.core import routers as core_routers
+from app.api.core.surface import CORE
 from app.api.middleware.answer_cache import AnswerCache, AnswerStore
 from app.api.middleware.request_body import LingeringClose
 from app.api.middleware.request_context import CrashHandler, RequestContext
 from app.api.middleware.start_gate import StartGate
 from app.api.openapi.docs import add_docs
 from app.api.openapi.document import describe, operation_id
-from app.api.surfaces import RENDERED, respond
-from app.api.tracker import routers as tracker_routers
+from app.api.surfaces import RENDERED, SURFACES, respond
 from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
@@ -61,8 +60,9 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
 
 
 def _add_routes(app: FastAPI) -> None:
-    for router in (*core_routers, *tracker_routers):
-        app.include_router(router)
+    for surface in (CORE, *SURFACES):
+        for router in surface.routers:
+            app.include_router(router)
     describe(app)
     add_docs(app)
     route_table(app)  # a route that does not say who may ask it stops the start

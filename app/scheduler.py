@@ -11,6 +11,7 @@ from app.container import Container, build
 from app.logs import Outage, configure_logs, log
 from app.schemas.jobs import (
     ForgetChanges,
+    ForgetEvents,
     ForgetJobs,
     ForgetKeys,
     Job,
@@ -42,6 +43,7 @@ PERIODIC = (
     Periodic(MatchEntries(), every=60),
     Periodic(ForgetKeys(), every=3600),
     Periodic(ForgetChanges(), every=86_400),
+    Periodic(ForgetEvents(), every=3600),
 )
 
 

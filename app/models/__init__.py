@@ -10,6 +10,7 @@ from app.models.accounts import (
 )
 from app.models.anime import AnimeNamesRow, AnimeRow, AnimeSyncRow, CatalogueVersionRow, GenreRow, StudioRow
 from app.models.base import Base
+from app.models.events import EventRow
 from app.models.jobs import JobRow, ScheduleRow
 from app.models.library import (
     CollectionItemRow,
@@ -24,6 +25,7 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.relations import RelationCountRow, RelationRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -36,6 +38,7 @@ __all__ = [
     "CollectionRow",
     "EntryChangeRow",
     "EntryRow",
+    "EventRow",
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",
@@ -44,6 +47,8 @@ __all__ = [
     "JobRow",
     "KnownAddressRow",
     "PasswordResetRow",
+    "RelationCountRow",
+    "RelationRow",
     "ScheduleRow",
     "SessionRow",
     "StudioRow",

@@ -80,6 +80,11 @@ CACHE_REQUESTS = Counter(
     "Requests that a cache answered, shared, or let through.",
     ["cache", "outcome"],
 )
+CACHE_LOOKUPS = Counter(
+    "anisync_cache_lookups_total",
+    "Looks of a cache into one of its levels.",
+    ["cache", "level", "outcome"],
+)
 
 
 class Snapshot(Collector):

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from app import errors
 from app.api.access import Access, route_table
 from app.api.openapi.failures import FAILURES, UNDOCUMENTED
-from app.api.surfaces import Failure, Surface, surface_of
+from app.api.surface import Failure, Surface
+from app.api.surfaces import surface_of
 from app.errors import AppError
 
 Json = dict[str, Any]

@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -31,15 +31,27 @@ _LONGEST_PAUSE = 20.0  # seconds between two attempts, when the upstream does no
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """With a ``body`` it is a POST."""
+    """With a ``body`` it is a POST. ``path`` is below the base address; ``shapes`` are what may answer it."""
 
-    url: str
+    path: str
     query: Query
     body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shapes: tuple[type, ...] = (dict,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    base_url: str
+    breaker: Breaker
 
 
 class UpstreamClient:
-    """Calls one upstream within the patience of the caller; every fault is one :class:`AppError`."""
+    """Calls one upstream within the patience of the caller; every fault is one :class:`AppError`.
+
+    ``base_url`` may be a comma list: the hosts are tried in their order, each with a breaker of its own, and
+    the one that answered last is asked first.
+    """
 
     def __init__(
         self,
@@ -47,15 +59,16 @@ class UpstreamClient:
         policy: Policy,
         *,
         limiter: Limiter,
-        breaker: Breaker,
+        breaker: Callable[[], Breaker],
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
+        urls = [url.strip().rstrip("/") for url in base_url.split(",")]
+        self._hosts = [_Host(url, breaker()) for url in urls]
+        self._best = self._hosts[0]
         self._policy = policy
         self._limiter = limiter
-        self._breaker = breaker
         self._wire = HttpExchange(policy, transport=transport)
         self._clock = clock
         self._sleep = sleep
@@ -65,43 +78,62 @@ class UpstreamClient:
 
         Raises ``NotFound`` for 404, else one of the ``UpstreamFailure`` family.
         """
-        return await self._ask(Request(self._url(parts), query or {}), deadline)
+        answer: dict[str, Any] = await self.ask(Request(path_of(parts), query or {}), deadline)
+        return answer
 
     async def post(self, body: Body, *, deadline: Deadline) -> dict[str, Any]:
         """The JSON object that answers a reading POST of ``body`` to the base address; else as ``get``."""
-        return await self._ask(Request(self._base_url, {}, body), deadline)
+        answer: dict[str, Any] = await self.ask(Request("", {}, body), deadline)
+        return answer
+
+    async def ask(self, request: Request, deadline: Deadline) -> Any:
+        """The JSON that answers any request, in one of its ``shapes``; raises as ``get`` does."""
+        ends_at = self._clock() + deadline.budget
+        try:
+            return await self._retrying(deadline, ends_at)(self._over_hosts, request, deadline, ends_at)
+        except UpstreamFault as failure:
+            raise self._told(failure) from failure
 
     async def close(self) -> None:
         await self._wire.close()
 
-    async def _ask(self, request: Request, deadline: Deadline) -> dict[str, Any]:
-        ends_at = self._clock() + deadline.budget
-        try:
-            return await self._retrying(deadline, ends_at)(self._unless_open, request, deadline, ends_at)
-        except UpstreamFault as failure:
-            raise self._told(failure) from failure
+    async def _over_hosts(self, request: Request, deadline: Deadline, ends_at: float) -> Any:
+        """Ask the host that answered last, then the others; the fault is that of the last one."""
+        hosts = [self._best, *(host for host in self._hosts if host is not self._best)]
+        for left, host in zip(range(len(hosts), 0, -1), hosts, strict=True):
+            try:
+                # what a silent host leaves of the time is for the others
+                host_ends_at = ends_at if left == 1 else self._clock() + (ends_at - self._clock()) / left
+                answer = await self._unless_open(host, request, deadline, host_ends_at)
+            except UpstreamFault as failure:
+                if left == 1 or not failure.of_host:
+                    raise
+            else:
+                self._best = host
+                return answer
+        raise AssertionError("there is no host")
 
-    async def _unless_open(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
+    async def _unless_open(self, host: _Host, request: Request, deadline: Deadline, ends_at: float) -> Any:
         name, title = self._policy.name, self._policy.title
         try:
-            ticket = self._breaker.admit()
+            ticket = host.breaker.admit()
         except BreakerOpen as open_:
             raise not_asked(
                 name, title, open_.retry_after, outcome="breaker", why="it kept failing"
             ) from None
         up: bool | None = None
         try:
-            answer = await self._in_turn(request, deadline, ends_at)
+            answer = await self._in_turn(host, request, deadline, ends_at)
             up = True
         except UpstreamFault as failure:
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
             raise
         finally:
-            self._breaker.settle(ticket, up=up)
-            UPSTREAM_BREAKER_OPEN.labels(name).set(self._breaker.is_open)
+            host.breaker.settle(ticket, up=up)
+            UPSTREAM_BREAKER_OPEN.labels(name).set(all(host.breaker.is_open for host in self._hosts))
         return answer
 
-    async def _in_turn(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
+    async def _in_turn(self, host: _Host, request: Request, deadline: Deadline, ends_at: float) -> Any:
         name, title = self._policy.name, self._policy.title
         max_wait = ends_at - self._clock() - (deadline.budget - deadline.queue_timeout)
         try:
@@ -114,12 +146,19 @@ class UpstreamClient:
             )
             raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
         UPSTREAM_WAIT_SECONDS.labels(name, deadline.name).observe(waited)
-        return await self._attempt(request, min(deadline.attempt, ends_at - self._clock()))
+        return await self._attempt(host, request, min(deadline.attempt, ends_at - self._clock()))
 
-    async def _attempt(self, request: Request, seconds: float) -> dict[str, Any]:
+    async def _attempt(self, host: _Host, request: Request, seconds: float) -> Any:
         name, begun, outcome = self._policy.name, time.perf_counter(), "left"
         try:
-            answer = await self._wire.get_object(request.url, request.query, seconds, request.body)
+            answer = await self._wire.ask(
+                host.base_url + request.path,
+                request.query,
+                seconds,
+                request.body,
+                headers=request.headers,
+                shapes=request.shapes,
+            )
             outcome = "ok"
         except UpstreamFault as failure:
             outcome = failure.outcome
@@ -160,12 +199,13 @@ class UpstreamClient:
             )
         return failure.error
 
-    def _url(self, parts: tuple[str | int, ...]) -> str:
-        """Segments are quoted one by one, so that none of them can leave the base."""
-        segments = [quote(str(part), safe="") for part in parts]
-        if any(segment in {"", ".", ".."} for segment in segments):
-            raise ValueError(f"not a path below {self._base_url}: {parts!r}")
-        return "/".join([self._base_url, *segments])
+
+def path_of(parts: Sequence[str | int]) -> str:
+    """The path of these segments, quoted one by one, so that none of them can leave the base address."""
+    segments = [quote(str(part), safe="") for part in parts]
+    if any(segment in {"", ".", ".."} for segment in segments):
+        raise ValueError(f"not a path below the base address: {parts!r}")
+    return "/".join(["", *segments])
 
 
 class Client:
@@ -186,7 +226,7 @@ class Client:
             base_url,
             self.policy,
             limiter=limiter,
-            breaker=Breaker(self.policy.name, clock=clock),
+            breaker=lambda: Breaker(self.policy.name, clock=clock),
             transport=transport,
             clock=clock,
             sleep=sleep,
@@ -196,4 +236,16 @@ class Client:
         await self._upstream.close()
 
 
-__all__ = ["JOB", "UPKEEP", "USER", "Breaker", "Client", "Deadline", "Limiter", "Policy", "UpstreamClient"]
+__all__ = [
+    "JOB",
+    "UPKEEP",
+    "USER",
+    "Breaker",
+    "Client",
+    "Deadline",
+    "Limiter",
+    "Policy",
+    "Request",
+    "UpstreamClient",
+    "path_of",
+]

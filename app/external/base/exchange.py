@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType, NoneType
 from typing import Any, NoReturn
 
 import httpx
@@ -26,6 +27,8 @@ from app.external.base.policy import Policy
 _MAYBE_UNCLEAN = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNCLEAN = re.compile("[\x00\ud800-\udfff]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
+
+_GOOD = frozenset({200, 201, 202, 204})
 
 Query = Mapping[str, str | int]
 Body = Mapping[str, Any]
@@ -65,12 +68,20 @@ class HttpExchange:
             headers={"User-Agent": "AniSync", "Accept": "application/json", "Accept-Encoding": "gzip"},
         )
 
-    async def get_object(
-        self, url: str, query: Query, seconds: float, body: Body | None = None
-    ) -> dict[str, Any]:
-        """The JSON object at ``url``, or :class:`Failed` after ``seconds`` at the latest.
+    async def ask(
+        self,
+        url: str,
+        query: Query,
+        seconds: float,
+        body: Body | None = None,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        shapes: tuple[type, ...] = (dict,),
+    ) -> Any:
+        """The JSON at ``url``, or :class:`UpstreamFault` after ``seconds`` at the latest.
 
-        With a ``body`` it is a POST of it, as JSON.
+        With a ``body`` it is a POST of it, as JSON. ``shapes`` are the types that the answer may have; with
+        ``NoneType`` among them the answer may be empty.
         """
         ends = asyncio.get_running_loop().time() + seconds
         try:
@@ -78,13 +89,13 @@ class HttpExchange:
                 await self._free.acquire()
         except TimeoutError:
             raise out_of_time(self._policy.name, self._policy.title) from None
-        exchange = asyncio.create_task(self._exchange(url, query, ends, body))
+        exchange = asyncio.create_task(self._exchange(url, query, ends, body, headers))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._finish)
         done, _ = await asyncio.wait({exchange}, timeout=ends - asyncio.get_running_loop().time())
         if not done:
             raise out_of_time(self._policy.name, self._policy.title)
-        return self._read(exchange.result())
+        return self._read(exchange.result(), shapes)
 
     async def close(self) -> None:
         """End what was abandoned and every connection."""
@@ -99,12 +110,19 @@ class HttpExchange:
         if not exchange.cancelled():
             exchange.exception()  # whoever still waited has it
 
-    async def _exchange(self, url: str, query: Query, ends: float, body: Body | None) -> _Answer:
+    async def _exchange(
+        self, url: str, query: Query, ends: float, body: Body | None, headers: Mapping[str, str]
+    ) -> _Answer:
         name, title = self._policy.name, self._policy.title
         seconds = max(0.01, ends - asyncio.get_running_loop().time())
         try:
             async with self._http.stream(
-                "GET" if body is None else "POST", url, params=dict(query), json=body, timeout=seconds
+                "GET" if body is None else "POST",
+                url,
+                params=dict(query),
+                json=body,
+                headers=dict(headers),
+                timeout=seconds,
             ) as response:
                 return _Answer(
                     response.status_code,
@@ -150,17 +168,19 @@ class HttpExchange:
         if not unpacker.eof:
             raise broken_off(self._policy.name, self._policy.title)
 
-    def _read(self, answer: _Answer) -> dict[str, Any]:
-        if answer.status != 200:
+    def _read(self, answer: _Answer, shapes: tuple[type, ...]) -> Any:
+        if answer.status not in _GOOD:
             raise of_status(self._policy.name, self._policy.title, answer.status, answer.retry_after)
+        if not answer.body and NoneType in shapes:
+            return None
         if answer.content_type and not _JSON_TYPE.match(answer.content_type.strip()):
             raise self._unreadable("something other than JSON")
         try:
             value: Any = json.loads(answer.body.decode("utf-8"), parse_constant=_reject, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise self._unreadable("JSON that cannot be read") from error
-        if not isinstance(value, dict):
-            raise self._unreadable("something other than a JSON object")
+        if not isinstance(value, shapes):
+            raise self._unreadable("JSON of another shape than its contract")
         return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
 
     def _unreadable(self, why: str) -> UpstreamFault:

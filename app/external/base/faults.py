@@ -37,6 +37,12 @@ class UpstreamFault(Exception):
         self.retry = retry
         self.retry_after = retry_after
 
+    @property
+    def of_host(self) -> bool:
+        """Whether another host of the same upstream may do better: this one fails, or refuses us."""
+        limited = self.outcome in {"limit", "ban", "limited"}
+        return not limited and (self.verdict != "up" or self.outcome == "rejected")
+
 
 def of_status(name: str, title: str, status: int, header: str | None) -> UpstreamFault:
     """What an answer other than 200 means."""

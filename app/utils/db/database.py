@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 AfterCommit = Callable[[], Awaitable[None]]
+Recorder = Callable[["Transaction", Sequence[object]], Awaitable[None]]
 
 _IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is trusted
 _POOL_WAIT = 2.0  # seconds a request waits for a connection before it is told 503
@@ -45,7 +46,12 @@ class Transaction:
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
+        self.facts: list[object] = []
         self._followers: list[AfterCommit] = []
+
+    def emit(self, fact: object) -> None:
+        """Hand an event over, to be stored with this transaction and published after its commit."""
+        self.facts.append(fact)
 
     def after_commit(self, follower: AfterCommit) -> None:
         self._followers.append(follower)
@@ -70,6 +76,14 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._recorder: Recorder | None = None
+
+    def attach_recorder(self, recorder: Recorder) -> None:
+        """Call ``recorder`` with what a transaction emitted, right before its commit.
+
+        Without one, what is emitted reaches nobody.
+        """
+        self._recorder = recorder
 
     @classmethod
     def connect(
@@ -120,6 +134,8 @@ class Database:
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 tx = Transaction(session)
                 yield tx
+                if tx.facts and self._recorder is not None:
+                    await self._recorder(tx, tx.facts)
         await tx.run_followers()
 
     @asynccontextmanager

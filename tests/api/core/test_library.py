@@ -170,7 +170,12 @@ async def test_another_device_hears_of_changes_and_deletions(
     await mine.delete(f"{LIST}/{titles[0]}")
     answer = await mine.get(LIST, params={"updated_since": first["updated_at"]})
     gone, kept = answer.json()
-    assert gone == {"anime_id": titles[0], "deleted": True, "updated_at": IsDatetime(iso_string=True)}
+    assert gone == {
+        "id": first["id"],
+        "anime_id": titles[0],
+        "deleted": True,
+        "updated_at": IsDatetime(iso_string=True),
+    }
     assert kept["anime_id"] == titles[1]
     assert answer.headers["X-Total-Count"] == "2"
     await add(mine, titles[0])

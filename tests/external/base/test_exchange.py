@@ -27,7 +27,7 @@ async def client(jikan_standin: JikanStandin) -> AsyncIterator[UpstreamClient]:
 
 def make(standin: JikanStandin, policy: Policy = JIKAN) -> UpstreamClient:
     breaker = Breaker("test", least=10**6)
-    return UpstreamClient(standin.base_url, policy, limiter=OpenGate(), breaker=breaker)
+    return UpstreamClient(standin.base_url, policy, limiter=OpenGate(), breaker=lambda: breaker)
 
 
 async def test_connections_are_kept_also_after_errors(
