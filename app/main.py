@@ -14,6 +14,7 @@ from app.api.middleware.request_context import CrashHandler, RequestContext
 from app.api.middleware.start_gate import StartGate
 from app.api.openapi.docs import add_docs
 from app.api.openapi.document import describe, operation_id
+from app.api.page import add_page
 from app.api.surfaces import RENDERED, SURFACES, respond
 from app.config import Settings, load_settings
 from app.container import Container, build
@@ -65,6 +66,7 @@ def _add_routes(app: FastAPI) -> None:
             app.include_router(router)
     describe(app)
     add_docs(app)
+    add_page(app)
     route_table(app)  # a route that does not say who may ask it stops the start
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)
