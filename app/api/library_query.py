@@ -1,5 +1,6 @@
 """What the query strings of the routes of a list may hold."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from app.api.catalogue_query import TypeName
 from app.api.deps import Page
 from app.api.openapi.failures import UNDOCUMENTED
 from app.api.query import FastQuery, known_keys, split, words
-from app.schemas.domain.library import ENTRY_KEYS, EntryStatus
+from app.schemas.domain.library import ENTRY_KEYS, PUBLIC_ENTRY_KEYS, EntryStatus
 from app.schemas.fields import Id, Instant, storable
 from app.services.library import EntryShape, ListFilter
 from app.utils.text.cleaning import BIGINT_MAX
@@ -67,9 +68,7 @@ class ShapeQuery(FastQuery):
         return EntryShape(keys, bool(self.expand))
 
 
-class ListQuery(ShapeQuery, Page):
-    """``updated_since`` answers what changed, deleted entries too, the latest change first."""
-
+class PublicListQuery(ShapeQuery, Page):
     limit: Annotated[int, Field(ge=1, le=_MOST_ENTRIES, description="Entries of a page.")] = 20
     status: Annotated[_Statuses, Field(description="One of these; repeat or comma list.")]
     q: Annotated[SearchText | None, Field(description="Words of any title of the anime.")] = None
@@ -86,12 +85,10 @@ class ListQuery(ShapeQuery, Page):
     sort: Annotated[Sort, Field(description="`-` before a key is descending; unknown values last.")] = (
         "-created"
     )
-    updated_since: Annotated[Instant | None, Field(json_schema_extra={UNDOCUMENTED: True})] = None
 
     def wanted(self) -> ListFilter:
         return ListFilter(
             statuses=tuple(self.status),
-            updated_since=self.updated_since,
             q=self.q or None,
             genres=tuple(words([*self.genre, *self.genre_list])),
             tags=tuple(self.tag),
@@ -100,6 +97,20 @@ class ListQuery(ShapeQuery, Page):
             sfw=self.sfw,
             sort=self.sort,
         )
+
+    @property
+    def public_shape(self) -> EntryShape:
+        """Without what is nobody else's business."""
+        return replace(self.shape, keys=tuple(key for key in self.shape.keys if key in PUBLIC_ENTRY_KEYS))
+
+
+class ListQuery(PublicListQuery):
+    """``updated_since`` answers what changed, deleted entries too, the latest change first."""
+
+    updated_since: Annotated[Instant | None, Field(json_schema_extra={UNDOCUMENTED: True})] = None
+
+    def wanted(self) -> ListFilter:
+        return replace(super().wanted(), updated_since=self.updated_since)
 
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)

@@ -19,6 +19,7 @@ from app.api.core import (
     media,
     metrics,
     passwords,
+    public_lists,
     recommendations,
     relations,
     search,
@@ -56,5 +57,6 @@ routers: tuple[APIRouter, ...] = (
     favorites.router,
     watching.router,
     collections.router,
+    public_lists.router,
     metrics.router,
 )

@@ -71,6 +71,8 @@ class ListFilter:
     types: tuple[str, ...] = ()
     anime_ids: tuple[int, ...] = ()
     sfw: bool = False
+    public: bool = False
+    """Without the entries that are private."""
     sort: str = "-created"
 
 
@@ -203,8 +205,8 @@ def _conditions(wanted: ListFilter, values: dict[str, Any]) -> Iterator[str]:
     for number, tag in enumerate(wanted.tags):
         values[f"tag_{number}"], values[f"tags_{number}"] = tag, [word.strip() for word in tag.split(",")]
         yield f"(:tag_{number} = any(e.tags) or e.tags @> cast(:tags_{number} as text[]))"
-    if wanted.sfw:
-        yield f"({SAFE})"
+    flags = ((wanted.sfw, f"({SAFE})"), (wanted.public, "not e.is_private"))
+    yield from (condition for is_set, condition in flags if is_set)
     if wanted.q:
         yield from _named(wanted.q, values)
 

@@ -108,6 +108,27 @@ class EntryOut(BaseModel):
     anime: EntryAnimeOut
 
 
+class PublicEntryOut(BaseModel):
+    """An entry as others see it, without notes; those that are private are not shown at all."""
+
+    id: int
+    anime_id: int | None
+    media_type: MediaType
+    status: EntryStatus
+    score: Score | None
+    progress: int
+    max_progress: int | None
+    is_rewatching: bool
+    rewatch_count: int
+    started_at: str | None
+    finished_at: str | None
+    tags: list[str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    anime: EntryAnimeOut
+
+
 class DeletedEntryOut(BaseModel):
     """An entry that is no longer on the list."""
 

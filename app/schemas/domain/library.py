@@ -21,6 +21,9 @@ ENTRY_KEYS = (
 )  # fmt: skip
 
 
+PUBLIC_ENTRY_KEYS = tuple(key for key in ENTRY_KEYS if key not in ("notes", "is_private"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryState:
     """What a person can edit. ``score`` is 0 to 100 or None; dates are as precise as they are known.

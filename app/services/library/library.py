@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
+from app.repositories.accounts import AccountRepository
 from app.repositories.library import (
     ChangeRepository,
     EntryPage,
@@ -20,6 +22,7 @@ from app.repositories.library import (
 )
 from app.schemas.domain.library import Entry, EntryChange, EntryCount, ListChanges, RenderedEntry, Shape
 from app.services.library.matching import match_some, match_titles
+from app.services.library.stats import NoPublicList
 from app.services.library.undo import last_change, take_back
 from app.services.library.writer import (
     NotOnList,
@@ -52,6 +55,17 @@ class LibraryService:
     ) -> EntryPage:
         async with self._db.reader() as connection:
             return await EntryPages(connection).list_anime(user_id, wanted, shape, limit=limit, offset=offset)
+
+    async def list_public(
+        self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
+    ) -> EntryPage:
+        """A page of another person's list without what is private; raises ``NoPublicList``."""
+        async with self._db.reader() as connection:
+            if not await AccountRepository(connection).has_public_list(user_id):
+                raise NoPublicList
+            return await EntryPages(connection).list_anime(
+                user_id, replace(wanted, public=True), shape, limit=limit, offset=offset
+            )
 
     async def list_changes(
         self, user_id: int, shape: EntryShape, *, since: datetime | None, after: int, limit: int
@@ -163,14 +177,14 @@ class LibraryService:
         Each outcome comes with the entry as the operation left it, if there is one.
         """
         async with self._db.transaction() as tx:
-            outcomes = await apply(tx, user_id, operations, origin=origin, today=self._today())
+            outcomes = await apply(tx, user_id, operations, origin=origin, now=self._clock())
             return await _with_entries(tx, outcomes, "core")
 
     async def _execute(
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape
     ) -> tuple[Outcome, RenderedEntry | None]:
         async with self._db.transaction() as tx:
-            outcomes = await apply(tx, user_id, [operation], origin=origin, today=self._today())
+            outcomes = await apply(tx, user_id, [operation], origin=origin, now=self._clock())
             [(outcome, rendered)] = await _with_entries(tx, outcomes, shape)
         if outcome.error is not None:  # after the commit: that an entry was linked to its title stays
             raise outcome.error
@@ -220,9 +234,6 @@ class LibraryService:
                 after = await ChangeRepository(tx).delete_old(
                     after_user=after, users=_USERS_AT_ONCE, keep=KEPT_CHANGES, older=CHANGES_KEPT_FOR
                 )
-
-    def _today(self) -> str:
-        return self._clock().date().isoformat()
 
 
 async def _with_entries(

@@ -10,6 +10,7 @@ from app.repositories.library import ChangeRepository, EntryRepository, NewChang
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.services.library.matching import match_titles
 from app.services.library.rules import edited, watched
+from app.utils.clock import day_in
 from app.utils.db.database import Transaction
 
 Versions = frozenset[tuple[int | None, int]]
@@ -112,11 +113,14 @@ async def apply(
     operations: Sequence[Operation],
     *,
     origin: str,
-    today: str,
+    now: datetime,
     job_id: int | None = None,
 ) -> list[Outcome]:
-    """Carry out the operations in order, in a fixed number of statements however many they are."""
-    await lock_lists(tx, [user_id])
+    """Carry out the operations in order, in a fixed number of statements however many they are.
+
+    The dates that follow from them are those of the person's time zone ``now``.
+    """
+    zones = await lock_lists(tx, [user_id])
     entries, changes = EntryRepository(tx), ChangeRepository(tx)
     targets = [operation.target for operation in operations]
     named = [target.subject for target in targets if target.subject and target.subject.media_type == "anime"]
@@ -136,7 +140,7 @@ async def apply(
     # What seems not to be on the list may be there without its title, which the catalogue has learned since.
     if missing and await match_titles(tx, user_id, sorted(missing)):
         stored = await entries.list_for_update(user_id, anime_ids=known, entry_ids=entry_ids)
-    writer = _Writer(subjects, today)
+    writer = _Writer(subjects, day_in(zones[user_id], now))
     writer.load(stored)
     done = [(operation, writer.execute(operation)) for operation in operations]
     await writer.store(entries, changes, user_id, origin, job_id)

@@ -38,12 +38,10 @@ class WatchService:
         at = min(reported_at or now, now)
         async with self._db.transaction() as tx:
             watching = WatchRepository(tx)
-            told = _known(
-                await watching.find_playback(
-                    user_id, anime_id, position_seconds=position_seconds, percent=percent
-                ),
-                episode,
+            found = await watching.find_playback(
+                user_id, anime_id, position_seconds=position_seconds, percent=percent
             )
+            told = _known(found, episode)
             seen = told.percent is not None and told.percent >= COUNTED
             if seen:
                 # before the report is: all who need both wait in the same order
@@ -58,8 +56,7 @@ class WatchService:
             )
             if seen:
                 await _count_episode(tx, user_id, anime_id, episode, at=at, now=now)
-            entries = EntryPages(await tx.session.connection())
-            return kept, await entries.find(user_id, "core", anime_id=anime_id)
+            return kept, await _entry_of(tx, user_id, anime_id)
 
     async def list_of_title(
         self, user_id: int, anime_id: int, *, limit: int, offset: int
@@ -102,6 +99,11 @@ class WatchService:
             return await WatchRepository(connection).list_views(user_id, limit=limit, offset=offset)
 
 
+async def _entry_of(tx: Transaction, user_id: int, anime_id: int) -> RenderedEntry | None:
+    pages = EntryPages(await tx.session.connection())
+    return await pages.find(user_id, "core", anime_id=anime_id)
+
+
 def _known(found: Playback | None, episode: int) -> Playback:
     if found is None:
         raise UnknownTitle
@@ -117,4 +119,4 @@ async def _count_episode(
     if at < now and await EntryRepository(tx).was_deleted_since(user_id, anime_id, at):
         return
     watched = Operation("watch", Target(anime_id=anime_id), episode=episode, at=at)
-    await apply(tx, user_id, [watched], origin="watch", today=now.date().isoformat())
+    await apply(tx, user_id, [watched], origin="watch", now=now)
