@@ -12,9 +12,9 @@ class AppError(Exception):
     code, which surfaces that have such tell in place of ``code``.
     """
 
-    code: ClassVar[str] = "INTERNAL_ERROR"
+    code: str = "INTERNAL_ERROR"
     reason: ClassVar[str] = ""
-    status: ClassVar[int] = 500
+    status: int = 500
     default_message: ClassVar[str] = "Something went wrong on our side."
 
     def __init__(
@@ -165,3 +165,19 @@ class UpstreamTimeout(UpstreamFailure):
     code = "UPSTREAM_TIMEOUT"
     status = 504
     default_message = "The upstream service did not answer in time."
+
+
+class UpstreamRefused(_WithRetryAfter):
+    """It refused the request as such, by a 4xx that our own client is given as it came."""
+
+    code = "UPSTREAM_ERROR"
+    status = 400
+    default_message = "The upstream service refused the request."
+
+    def __init__(self, status: int, message: str | None = None, *, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
+        self.code = _REFUSALS.get(status, self.code)
+
+
+_REFUSALS = {error.status: error.code for error in (BadRequest, NotFound, Invalid, RateLimited)}

@@ -35,6 +35,7 @@ TAGS = {
     "collections": "Lists of titles that people make, and may share.",
     "imports": "Lists that come from elsewhere.",
     "exports": "A list to take elsewhere.",
+    "hianime": "HiAnime's titles and episodes, from an aniwatch-api that the operator hosts.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }
