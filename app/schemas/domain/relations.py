@@ -149,3 +149,24 @@ class ListMark:
     status: EntryStatus
     progress: int
     score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOrder:
+    """A plan with its titles; ``marks`` are those of who asks, by the same ids, None for nobody."""
+
+    sort: WatchSort
+    plan: WatchPlan
+    titles: Mapping[int, RelatedTitle]
+    marks: Mapping[int, ListMark] | None
+
+    @property
+    def next(self) -> int | None:
+        """The place of the first title of the main line that is not completed, from 1."""
+        if self.marks is None:
+            return None
+        for place, step in enumerate(self.plan.steps, start=1):
+            mark = self.marks.get(step.mal_id)
+            if step.role == "main" and (mark is None or mark.status != "completed"):
+                return place
+        return None

@@ -75,6 +75,7 @@ class _Order:
         self._role: dict[int, WatchRole] = dict.fromkeys(self.main.ids, "main")
         self._trunk: dict[int, Line] = dict.fromkeys(self.main.ids, self.main)
         self._hangs_on: dict[int, int] = {}
+        self._anchored: dict[int, set[int]] = {}
         self._place(others)
 
     @property
@@ -158,7 +159,7 @@ class _Order:
     def _hang(self, spine: list[int], hung: Iterable[int]) -> list[int]:
         """Each title of ``hung`` after the last of its anchors that was there before it."""
         place = {id_: number for number, id_ in enumerate(spine)}
-        self._anchored: dict[int, set[int]] = {}
+        self._anchored.clear()
         after: dict[int, list[int]] = defaultdict(list)
         for id_ in hung:
             anchors = sorted(place[other] for other in self._anchors(id_, place))
