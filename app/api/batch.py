@@ -7,7 +7,7 @@ import orjson
 from fastapi import Response
 from pydantic import ValidationError
 
-from app.api.surfaces import invalid
+from app.api.validation import invalid
 from app.errors import AppError
 from app.schemas.core.library import BatchErrorOut, BatchIn, BatchOperationIn, BatchResultOut
 from app.schemas.domain.library import RenderedEntry

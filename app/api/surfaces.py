@@ -1,10 +1,9 @@
 """Which path speaks which dialect, and how each of them says that something failed."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.routing import methods_of
+from app.api.validation import invalid, printable
 from app.errors import (
     AppError,
     Conflict,
@@ -201,38 +201,9 @@ def _http_failure(error: HTTPException, request_id: str) -> Failure:
     return Failure(status, phrase.upper().replace(" ", "_"), f"{phrase}.", None, headers, request_id)
 
 
-_FIELDS_TOLD = 20
-
-
 def _invalid(error: RequestValidationError, request: Request) -> AppError:
     faults = error.errors()
     if isinstance(error.body, bytes) and any(fault["loc"][:1] == ("body",) for fault in faults):
         sent = request.headers.get("content-type") or "nothing"
-        return UnsupportedMedia(f"Send application/json, not {_printable(sent)}.")
+        return UnsupportedMedia(f"Send application/json, not {printable(sent)}.")
     return invalid(faults)
-
-
-def invalid(faults: Sequence[Any]) -> Invalid:
-    """The failure that pydantic's faults describe; each ``loc`` starts with the part of the request."""
-    fields: dict[str, list[str]] = {}
-    for fault in faults[:_FIELDS_TOLD]:
-        fields.setdefault(_field(fault), []).append(_printable(_sentence(fault)))
-    return Invalid.fields(fields)
-
-
-def _field(fault: Mapping[str, Any]) -> str:
-    where = fault["loc"]
-    if fault["type"] == "json_invalid" or len(where) == 1:
-        return str(where[0])
-    return _printable(".".join(str(part) for part in where[1:]))
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "extra_forbidden" and (known := (fault.get("ctx") or {}).get("known")):
-        near = get_close_matches(str(fault["loc"][-1]), known, 1, 0.5)
-        return f"Unknown parameter; did you mean {near[0]}?" if near else "Unknown parameter."
-    return str(fault["msg"]).removeprefix("Value error, ")
-
-
-def _printable(text: str) -> str:
-    return text[:200].encode("utf-8", "replace").decode().replace("\x00", "\\0")

@@ -15,6 +15,7 @@ from app.services.catalogue.jikan_proxy import JikanProxy
 from app.services.catalogue.lookup import CatalogueLookup
 from app.services.catalogue.missing_titles import MissingTitles
 from app.services.catalogue.refresh_queue import RefreshQueue
+from app.services.catalogue.relations import RelationService
 from app.services.catalogue.sync import CatalogueSync
 from app.utils.redis.negative_cache import NegativeCache
 from app.utils.redis.rate_limit import Rate, SharedLimiter
@@ -28,6 +29,7 @@ class CatalogueServices:
     events: CatalogueEvents
     jikan: JikanProxy
     lookup: CatalogueLookup
+    relations: RelationService
     sync: CatalogueSync
 
 
@@ -51,5 +53,6 @@ async def build_catalogue(base: Foundation, *, jikan_rate: Rate) -> AsyncIterato
             lookup=CatalogueLookup(
                 db, client, ingest=ingest, refresh_queue=queue, absent=absent, coalescer=coalescer
             ),
+            relations=RelationService(db),
             sync=CatalogueSync(db, client, base.jobs, ingest=ingest, refresh_queue=queue, absent=absent),
         )

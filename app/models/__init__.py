@@ -24,6 +24,7 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.relations import RelationCountRow, RelationRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -44,6 +45,8 @@ __all__ = [
     "JobRow",
     "KnownAddressRow",
     "PasswordResetRow",
+    "RelationCountRow",
+    "RelationRow",
     "ScheduleRow",
     "SessionRow",
     "StudioRow",

@@ -3,15 +3,13 @@
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
-from pydantic import ConfigDict
 
 from app.api.access import access
 from app.api.batch import BatchDraft
+from app.api.conditional import IfMatch, entry_answer
 from app.api.deps import CurrentUser, Page, Paging, Services, page_headers, set_page_headers
-from app.api.entry_answers import entry_answer
 from app.api.idempotency import idempotent_router
 from app.api.openapi.failures import failures
-from app.api.preconditions import IfMatch
 from app.errors import Conflict, NotFound
 from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
 from app.schemas.domain.library import EntryStatus
@@ -30,8 +28,6 @@ _ORIGIN = "api"
 
 class ListQuery(Page):
     """``updated_since`` answers what changed, deleted entries too, the latest change first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: EntryStatus | None = None
     sort: Sort = "-created"

@@ -22,7 +22,7 @@ _EXAMPLE_TIME = "2026-11-21T09:00:00Z"
 
 TAGS = {
     "operations": "Whether the service lives and works, and its figures.",
-    "auth": "Signing up and in, going on, signing out; sessions, passwords and API tokens.",
+    "auth": "Registration, sign-in, token refresh, sign-out; sessions, passwords and API tokens.",
     "users": "Accounts: one's own, those of others, and all of them for operators.",
     "catalogue": "Titles: pages with filters, single titles, search, genres.",
     "jikan": "Jikan's own answers, as they came.",

@@ -9,17 +9,17 @@ from typing import Any
 import orjson
 
 from app.errors import DumpUnreadable
-from app.external.catalogue_dumps import lines, offline_database, own
+from app.external.catalogue_dumps import lines, offline_database, own, relations
 from app.external.catalogue_dumps.blocks import Blocks
 from app.external.catalogue_dumps.document import Document
 from app.external.catalogue_dumps.fields import InvalidRow, Notes, UnusableRow, require_storable
 from app.schemas.domain.anime import NameSource
-from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
+from app.schemas.domain.dumps import DumpFault, DumpRelation, DumpRow, DumpTitle
 from app.utils.text.cleaning import partial_date
 
 _SNIFFED = 64 * 1024  # bytes
 _HEAD_KEYS = {"lastUpdate", "license", "repository", "scoreRange", "$schema"}
-_ROW_KEYS = {"title", "sources", "mal_id", "anilist_id"}
+_ROW_KEYS = {"title", "sources", "mal_id", "anilist_id", *relations.KEYS}
 
 
 class Dump:
@@ -103,6 +103,8 @@ class Dump:
         try:
             if suspect:
                 require_storable("the row", value)
+            if value.keys() >= relations.KEYS:
+                return DumpRelation(line, relations.to_relation(value))
             if not theirs:
                 return DumpTitle(line, own.to_anime(value, self._notes))
             self.source = "offline_database"

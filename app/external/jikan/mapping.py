@@ -18,6 +18,7 @@ from app.schemas.domain.anime import (
     UpstreamTag,
 )
 from app.schemas.domain.pictures import real_pictures
+from app.schemas.domain.relations import UpstreamRelation, relation_type
 from app.schemas.limits import MAX_DURATION_MINUTES, MAX_PROGRESS, MAX_YEAR, MIN_YEAR
 from app.utils.text.cleaning import clean_int, clean_text, minutes_of, partial_date
 
@@ -104,6 +105,7 @@ def _anime(mal_id: int, title: str, titles: "_Titles", body: Mapping[str, Any]) 
         is_adult=_is_adult(rating, body),
         tags=tuple(_tags(body)),
         studios=tuple(_studios(body.get("studios"))),
+        relations=_relations(mal_id, body.get("relations")),
     )
 
 
@@ -298,6 +300,29 @@ def _studios(value: object) -> Iterator[UpstreamStudio]:
         if name.lower() not in seen:
             seen.add(name.lower())
             yield UpstreamStudio(name, mal_id)
+
+
+def _relations(mal_id: int, value: object) -> tuple[UpstreamRelation, ...] | None:
+    """What other titles are to this one; ``None`` where the body says nothing, as in lists."""
+    if not isinstance(value, list):
+        return None
+    found: dict[UpstreamRelation, None] = {}
+    for group in map(_object, value):
+        word = clean_text(group.get("relation")) or ""
+        kind = relation_type(word)
+        if kind is None:
+            _note_unknown("relation", word[:100])
+            continue
+        for entry in map(_object, _list(group.get("entry"))):
+            to_id, media_type = clean_int(entry.get("mal_id"), low=1), entry.get("type")
+            if (
+                to_id is not None
+                and media_type in ("anime", "manga")
+                and (media_type, to_id) != ("anime", mal_id)
+            ):
+                title = _title(entry.get("name"))
+                found[UpstreamRelation(mal_id, to_id, kind, media_type, title)] = None
+    return tuple(found)
 
 
 def _named(value: object) -> Iterator[tuple[str, int | None]]:

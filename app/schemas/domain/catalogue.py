@@ -16,7 +16,7 @@ ANIME_KEYS = (
     "type", "source", "status", "season", "year", "episodes", "duration_minutes", "rating", "score",
     "scored_by", "rank", "popularity", "members", "synopsis", "image_url", "images", "trailer_url",
     "aired_from", "aired_to", "broadcast", "genres", "themes", "demographics", "studios",
-    "created_at", "updated_at", "synced_at",
+    "relations_count", "created_at", "updated_at", "synced_at",
 )  # fmt: skip
 
 
