@@ -24,6 +24,12 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.recommendations import (
+    IgnoredRecommendationRow,
+    OpenRatingsRow,
+    RecommendationModelRow,
+    SimilarTitlesRow,
+)
 from app.models.relations import RelationCountRow, RelationRow
 
 __all__ = [
@@ -40,15 +46,19 @@ __all__ = [
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",
+    "IgnoredRecommendationRow",
     "ImportReportRow",
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "OpenRatingsRow",
     "PasswordResetRow",
+    "RecommendationModelRow",
     "RelationCountRow",
     "RelationRow",
     "ScheduleRow",
     "SessionRow",
+    "SimilarTitlesRow",
     "StudioRow",
     "ThrottleRow",
     "TombstoneRow",

@@ -74,7 +74,7 @@ class FitRepository:
         )
 
     async def replace_similar(self, rows: Sequence[tuple[int, list[int], list[float], list[float]]]) -> None:
-        """Of each title, by its id: the ids of the most similar, their scores, and the lists' part of them."""
+        """Of each title its id, the ids of the most similar, their scores, and the lists' part of them."""
         await self._session.execute(text("delete from similar_titles"))
         for start in range(0, len(rows), _ROWS):
             await self._session.execute(_ADD_SIMILAR, {"rows": _json(rows[start : start + _ROWS])})

@@ -89,7 +89,9 @@ def not_yet(anime: str) -> str:
     )"""
 
 
-MAY_BE_SHOWN = "a.status is distinct from 'upcoming' and (a.type is null or a.type not in ('Music', 'CM', 'PV'))"
+MAY_BE_SHOWN = (
+    "a.status is distinct from 'upcoming' and (a.type is null or a.type not in ('Music', 'CM', 'PV'))"
+)
 
 _STAMP = """
     (select max(id) from recommendation_models),
@@ -128,9 +130,9 @@ _REASON = """
 """
 _BECAUSE = """
     to_json(array_remove(array[
-        case when first.id is not null then json_build_object('id', first.id, 'title', first.title)::jsonb end,
-        case when second.id is not null then json_build_object('id', second.id, 'title', second.title)::jsonb
-        end], null)) as because
+        case when first.id is not null then jsonb_build_object('id', first.id, 'title', first.title) end,
+        case when second.id is not null then jsonb_build_object('id', second.id, 'title', second.title) end
+    ], null)) as because
 """
 _RENDERED = f"""
     select {_STAMP}, convert_to(coalesce((select json_agg(p) from (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from app.schemas.domain.catalogue import ANIME_KEYS
 
@@ -17,7 +17,7 @@ Because = Literal["liked", "listed", "popular", "new"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which recommendations; ``mode`` None begins with some of what was begun, and goes on with what is new."""
+    """Which recommendations; without a ``mode`` some of what was begun come first, then what is new."""
 
     mode: RecommendationMode | None = None
     algo: Algorithm = "model"
@@ -47,6 +47,65 @@ class Stamp:
     deleted_at: datetime | None
     ignored: int
     ignored_at: datetime | None
+
+
+Setting = Literal["all", "series"]
+"""What is foretold: any title that is not on the list, or franchises that the list has nothing of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Means over the lists, NDCG with its 95 % interval; ``coverage`` is the share of the catalogue among
+    all that was recommended."""
+
+    ndcg: float
+    low: float
+    high: float
+    recall: float
+    coverage: float
+    lists: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """By setting and method, of ten recommendations for each list."""
+
+    train_lists: int
+    test_lists: int
+    titles: int
+    franchises: int
+    results: dict[Setting, dict[str, Measured]]
+
+    def as_json(self) -> dict[str, Any]:
+        counts = {name: getattr(self, name) for name in ("train_lists", "test_lists", "titles", "franchises")}
+        return counts | {
+            setting: {method: _figures(one) for method, one in methods.items()}
+            for setting, methods in self.results.items()
+        }
+
+    def as_table(self) -> str:
+        lines = [
+            f"{self.train_lists} lists learned from, {self.test_lists} foretold; {self.titles} titles of "
+            f"{self.franchises} franchises"
+        ]
+        for setting, methods in self.results.items():
+            lines += ["", f"{setting:24}{'NDCG@10':>10}{'95 %':>18}{'Recall@10':>12}{'coverage':>10}"]
+            lines += [
+                f"{method:24}{one.ndcg:10.4f}{one.low:11.4f}-{one.high:.4f}{one.recall:12.4f}{one.coverage:10.2%}"
+                for method, one in methods.items()
+            ]
+        return "\n".join(lines)
+
+
+def _figures(one: Measured) -> dict[str, float]:
+    return {
+        "ndcg@10": round(one.ndcg, 4),
+        "ndcg@10_low": round(one.low, 4),
+        "ndcg@10_high": round(one.high, 4),
+        "recall@10": round(one.recall, 4),
+        "coverage": round(one.coverage, 4),
+        "lists": one.lists,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def ease(targets: Matrix, ridge: float) -> Score:
     known = np.flatnonzero(np.asarray(targets.sum(axis=0)).ravel() >= _KNOWN)
     within = targets[:, known]
     precision = inverse((within.T @ within).toarray(), ridge, 0.0)
-    weights: Floats = -precision / np.diag(precision)
+    weights: Floats = np.divide(-precision, np.diag(precision), dtype=np.float32)
     np.fill_diagonal(weights, 0)
     return _of_known(weights, known)
 

@@ -16,11 +16,13 @@ Numbers = NDArray[Any]
 
 def liked(scores: Numbers, statuses: Numbers) -> NDArray[np.bool_]:
     """Scored 7 or more of 10, or completed without a score, which is 0 here."""
-    return (scores >= _LIKED_FROM) | ((scores == 0) & (statuses == _COMPLETED))
+    good: NDArray[np.bool_] = (scores >= _LIKED_FROM) | ((scores == 0) & (statuses == _COMPLETED))
+    return good
 
 
 def is_completed(statuses: Numbers) -> NDArray[np.bool_]:
-    return statuses == _COMPLETED
+    completed: NDArray[np.bool_] = statuses == _COMPLETED
+    return completed
 
 
 def weights(scores: Numbers, statuses: Numbers) -> NDArray[np.float32]:

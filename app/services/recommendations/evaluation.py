@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
 
 import numpy as np
 
+from app.schemas.domain.recommendations import Measured, Setting
 from app.services.recommendations import entries
 from app.services.recommendations.model import Array, Model
 from app.services.recommendations.ranking import Taste
 from app.services.recommendations.training import Catalogue, Lists
 
-Setting = Literal["all", "series"]
 Score = Callable[[Lists, Array, int], Array]
 """From the entries that are left of lists, the numbers of those wanted and how many titles there are, to a
 row of scores for each; see :func:`of_franchises` for those of titles in "series"."""
@@ -35,18 +35,6 @@ class Split:
     """The year in which each list was made, or nearly; what began later could not be on it."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Means over the lists; ``coverage`` is the share of the catalogue among all that was recommended."""
-
-    ndcg: float
-    low: float
-    high: float
-    recall: float
-    coverage: float
-    lists: int
-
-
 def testable(lists: Lists, *, at_most: int, seed: int) -> Array:
     """The numbers of lists with 20 liked titles or more, in an order drawn by lot."""
     good = entries.liked(lists.scores, lists.statuses)
@@ -60,9 +48,7 @@ def part_of(lists: Lists, users: Array) -> Lists:
     place[users] = np.arange(len(users))
     kept = np.flatnonzero(place[lists.users] >= 0)
     kept = kept[np.argsort(place[lists.users[kept]], kind="stable")]
-    return Lists(
-        place[lists.users[kept]], lists.titles[kept], lists.scores[kept], lists.statuses[kept]
-    )
+    return Lists(place[lists.users[kept]], lists.titles[kept], lists.scores[kept], lists.statuses[kept])
 
 
 def split(lists: Lists, setting: Setting, franchises: Array, latest: Array, *, seed: int) -> Split:
@@ -72,7 +58,7 @@ def split(lists: Lists, setting: Setting, franchises: Array, latest: Array, *, s
     gone = np.zeros(len(lists.users), bool)
     ends = np.searchsorted(lists.users, np.arange(lists.count + 1))
     taken = []
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    for start, end in pairwise(ends):
         titles, likes = lists.titles[start:end], lists.titles[start:end][good[start:end]]
         count = max(1, round(_TAKEN * len(likes)))
         if setting == "all":
@@ -95,7 +81,7 @@ def _franchises_taken(draw: np.random.Generator, liked: Array, count: int) -> Ar
     return names[order[: min(enough, len(names) - 1)]]
 
 
-def evaluate(score: Score, split: Split, catalogue: Catalogue, years: Array) -> Outcome:
+def evaluate(score: Score, split: Split, catalogue: Catalogue, years: Array) -> Measured:
     """Rank all that is not on the list, or begun in "series", and see what of it was taken out."""
     of_franchise = split.setting == "series"
     groups = catalogue.franchises if of_franchise else np.arange(len(catalogue.titles))
@@ -138,7 +124,7 @@ def served(model: Model, score: Callable[[Model, Taste], Array]) -> Score:
 
     def scores(left: Lists, lists: Array, _: int) -> Array:
         ends = np.searchsorted(left.users, np.arange(lists[0], lists[-1] + 2))
-        spans = zip(ends[:-1], ends[1:], strict=True)
+        spans = pairwise(ends)
         return np.stack([score(model, _taste(model, left, start, end)) for start, end in spans])
 
     return scores
@@ -160,14 +146,14 @@ def _stripes(split: Split) -> Iterator[tuple[int, Array]]:
         yield start, np.arange(start, min(start + _AT_ONCE, len(split.taken)))
 
 
-def _outcome(values: Sequence[float], recalls: Sequence[float], shown: list[Array], size: int) -> Outcome:
+def _outcome(values: Sequence[float], recalls: Sequence[float], shown: list[Array], size: int) -> Measured:
     if not values:
-        return Outcome(0, 0, 0, 0, 0, 0)
+        return Measured(0, 0, 0, 0, 0, 0)
     draw = np.random.default_rng(0)
     numbers = np.array(values)
     means = [numbers[draw.integers(0, len(numbers), len(numbers))].mean() for _ in range(500)]
     low, high = np.percentile(means, [2.5, 97.5])
-    return Outcome(
+    return Measured(
         float(numbers.mean()),
         float(low),
         float(high),

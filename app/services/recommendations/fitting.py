@@ -58,7 +58,7 @@ def _list_weights(targets: "sparse.csr_matrix[Any]", evenness: float) -> NDArray
 def _without_itself(gram: Floats, aims: Floats, settings: ContinueSettings) -> Floats:
     precision = inverse(gram, settings.ridge, settings.dropout)
     weights: Floats = precision @ aims
-    weights -= precision * (np.diag(weights) / np.diag(precision))
+    weights -= precision * (np.diag(weights) / np.diag(precision)).astype(np.float32)
     np.fill_diagonal(weights, 0.0)
     return weights
 
@@ -68,17 +68,15 @@ def inverse(gram: Floats, ridge: float, dropout: float) -> Floats:
     lower = gram.copy(order="F")
     lower[np.diag_indices_from(lower)] += ridge + dropout / (1 - dropout) * np.diag(gram)
     factor, failed = linalg.lapack.spotrf(lower, lower=1, overwrite_a=1)
-    inverse, failed_too = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
+    solved, failed_too = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or failed_too:
         raise ArithmeticError("The lists are too uniform to be solved for.")
-    inverse = np.tril(inverse)
-    inverse += np.tril(inverse, -1).T
-    return inverse
+    whole: Floats = np.tril(solved)
+    whole += np.tril(solved, -1).T
+    return whole
 
 
-def _refit(
-    dense: Floats, gram: Floats, aims: Floats, settings: ContinueSettings
-) -> "sparse.csc_matrix[Any]":
+def _refit(dense: Floats, gram: Floats, aims: Floats, settings: ContinueSettings) -> "sparse.csc_matrix[Any]":
     size = len(gram)
     ridge = settings.refit_ridge + settings.refit_dropout / (1 - settings.refit_dropout) * np.diag(gram)
     rows, values, ends = [], [], [0]

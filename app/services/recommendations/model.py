@@ -15,7 +15,7 @@ ADULT, HIDDEN = 1, 2  # bits of a title's flags; hidden: music videos and the li
 
 @dataclass(frozen=True)
 class Rows:
-    """A sparse matrix of small whole numbers by rows; a column's numbers are to be multiplied by its scale."""
+    """A sparse matrix of small whole numbers by rows; those of a column are to be multiplied by its scale."""
 
     ends: Array
     columns: Array
@@ -74,8 +74,9 @@ class Model:
     discovering: Rows
     """Listed titles by franchises to discover."""
     cold: Array
-    """Titles that too few people list, the least popular first; ``neighbours`` are the others most like each."""
+    """Titles that too few people list, the least popular first."""
     neighbours: Array
+    """For each of ``cold`` the other titles that are most like it."""
 
     @cached_property
     def size(self) -> int:
@@ -90,7 +91,7 @@ class Model:
     def pack(self) -> bytes:
         """As bytes, in NumPy's own format of several arrays."""
         spool = io.BytesIO()
-        np.savez(spool, **dict(_flat(self)))
+        np.savez(spool, allow_pickle=False, **dict(_flat(self)))
         return spool.getvalue()
 
     @staticmethod

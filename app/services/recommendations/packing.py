@@ -27,7 +27,7 @@ _AFTER = frozenset(("sequel", "side_story", "summary"))
 
 def pack(arrays: Mapping[str, Array], *, compressed: bool = False) -> bytes:
     spool = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(spool, **arrays)  # type: ignore[arg-type]
+    (np.savez_compressed if compressed else np.savez)(spool, allow_pickle=False, **arrays)
     return spool.getvalue()
 
 
@@ -122,7 +122,7 @@ def lists_of_ratings(ratings: Mapping[str, Array], titles: Sequence[TitleFacts])
     known = [(title.mal_id, number) for number, title in enumerate(titles) if title.mal_id is not None]
     mal_ids, numbers = np.array(sorted(known), np.int64).reshape(-1, 2).T
     if not len(mal_ids):
-        return Lists(*(np.zeros(0, np.int32) for _ in range(4)))
+        return _no_lists()
     places = np.minimum(np.searchsorted(mal_ids, ratings["mal_ids"]), len(mal_ids) - 1)
     found = np.flatnonzero(mal_ids[places] == ratings["mal_ids"])
     users, own = ratings["users"][found], numbers[places[found]]
@@ -139,6 +139,22 @@ def _last_of_each(users: Array, titles: Array, size: int) -> Array:
     return len(keys) - 1 - places
 
 
+def lists_of_rows(rows: Sequence[tuple[int, list[int], list[int], list[str]]], titles: Array) -> Lists:
+    """From the ids of each person's titles, scores of 100 and statuses."""
+    if not rows:
+        return _no_lists()
+    users = np.repeat(np.arange(len(rows)), [len(ids) for _, ids, _, _ in rows])
+    ids, scores = (np.concatenate([np.array(row[at], np.int64) for row in rows]) for at in (1, 2))
+    statuses = np.array([_NUMBERS[status] for row in rows for status in row[3]], np.int8)
+    places = np.minimum(np.searchsorted(titles, ids), max(len(titles) - 1, 0))
+    kept = np.flatnonzero(titles[places] == ids)  # one may have come since the titles were read
+    return Lists(users[kept], places[kept], scores[kept] / 10, statuses[kept])
+
+
+def _no_lists() -> Lists:
+    return Lists(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int8))
+
+
 def joined(lists: Sequence[Lists]) -> Lists:
     """All of these lists, numbered on."""
     users, start = [], 0
@@ -147,12 +163,11 @@ def joined(lists: Sequence[Lists]) -> Lists:
         start += some.count
     return Lists(
         np.concatenate(users),
-        *(np.concatenate([getattr(some, name) for some in lists]) for name in ("titles", "scores", "statuses")),
+        *(
+            np.concatenate([getattr(some, name) for some in lists])
+            for name in ("titles", "scores", "statuses")
+        ),
     )
-
-
-def status_numbers(statuses: Iterable[str]) -> Array:
-    return np.array([_NUMBERS[status] for status in statuses], np.int8)
 
 
 _NUMBERS = {status: number for number, status in enumerate(RATING_STATUSES)}

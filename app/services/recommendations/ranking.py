@@ -13,6 +13,7 @@ Part = Literal["continue", "discover"]
 
 DEPTH = 400  # titles that are put in an order for a person
 _CONTINUED_FIRST = 3  # of what was begun, before what is new
+_WORTH_NAMING = 0.1  # of what the first reason adds, that the second must add at least
 _REPLACED = 60  # first titles among which others may take the place of those too much alike
 _DAMPING = 0.02  # of popularity: its power that scores are divided by
 _COLD_SHARE = 0.5  # of what its neighbours are worth, that a title is worth of which nothing was learned
@@ -76,7 +77,13 @@ class Ranking:
         wanted = [place for place in range(start, min(end, len(self.titles))) if place not in self._reasons]
         if wanted:
             chosen = [(self.titles[place], self.parts[place]) for place in wanted]
-            self._reasons.update(zip(wanted, explain(self.model, self.taste, chosen, by_franchise=self.by_franchise), strict=True))
+            self._reasons.update(
+                zip(
+                    wanted,
+                    explain(self.model, self.taste, chosen, by_franchise=self.by_franchise),
+                    strict=True,
+                )
+            )
         return [self._reasons[place] for place in range(start, min(end, len(self.titles)))]
 
 
@@ -89,7 +96,7 @@ def continue_scores(model: Model, taste: Taste) -> Array:
 
 
 def discover_scores(model: Model, taste: Taste) -> Array:
-    """How much the list speaks for each franchise; those of several listed titles count less than their sum."""
+    """How much the list speaks for each franchise; many titles of one franchise count less than their sum."""
     scores = model.discovering.weighted(taste.titles, taste.weights / _crowding(model, taste))
     if len(model.cold):
         # of which nothing was learned: as good as the titles most like its most popular one, which is last
@@ -103,12 +110,13 @@ def discover_scores(model: Model, taste: Taste) -> Array:
 def _crowding(model: Model, taste: Taste) -> Array:
     franchises = model.franchises[taste.titles]
     _, places, counts = np.unique(franchises, return_inverse=True, return_counts=True)
-    return np.sqrt(counts[places])
+    crowding: Array = np.sqrt(counts[places])
+    return crowding
 
 
 def watchable(model: Model, taste: Taste) -> Array:
     """Which titles may be shown: not listed, fit for the person, and all that precedes them completed."""
-    allowed = (model.flags & HIDDEN) == 0
+    allowed: Array = (model.flags & HIDDEN) == 0
     if not taste.shows_adult:
         allowed &= (model.flags & ADULT) == 0
     allowed[taste.listed] = False
@@ -128,12 +136,12 @@ def rank(model: Model, taste: Taste, mode: Literal["discover", "continue", "all"
     of_begun = begun[model.franchises]
     first: list[int] = []
     if mode == "all":
-        first = _best(damped(model, continue_scores(model, taste)), allowed)
+        first = _best(continue_order(model, taste), allowed)
         parts = [_part(of_begun[title]) for title in first]
         return Ranking(model, taste, first, parts, by_franchise=False)
     if mode != "discover":
         refused = np.isin(model.franchises, model.franchises[taste.unwanted])
-        scores = damped(model, continue_scores(model, taste))
+        scores = continue_order(model, taste)
         first = _best(scores, allowed & of_begun & ~(refused & ~_is_listed(model, taste)))
         if mode is None:
             first = first[:_CONTINUED_FIRST]
@@ -151,9 +159,11 @@ def _is_listed(model: Model, taste: Taste) -> Array:
     return np.isin(model.franchises, model.franchises[taste.titles])
 
 
-def damped(model: Model, scores: Array) -> Array:
-    """A little less for what everybody watches: other titles get their turn at hardly any loss."""
-    return scores / np.maximum(model.popularity, 100) ** _DAMPING
+def continue_order(model: Model, taste: Taste) -> Array:
+    """The scores of titles, a little less for what everybody watches: others get their turn at no loss."""
+    scores = continue_scores(model, taste)
+    scores /= np.maximum(model.popularity, 100) ** _DAMPING
+    return scores
 
 
 def _best(scores: Array, allowed: Array) -> list[int]:
@@ -215,7 +225,8 @@ def _likeness(model: Model, titles: Sequence[int]) -> Array:
         tags[row, model.tags.of(title)] = 1
     shared = tags @ tags.T
     sizes = np.diag(shared)
-    return shared / np.maximum(sizes[:, None] + sizes[None, :] - shared, 1)
+    likeness: Array = shared / np.maximum(sizes[:, None] + sizes[None, :] - shared, 1)
+    return likeness
 
 
 def explain(
@@ -293,4 +304,5 @@ def _named(taste: Taste, drops: Array) -> tuple[tuple[int, ...], bool]:
     if not is_liked:
         spoken = np.flatnonzero(drops > 0)
     best = spoken[np.argsort(-drops[spoken], kind="stable")[:2]]
+    best = best[drops[best] >= _WORTH_NAMING * drops[best[:1]].sum()]
     return tuple(int(title) for title in taste.titles[best]), is_liked

@@ -106,6 +106,9 @@ def fit(
     warm = np.flatnonzero(liked_by >= _ENOUGH)
     if len(warm) > _MOST:
         warm = np.sort(warm[np.argsort(-liked_by[warm], kind="stable")[:_MOST]])
+    if not len(warm):
+        none = np.zeros((0, 0), np.float32)
+        return Fitted(warm, sparse.csc_matrix(none), none, warm)
     known, columns = np.unique(franchises[warm], return_inverse=True)
     inputs, targets = inputs[:, warm].tocsr(), targets[:, warm].tocsr()
     return Fitted(
@@ -134,14 +137,10 @@ def assemble(fitted: Fitted, catalogue: Catalogue, settings: DiscoverSettings | 
             by_popularity.astype(np.int32),
             int(catalogue.franchises.max(initial=-1)) + 1,
         ),
-        preceding=Groups.made(
-            catalogue.preceding[:, 0], catalogue.preceding[:, 1].astype(np.int32), size
-        ),
+        preceding=Groups.made(catalogue.preceding[:, 0], catalogue.preceding[:, 1].astype(np.int32), size),
         tags=catalogue.tags,
         continuing=_stored_continuing(fitted, catalogue, warm),
-        discovering=_stored_discovering(
-            fitted, catalogue, (settings or DiscoverSettings()).neighbours
-        ),
+        discovering=_stored_discovering(fitted, catalogue, (settings or DiscoverSettings()).neighbours),
         cold=cold.astype(np.int32),
         neighbours=neighbours.astype(np.int32),
     )
@@ -253,7 +252,7 @@ def similar(targets: Matrix, catalogue: Catalogue) -> Similar:
         both = shared + (1 - _TOGETHER) * alike * fame
         both[franchises[rows][:, None] == franchises[None, :]] = 0
         both[adult[rows][:, None] != adult[None, :]] = 0
-        best = np.argpartition(-both, count - 1, axis=1)[:, :count] if count else titles[rows]
+        best: Array = np.argpartition(-both, count - 1, axis=1)[:, :count] if count else titles[rows]
         values = np.take_along_axis(both, best, 1)
         order = np.argsort(-values, axis=1, kind="stable")
         best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
