@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from app.cli.context import complain, run, say
+from app.cli.context import echo, echo_error, run
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -30,10 +30,10 @@ commands = typer.Typer(
 
 @commands.command("for")
 def recommend(
-    username: Annotated[str, typer.Argument(help="Whose list it goes by.")],
+    username: Annotated[str, typer.Argument(help="The user whose list is used.")],
     limit: Annotated[int, typer.Option(min=1, max=50)] = 10,
 ) -> None:
-    """Show titles that somebody may like and does not have, each with a reason."""
+    """Show titles that a user may like and has not listed, each with a reason."""
     import orjson
 
     from app.schemas.domain.recommendations import Wanted
@@ -42,7 +42,7 @@ def recommend(
         found = await services.recommendations.served.list_for_username(username, Wanted(limit=limit))
         for title in orjson.loads(found):
             about = ", ".join(str(part) for part in (title["type"], title["year"]) if part)
-            say(f"{title['title']}{f' ({about})' if about else ''}: {title['reason']}")
+            echo(f"{title['title']}{f' ({about})' if about else ''}: {title['reason']}")
         return 0
 
     run(show)
@@ -70,11 +70,13 @@ def fit(
             try:
                 dump = await refits.keep_ratings(ratings, faults)
             except DumpUnreadable as error:
-                complain(f"anisync: {error}")
+                echo_error(f"anisync: {error}")
                 return 2
-            say(f"{ratings.name}: {len(dump.users)} entries of {len(dump.names)} lists, {dump.faults} failed")
+            echo(
+                f"{ratings.name}: {len(dump.users)} entries of {len(dump.names)} lists, {dump.faults} failed"
+            )
         summary = await refits.run()
-        say(
+        echo(
             f"learned {summary.learned} of {summary.titles} titles from {summary.entries} entries of "
             f"{summary.lists} lists in {summary.seconds:g} s; {summary.size / 1e6:.1f} MB"
         )
@@ -103,9 +105,9 @@ def evaluate(
                 train, test, seed=seed, on_fault=_Faults()
             )
         except DumpUnreadable as error:
-            complain(f"anisync: {error}")
+            echo_error(f"anisync: {error}")
             return 2
-        say(orjson.dumps(report.as_json()).decode() if as_json else report.as_table())
+        echo(orjson.dumps(report.as_json()).decode() if as_json else report.as_table())
         return 0
 
     run(measure)
@@ -120,6 +122,6 @@ class _Faults:
     def __call__(self, fault: Any) -> None:
         self._told += 1
         if self._told <= _MOST_TOLD:
-            complain(f"line {fault.line}: {fault.outcome}: {fault.reason}")
+            echo_error(f"line {fault.line}: {fault.outcome}: {fault.reason}")
         elif self._told == _MOST_TOLD + 1:
-            complain("further bad rows are counted only")
+            echo_error("further bad rows are counted only")

@@ -35,7 +35,7 @@ class CatalogueServices:
 
 @asynccontextmanager
 async def build_catalogue(base: Foundation, *, jikan_rate: Rate) -> AsyncIterator[CatalogueServices]:
-    db, redis, events = base.db, base.redis, base.catalogue_events
+    db, redis, events = base.db, base.redis, CatalogueEvents(base.bus)
     async with AsyncExitStack() as stack:
         limiter = SharedLimiter(JIKAN.name, jikan_rate, redis)
         client = JikanClient(base.settings.jikan_base_url, limiter=limiter, transport=base.transport)

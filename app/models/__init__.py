@@ -1,4 +1,4 @@
-"""Tables."""
+"""The database tables."""
 
 from app.models.accounts import (
     ApiTokenRow,
@@ -10,6 +10,7 @@ from app.models.accounts import (
 )
 from app.models.anime import AnimeNamesRow, AnimeRow, AnimeSyncRow, CatalogueVersionRow, GenreRow, StudioRow
 from app.models.base import Base
+from app.models.events import EventRow
 from app.models.jobs import JobRow, ScheduleRow
 from app.models.library import (
     CollectionItemRow,
@@ -43,6 +44,7 @@ __all__ = [
     "CollectionRow",
     "EntryChangeRow",
     "EntryRow",
+    "EventRow",
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",

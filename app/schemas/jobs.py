@@ -189,6 +189,14 @@ class ForgetJobs(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetEvents(Job):
+    """Delete durable events that nobody will read again."""
+
+    name: ClassVar[str] = "events.forget"
+    job_class: ClassVar[JobClass] = "upkeep"
+
+
+@dataclass(frozen=True, slots=True)
 class SendMail(Job):
     """A mail about an account, to its own address unless another is given. ``nonce`` makes each one new."""
 

@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "20261128_0300"
-down_revision: str | None = "20261128_0240"
+down_revision: str | None = "20261128_0244"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from app import errors
 from app.api.access import Access, route_table
 from app.api.openapi.failures import FAILURES
-from app.api.surfaces import Failure, Surface, surface_of
+from app.api.surface import Failure, Surface
+from app.api.surfaces import surface_of
 from app.errors import AppError
 
 Json = dict[str, Any]
@@ -34,6 +35,7 @@ TAGS = {
     "collections": "Lists of titles that people make, and may share.",
     "imports": "Lists that come from elsewhere.",
     "exports": "A list to take elsewhere.",
+    "hianime": "HiAnime's titles and episodes, from an aniwatch-api that the operator hosts.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }

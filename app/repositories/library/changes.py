@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 
 from app.repositories.library.states import difference, snapshot, state_of
 from app.schemas.domain.library import EntryChange, EntryState, Subject
+from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
 # With the newest change of each entry comes the entry as it is now.
@@ -19,6 +20,8 @@ _CHANGES = """
                 then (select to_jsonb(e) from entries e where e.id = c.entry_id) end as stored
     from entry_changes c
 """
+
+_NAMED = 100  # entries that one event names
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class ChangeRepository:
     """Stored is what differs; how an entry was follows from how it is now, back through all changes since."""
 
     def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
         self._session = tx.session
 
     async def record_many(
@@ -40,6 +44,8 @@ class ChangeRepository:
     ) -> None:
         if not changes:
             return
+        few = tuple(change.entry_id for change in changes) if len(changes) <= _NAMED else ()
+        self._tx.emit(EntryChanged(user_id, few, origin))
         await self._session.execute(
             text(
                 """

@@ -21,7 +21,7 @@ from app.utils.processes.child import run_child
 if TYPE_CHECKING:
     from app.services.recommendations.training import Catalogue, Lists
 
-_WITHIN = 1500.0  # seconds
+_TIMEOUT = 1500.0  # seconds
 _SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
@@ -69,7 +69,7 @@ class RefitService:
 
         work = await asyncio.to_thread(fits.pack_work, catalogue, lists)
         command = [sys.executable, "-I", "-c", _SCRIPT, _ROOT]
-        ended = await run_child(command, work, within=_WITHIN)
+        ended = await run_child(command, work, timeout=_TIMEOUT)
         if ended.code != 0:
             raise FitFailed
         result = await asyncio.to_thread(packing.unpack, ended.output)
