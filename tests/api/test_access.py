@@ -167,7 +167,8 @@ async def _title(container: Container) -> int:
 
 def _is_of_somebody(route: Route) -> bool:
     own = ("/users/me", "/auth", "/jobs", "/api/library", "/favorites", "/watch", "/collections", "/views")
-    return bool(route.parameters) and route.path.startswith(own) and route.access != "public"
+    is_own = bool(route.parameters) and route.path.startswith(own) and route.access != "public"
+    return is_own and route.name != "POST /users/me/recommendations/ignored/{anime_id}"  # any title may be
 
 
 _BODIES: Mapping[str, Any] = {

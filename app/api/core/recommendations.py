@@ -16,7 +16,7 @@ from app.schemas.core.recommendations import RecommendationOut, RecommendationPa
 from app.schemas.domain.recommendations import Algorithm, RecommendationMode, Wanted
 from app.schemas.fields import Id
 
-router = APIRouter(tags=["list"], route_class=CheckedRoute)
+router = APIRouter(route_class=CheckedRoute)
 
 AnimeId = Annotated[Id, Path()]
 _Limit = Annotated[int, Field(ge=1, le=50)]
@@ -61,6 +61,7 @@ class SimilarQuery(FastQuery):
 
 @router.get(
     _PATH,
+    tags=["list"],
     response_model=list[RecommendationOut] | list[RecommendationPartOut],
     openapi_extra=RecommendationQuery.parameters(),
 )
@@ -72,14 +73,14 @@ async def list_recommendations(request: Request, user: CurrentUser, services: Se
     return Response(found, media_type="application/json")
 
 
-@router.post(f"{_PATH}/ignored/{{anime_id}}", status_code=204, responses=failures(NotFound))
+@router.post(f"{_PATH}/ignored/{{anime_id}}", status_code=204, tags=["list"], responses=failures(NotFound))
 @access("write:content")
 async def ignore_recommendation(anime_id: AnimeId, user: CurrentUser, services: Services) -> None:
     """Never recommend this anime to you; succeeds if that was so already."""
     await services.recommendations.served.ignore(user.user_id, anime_id)
 
 
-@router.delete(f"{_PATH}/ignored/{{anime_id}}", status_code=204)
+@router.delete(f"{_PATH}/ignored/{{anime_id}}", status_code=204, tags=["list"])
 @access("write:content")
 async def stop_ignoring_recommendation(anime_id: AnimeId, user: CurrentUser, services: Services) -> None:
     """Let this anime be recommended to you again; succeeds if it may be already."""

@@ -7,8 +7,8 @@ from scipy import sparse
 
 from app.services.recommendations import entries
 from app.services.recommendations.evaluation import Score
+from app.services.recommendations.fitted import Array
 from app.services.recommendations.fitting import Floats, inverse
-from app.services.recommendations.model import Array
 from app.services.recommendations.training import Catalogue, Lists, Matrix
 
 EASE_RIDGES = {"all": 100.0, "series": 500.0}

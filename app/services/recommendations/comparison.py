@@ -18,7 +18,7 @@ from app.services.recommendations.evaluation import (
     split,
     testable,
 )
-from app.services.recommendations.model import Array, Model
+from app.services.recommendations.fitted import Array, Model
 from app.services.recommendations.packing import lists_of_ratings, ratings_of
 from app.services.recommendations.ranking import Taste, continue_order, discover_scores, watchable
 from app.services.recommendations.training import Catalogue, Lists, Matrix, assemble, fit, matrices

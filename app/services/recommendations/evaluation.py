@@ -8,7 +8,7 @@ import numpy as np
 
 from app.schemas.domain.recommendations import Measured, Setting
 from app.services.recommendations import entries
-from app.services.recommendations.model import Array, Model
+from app.services.recommendations.fitted import Array, Model
 from app.services.recommendations.ranking import Taste
 from app.services.recommendations.training import Catalogue, Lists
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.services.recommendations.model import Array, Groups
+from app.services.recommendations.fitted import Array, Groups
 from app.services.recommendations.packing import pack, unpack
 from app.services.recommendations.training import (
     Catalogue,

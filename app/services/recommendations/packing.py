@@ -10,7 +10,7 @@ from app.external.rating_dumps import RatingDump
 from app.repositories.recommendations import TitleFacts
 from app.schemas.domain.recommendations import RATING_STATUSES
 from app.schemas.domain.relations import RelationType
-from app.services.recommendations.model import ADULT, HIDDEN, Array, Groups
+from app.services.recommendations.fitted import ADULT, HIDDEN, Array, Groups
 from app.services.recommendations.training import Catalogue, Lists
 
 Edges = Sequence[tuple[int, int, RelationType]]

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.repositories.recommendations import PersonsList
 from app.schemas.domain.recommendations import RATING_STATUSES, Recommended, Wanted
-from app.services.recommendations.model import Model
+from app.services.recommendations.fitted import Model
 from app.services.recommendations.ranking import Ranking, Taste, diversify, rank
 
 _NUMBERS = {status: number for number, status in enumerate(RATING_STATUSES)}

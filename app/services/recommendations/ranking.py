@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from app.services.recommendations import entries
-from app.services.recommendations.model import ADULT, HIDDEN, Array, Model, Rows
+from app.services.recommendations.fitted import ADULT, HIDDEN, Array, Model, Rows
 
 Part = Literal["continue", "discover"]
 

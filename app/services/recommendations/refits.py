@@ -69,7 +69,7 @@ class RefitService:
 
         work = await asyncio.to_thread(fits.pack_work, catalogue, lists)
         command = [sys.executable, "-I", "-c", _SCRIPT, _ROOT]
-        ended = await run_child(command, work, timeout=_TIMEOUT)
+        ended = await run_child(command, work, seconds=_TIMEOUT)
         if ended.code != 0:
             raise FitFailed
         result = await asyncio.to_thread(packing.unpack, ended.output)

@@ -21,7 +21,7 @@ from app.services.library import UnknownTitle
 from app.utils.db.database import Database
 
 if TYPE_CHECKING:
-    from app.services.recommendations.model import Model
+    from app.services.recommendations.fitted import Model
     from app.services.recommendations.personal import Personal
 
 _KEPT = 256  # persons' recommendations; those of a list of 5,000 take 100 KB
@@ -126,7 +126,7 @@ class RecommendationService:
 
 
 def _unpacked(content: bytes) -> "Model":
-    from app.services.recommendations.model import Model  # NumPy takes 25 MB; not every process needs it
+    from app.services.recommendations.fitted import Model  # NumPy takes 25 MB; not every process needs it
 
     return Model.unpack(content)
 

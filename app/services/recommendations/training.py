@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from app.services.recommendations import entries
+from app.services.recommendations.fitted import ADULT, Array, Groups, Model, Rows
 from app.services.recommendations.fitting import (
     ContinueSettings,
     DiscoverSettings,
@@ -15,7 +16,6 @@ from app.services.recommendations.fitting import (
     fit_continue,
     fit_discover,
 )
-from app.services.recommendations.model import ADULT, Array, Groups, Model, Rows
 
 _ENOUGH = 5  # lists that must like a title before anything is learned of it
 _MOST = 8000  # titles that are learned of; time and memory grow with their square

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.services.recommendations.model import ADULT, Groups
+from app.services.recommendations.fitted import ADULT, Groups
 from app.services.recommendations.training import Catalogue, Lists
 
 KINDS, SERIES = 4, 12  # franchises of each kind, with two titles each

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.services.recommendations.model import Model
+from app.services.recommendations.fitted import Model
 from app.services.recommendations.ranking import (
     Ranking,
     Taste,
