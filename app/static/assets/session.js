@@ -1,6 +1,6 @@
 // Who is signed in. The access token lives in memory; one refresh serves all tabs.
 import { ApiError, ask, forgetAnswers, get, post, useBearer } from "./api.js";
-import { stored, write } from "./prefs.js";
+import { adult, stored, titleLanguage, write } from "./prefs.js";
 import { signal } from "./view.js";
 
 const REFRESH = "refresh"; // the one secret that outlives the tab; single use, so a copy of it shows
@@ -106,11 +106,20 @@ export async function resume() {
 export async function loadProfile() {
   try {
     const { value } = await get("/users/me");
+    takeSettings(value);
     me.set(value);
   } catch (error) {
     // Without the server nobody knows; asked again when it is back.
     if (error instanceof ApiError && (error.status === 401 || me.peek() === undefined)) me.set(null);
   }
+}
+
+const OF_PROFILE = { japanese: "native" };
+
+/** What the profile says goes where this device was not told otherwise. */
+function takeSettings({ title_language: titles, adult: shown }) {
+  if (titles && stored("titles") === null) titleLanguage.set(OF_PROFILE[titles] ?? titles);
+  if (shown !== undefined && stored("adult") === null) adult.set(shown ? "show" : "hide");
 }
 
 /** The profile has changed; every tab shows it. */

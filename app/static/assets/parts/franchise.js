@@ -2,9 +2,11 @@
 import { get } from "../api.js";
 import { icon } from "../icons.js";
 import { entryOf } from "../mine.js";
+import { hidesAdult } from "../search.js";
 import { signedIn } from "../session.js";
 import { h, signal, still } from "../view.js";
 import { langOf, t } from "../words.js";
+import { card } from "./card.js";
 import { cover } from "./cover.js";
 import { choices } from "./pieces.js";
 
@@ -13,7 +15,7 @@ const SHOWN = 60;
 
 /** Sections that come when they are there; a title without any relation has none. */
 export function franchise(anime) {
-  return h("div", { class: "stack" }, watchOrder(anime), relations(anime));
+  return h("div", { class: "stack" }, watchOrder(anime), relations(anime), similar(anime));
 }
 
 function watchOrder(anime) {
@@ -121,4 +123,13 @@ function relations(anime) {
       ),
     );
   };
+}
+
+function similar(anime) {
+  const found = signal([]);
+  get(`/anime/${anime.id}/similar`, { limit: 12, sfw: hidesAdult() }, { signed: false }).then(({ value }) => found.set(value), () => null);
+  return () =>
+    found().length
+      ? h("section", { "aria-labelledby": "similar" }, h("h2", { id: "similar" }, t("similar")), h("div", { class: "grid" }, still(() => found.peek().map((one) => card(one.anime)))))
+      : null;
 }
