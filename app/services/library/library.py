@@ -1,4 +1,4 @@
-"""A person's list: reading pages of it, and writing to it in one transaction a call."""
+"""A user's list: pages, single entries, edits, batches, history and undo."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,14 +21,14 @@ from app.services.library.writer import NotOnList, Operation, Outcome, Target, V
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
-KEPT_CHANGES = 500  # of each entry, however old
-CHANGES_KEPT_FOR = timedelta(days=366)  # however many
-_MATCHED_AT_ONCE = 2000  # entries a transaction
+KEPT_CHANGES = 500  # per entry, of any age
+CHANGES_KEPT_FOR = timedelta(days=366)  # any number
+_MATCHED_AT_ONCE = 2000  # entries per transaction
 _USERS_AT_ONCE = 200
 
 
 class LibraryService:
-    """``origin`` says in the history where a change came from: ``api``, ``tracker``, ``watch``…"""
+    """``origin`` is recorded in the history as the source of a change: ``api``, ``tracker``, ``watch``…"""
 
     def __init__(self, db: Database, clock: Clock = utc_now) -> None:
         self._db = db
@@ -39,7 +39,7 @@ class LibraryService:
             return await EntryPages(connection).list_anime(user_id, wanted, limit=limit, offset=offset)
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
-        """All entries, manga and titles of one's own included, in the tracker's words."""
+        """All entries in the tracker's format, including manga and custom titles."""
         async with self._db.reader() as connection:
             return await EntryPages(connection).list_items(user_id, wanted, limit=limit, offset=offset)
 
@@ -60,7 +60,7 @@ class LibraryService:
         return found
 
     async def _match(self, user_id: int, anime_id: int) -> bool:
-        """Whether an entry of a title that the catalogue did not know turned out to be of this one."""
+        """Whether a so far unmatched entry turned out to be this title."""
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
             return await match_titles(tx, user_id, [anime_id]) > 0
@@ -78,17 +78,17 @@ class LibraryService:
     async def add(
         self, user_id: int, target: Target, sent: Mapping[str, Any], *, origin: str, shape: Shape = "core"
     ) -> RenderedEntry:
-        """Raises ``AlreadyOnList``, ``UnknownTitle``, or what the rules of an entry say."""
+        """Add an entry; raises ``AlreadyOnList``, ``UnknownTitle``, or a violation of the rules."""
         return await self.edit(user_id, Operation("add", target, sent), origin=origin, shape=shape)
 
     async def edit(
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape = "core"
     ) -> RenderedEntry:
-        """Change the fields sent and no others; raises ``NotOnList``, ``PreconditionFailed``."""
+        """Change only the fields sent; raises ``NotOnList``, ``PreconditionFailed``."""
         async with self._db.transaction() as tx:
             [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
             rendered = await _rendered(tx, [outcome.entry], shape)
-        if outcome.error is not None:  # after the commit: that an entry was linked to its title stays
+        if outcome.error is not None:  # raised after the commit, which keeps a link to the title
             raise outcome.error
         return rendered[0]
 
@@ -105,7 +105,7 @@ class LibraryService:
     async def discard(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
-        """Like :meth:`delete`, but what is not there is no error."""
+        """Like :meth:`delete`, but a missing entry is not an error."""
         with suppress(NotOnList):
             await self.delete(user_id, target, origin=origin, versions=versions)
 
@@ -146,7 +146,7 @@ class LibraryService:
             return rendered[0] if rendered else None
 
     async def match(self) -> int:
-        """Link entries of unknown titles to those that the catalogue knows by now; answers how many."""
+        """Link unmatched entries to titles that the catalogue has by now; returns how many."""
         linked = 0
         while True:
             async with self._db.transaction() as tx:
@@ -156,7 +156,7 @@ class LibraryService:
                 return linked
 
     async def forget_changes(self) -> None:
-        """Delete what is old of long histories, some accounts a transaction."""
+        """Delete old changes of long histories, a batch of accounts per transaction."""
         after: int | None = 0
         while after is not None:
             async with self._db.transaction() as tx:
@@ -169,6 +169,6 @@ class LibraryService:
 
 
 async def _rendered(tx: Transaction, entries: Sequence[Entry | None], shape: Shape) -> list[RenderedEntry]:
-    """Those of the entries that there are."""
+    """The entries that exist."""
     found = [entry for entry in entries if entry is not None]
     return await EntryPages(await tx.session.connection()).render(found, shape)

@@ -1,4 +1,4 @@
-"""Figures of one person's list."""
+"""Statistics of a user's list."""
 
 from app.repositories.stats import StatsRepository
 from app.utils.db.database import Database
@@ -9,6 +9,6 @@ class StatsService:
         self._db = db
 
     async def get(self, user_id: int) -> bytes:
-        """As JSON, ready to be sent."""
+        """The statistics as JSON bytes."""
         async with self._db.reader() as connection:
             return await StatsRepository(connection).get(user_id)
