@@ -36,7 +36,9 @@ def given(environment: pytest.MonkeyPatch, **variables: str) -> Settings:
 
 def connect_arguments(settings: Settings) -> dict[str, Any]:
     """What asyncpg would be called with."""
-    return dialect().create_connect_args(make_url(settings.database))[1]
+    asyncpg: Any = dialect
+    arguments: dict[str, Any] = asyncpg().create_connect_args(make_url(settings.database))[1]
+    return arguments
 
 
 def test_nothing_is_needed_to_read_the_settings(environment: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from app.cli.entry import cli
@@ -41,7 +42,9 @@ def compose() -> dict[str, Any]:
 
 def commands() -> set[str]:
     """What the command line offers."""
-    return set(get_command(cli).commands)
+    command = get_command(cli)
+    assert isinstance(command, TyperGroup)
+    return set(command.commands)
 
 
 def test_the_image_is_slim_and_of_two_stages() -> None:

@@ -275,7 +275,7 @@ class JobRepository:
         return (await self._on.execute(statement.returning(_schedules.c.name))).first() is not None
 
     async def delete_old(self, *, older: float, unowned: float, limit: int) -> int:
-        """Delete jobs that finished ``older`` seconds ago, successful ones without owner after ``unowned``."""
+        """Delete jobs that finished ``older`` seconds ago, successful unowned ones after ``unowned``."""
         nobodys = (_j.status == "succeeded") & _j.owner_id.is_(None) & (_j.finished_at < _ago(unowned))
         old = select(_j.id).where(or_(_j.finished_at < _ago(older), nobodys), ~_LIVE).limit(limit)
         statement = delete(_jobs).where(_j.id.in_(old.with_for_update(skip_locked=True)))
@@ -302,7 +302,7 @@ class JobRepository:
         return (await self._on.execute(statement)).scalar_one()
 
     async def revive(self, job_id: int, job_class: JobClass) -> bool:
-        """Queue a failed job like a new one; False if it has not failed or its key is in use."""
+        """Queue a failed job again; False if it has not failed or its key is in use."""
         turn = await self._next_turn(job_class, None, after_nobodys=False)
         statement = (
             update(_jobs)

@@ -126,7 +126,8 @@ async def test_a_huge_password_costs_nothing(client: httpx.AsyncClient) -> None:
 
 async def test_time_does_not_tell_whether_an_account_exists(container: Container, user: SignedIn) -> None:
     """How well one could guess from the time alone: 0.5 is a coin."""
-    known, unknown = [], []
+    known: list[float] = []
+    unknown: list[float] = []
     for number in range(60):
         here = ClientInfo(f"198.51.{number}.1", f"198.51.{number}.1", None)
         for name, times in ((user.username, known), (f"nobody{number}", unknown)):

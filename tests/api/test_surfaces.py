@@ -1,6 +1,7 @@
 """Every failure of every surface, over real sockets: its dialect, its headers, the connection that stays."""
 
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -97,7 +98,7 @@ def test_headers_of_the_failure_are_sent(failing: httpx.Client) -> None:
 )
 @pytest.mark.parametrize("surface", PREFIXES)
 def test_other_content_is_not_supported(failing: httpx.Client, surface: str, content_type: str) -> None:
-    headers = {"Content-Type": content_type.encode("latin-1")}
+    headers: Any = {"Content-Type": content_type.encode("latin-1")}
     answer = failing.post(f"{PREFIXES[surface]}/items", content=b'{"name": "a"}', headers=headers)
     assert answer.status_code == 415
     assert code_of(answer, surface) == "UNSUPPORTED_MEDIA"

@@ -148,16 +148,21 @@ VALUES = sorted(
 )
 
 
+def with_value(title: UpstreamAnime, name: str, value: Any) -> UpstreamAnime:
+    changed: dict[str, Any] = {name: value}
+    return replace(title, **changed)
+
+
 @pytest.mark.parametrize("name", VALUES)
 async def test_no_source_erases_a_value_that_it_does_not_mention(database: Database, name: str) -> None:
     whole = replace(WHOLE, title_russian="Р", aired_from=None)
     if name == "aired_from":
         whole = replace(whole, aired_from="2026-10-02")
-    await upsert(database, replace(whole, **{name: None}))
-    await upsert(database, replace(SPARSE, **{name: getattr(whole, name)}))
+    await upsert(database, with_value(whole, name, None))
+    await upsert(database, with_value(SPARSE, name, getattr(whole, name)))
     full = await stored(database)
 
-    await upsert(database, replace(whole, **{name: None}))
+    await upsert(database, with_value(whole, name, None))
 
     row = await stored(database)
     wanted = getattr(whole, name)

@@ -9,7 +9,7 @@ from app.utils.metrics import BACKGROUND_FAILURES
 
 
 def failures(name: str) -> float:
-    return BACKGROUND_FAILURES.labels(name)._value.get()
+    return float(BACKGROUND_FAILURES.labels(name)._value.get())
 
 
 async def test_a_failure_that_nobody_waits_for_is_logged_and_counted(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from redis.asyncio import Redis
 
-from app.utils.cache import Cache, Copy, MemoryLevel, RedisLevel
+from app.utils.cache import Cache, Copy, Level, MemoryLevel, RedisLevel
 from app.utils.redis.bus import Bus
 from app.utils.redis.client import connect_redis
 from app.utils.redis.single_flight import SingleFlight
@@ -80,7 +80,7 @@ class World:
 @asynccontextmanager
 async def _process(redis: Redis, clock: Clock) -> AsyncIterator[Cache]:
     bus, flights = Bus(redis), SingleFlight(redis)
-    levels = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
+    levels: list[Level] = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
     cache = Cache("things", levels, flights, bus, now=clock)
     joined = asyncio.Event()
     async with bus.subscribe(cache.topic, heard=cache.hear, missed=joined.set):
@@ -191,7 +191,7 @@ async def test_what_was_fetched_before_a_drop_is_not_kept_after_it(world: World)
 
 async def test_without_redis_memory_and_rows_serve() -> None:
     async with connect_redis("unix:///nowhere/valkey.sock") as redis:
-        levels = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
+        levels: list[Level] = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
         flights = SingleFlight(redis)
         cache, source = Cache("things", levels, flights, Bus(redis)), Source()
         for level in (None, "l1"):

@@ -88,7 +88,13 @@ async def test_pages_by_number_and_by_offset(made: httpx.AsyncClient, made_stock
 
 
 async def test_links_keep_repeated_parameters(made: httpx.AsyncClient) -> None:
-    given = [("genre", "Action"), ("genre", "Comedy"), ("limit", "1"), ("q", "a&b=c"), ("search", "a&b=c")]
+    given: list[tuple[str, Any]] = [
+        ("genre", "Action"),
+        ("genre", "Comedy"),
+        ("limit", "1"),
+        ("q", "a&b=c"),
+        ("search", "a&b=c"),
+    ]
     page = await made.get("/anime", params=given)
     first = httpx.URL(page.links["first"]["url"])
     assert sorted(first.params.multi_items()) == sorted([*given, ("offset", "0")])

@@ -2,6 +2,7 @@
 
 import random
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -108,7 +109,7 @@ async def test_filters_together_over_the_real_catalogue(real: httpx.AsyncClient,
         if not ids:  # then what was perhaps meant by a search is answered
             continue
         offset = chance.randrange(len(ids))
-        asked = [*given, ("limit", 100), ("offset", offset), ("fields", "id")]
+        asked: Any = [*given, ("limit", 100), ("offset", offset), ("fields", "id")]
         page = await real.get("/anime", params=asked)
         assert page.status_code == 200, (given, page.text)
         assert page.headers["X-Total-Count"] == str(len(ids)), given

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -119,7 +120,7 @@ async def guarded(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_token_that_is_set_is_needed(
     guarded: httpx.AsyncClient, authorization: str | bytes | None
 ) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
+    headers: Any = {} if authorization is None else {"Authorization": authorization}
     answer = await guarded.get("/metrics", headers=headers)
     assert answer.status_code == 401
     assert answer.json()["code"] == "AUTH_ERROR"

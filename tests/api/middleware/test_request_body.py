@@ -94,7 +94,7 @@ class Sender:
     def _is_whole(self) -> bool:
         head, _, body = self.answer.partition(b"\r\n\r\n")
         length = re.search(rb"content-length: (\d+)", head)
-        return bool(length) and len(body) == int(length[1])
+        return length is not None and len(body) == int(length[1])
 
 
 PATHS = [
@@ -110,7 +110,7 @@ PATHS = [
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_stranger_is_refused_before_the_body(url: str, chunked: bool) -> None:
-    tokens = ({}, {"Authorization": "Bearer nonsense"})
+    tokens: list[dict[str, str]] = [{}, {"Authorization": "Bearer nonsense"}]
     for (method, path), token, key in product(PATHS, tokens, ({}, {"Idempotency-Key": "k"})):
         sender = Sender(url, method, path, {**key, **token}, chunked=chunked).run()
         assert (sender.status, sender.sent < MB) == (401, True), (method, path)

@@ -101,6 +101,7 @@ async def test_an_absent_item_is_not_found(mine: httpx.AsyncClient, anilist: Ani
     assert anilist.asked == []
 
 
+OTHER = {"id": 2, "type": "ANIME", "title": {"romaji": "Another"}}
 FAILURES: dict[str, tuple[Callable[[], httpx.Response], int]] = {
     "gone": (lambda: httpx.Response(404, json={"errors": [{"status": 404}], "data": {"Media": None}}), 404),
     "gone with 200": (lambda: httpx.Response(200, json={"errors": [{"status": 404}], "data": None}), 404),
@@ -112,7 +113,6 @@ FAILURES: dict[str, tuple[Callable[[], httpx.Response], int]] = {
     "no media": (lambda: httpx.Response(200, json={"data": {"Media": None}}), 502),
     "another title": (lambda: httpx.Response(200, json={"data": {"Media": OTHER}}), 502),
 }
-OTHER = {"id": 2, "type": "ANIME", "title": {"romaji": "Another"}}
 
 
 async def test_a_server_that_keeps_failing_is_not_our_failure(

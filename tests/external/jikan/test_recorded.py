@@ -73,8 +73,9 @@ def test_titles(body: dict[str, Any]) -> None:
         title.strip() for title in body["title_synonyms"]
     }
     main = {anime.title, anime.title_english, anime.title_japanese}
-    assert len(anime.synonyms) == len(set(anime.synonyms))
-    assert set(anime.synonyms) == every - main
+    synonyms = anime.synonyms or ()
+    assert len(synonyms) == len(set(synonyms))
+    assert set(synonyms) == every - main
 
 
 @pytest.mark.parametrize("body", ALL)

@@ -131,7 +131,8 @@ def test_words_and_numbers_of_a_status(theirs: str, status: str) -> None:
 )
 @pytest.mark.parametrize("again", [True, False])
 def test_our_words_in_theirs_and_back(status: str, anime: str, manga: str, again: bool) -> None:
-    for kind, word in (("anime", anime), ("manga", manga)):
+    words: dict[MediaType, str] = {"anime": anime, "manga": manga}
+    for kind, word in words.items():
         content = write_one(kind, status=status, is_rewatching=again)
         assert f"<my_status>{word}</my_status>".encode() in content
         [row] = read_list(content).rows

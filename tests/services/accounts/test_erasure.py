@@ -120,7 +120,7 @@ async def test_an_account_is_erased_while_it_is_at_work(
         await tx.session.execute(text("insert into anime (mal_id, title) values (1, 'One'), (2, 'Two')"))
     for _ in range(2):
         user = await prepared(client, container)
-        work = asyncio.create_task(act(client, small, user.headers))
+        work = asyncio.ensure_future(act(client, small, user.headers))
         await until(small, begun, 1, work)
         answer = await client.request(
             "DELETE", "/users/me", json={"password": PASSWORD}, headers=user.headers

@@ -63,7 +63,8 @@ def season(row: dict[str, Any]) -> str | None:
     """What the row says, else what its date does where that is of the same year."""
     aired = row["aired_from"] or ""
     if row["season"] or len(aired) < 7 or int(aired[:4]) != row["year"]:
-        return row["season"]
+        season: str | None = row["season"]
+        return season
     return SEASONS[(int(aired[5:7]) - 1) // 3]
 
 

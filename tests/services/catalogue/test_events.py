@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
+from functools import partial
 
 import httpx
 import pytest
@@ -64,7 +65,7 @@ async def test_a_stream_of_updates_concerns_lists_only_now_and_then(redis: Redis
         heard = []
         for number in range(30):
             await here.announce_updates([number, 1000])
-            await until(lambda number=number: far_ear.heard == number + 2)
+            await until(partial(lambda times: far_ear.heard == times, number + 2))
             assert list(ear.titles or ()) == list(far_ear.titles or ())
             heard.append(ear.titles)
             now += 1.0
@@ -78,7 +79,7 @@ async def test_a_lost_connection_counts_as_a_change(redis: Redis, far: Redis) ->
     changes, ear = CatalogueEvents(Bus(redis)), Ear()
     async with changes.subscribe(ear):
         for times in (1, 2):
-            await until(lambda times=times: ear.heard == times)
+            await until(partial(lambda expected: ear.heard == expected, times))
             await far.client_kill_filter(_type="pubsub")
         await until(lambda: ear.heard == 3)
         await CatalogueEvents(Bus(far)).publish()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -98,7 +99,7 @@ def test_what_died_is_started_again_by_name(used: Path) -> None:
         ask(urls, "create table kept as select 42 as answer")
         for name, pid in servers.pids().items():
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda name=name: name not in servers.pids())
+            wait_until(partial(lambda dead: dead not in servers.pids(), name))
             assert servers.revive() == [name]
         assert ask(urls, "select answer from kept") == 42
         assert servers.revive() == []

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -85,10 +86,10 @@ async def test_topics_share_one_connection_and_are_kept_apart(redis: Redis, redi
         joins: list[str] = []
         for topic in ("a", "b"):
             subscription = there.subscribe(
-                topic, heard=heard[topic].append, missed=lambda topic=topic: joins.append(topic)
+                topic, heard=heard[topic].append, missed=partial(joins.append, topic)
             )
             await stack.enter_async_context(subscription)
-            await until(lambda topic=topic: topic in joins)
+            await until(partial(joins.__contains__, topic))
         assert len(await redis.client_list(_type="pubsub")) == 1
         here.attach("a", heard["own"].append)
         await here.publish("a", b"1:2")
