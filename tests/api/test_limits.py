@@ -31,7 +31,7 @@ async def test_clients_behind_a_trusted_proxy_count_apart(settings: Settings, da
             assert await remaining(client, **{"X-Forwarded-For": "2001:470::2"}) == 598
 
 
-async def test_without_redis_the_process_counts_alone(settings: Settings, database: Database) -> None:
+async def test_without_redis_the_process_counts_on_its_own(settings: Settings, database: Database) -> None:
     alone = settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"})
     async with build(alone, db=database) as container:
         transport = httpx.ASGITransport(app=create_app(alone, container=container))

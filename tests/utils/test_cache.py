@@ -143,7 +143,7 @@ async def test_a_source_that_fails_leaves_the_stale_copy(world: World) -> None:
         await world.here.get_or_fetch("things:thing:8", world.source, row=world.rows)
 
 
-async def test_what_the_source_does_not_have_is_remembered_for_a_while(world: World) -> None:
+async def test_absences_are_cached_for_a_while(world: World) -> None:
     world.source.answer = None
     for cache in (world.here, world.here, world.there):
         assert (await world.get(cache))[0] is None
@@ -153,7 +153,7 @@ async def test_what_the_source_does_not_have_is_remembered_for_a_while(world: Wo
     assert await world.get() == (b"there now", None, False)
 
 
-async def test_many_misses_of_two_processes_make_one_call(world: World) -> None:
+async def test_concurrent_misses_of_two_processes_make_one_call(world: World) -> None:
     world.source.seconds = 0.3
     caches = [world.here, world.there] * 100
     found = await asyncio.gather(*(world.get(cache) for cache in caches))
@@ -178,7 +178,7 @@ async def test_a_drop_reaches_every_level_of_every_process(world: World) -> None
     assert await world.redis.get("cache:other:thing") == b"kept"
 
 
-async def test_what_was_fetched_before_a_drop_is_not_kept_after_it(world: World) -> None:
+async def test_a_fetch_that_started_before_a_drop_is_not_cached(world: World) -> None:
     world.source.seconds = 0.2
     getting = asyncio.create_task(world.get())
     await until(lambda: world.source.asked == 1)
