@@ -104,7 +104,7 @@ PARTS = {
 }
 
 
-def test_whatever_dies_is_started_again_and_that_is_said(stack: Stack) -> None:
+def test_dead_parts_are_restarted_and_logged(stack: Stack) -> None:
     stack.run()
     before = {name: stack.pid_of(words) for name, words in PARTS.items()}
     assert None not in before.values()

@@ -57,7 +57,7 @@ def _recorded() -> list[Any]:
 ALL = _recorded()
 
 
-def test_all_of_them_are_here() -> None:
+def test_all_recordings_are_present() -> None:
     assert len(ALL) == 199
 
 
@@ -139,7 +139,7 @@ def test_genres_themes_demographics_and_studios(body: dict[str, Any]) -> None:
     ]
 
 
-def test_both_shapes_say_the_same_of_one_title() -> None:
+def test_both_shapes_map_to_the_same_title() -> None:
     """A title in a list, alone, and alone without the newer ``titles``, differ in nothing we read."""
     seen: dict[int, UpstreamAnime] = {}
     compared = 0

@@ -72,7 +72,7 @@ def key(row: dict[str, Any]) -> tuple[str, int]:
     return ("mal", row["mal_id"]) if row["mal_id"] else ("anilist", row["anilist_id"])
 
 
-async def test_the_real_catalogue_arrives_whole_and_once(
+async def test_the_real_catalogue_is_imported_completely_and_once(
     database: Database, shared: Path, tmp_path: Path
 ) -> None:
     path = shared / "datasets" / "catalogue.jsonl.gz"

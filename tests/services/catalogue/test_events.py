@@ -44,7 +44,7 @@ async def far(redis_url: str) -> AsyncIterator[Redis]:
         yield redis
 
 
-async def test_it_is_heard_here_at_once_and_elsewhere_soon(redis: Redis, far: Redis) -> None:
+async def test_changes_are_delivered_locally_at_once_and_elsewhere_soon(redis: Redis, far: Redis) -> None:
     here, there = CatalogueEvents(Bus(redis)), CatalogueEvents(Bus(far))
     ear, far_ear = Ear(), Ear()
     async with here.subscribe(ear), there.subscribe(far_ear):
@@ -86,7 +86,7 @@ async def test_a_lost_connection_counts_as_a_change(redis: Redis, far: Redis) ->
         await until(lambda: ear.heard == 4)
 
 
-async def test_without_redis_it_is_heard_here() -> None:
+async def test_without_redis_changes_are_delivered_locally() -> None:
     async with connect_redis("unix:///nowhere/valkey.sock") as redis:
         changes, ear = CatalogueEvents(Bus(redis)), Ear()
         async with changes.subscribe(ear):

@@ -53,7 +53,7 @@ def try_edit(before: EntryState | None, sent: dict[str, Any], subject: Subject) 
 
 
 @given(STATES, EDITS, SUBJECTS)
-def test_what_was_sent_stands(before: EntryState, sent: dict[str, Any], subject: Subject) -> None:
+def test_explicit_values_are_kept(before: EntryState, sent: dict[str, Any], subject: Subject) -> None:
     after = try_edit(before, sent, subject)
     assert after is None or {name: getattr(after, name) for name in sent} == sent
 
