@@ -108,8 +108,8 @@ class TombstoneRow(Base):
 class EntryChangeRow(Base):
     """One change of one entry; ``before`` is null for an addition, ``after`` for a deletion.
 
-    What is there then is the whole entry, recognised by its ``media_type``. Of an edit both hold nothing but
-    the fields that changed.
+    What is there then is the whole entry, recognised by its ``media_type``; of an addition by an import only
+    its status and progress. Of an edit both hold nothing but the fields that changed.
     """
 
     __tablename__ = "entry_changes"

@@ -20,12 +20,19 @@ _NESTED_KEYS = ("media", "node", "anime", "manga", "title", "attributes")
 Row = TypeVar("Row")
 
 
-def collected(source: str, rows: Iterable[Row], mapped: Callable[[int, Row], ListedRow]) -> ListFile:
+def collected(
+    source: str,
+    rows: Iterable[Row],
+    mapped: Callable[[int, Row], ListedRow],
+    *,
+    title: Callable[[Row], str | None] | None = None,
+) -> ListFile:
     """The file with every row that ``mapped`` could read; the others with its reason.
 
+    ``title`` finds the title of a row that could not be read; by default in the usual places of the row.
     Raises :class:`UnknownKind` where no row could be read for want of a kind.
     """
-    found = ListFile(source)
+    found, title = ListFile(source), title or title_of
     of_no_kind = 0
     for line, row in enumerate(rows, 1):
         refuse_above(line)
@@ -33,9 +40,9 @@ def collected(source: str, rows: Iterable[Row], mapped: Callable[[int, Row], Lis
             found.rows.append(mapped(line, row))
         except ValueError as error:
             of_no_kind += isinstance(error, KindNotStated)
-            found.bad.append(BadRow(line, title_of(row), str(error)))
+            found.bad.append(BadRow(line, title(row), str(error)))
         except (AttributeError, KeyError, TypeError, IndexError):
-            found.bad.append(BadRow(line, title_of(row), "the row does not have the shape of this service"))
+            found.bad.append(BadRow(line, title(row), "the row does not have the shape of this service"))
     if of_no_kind and not found.rows:
         raise UnknownKind
     return found

@@ -1,12 +1,17 @@
 """A list file that was read, in a few bytes: what one process reads, another writes to the database."""
 
 import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 import orjson
 
 from app.schemas.domain.library import Subject
 from app.schemas.domain.lists import BadRow, ListedRow, ListFile
+
+_ROW = [field.name for field in fields(ListedRow)]
+_SUBJECT = [field.name for field in fields(Subject)]
 
 
 class PackedList:
@@ -19,14 +24,34 @@ class PackedList:
     @staticmethod
     def pack(found: ListFile) -> bytes:
         rows: list[ListedRow | BadRow] = sorted([*found.rows, *found.bad], key=lambda row: row.line)
-        return zlib.compress(b"\n".join(orjson.dumps(line) for line in [found.source, *rows]), level=1)
+        lines = [orjson.dumps(found.source), *(orjson.dumps(_said(row)) for row in rows)]
+        return zlib.compress(b"\n".join(lines), level=1)
 
     def __len__(self) -> int:
         return len(self._lines)
 
     def take(self, start: int, count: int) -> list[ListedRow | BadRow]:
         """At most ``count`` rows after the first ``start``."""
-        return [_listed(orjson.loads(line)) for line in self._lines[start : start + count]]
+        rows = orjson.loads(b"[" + b",".join(self._lines[start : start + count]) + b"]")
+        return [_listed(row) for row in rows]
+
+
+def _said(row: ListedRow | BadRow) -> dict[str, Any]:
+    """The row without what is None, which it is anyway where nothing is said."""
+    if isinstance(row, BadRow):
+        return asdict(row)
+    return _told(row, _ROW) | {
+        "subject": _told(row.subject, _SUBJECT),
+        "fields": _without_none(row.fields),
+    }
+
+
+def _told(item: Any, names: Iterable[str]) -> dict[str, Any]:
+    return _without_none({name: getattr(item, name) for name in names})
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _listed(row: dict[str, Any]) -> ListedRow | BadRow:

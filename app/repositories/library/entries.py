@@ -1,6 +1,6 @@
 """Entries one by one or thousands at a time: each method is one statement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -10,17 +10,27 @@ import orjson
 from sqlalchemy import Row, text
 
 from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
-from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
+from app.repositories.library.states import STATE_COLUMNS, state_of, state_tuple, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.utils.db.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
 _COLUMNS = ", ".join(STATE_COLUMNS)
-_TOLD = ", ".join(f"coalesce({name}, {UNTOLD[name]})" if name in UNTOLD else name for name in STATE_COLUMNS)
 ENTRY = ", ".join(
     f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
 )
 ENTRY += ", coalesce(e.progress_changed_at, e.updated_at) as progress_changed_at"
+_SUBJECTS = """
+    select id, mal_id, anilist_id, title, image_url, score, type, episodes,
+           status is not distinct from 'finished'
+    from anime where id = any($1::int[]) or mal_id = any($2::int[]) or anilist_id = any($3::int[])
+"""
+_NEW_IDS = """
+    with revived as (delete from entry_tombstones where user_id = $1 and anime_id = any($2::int[]))
+    select nextval('entries_id_seq'), clock_timestamp() from generate_series(1, $3::int)
+"""
+_COPIED = ("id", "user_id", "media_type", "anime_id", "mal_id", "anilist_id", *STATE_COLUMNS)
+_RECORDED = ("user_id", "entry_id", "anime_id", "origin", "job_id", "after", "changed_at")
 _STAMPS = ("version", "updated_at", "progress_changed_at")
 _NOW: Mapping[int, datetime] = MappingProxyType({})
 _MOVED = "(e.status, e.progress, e.is_rewatching) is distinct from (r.status, r.progress, r.is_rewatching)"
@@ -42,6 +52,7 @@ class NewEntry:
 
 class EntryRepository:
     def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
         self._session = tx.session
 
     async def list_for_update(
@@ -64,8 +75,19 @@ class EntryRepository:
         )
         return [entry_of(row) for row in rows]
 
-    async def list_like(self, user_id: int, subjects: Sequence[Subject]) -> list[Entry]:
-        """The person's entries of any of the titles, by any id, and all of titles without one; locked."""
+    async def list_like(
+        self,
+        user_id: int,
+        subjects: Sequence[Subject],
+        *,
+        titles: Collection[str] = (),
+        kitsu_ids: Collection[str] = (),
+    ) -> list[Entry]:
+        """The person's entries of any of the titles, by any id, locked.
+
+        Of titles that have no id at MyAnimeList also those with one of ``titles``, in any case, as their
+        name, and those that came with one of ``kitsu_ids``.
+        """
         rows = await self._session.execute(
             text(
                 f"""
@@ -76,16 +98,20 @@ class EntryRepository:
                        or e.anime_id is null and (
                            e.mal_id = any(cast(:mal_ids as int[]))
                            or e.anilist_id = any(cast(:anilist_ids as int[]))
-                           or e.mal_id is null and e.anilist_id is null))
+                           or e.mal_id is null and (
+                               lower(e.title) = any(cast(:titles as text[]))
+                               or e.carried -> 'kitsu' ->> 'id' = any(cast(:kitsu_ids as text[])))))
                 order by e.id
                 for update of e
                 """
             ),
             {
                 "user_id": user_id,
-                "anime_ids": _numbers(subject.anime_id for subject in subjects),
-                "mal_ids": _numbers(subject.mal_id for subject in subjects),
-                "anilist_ids": _numbers(subject.anilist_id for subject in subjects),
+                "anime_ids": _numbers([subject.anime_id for subject in subjects]),
+                "mal_ids": _numbers([subject.mal_id for subject in subjects]),
+                "anilist_ids": _numbers([subject.anilist_id for subject in subjects]),
+                "titles": sorted({fold(title) for title in titles for fold in (str.lower, str.casefold)}),
+                "kitsu_ids": list(kitsu_ids),
             },
         )
         return [entry_of(row) for row in rows]
@@ -111,20 +137,23 @@ class EntryRepository:
         self, *, anime_ids: Iterable[int] = (), mal_ids: Iterable[int] = (), anilist_ids: Iterable[int] = ()
     ) -> list[Subject]:
         """The catalogue titles among those asked for, by any of their ids."""
-        rows = await self._session.execute(
-            text(
-                """
-                select 'anime' as media_type, id as anime_id, mal_id, anilist_id, title, image_url, score,
-                       type as format, episodes as total,
-                       status is not distinct from 'finished' as is_finished
-                from anime
-                where id = any(cast(:anime_ids as int[])) or mal_id = any(cast(:mal_ids as int[]))
-                   or anilist_id = any(cast(:anilist_ids as int[]))
-                """
-            ),
-            {"anime_ids": list(anime_ids), "mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids)},
-        )
-        return [Subject(**row) for row in rows.mappings()]
+        driver = await self._tx.driver()
+        rows = await driver.fetch(_SUBJECTS, list(anime_ids), list(mal_ids), list(anilist_ids))
+        return [
+            Subject(
+                media_type="anime",
+                anime_id=anime_id,
+                mal_id=mal_id,
+                anilist_id=anilist_id,
+                title=title,
+                image_url=image_url,
+                score=score,
+                format=form,
+                total=total,
+                is_finished=is_finished,
+            )
+            for anime_id, mal_id, anilist_id, title, image_url, score, form, total, is_finished in rows
+        ]
 
     async def insert_many(self, user_id: int, news: Sequence[NewEntry]) -> dict[int, Entry]:
         """Add entries; answers by position those that were not on the list already."""
@@ -160,38 +189,21 @@ class EntryRepository:
     async def insert_recorded(
         self, user_id: int, news: Sequence[NewEntry], *, origin: str, job_id: int
     ) -> None:
-        """Add entries that are not on the list yet, each with its line in the history: one statement."""
+        """Add entries that are not on the list yet, each with its line in the history, by COPY.
+
+        Where somebody else was faster with a title all the same, the database refuses all of them.
+        """
         if not news:
             return
-        await self._session.execute(
-            text(
-                f"""
-                with given as materialized (
-                    select nextval('entries_id_seq') as id, told, r.*
-                    from jsonb_array_elements(cast(:rows as jsonb)) as told, jsonb_to_record(told)
-                         as r(media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
-                ), added as (
-                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
-                    select id, :user_id, media_type, anime_id, case when anime_id is null then mal_id end,
-                           case when anime_id is null then anilist_id end, {_TOLD}
-                    from given on conflict do nothing
-                    returning id, anime_id
-                ), revived as (
-                    delete from entry_tombstones t using added
-                    where t.user_id = :user_id and t.anime_id = added.anime_id
-                )
-                insert into entry_changes (user_id, entry_id, anime_id, origin, job_id, after, changed_at)
-                select :user_id, id, given.anime_id, :origin, :job_id, told, clock_timestamp()
-                from given join added using (id)
-                """
-            ),
-            {
-                "user_id": user_id,
-                "origin": origin,
-                "job_id": job_id,
-                "rows": _json([snapshot(new.subject, new.state) for new in news]),
-            },
-        )
+        driver = await self._tx.driver()
+        anime_ids = _numbers([new.subject.anime_id for new in news])
+        given = zip(await driver.fetch(_NEW_IDS, user_id, anime_ids, len(news)), news, strict=True)
+        entries, history = [], []
+        for (id_, now), new in given:
+            entries.append((id_, user_id, *_copied(new.subject, new.state)))
+            history.append((user_id, id_, new.subject.anime_id, origin, job_id, _told(new), now))
+        await driver.copy_records_to_table("entries", columns=_COPIED, records=entries)
+        await driver.copy_records_to_table("entry_changes", columns=_RECORDED, records=history)
 
     async def update_many(
         self, states: Mapping[int, EntryState], *, moved_at: Mapping[int, datetime] = _NOW
@@ -258,21 +270,29 @@ class EntryRepository:
         )
         return bool(found.scalar())
 
-    async def reinsert(self, user_id: int, entry_id: int, new: NewEntry) -> bool:
+    async def reinsert(
+        self, user_id: int, entry_id: int, new: NewEntry, *, created_at: datetime | None
+    ) -> bool:
         """Put a deleted entry back under its old id; False where its title is on the list again.
 
-        Its version goes on above any it ever had, so that an old ETag stays stale.
+        It was made at ``created_at``, or, where that is None, when its history begins. Its version goes on
+        above any it ever had, so that an old ETag stays stale.
         """
         result = await self._session.execute(
             text(
                 f"""
                 with added as (
                     insert into entries
-                        (id, version, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+                        (id, version, created_at, user_id, media_type, anime_id, mal_id, anilist_id,
+                         {_COLUMNS})
                     select :id,
                            1 + greatest((select count(*) from entry_changes
                                          where user_id = :user_id and entry_id = :id),
                                         (select version from entry_tombstones where entry_id = :id)),
+                           coalesce(cast(:created_at as timestamptz),
+                                    (select min(changed_at) from entry_changes
+                                     where user_id = :user_id and entry_id = :id),
+                                    statement_timestamp()),
                            :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS}
                     from jsonb_to_recordset(cast(:rows as jsonb)) as r(
                         media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
@@ -284,7 +304,12 @@ class EntryRepository:
                 select count(*) from added
                 """
             ),
-            {"id": entry_id, "user_id": user_id, "rows": _json([_new_row(0, new)])},
+            {
+                "id": entry_id,
+                "user_id": user_id,
+                "created_at": created_at,
+                "rows": _json([_new_row(0, new)]),
+            },
         )
         return bool(result.scalar())
 
@@ -342,9 +367,29 @@ def _new_row(position: int, new: NewEntry) -> dict[str, Any]:
     }
 
 
+def _copied(subject: Subject, state: EntryState) -> tuple[Any, ...]:
+    """The values of an entry for COPY, after its id and its owner."""
+    linked = subject.anime_id is not None
+    *values, carried = state_tuple(state)
+    return (
+        subject.media_type,
+        subject.anime_id,
+        None if linked else subject.mal_id,
+        None if linked else subject.anilist_id,
+        *values,
+        orjson.dumps(carried).decode(),
+    )
+
+
+def _told(new: NewEntry) -> str:
+    """What the history says of a new entry; how it was follows from how it is, back through all changes."""
+    told = {"media_type": new.subject.media_type, "status": new.state.status, "progress": new.state.progress}
+    return orjson.dumps(told).decode()
+
+
 def _json(rows: list[dict[str, Any]]) -> str:
     return orjson.dumps(rows).decode()
 
 
 def _numbers(values: Iterable[int | None]) -> list[int]:
-    return sorted({value for value in values if value is not None})
+    return [value for value in set(values) if value is not None]

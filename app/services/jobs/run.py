@@ -33,6 +33,7 @@ class JobRun:
         self._row = asyncio.Lock()  # keeps our own heartbeat from meeting our own last commit
         self._held_until = 0.0
         self._progress_at = 0.0
+        self.unwritten_progress: tuple[int, int | None] | None = None
         self.ordered = asyncio.Event()  # set once the job is more than upkeep, which may be while it runs
 
     async def claim(self, job_id: int) -> ClaimedJob | None:
@@ -76,8 +77,12 @@ class JobRun:
             self.finished = self.finished or finish
 
     async def progress(self, done: int, total: int | None = None) -> None:
-        """Note how far the work is; call it as often as is handy, about one a second is written."""
+        """Note how far the work is; call it as often as is handy, about one a second is written.
+
+        The last one is written with the end of the attempt.
+        """
         now = time.monotonic()
+        self.unwritten_progress = (done, total)
         if done != total and now - self._progress_at < _PROGRESS_EVERY:
             return
         self._progress_at = now
@@ -88,6 +93,7 @@ class JobRun:
             return  # the work itself will notice if it needs the database
         if not held:
             raise LeaseLost
+        self.unwritten_progress = None
 
     async def attempt(self, perform: Callable[[], Awaitable[None]], *, limit: float) -> None:
         """Do the work for at most ``limit`` seconds, with a heartbeat that ends it when the lease is lost."""

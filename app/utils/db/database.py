@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import event, exc, text
+from sqlalchemy import Connection, event, exc, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as _Dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -23,6 +23,9 @@ AfterCommit = Callable[[], Awaitable[None]]
 
 _IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is trusted
 _POOL_WAIT = 2.0  # seconds a request waits for a connection before it is told 503
+_PLAN_MODE = "plan_cache_mode"
+_FRESH_PLANS = "force_custom_plan"  # filters differ too much in selectivity for one generic plan
+_KEPT_PLANS = "auto"  # what goes by keys; else every foreign key of every new row is planned anew
 
 
 class DatabaseUnavailable(Exception):
@@ -47,6 +50,12 @@ class Transaction:
         self.session = session
         self._followers: list[AfterCommit] = []
 
+    async def driver(self) -> Driver:
+        """The connection beneath the session: for COPY, and for what is read or written in bulk."""
+        raw = await (await self.session.connection()).get_raw_connection()
+        driver: Driver = raw.driver_connection  # type: ignore[assignment]
+        return driver
+
     def after_commit(self, follower: AfterCommit) -> None:
         self._followers.append(follower)
 
@@ -69,7 +78,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT", plan_mode=_FRESH_PLANS)
 
     @classmethod
     def connect(
@@ -104,13 +113,13 @@ class Database:
                     "statement_timeout": milliseconds,
                     "lock_timeout": "4000",
                     "idle_in_transaction_session_timeout": "10000",
-                    # our filters differ too much in selectivity for one generic plan
-                    "plan_cache_mode": "force_custom_plan",
+                    _PLAN_MODE: _KEPT_PLANS,
                 },
             },
         )
         if pre_ping:
             _ping_after_idle(engine)
+        _plan_as_asked(engine)
         return cls(engine)
 
     @asynccontextmanager
@@ -130,12 +139,19 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[Driver]:
-        """A connection beneath SQLAlchemy, in autocommit: a third of the cost, for the hottest reads."""
+    async def driver(self, *, fresh_plans: bool = True) -> AsyncIterator[Driver]:
+        """A connection beneath SQLAlchemy, in autocommit: a third of the cost, for the hottest reads.
+
+        Without ``fresh_plans`` PostgreSQL keeps the plan of a statement: for what goes by keys.
+        """
         with _translated():
             pooled = await self.engine.raw_connection()
             driver: Driver = pooled.driver_connection  # type: ignore[assignment]
             try:
+                mode = _FRESH_PLANS if fresh_plans else _KEPT_PLANS
+                if pooled.info.get(_PLAN_MODE, _KEPT_PLANS) != mode:
+                    await driver.execute(f"set {_PLAN_MODE} = {mode}")
+                    pooled.info[_PLAN_MODE] = mode
                 yield driver
             finally:
                 if driver.is_closed():
@@ -215,6 +231,8 @@ def is_connection_fault(error: BaseException) -> bool:
         return _is_passing(error)
     if isinstance(error, asyncpg.InterfaceError):
         return not _is_about_a_value(error)
+    if isinstance(error, asyncpg.InternalClientError):  # used while it was being told that it is cut
+        return True
     # a path in it says that the fault is of a file; one of a socket has none
     return isinstance(error, OSError) and error.filename is None
 
@@ -250,6 +268,23 @@ def _ping_after_idle(engine: AsyncEngine) -> None:
             raise exc.DisconnectionError from error
         if not alive:
             raise exc.DisconnectionError
+
+
+def _plan_as_asked(engine: AsyncEngine) -> None:
+    """Before a connection is used: the plan mode of its kind, where the last user had the other."""
+
+    @event.listens_for(engine.sync_engine, "engine_connect")
+    def _set(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("plan_mode", _KEPT_PLANS)
+        pooled = connection.connection
+        if pooled.info.get(_PLAN_MODE, _KEPT_PLANS) != mode:
+            adapted: Any = pooled.dbapi_connection
+            try:  # on the driver itself: the adapter would begin a transaction for it
+                adapted.run_async(lambda driver: driver.execute(f"set {_PLAN_MODE} = {mode}"))
+            except BaseException:
+                pooled.invalidate()
+                raise
+            pooled.info[_PLAN_MODE] = mode
 
 
 async def wait_until_ready(database: Database, *, seconds: float) -> None:

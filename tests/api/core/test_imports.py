@@ -185,6 +185,17 @@ async def test_an_import_is_taken_back_but_for_later_edits(
     assert (await mine.post(f"{IMPORT}/{report['job']}/undo")).status_code == 409
 
 
+async def test_a_failed_import_that_was_taken_back_is_not_retried(
+    importer: Importer, mine: httpx.AsyncClient, container: Container, database: Database
+) -> None:
+    job = (await importer.send(mal_file({"mal_id": 77}))).json()["job_id"]
+    async with database.transaction() as tx:
+        await tx.session.execute(text("update jobs set status = 'failed', error = 'the reason'"))
+    assert await undo_import(container, mine, job) == 0
+    assert (await mine.post(f"/jobs/{job}/retry")).status_code == 409
+    assert (await mine.get(f"/jobs/{job}")).json() == IsPartialDict(status="failed", error="the reason")
+
+
 async def test_a_cancelled_import_says_so_for_every_row(
     importer: Importer, mine: httpx.AsyncClient, container: Container
 ) -> None:
