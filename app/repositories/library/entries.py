@@ -10,12 +10,13 @@ import orjson
 from sqlalchemy import Row, text
 
 from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
-from app.repositories.library.states import STATE_COLUMNS, state_of, state_tuple, state_values
+from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.utils.db.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
 _COLUMNS = ", ".join(STATE_COLUMNS)
+_TOLD = ", ".join(f"coalesce({name}, {UNTOLD[name]})" if name in UNTOLD else name for name in STATE_COLUMNS)
 ENTRY = ", ".join(
     f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
 )
@@ -25,12 +26,26 @@ _SUBJECTS = """
            status is not distinct from 'finished'
     from anime where id = any($1::int[]) or mal_id = any($2::int[]) or anilist_id = any($3::int[])
 """
-_NEW_IDS = """
-    with revived as (delete from entry_tombstones where user_id = $1 and anime_id = any($2::int[]))
-    select nextval('entries_id_seq'), clock_timestamp() from generate_series(1, $3::int)
+_INSERT_RECORDED = f"""
+    with given as materialized (
+        select nextval('entries_id_seq') as id, r.*
+        from jsonb_to_recordset($4::text::jsonb)
+             as r(media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
+    ), added as (
+        insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+        select id, $1, media_type, anime_id, case when anime_id is null then mal_id end,
+               case when anime_id is null then anilist_id end, {_TOLD}
+        from given on conflict do nothing
+        returning id, anime_id, media_type, status, progress
+    ), revived as (
+        delete from entry_tombstones t using added where t.user_id = $1 and t.anime_id = added.anime_id
+    )
+    insert into entry_changes (user_id, entry_id, anime_id, origin, job_id, after, changed_at)
+    select $1, id, anime_id, $2, $3,
+           jsonb_build_object('media_type', media_type, 'status', status, 'progress', progress),
+           clock_timestamp()
+    from added order by id
 """
-_COPIED = ("id", "user_id", "media_type", "anime_id", "mal_id", "anilist_id", *STATE_COLUMNS)
-_RECORDED = ("user_id", "entry_id", "anime_id", "origin", "job_id", "after", "changed_at")
 _STAMPS = ("version", "updated_at", "progress_changed_at")
 _NOW: Mapping[int, datetime] = MappingProxyType({})
 _MOVED = "(e.status, e.progress, e.is_rewatching) is distinct from (r.status, r.progress, r.is_rewatching)"
@@ -189,21 +204,13 @@ class EntryRepository:
     async def insert_recorded(
         self, user_id: int, news: Sequence[NewEntry], *, origin: str, job_id: int
     ) -> None:
-        """Add entries that are not on the list yet, each with its line in the history, by COPY.
+        """Add entries that are not on the list yet, each with its line in the history: one statement.
 
-        Where somebody else was faster with a title all the same, the database refuses all of them.
+        How an entry was follows from how it is, back through all changes: the line tells but little.
         """
-        if not news:
-            return
-        driver = await self._tx.driver()
-        anime_ids = _numbers([new.subject.anime_id for new in news])
-        given = zip(await driver.fetch(_NEW_IDS, user_id, anime_ids, len(news)), news, strict=True)
-        entries, history = [], []
-        for (id_, now), new in given:
-            entries.append((id_, user_id, *_copied(new.subject, new.state)))
-            history.append((user_id, id_, new.subject.anime_id, origin, job_id, _told(new), now))
-        await driver.copy_records_to_table("entries", columns=_COPIED, records=entries)
-        await driver.copy_records_to_table("entry_changes", columns=_RECORDED, records=history)
+        if news:
+            rows = _json([snapshot(new.subject, new.state) for new in news])
+            await (await self._tx.driver()).execute(_INSERT_RECORDED, user_id, origin, job_id, rows)
 
     async def update_many(
         self, states: Mapping[int, EntryState], *, moved_at: Mapping[int, datetime] = _NOW
@@ -365,26 +372,6 @@ def _new_row(position: int, new: NewEntry) -> dict[str, Any]:
         "moved_at": new.moved_at,
         **state_values(new.state),
     }
-
-
-def _copied(subject: Subject, state: EntryState) -> tuple[Any, ...]:
-    """The values of an entry for COPY, after its id and its owner."""
-    linked = subject.anime_id is not None
-    *values, carried = state_tuple(state)
-    return (
-        subject.media_type,
-        subject.anime_id,
-        None if linked else subject.mal_id,
-        None if linked else subject.anilist_id,
-        *values,
-        orjson.dumps(carried).decode(),
-    )
-
-
-def _told(new: NewEntry) -> str:
-    """What the history says of a new entry; how it was follows from how it is, back through all changes."""
-    told = {"media_type": new.subject.media_type, "status": new.state.status, "progress": new.state.progress}
-    return orjson.dumps(told).decode()
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

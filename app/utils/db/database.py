@@ -231,7 +231,7 @@ def is_connection_fault(error: BaseException) -> bool:
         return _is_passing(error)
     if isinstance(error, asyncpg.InterfaceError):
         return not _is_about_a_value(error)
-    if isinstance(error, asyncpg.InternalClientError):  # used while it was being told that it is cut
+    if type(error) is asyncpg.InternalClientError:  # used while it was being told that it is cut
         return True
     # a path in it says that the fault is of a file; one of a socket has none
     return isinstance(error, OSError) and error.filename is None
