@@ -13,7 +13,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from app.api.clients import limit_flood
-from app.api.middleware.request_body import announced_length, bounded
+from app.api.middleware.request_body import announced_length, bounded, is_multipart
+from app.api.query import KnownParameters
 from app.container import Container
 from app.errors import Forbidden, PayloadTooLarge, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
@@ -37,13 +38,19 @@ class UndeclaredRoute(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class Declaration:
     access: Access
-    body_limit: int
-    """Bytes."""
+    upload_limit: int
+    """Bytes of a multipart form; every other body has ``BODY_LIMIT``."""
+
+    def body_limit(self, scope: Scope) -> int:
+        return self.upload_limit if is_multipart(scope) else BODY_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class RouteAccess:
-    """A line of the table of all routes; ``method`` is ``WS`` for a WebSocket."""
+    """A line of the table of all routes; ``method`` is ``WS`` for a WebSocket.
+
+    ``body_limit`` is the largest body of any kind, in bytes.
+    """
 
     method: str
     path: str
@@ -58,18 +65,18 @@ class RouteAccess:
 _declarations = WeakKeyDictionary[Callable[..., Any], Declaration]()
 
 
-def access(allowed: Access, *, body_limit: int = BODY_LIMIT) -> Callable[[Endpoint], Endpoint]:
-    """Declare who may ask an endpoint, HTTP or WebSocket, and how many bytes of body it takes.
+def access(allowed: Access, *, upload_limit: int = BODY_LIMIT) -> Callable[[Endpoint], Endpoint]:
+    """Declare who may ask an endpoint, HTTP or WebSocket, and how many bytes a form with files may have.
 
     Stands below the decorator of the router, whose ``route_class`` is :class:`CheckedRoute`::
 
         @router.post("/things", status_code=201)
-        @access("write:content", body_limit=5 * 1024 * 1024)
+        @access("write:content", upload_limit=5 * 1024 * 1024)
         async def add_thing(...)
     """
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        _declarations[endpoint] = Declaration(allowed, body_limit)
+        _declarations[endpoint] = Declaration(allowed, upload_limit)
         return endpoint
 
     return declare
@@ -78,7 +85,8 @@ def access(allowed: Access, *, body_limit: int = BODY_LIMIT) -> Callable[[Endpoi
 class CheckedRoute(APIRoute):
     """A route that checks a request against its declaration before one byte of the body is read.
 
-    FastAPI reads the body before it solves dependencies, so a dependency would be too late.
+    So are its query parameters: one that the route does not have is refused, as is one given twice that has
+    one value. FastAPI reads the body before it solves dependencies, so a dependency would be too late.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -89,12 +97,14 @@ class CheckedRoute(APIRoute):
             )
         self.declared = _declarations[endpoint]
         super().__init__(path, endpoint, **options)
+        self._parameters = KnownParameters.of(self.dependant, self.openapi_extra)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in (self.methods or ()):
             await _admit(HTTPConnection(scope), self.declared)
             scope[_CHECKED] = True
-            receive = bounded(receive, self.declared.body_limit)
+            self._parameters.check(scope["query_string"])
+            receive = bounded(receive, self.declared.body_limit(scope))
         await super().handle(scope, receive, send)
 
 
@@ -131,7 +141,7 @@ def _lines(context: RouteContext) -> Iterator[RouteAccess]:
         )
     methods = ["WS"] if isinstance(route, WebSocketRoute) else (context.methods or set()) - {"HEAD"}
     for method in methods:
-        yield RouteAccess(method, context.path_format or "", declared.access, declared.body_limit)
+        yield RouteAccess(method, context.path_format or "", declared.access, declared.upload_limit)
 
 
 def _is_held(context: RouteContext, declared: Declaration) -> bool:
@@ -151,7 +161,7 @@ async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
         principal = await _authenticate(connection, container)
         _check(principal, declared.access)
         connection.state.principal = principal
-    if announced_length(connection.scope) > declared.body_limit:
+    if announced_length(connection.scope) > declared.body_limit(connection.scope):
         raise PayloadTooLarge
 
 

@@ -1,19 +1,21 @@
-"""Which path speaks which dialect, and how each of them says that something failed."""
+"""The registry of surfaces: which path speaks which dialect, and failures rendered in it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from difflib import get_close_matches
 from http import HTTPStatus
-from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.anilibria.surface import ANILIBRIA
+from app.api.core.surface import CORE
+from app.api.hianime.surface import HIANIME
+from app.api.internal.surface import INTERNAL
 from app.api.routing import methods_of
+from app.api.surface import Failure, Surface
+from app.api.tracker.surface import TRACKER
+from app.api.validation import invalid, printable
 from app.errors import (
     AppError,
     Conflict,
@@ -29,8 +31,6 @@ from app.errors import (
 )
 from app.utils.db.database import DatabaseUnavailable, ReferenceGone, UnstorableValue
 
-Body = dict[str, Any]
-
 # What `respond` is registered for; anything else is a bug and ends in the envelope.
 RENDERED: tuple[type[Exception], ...] = (
     AppError,
@@ -42,82 +42,8 @@ RENDERED: tuple[type[Exception], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A failure on its way out, in no dialect yet."""
-
-    status: int
-    code: str
-    message: str
-    details: Mapping[str, Any] | None
-    headers: Mapping[str, str]
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Surface:
-    name: str
-    prefixes: tuple[str, ...]
-    body: Callable[[Failure], Body]
-    invalid_status: int = 422
-
-
-def _core(failure: Failure) -> Body:
-    return {
-        "code": failure.code,
-        "message": failure.message,
-        "details": failure.details,
-        "request_id": failure.request_id,
-    }
-
-
-def _tracker(failure: Failure) -> Body:
-    return {**_core(failure), "detail": failure.message}
-
-
-_RUSSIAN = {
-    "VALIDATION_ERROR": "Неверные параметры запроса",
-    "AUTH_ERROR": "Требуется авторизация",
-    "PERMISSION_DENIED": "Недостаточно прав",
-    "NOT_FOUND": "Не найдено",
-    "METHOD_NOT_ALLOWED": "Метод не поддерживается",
-    "CONFLICT_ERROR": "Конфликт с уже сохранёнными данными",
-    "PRECONDITION_FAILED": "Объект изменился с момента чтения",
-    "PAYLOAD_TOO_LARGE": "Слишком большой запрос",
-    "UNSUPPORTED_MEDIA": "Такой тип содержимого не поддерживается",
-    "RATE_LIMITED": "Слишком много запросов, попробуйте позже",
-    "INTERNAL_ERROR": "Внутренняя ошибка сервера",
-    "SERVICE_UNAVAILABLE": "Сервис временно недоступен",
-    "UPSTREAM_ERROR": "Ошибка внешнего сервиса",
-    "UPSTREAM_UNAVAILABLE": "Внешний сервис недоступен",
-    "UPSTREAM_TIMEOUT": "Внешний сервис не ответил вовремя",
-    "UPSTREAM_DISABLED": "Внешний сервис не настроен",
-}
-
-
-def _anilibria(failure: Failure) -> Body:
-    return {
-        "success": False,
-        "error": {
-            "code": failure.code,
-            "message": _RUSSIAN.get(failure.code, failure.message),
-            "details": failure.details,
-        },
-        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "request_id": failure.request_id,
-    }
-
-
-CORE = Surface("core", (), _core)
 # The first surface with a matching prefix speaks; everything else is core.
-SURFACES = (
-    Surface("anilibria", ("/api/anilibria/v2",), _anilibria, invalid_status=400),
-    Surface(
-        "tracker", ("/api/auth", "/api/library", "/api/sources", "/api/anilist", "/api/import"), _tracker
-    ),
-    Surface("hianime", ("/api/home", "/api/schedule", "/api/search", "/api/anime", "/api/episode"), _core),
-    Surface("internal", ("/internal",), _core),
-)
+SURFACES = (ANILIBRIA, TRACKER, HIANIME, INTERNAL)
 
 
 def surface_of(path: str) -> Surface:
@@ -150,7 +76,9 @@ def _failure(error: Exception, request: Request) -> Failure:
     request_id = request.scope.get("state", {}).get("request_id", "")
     known = _as_app_error(error, request)
     if isinstance(known, AppError):
-        return Failure(known.status, known.code, known.message, known.details, known.headers, request_id)
+        return Failure(
+            known.status, known.code, known.message, known.details, known.headers, request_id, known.reason
+        )
     if known.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # the framework names the methods of the first route that fits, not of the path
         known.headers = {"Allow": ", ".join(methods_of(request.scope))}
@@ -201,38 +129,9 @@ def _http_failure(error: HTTPException, request_id: str) -> Failure:
     return Failure(status, phrase.upper().replace(" ", "_"), f"{phrase}.", None, headers, request_id)
 
 
-_FIELDS_TOLD = 20
-
-
 def _invalid(error: RequestValidationError, request: Request) -> AppError:
     faults = error.errors()
     if isinstance(error.body, bytes) and any(fault["loc"][:1] == ("body",) for fault in faults):
         sent = request.headers.get("content-type") or "nothing"
-        return UnsupportedMedia(f"Send application/json, not {_printable(sent)}.")
+        return UnsupportedMedia(f"Send application/json, not {printable(sent)}.")
     return invalid(faults)
-
-
-def invalid(faults: Sequence[Any]) -> Invalid:
-    """The failure that pydantic's faults describe; each ``loc`` starts with the part of the request."""
-    fields: dict[str, list[str]] = {}
-    for fault in faults[:_FIELDS_TOLD]:
-        fields.setdefault(_field(fault), []).append(_printable(_sentence(fault)))
-    return Invalid.fields(fields)
-
-
-def _field(fault: Mapping[str, Any]) -> str:
-    where = fault["loc"]
-    if fault["type"] == "json_invalid" or len(where) == 1:
-        return str(where[0])
-    return _printable(".".join(str(part) for part in where[1:]))
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "extra_forbidden" and (known := (fault.get("ctx") or {}).get("known")):
-        near = get_close_matches(str(fault["loc"][-1]), known, 1, 0.5)
-        return f"Unknown parameter; did you mean {near[0]}?" if near else "Unknown parameter."
-    return str(fault["msg"]).removeprefix("Value error, ")
-
-
-def _printable(text: str) -> str:
-    return text[:200].encode("utf-8", "replace").decode().replace("\x00", "\\0")

@@ -2,9 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from app.api.catalogue_query import StrictQuery
 from app.schemas.core.fields import one_line
 from app.schemas.domain.anime import Season
 
@@ -25,18 +24,14 @@ def _some_words(text: str) -> str:
 Words = Annotated[str, Field(max_length=100), AfterValidator(_some_words)]
 
 
-class NoParameters(StrictQuery):
-    """For routes that take none: a parameter would be ignored without a word."""
-
-
-class TopQuery(StrictQuery):
+class TopQuery(BaseModel):
     """A page of Jikan's own top list; 25 is the most that it gives."""
 
     page: Annotated[int, Field(ge=1, le=_PAGES)] = 1
     limit: Annotated[int, Field(ge=1, le=25)] = 25
 
 
-class SearchQuery(StrictQuery):
+class SearchQuery(BaseModel):
     """``q`` is another name of ``query``."""
 
     query: Words | None = None
@@ -55,11 +50,11 @@ class SearchQuery(StrictQuery):
         return self.query or self.q or ""
 
 
-class SyncTopQuery(StrictQuery):
+class SyncTopQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=1000)] = 25
 
 
-class SyncSeasonQuery(StrictQuery):
+class SyncSeasonQuery(BaseModel):
     """What is left out is the current one."""
 
     year: Annotated[int | None, Field(ge=1900, le=2100)] = None

@@ -13,11 +13,15 @@ from app.container.catalogue import CatalogueServices, build_catalogue
 from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
+from app.container.recommendations import RecommendationServices, build_recommendations
+from app.container.upstreams import build_hianime
 from app.external.jikan.client import JIKAN_RATE
+from app.services.events import EventOutbox
+from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
-from app.services.recommendations import RecommendationService
 from app.utils.db.database import Database
+from app.utils.redis.bus import Bus
 from app.utils.redis.quotas import Quotas
 from app.utils.redis.rate_limit import Rate
 
@@ -32,13 +36,16 @@ class Container:
     db: Database
     redis: Redis
     quotas: Quotas
+    bus: Bus
     accounts: AccountServices
     catalogue: CatalogueServices
+    events: EventOutbox
+    hianime: HiAnimeService
     idempotency: IdempotencyService
     jobs: JobService
     library: LibraryServices
     operations: OperationServices
-    recommendations: RecommendationService
+    recommendations: RecommendationServices
     watching: WatchingServices
 
 
@@ -66,12 +73,15 @@ async def build(
             db=base.db,
             redis=base.redis,
             quotas=base.quotas,
+            bus=base.bus,
             accounts=await enter(build_accounts(base)),
             catalogue=await enter(build_catalogue(base, jikan_rate=jikan_rate)),
+            hianime=await enter(build_hianime(base)),
+            events=base.events,
             idempotency=IdempotencyService(base.db, base.encryption),
             jobs=base.jobs,
             library=await enter(build_library(base)),
             operations=await enter(build_operations(base)),
-            recommendations=RecommendationService(base.db),
+            recommendations=await enter(build_recommendations(base)),
             watching=await enter(build_watching(base)),
         )

@@ -10,11 +10,13 @@ from app.services.catalogue.anime import AnimeService
 from app.services.catalogue.coalescing import RequestCoalescer
 from app.services.catalogue.dumps import DumpService
 from app.services.catalogue.events import CatalogueEvents
+from app.services.catalogue.franchises import FranchiseService
 from app.services.catalogue.ingest import CatalogueIngest
 from app.services.catalogue.jikan_proxy import JikanProxy
 from app.services.catalogue.lookup import CatalogueLookup
 from app.services.catalogue.missing_titles import MissingTitles
 from app.services.catalogue.refresh_queue import RefreshQueue
+from app.services.catalogue.relations import RelationService
 from app.services.catalogue.sync import CatalogueSync
 from app.utils.redis.negative_cache import NegativeCache
 from app.utils.redis.rate_limit import Rate, SharedLimiter
@@ -28,12 +30,14 @@ class CatalogueServices:
     events: CatalogueEvents
     jikan: JikanProxy
     lookup: CatalogueLookup
+    franchises: FranchiseService
+    relations: RelationService
     sync: CatalogueSync
 
 
 @asynccontextmanager
 async def build_catalogue(base: Foundation, *, jikan_rate: Rate) -> AsyncIterator[CatalogueServices]:
-    db, redis, events = base.db, base.redis, base.catalogue_events
+    db, redis, events = base.db, base.redis, CatalogueEvents(base.bus)
     async with AsyncExitStack() as stack:
         limiter = SharedLimiter(JIKAN.name, jikan_rate, redis)
         client = JikanClient(base.settings.jikan_base_url, limiter=limiter, transport=base.transport)
@@ -51,5 +55,7 @@ async def build_catalogue(base: Foundation, *, jikan_rate: Rate) -> AsyncIterato
             lookup=CatalogueLookup(
                 db, client, ingest=ingest, refresh_queue=queue, absent=absent, coalescer=coalescer
             ),
+            franchises=FranchiseService(db),
+            relations=RelationService(db),
             sync=CatalogueSync(db, client, base.jobs, ingest=ingest, refresh_queue=queue, absent=absent),
         )

@@ -9,10 +9,11 @@ from redis.asyncio import Redis
 
 from app.broker import JobBroker
 from app.config import Settings
-from app.services.catalogue.events import CatalogueEvents
+from app.services.events import EventOutbox
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database
+from app.utils.redis.bus import Bus
 from app.utils.redis.client import connect_redis
 from app.utils.redis.quotas import Quotas
 
@@ -27,7 +28,8 @@ class Foundation:
     quotas: Quotas
     encryption: Encryption
     jobs: JobService
-    catalogue_events: CatalogueEvents
+    bus: Bus
+    events: EventOutbox
     transport: httpx.AsyncBaseTransport | None
 
 
@@ -44,6 +46,8 @@ async def build_foundation(
         db = db or _connect_database(stack, settings)
         redis = connect_redis(settings.redis)
         stack.push_async_callback(redis.aclose)
+        bus = Bus(redis)
+        stack.push_async_callback(bus.close)
         yield Foundation(
             settings=settings,
             db=db,
@@ -51,7 +55,8 @@ async def build_foundation(
             quotas=Quotas(redis),
             encryption=encryption_of(settings),
             jobs=JobService(db, queue or _connect_broker(stack, settings), timings=job_timings),
-            catalogue_events=CatalogueEvents(redis),
+            bus=bus,
+            events=EventOutbox(db, bus),
             transport=transport,
         )
 

@@ -1,4 +1,4 @@
-"""Tables."""
+"""The database tables."""
 
 from app.models.accounts import (
     ApiTokenRow,
@@ -10,6 +10,7 @@ from app.models.accounts import (
 )
 from app.models.anime import AnimeNamesRow, AnimeRow, AnimeSyncRow, CatalogueVersionRow, GenreRow, StudioRow
 from app.models.base import Base
+from app.models.events import EventRow
 from app.models.jobs import JobRow, ScheduleRow
 from app.models.library import (
     CollectionItemRow,
@@ -24,6 +25,13 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.recommendations import (
+    IgnoredRecommendationRow,
+    OpenRatingsRow,
+    RecommendationModelRow,
+    SimilarTitlesRow,
+)
+from app.models.relations import RelationCountRow, RelationRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -36,16 +44,23 @@ __all__ = [
     "CollectionRow",
     "EntryChangeRow",
     "EntryRow",
+    "EventRow",
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",
+    "IgnoredRecommendationRow",
     "ImportReportRow",
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "OpenRatingsRow",
     "PasswordResetRow",
+    "RecommendationModelRow",
+    "RelationCountRow",
+    "RelationRow",
     "ScheduleRow",
     "SessionRow",
+    "SimilarTitlesRow",
     "StudioRow",
     "ThrottleRow",
     "TombstoneRow",

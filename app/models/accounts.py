@@ -1,4 +1,4 @@
-"""Accounts, their sessions and tokens, and the failures that slow attackers down."""
+"""Accounts with their sessions and tokens, and the counters of failed sign-ins."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +16,10 @@ class UserRow(Timestamped, Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("role in ('user', 'admin')", name="role"),
+        CheckConstraint(
+            "title_language in ('romaji', 'english', 'japanese', 'russian')", name="title_language"
+        ),
+        CheckConstraint("list_visibility in ('private', 'public')", name="list_visibility"),
         Index("uq_users_username", text("lower(username)"), unique=True),
         Index("uq_users_email", text("lower(email)"), unique=True),
     )
@@ -28,12 +32,16 @@ class UserRow(Timestamped, Base):
     password_hash: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text, server_default="user")
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
+    title_language: Mapped[str] = mapped_column(Text, server_default="romaji")
+    adult: Mapped[bool] = mapped_column(server_default=text("false"))
+    list_visibility: Mapped[str] = mapped_column(Text, server_default="private")
 
 
 class SessionRow(Base):
-    """One signed-in device. Of its refresh tokens the current and the last spent one are kept, as SHA-256.
+    """One signed-in device, with the SHA-256 of its current and its last spent refresh token.
 
-    The row is the session: what ends one deletes it, and its access tokens end with it.
+    Ending a session deletes the row, which also invalidates its access tokens.
     """
 
     __tablename__ = "sessions"
@@ -51,7 +59,7 @@ class SessionRow(Base):
 
 
 class ApiTokenRow(Base):
-    """A personal token for programs, kept as its SHA-256; ``hint`` is its harmless beginning."""
+    """A personal API token, stored as SHA-256; ``hint`` is its first characters, for display."""
 
     __tablename__ = "api_tokens"
 
@@ -67,7 +75,7 @@ class ApiTokenRow(Base):
 
 
 class PasswordResetRow(Base):
-    """The newest reset token of an account, as its SHA-256; used or replaced, it is gone."""
+    """The latest password reset token of an account, stored as SHA-256; deleted when used or replaced."""
 
     __tablename__ = "password_resets"
 
@@ -79,7 +87,7 @@ class PasswordResetRow(Base):
 
 
 class KnownAddressRow(Base):
-    """Where an account signed in from; ``network`` is an IPv4 address or an IPv6 /64."""
+    """A network an account has signed in from: an IPv4 address or an IPv6 /64."""
 
     __tablename__ = "known_addresses"
 
@@ -91,7 +99,7 @@ class KnownAddressRow(Base):
 
 
 class ThrottleRow(Base):
-    """Failed sign-ins of one key, and those being checked right now. Keys are hashes."""
+    """Times of failed sign-ins of a key, and of those being checked right now. Keys are hashes."""
 
     __tablename__ = "throttles"
 

@@ -11,6 +11,7 @@ from app.errors import Conflict
 from app.repositories.columns import NAMES, STATED, VALUES, merged, names_of, values_of, with_dates
 from app.repositories.labels import LabelRepository
 from app.repositories.names import NameRepository, union
+from app.repositories.relations import RelationRepository
 from app.schemas.domain.anime import Upserted, UpstreamAnime
 from app.utils.db.database import Transaction
 
@@ -22,6 +23,7 @@ class CatalogueRepository:
         self._tx = tx
         self._session = tx.session
         self._labels = LabelRepository(tx)
+        self._relations = RelationRepository(tx)
 
     async def lock(self) -> None:
         """Keep other writers out until the transaction ends; the trigger on the tables takes the same row."""
@@ -48,7 +50,8 @@ class CatalogueRepository:
         await NameRepository(self._tx, "mal").add({ids[mal_id]: by_mal_id[mal_id] for mal_id in added})
         moved = {"ids": [ids[mal_id] for mal_id in by_mal_id.keys() - late], "synced_at": synced_at}
         await self._session.execute(_SYNC, moved)
-        return Upserted(ids, frozenset(added.values()), updated)
+        related = await self._relate([item for item in heard if item.relations is not None])
+        return Upserted(ids, frozenset(added.values()), updated | related)
 
     async def create(self, item: UpstreamAnime) -> int:
         """Add a title that a person states. Raises :class:`Conflict` with the ``id`` of one that is there."""
@@ -79,6 +82,12 @@ class CatalogueRepository:
         if changed:
             await self._session.execute(_UPDATE, {"rows": rows, "ids": changed})
         return frozenset(changed)
+
+    async def _relate(self, items: Sequence[UpstreamAnime]) -> frozenset[int]:
+        """Store the relations that MAL states; the ids of the titles that this changes."""
+        stated = {item.mal_id: item.relations or () for item in items if item.mal_id is not None}
+        changed = await self._relations.replace("mal", stated)
+        return await self._relations.ids_by_mal(changed)
 
     async def _rows(self, items: Sequence[UpstreamAnime]) -> str:
         tags = await self._labels.ids_of_tags({tag for item in items for tag in item.tags})

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Header, Response
 
 from app.api.access import access
-from app.api.etags import etag_of
+from app.api.conditional import etag_of
 from app.config import Settings
 from app.main import create_app
 from app.utils.processes.serving import configure, listen

@@ -127,7 +127,7 @@ async def health(service: Service) -> None:
 ROWS: dict[str, Callable[[Service], Awaitable[None]]] = {
     "catalogue, search, genres": catalogue,
     "title by MyAnimeList id": by_mal_id,
-    "sign-in, going on, sign-out": sign_in,
+    "sign-in, token refresh, sign-out": sign_in,
     "one's own profile and list": own_list,
     "syncs and other jobs": jobs,
     "limits on sign-in": limits_of_sign_in,

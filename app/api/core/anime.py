@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.access import access
-from app.api.catalogue_answers import respond, respond_page
 from app.api.catalogue_query import CatalogueQuery, TitleQuery
+from app.api.conditional import catalogue_answer, catalogue_page
 from app.api.deps import Services
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.limits import SEARCHES, is_search, limited
@@ -40,7 +40,7 @@ async def list_anime(request: Request, services: Services) -> Response:
     """List anime that match every filter. With `search` it shares the rate limit of `/search/anime`."""
     query = CatalogueQuery.read(request)
     page = await services.catalogue.anime.list(query.wanted(), query.sort, query.part)
-    return respond_page(request, query, page)
+    return catalogue_page(request, query, page)
 
 
 @router.get(
@@ -54,7 +54,7 @@ async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> 
     """Get one anime by its id."""
     query = TitleQuery.read(request)
     anime = await services.catalogue.anime.get(anime_id, query.keys)
-    return respond(anime.body)
+    return catalogue_answer(anime.body)
 
 
 @router.post(

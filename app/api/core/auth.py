@@ -1,4 +1,4 @@
-"""Signing up, signing in, going on, signing out."""
+"""Registration, sign-in, token refresh, sign-out."""
 
 from fastapi import APIRouter
 

@@ -1,7 +1,5 @@
 """Exports: all that an account owns, or its list as a file."""
 
-from collections.abc import Awaitable, Callable
-
 from fastapi import APIRouter, Response
 
 from app.api.access import CheckedRoute, access
@@ -15,8 +13,6 @@ from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ExportFormat
 
 router = APIRouter(prefix="/users/me/export", tags=["exports"], route_class=CheckedRoute)
-
-Writer = Callable[[Container, Principal, MediaType | None], Awaitable[Response]]
 
 
 @router.get("", response_class=Response, responses=failures(RateLimited))
@@ -32,30 +28,26 @@ async def export(
     `json` and `csv` contain anime and manga unless `type` is given; `mal_xml` contains one type, anime by
     default. At most two downloads per person run at once.
     """
-    return await _WRITERS[format](services, user, type)
+    return await _download(services, user, format, type)
 
 
-async def _account(services: Container, user: Principal, _: MediaType | None) -> Response:
-    spool = await services.library.exports.write_account(user.user_id)
-    return SpooledResponse(spool, name="anisync-account.json", media_type="application/json")
+async def _download(
+    services: Container, user: Principal, file_format: ExportFormat | None, kind: MediaType | None
+) -> Response:
+    if file_format is None:
+        spool = await services.library.exports.write_account(user.user_id)
+        return SpooledResponse(spool, name="anisync-account.json", media_type="application/json")
+    spool = await services.library.exports.write_list(
+        user.user_id, user.username, file_format=file_format, media_type=kind
+    )
+    media_type = _MEDIA_TYPES[file_format]
+    listed = kind or ("anime" if file_format == "mal_xml" else "list")
+    name = f"anisync-{listed}.{media_type.partition('/')[2]}"
+    return SpooledResponse(spool, name=name, media_type=media_type)
 
 
-def _list(file_format: ExportFormat, media_type: str, *, both: str = "list") -> Writer:
-    """``both`` is what the file is named after where no type was asked for."""
-    ending = media_type.partition("/")[2]
-
-    async def write(services: Container, user: Principal, kind: MediaType | None) -> Response:
-        spool = await services.library.exports.write_list(
-            user.user_id, user.username, file_format=file_format, media_type=kind
-        )
-        return SpooledResponse(spool, name=f"anisync-{kind or both}.{ending}", media_type=media_type)
-
-    return write
-
-
-_WRITERS: dict[ExportFormat | None, Writer] = {
-    None: _account,
-    "mal_xml": _list("mal_xml", "application/xml", both="anime"),
-    "json": _list("json", "application/json"),
-    "csv": _list("csv", "text/csv"),
+_MEDIA_TYPES: dict[ExportFormat, str] = {
+    "mal_xml": "application/xml",
+    "json": "application/json",
+    "csv": "text/csv",
 }

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.catalogue_answers import respond
 from app.api.catalogue_query import GenresQuery
+from app.api.conditional import catalogue_answer
 from app.api.deps import Services
 from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.errors import Invalid, ServiceUnavailable
@@ -23,4 +23,4 @@ router = APIRouter(prefix="/genres", tags=["catalogue"], route_class=CheckedRout
 async def list_genres(request: Request, services: Services) -> Response:
     """List genres, themes and demographics with the number of anime in each."""
     query = GenresQuery.read(request)
-    return respond(await services.catalogue.anime.genres(query.kind))
+    return catalogue_answer(await services.catalogue.anime.genres(query.kind, sfw=query.sfw))

@@ -10,7 +10,6 @@ from app.schemas.core.health import HealthOut, LivenessOut
 
 router = APIRouter(prefix="/health", tags=["operations"], route_class=CheckedRoute)
 
-_STATUS = {"ok": 200, "degraded": 200, "error": 503}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     503: {"model": HealthOut, "description": "PostgreSQL, or the schema in it, is missing."}
 }
@@ -21,7 +20,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 async def check_health(services: Services, response: Response) -> HealthOut:
     """Check PostgreSQL and Redis. Without Redis the service keeps working and reports `degraded`."""
     health = HealthOut.of(await services.operations.health.check())
-    response.status_code = _STATUS[health.status]
+    response.status_code = 503 if health.status == "error" else 200
     response.headers["Cache-Control"] = "no-store"
     return health
 

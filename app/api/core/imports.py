@@ -18,6 +18,7 @@ from app.schemas.domain.lists import ImportMode, ImportReport, ReportFormat
 from app.schemas.fields import BigId
 from app.schemas.jobs import EnqueuedJob
 from app.services.library.imports import LARGEST_FILE, UPLOADS
+from app.utils.spool import Spool
 
 LIST_FILE = LARGEST_FILE + FORM_OVERHEAD  # bytes
 
@@ -43,7 +44,7 @@ _FEW = "A dry run of at most 500 rows"
     dependencies=[limited_by_person(UPLOADS)],
     responses={200: {"model": ImportReportOut, "description": _FEW}, **failures(RateLimited)},
 )
-@access("write:content", body_limit=LIST_FILE)
+@access("write:content", upload_limit=LIST_FILE)
 async def start_import(
     file: ListUpload,
     user: CurrentUser,
@@ -69,7 +70,7 @@ async def start_import(
     dependencies=[limited_by_person(UPLOADS)],
     responses={202: {"model": QueuedJobOut, "description": "More than 500 rows"}, **failures(RateLimited)},
 )
-@access("write:content", body_limit=LIST_FILE)
+@access("write:content", upload_limit=LIST_FILE)
 async def preview_import(
     file: ListUpload,
     user: CurrentUser,
@@ -103,13 +104,13 @@ async def get_report(
 ) -> Response:
     """Get the result and the reason for each row of an import or a dry run."""
     spool = await services.library.imports.report(user.user_id, job_id, file_format=format)
-    return SpooledResponse(spool, **_FILES[format])
+    return _report(spool, format)
 
 
-_FILES: dict[ReportFormat, dict[str, str]] = {
-    "json": {"media_type": "application/json"},
-    "csv": {"media_type": "text/csv", "name": "import.csv"},
-}
+def _report(spool: Spool, file_format: ReportFormat) -> Response:
+    if file_format == "csv":
+        return SpooledResponse(spool, media_type="text/csv", name="import.csv")
+    return SpooledResponse(spool, media_type="application/json")
 
 
 @router.post("/{job_id}/cancel", status_code=204)

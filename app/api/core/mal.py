@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.cached import CACHED, respond_cached
 from app.api.catalogue_query import TitleQuery
+from app.api.conditional import CACHED, cached_answer
 from app.api.deps import Services
 from app.api.limits import ClientGroup
 from app.api.openapi.failures import failures
@@ -30,4 +30,4 @@ MalId = Annotated[Id, Path()]
 async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
     """Get an anime by its MyAnimeList id; fetched from MyAnimeList and stored if it is missing."""
     query = TitleQuery.read(request)
-    return respond_cached(request, await services.catalogue.lookup.get(mal_id, query.keys, client=client))
+    return cached_answer(request, await services.catalogue.lookup.get(mal_id, query.keys, client=client))

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from app.api.access import CheckedRoute, access
+from app.api.conditional import is_known_to
 from app.api.deps import Services
-from app.api.etags import is_known
 
 router = APIRouter(prefix="/media", tags=["users"], route_class=CheckedRoute)
 
@@ -21,6 +21,6 @@ async def get_avatar(file: str, request: Request, services: Services) -> Respons
 
 def _picture(request: Request, file: str, content: bytes) -> Response:
     headers = {"ETag": f'"{file}"', "Cache-Control": _FOREVER, "Content-Disposition": "inline"}
-    if is_known(headers["ETag"], request.headers.get("if-none-match", "")):
+    if is_known_to(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="image/webp")

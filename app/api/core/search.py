@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.catalogue_answers import respond_page
 from app.api.catalogue_query import SearchQuery
+from app.api.conditional import catalogue_page
 from app.api.deps import Services
 from app.api.limits import SEARCHES, limited
 from app.api.openapi.failures import KNOWN_ALREADY, failures
@@ -27,4 +27,4 @@ async def search_anime(request: Request, services: Services) -> Response:
     """Search anime by any title, synonym or script, best matches first; tolerates typos."""
     query = SearchQuery.read(request)
     page = await services.catalogue.anime.search(query.q, query.part)
-    return respond_page(request, query, page)
+    return catalogue_page(request, query, page)

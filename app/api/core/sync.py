@@ -10,7 +10,7 @@ from app.api.deps import CurrentUser, Services
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.limits import limited
 from app.api.openapi.failures import failures
-from app.api.sync_query import NoParameters, SyncSeasonQuery, SyncTopQuery
+from app.api.sync_query import SyncSeasonQuery, SyncTopQuery
 from app.errors import Invalid, RateLimited, ServiceUnavailable
 from app.schemas.core.jobs import QueuedJobOut
 from app.utils.redis.quotas import Quota
@@ -49,5 +49,4 @@ async def sync_season(
 @access("write:catalog")
 async def sync_anime(mal_id: MalId, request: Request, user: CurrentUser, services: Services) -> QueuedJobOut:
     """Sync one anime from MyAnimeList as a background job."""
-    NoParameters.read(request)
     return QueuedJobOut.of(await services.catalogue.sync.request_anime(mal_id, owner_id=user.user_id))

@@ -27,7 +27,7 @@ async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
 
 
 @router.patch("/me", openapi_extra=DOCUMENTED, responses=failures(Conflict))
-@access("write:profile", body_limit=AVATAR_FORM)
+@access("write:profile", upload_limit=AVATAR_FORM)
 async def change_me(
     change: SentChange, user: CurrentUser, client: CurrentClient, services: Services
 ) -> ProfileOut:

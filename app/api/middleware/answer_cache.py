@@ -12,15 +12,16 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.etags import is_known
+from app.api.conditional import is_known
 from app.api.links import origin_of
 from app.api.surfaces import render
 from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
 
-# Their answers are the same for everybody. Searches are told apart: each of their answers counts for a limit.
+# Their answers are the same for everybody. Those of the second kind are not kept: a search counts for a limit
+# each time, and a watch order shows the progress of who asks.
 _KEPT = re.compile(r"/anime|/anime/\d{1,10}|/genres")
-_CONDITIONAL = re.compile(r"/search/anime")
+_CONDITIONAL = re.compile(r"/search/anime|/anime/\d{1,10}/(?:relations|watch-order)")
 _PERSONAL = frozenset({401, 403, 429})
 _SEARCH = frozenset({b"search", b"q"})
 

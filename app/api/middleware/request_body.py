@@ -21,6 +21,11 @@ def announced_length(scope: Scope) -> int:
     return int(length) if length.isdigit() else 0
 
 
+def is_multipart(scope: Scope) -> bool:
+    """Whether the body is said to be a form that may hold files."""
+    return _header(scope, b"content-type")[:20].lower().startswith(b"multipart/form-data")
+
+
 def bounded(receive: Receive, limit: int) -> Receive:
     """``receive``, which fails with 413 once the body has brought more than ``limit`` bytes."""
     received = 0

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from app import errors
 from app.api.access import Access, route_table
-from app.api.openapi.failures import FAILURES
-from app.api.surfaces import Failure, Surface, surface_of
+from app.api.openapi.failures import FAILURES, UNDOCUMENTED
+from app.api.surface import Failure, Surface
+from app.api.surfaces import surface_of
 from app.errors import AppError
 
 Json = dict[str, Any]
@@ -22,7 +23,7 @@ _EXAMPLE_TIME = "2026-11-21T09:00:00Z"
 
 TAGS = {
     "operations": "Whether the service lives and works, and its figures.",
-    "auth": "Signing up and in, going on, signing out; sessions, passwords and API tokens.",
+    "auth": "Registration, sign-in, token refresh, sign-out; sessions, passwords and API tokens.",
     "users": "Accounts: one's own, those of others, and all of them for operators.",
     "catalogue": "Titles: pages with filters, single titles, search, genres.",
     "jikan": "Jikan's own answers, as they came.",
@@ -34,6 +35,7 @@ TAGS = {
     "collections": "Lists of titles that people make, and may share.",
     "imports": "Lists that come from elsewhere.",
     "exports": "A list to take elsewhere.",
+    "hianime": "HiAnime's titles and episodes, from an aniwatch-api that the operator hosts.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }
@@ -165,6 +167,12 @@ def _drop_parameter(operation: Json, name: str) -> None:
         operation["parameters"] = kept
 
 
+def _drop_undocumented(operation: Json) -> None:
+    shown = [one for one in operation.pop("parameters", []) if UNDOCUMENTED not in one.get("schema", {})]
+    if shown:
+        operation["parameters"] = shown
+
+
 class _Operation:
     def __init__(self, method: str, path: str, operation: Json, access: Access) -> None:
         self._path = path
@@ -174,6 +182,7 @@ class _Operation:
         self._access = access
         if method != "POST":  # the others share a router with POSTs, and do not look at it
             _drop_parameter(operation, "idempotency-key")
+        _drop_undocumented(operation)
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
 
     def complete(self) -> None:

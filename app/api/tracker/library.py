@@ -3,18 +3,18 @@
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.api.access import access
+from app.api.conditional import IfMatch, entry_answer
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
-from app.api.entry_answers import entry_answer
 from app.api.idempotency import idempotent_router
+from app.api.library_query import SearchText
 from app.api.limits import limited_by_person
 from app.api.openapi.failures import failures
-from app.api.preconditions import IfMatch
 from app.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.schemas.domain.library import Shape
-from app.schemas.fields import BigId, Text
+from app.schemas.fields import BigId
 from app.schemas.tracker.library import (
     AnyStatus,
     AnyType,
@@ -38,12 +38,10 @@ _SHAPE: Shape = "tracker"
 class ItemQuery(Page):
     """Without ``limit`` everything is answered."""
 
-    model_config = ConfigDict(extra="forbid")
-
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = INT_MAX
     type: AnyType | None = None
     status: AnyStatus | None = None
-    q: Annotated[Text | None, Field(max_length=100)] = None
+    q: SearchText | None = None
     sort: Literal["updated_at", "-updated_at", "title", "-title"] = "-updated_at"
 
     def wanted(self) -> ItemFilter:

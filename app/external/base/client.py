@@ -1,10 +1,10 @@
-"""Every call to an upstream: retry, then breaker, then the shared rate limit, then HTTP."""
+"""A call to an upstream: retry around circuit breaker around shared rate limit around HTTP."""
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -26,20 +26,35 @@ from app.utils.metrics import (
 )
 from app.utils.redis.rate_limit import LimitReached
 
-_LONGEST_PAUSE = 20.0  # seconds between two attempts, when the upstream does not name a time
+_LONGEST_PAUSE = 20.0  # seconds between two attempts, unless the upstream sends Retry-After
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """With a ``body`` it is a POST."""
+    """A GET, or a POST if there is a ``body``; ``path`` is relative to the base URL.
 
-    url: str
+    ``shapes`` are the accepted types of the JSON response.
+    """
+
+    path: str
     query: Query
     body: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    shapes: tuple[type, ...] = (dict,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    base_url: str
+    breaker: Breaker
 
 
 class UpstreamClient:
-    """Calls one upstream within the patience of the caller; every fault is one :class:`AppError`."""
+    """Calls one upstream within the caller's deadline; every failure is an :class:`AppError`.
+
+    ``base_url`` may be a comma-separated list of mirrors: each has its own circuit breaker, and they are
+    tried in order, starting with the one that answered last.
+    """
 
     def __init__(
         self,
@@ -47,61 +62,85 @@ class UpstreamClient:
         policy: Policy,
         *,
         limiter: Limiter,
-        breaker: Breaker,
+        breaker: Callable[[], Breaker],
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
+        urls = [url.strip().rstrip("/") for url in base_url.split(",")]
+        self._hosts = [_Host(url, breaker()) for url in urls]
+        self._best = self._hosts[0]
         self._policy = policy
         self._limiter = limiter
-        self._breaker = breaker
-        self._wire = HttpExchange(policy, transport=transport)
+        self._http = HttpExchange(policy, transport=transport)
         self._clock = clock
         self._sleep = sleep
 
     async def get(self, *parts: str | int, query: Query | None = None, deadline: Deadline) -> dict[str, Any]:
-        """The JSON object under these path segments.
+        """GET the JSON object under these path segments.
 
-        Raises ``NotFound`` for 404, else one of the ``UpstreamFailure`` family.
+        Raises ``NotFound`` for 404, otherwise a subclass of ``UpstreamFailure``.
         """
-        return await self._ask(Request(self._url(parts), query or {}), deadline)
+        answer: dict[str, Any] = await self.ask(Request(path_of(parts), query or {}), deadline)
+        return answer
 
     async def post(self, body: Body, *, deadline: Deadline) -> dict[str, Any]:
-        """The JSON object that answers a reading POST of ``body`` to the base address; else as ``get``."""
-        return await self._ask(Request(self._base_url, {}, body), deadline)
+        """POST a query to the base URL; it is retried like :meth:`get`, so it must not change anything."""
+        answer: dict[str, Any] = await self.ask(Request("", {}, body), deadline)
+        return answer
 
-    async def close(self) -> None:
-        await self._wire.close()
-
-    async def _ask(self, request: Request, deadline: Deadline) -> dict[str, Any]:
+    async def ask(self, request: Request, deadline: Deadline) -> Any:
+        """Send any request and return its JSON; raises the errors of :meth:`get`."""
         ends_at = self._clock() + deadline.budget
         try:
-            return await self._retrying(deadline, ends_at)(self._unless_open, request, deadline, ends_at)
+            return await self._retrying(deadline, ends_at)(self._over_hosts, request, deadline, ends_at)
         except UpstreamFault as failure:
-            raise self._told(failure) from failure
+            raise self._reported(failure) from failure
 
-    async def _unless_open(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _over_hosts(self, request: Request, deadline: Deadline, ends_at: float) -> Any:
+        """Try the host that answered last, then the others; raises the fault of the last one tried."""
+        hosts = [self._best, *(host for host in self._hosts if host is not self._best)]
+        for left, host in zip(range(len(hosts), 0, -1), hosts, strict=True):
+            try:
+                # split the remaining time, so that a hanging host leaves some for the others
+                host_ends_at = ends_at if left == 1 else self._clock() + (ends_at - self._clock()) / left
+                answer = await self._through_breaker(host, request, deadline, host_ends_at)
+            except UpstreamFault as failure:
+                if left == 1 or not failure.of_host:
+                    raise
+            else:
+                self._best = host
+                return answer
+        raise AssertionError("there is no host")
+
+    async def _through_breaker(
+        self, host: _Host, request: Request, deadline: Deadline, ends_at: float
+    ) -> Any:
         name, title = self._policy.name, self._policy.title
         try:
-            ticket = self._breaker.admit()
+            ticket = host.breaker.admit()
         except BreakerOpen as open_:
             raise not_asked(
                 name, title, open_.retry_after, outcome="breaker", why="it kept failing"
             ) from None
         up: bool | None = None
         try:
-            answer = await self._in_turn(request, deadline, ends_at)
+            answer = await self._through_limiter(host, request, deadline, ends_at)
             up = True
         except UpstreamFault as failure:
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
             raise
         finally:
-            self._breaker.settle(ticket, up=up)
-            UPSTREAM_BREAKER_OPEN.labels(name).set(self._breaker.is_open)
+            host.breaker.settle(ticket, up=up)
+            UPSTREAM_BREAKER_OPEN.labels(name).set(all(host.breaker.is_open for host in self._hosts))
         return answer
 
-    async def _in_turn(self, request: Request, deadline: Deadline, ends_at: float) -> dict[str, Any]:
+    async def _through_limiter(
+        self, host: _Host, request: Request, deadline: Deadline, ends_at: float
+    ) -> Any:
         name, title = self._policy.name, self._policy.title
         max_wait = ends_at - self._clock() - (deadline.budget - deadline.queue_timeout)
         try:
@@ -110,16 +149,23 @@ class UpstreamClient:
             )
         except LimitReached as limit:
             outcome, why = (
-                ("ban", "it asked for silence") if limit.banned else ("limit", "its rate limit is spent")
+                ("ban", "it asked us to pause") if limit.banned else ("limit", "its rate limit is exhausted")
             )
             raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
         UPSTREAM_WAIT_SECONDS.labels(name, deadline.name).observe(waited)
-        return await self._attempt(request, min(deadline.attempt, ends_at - self._clock()))
+        return await self._attempt(host, request, min(deadline.attempt, ends_at - self._clock()))
 
-    async def _attempt(self, request: Request, seconds: float) -> dict[str, Any]:
-        name, begun, outcome = self._policy.name, time.perf_counter(), "left"
+    async def _attempt(self, host: _Host, request: Request, seconds: float) -> Any:
+        name, started, outcome = self._policy.name, time.perf_counter(), "cancelled"
         try:
-            answer = await self._wire.get_object(request.url, request.query, seconds, request.body)
+            answer = await self._http.ask(
+                host.base_url + request.path,
+                request.query,
+                seconds,
+                request.body,
+                headers=request.headers,
+                shapes=request.shapes,
+            )
             outcome = "ok"
         except UpstreamFault as failure:
             outcome = failure.outcome
@@ -128,11 +174,11 @@ class UpstreamClient:
             raise
         finally:
             UPSTREAM_CALLS.labels(name, outcome).inc()
-            UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - begun)
+            UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - started)
         return answer
 
     def _retrying(self, deadline: Deadline, ends_at: float) -> AsyncRetrying:
-        def enough(state: RetryCallState) -> bool:
+        def stop(state: RetryCallState) -> bool:
             too_late = self._clock() + state.upcoming_sleep >= ends_at
             return too_late or state.attempt_number >= deadline.attempts
 
@@ -145,13 +191,14 @@ class UpstreamClient:
 
         return AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, UpstreamFault) and error.retry),
-            stop=enough,
+            stop=stop,
             wait=pause,
             sleep=self._sleep,
             reraise=True,
         )
 
-    def _told(self, failure: UpstreamFault) -> AppError:
+    def _reported(self, failure: UpstreamFault) -> AppError:
+        """Count or log the failure, and return the error for the caller."""
         if failure.verdict == "unknown":
             UPSTREAM_REFUSALS.labels(self._policy.name, failure.outcome).inc()
         elif failure.verdict == "down":
@@ -160,16 +207,17 @@ class UpstreamClient:
             )
         return failure.error
 
-    def _url(self, parts: tuple[str | int, ...]) -> str:
-        """Segments are quoted one by one, so that none of them can leave the base."""
-        segments = [quote(str(part), safe="") for part in parts]
-        if any(segment in {"", ".", ".."} for segment in segments):
-            raise ValueError(f"not a path below {self._base_url}: {parts!r}")
-        return "/".join([self._base_url, *segments])
+
+def path_of(parts: Sequence[str | int]) -> str:
+    """The path of these segments, each quoted so that none can escape the base path."""
+    segments = [quote(str(part), safe="") for part in parts]
+    if any(segment in {"", ".", ".."} for segment in segments):
+        raise ValueError(f"not a valid path below the base URL: {parts!r}")
+    return "/".join(["", *segments])
 
 
 class Client:
-    """What the clients of all upstreams have in common; each names its ``policy``."""
+    """Base class of all upstream clients; a subclass defines its ``policy``."""
 
     policy: ClassVar[Policy]
 
@@ -186,7 +234,7 @@ class Client:
             base_url,
             self.policy,
             limiter=limiter,
-            breaker=Breaker(self.policy.name, clock=clock),
+            breaker=lambda: Breaker(self.policy.name, clock=clock),
             transport=transport,
             clock=clock,
             sleep=sleep,
@@ -196,4 +244,16 @@ class Client:
         await self._upstream.close()
 
 
-__all__ = ["JOB", "UPKEEP", "USER", "Breaker", "Client", "Deadline", "Limiter", "Policy", "UpstreamClient"]
+__all__ = [
+    "JOB",
+    "UPKEEP",
+    "USER",
+    "Breaker",
+    "Client",
+    "Deadline",
+    "Limiter",
+    "Policy",
+    "Request",
+    "UpstreamClient",
+    "path_of",
+]

@@ -1,4 +1,4 @@
-"""One HTTP exchange: a deadline that abandons instead of cancelling, and a body that is distrusted."""
+"""One HTTP exchange: a deadline that abandons instead of cancelling, and a bounded, validated body."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType, NoneType
 from typing import Any, NoReturn
 
 import httpx
@@ -27,6 +28,8 @@ _MAYBE_UNCLEAN = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNCLEAN = re.compile("[\x00\ud800-\udfff]")
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\b", re.IGNORECASE)
 
+_GOOD = frozenset({200, 201, 202, 204})
+
 Query = Mapping[str, str | int]
 Body = Mapping[str, Any]
 
@@ -41,16 +44,16 @@ class _Answer:
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Reading all certificate authorities takes its time: once is enough for every upstream."""
+    """Loading the certificate authorities takes long, so all upstreams share one context."""
     return httpx.create_ssl_context()
 
 
 class HttpExchange:
-    """Speaks HTTP with one upstream. Whatever goes wrong is an :class:`UpstreamFault`, never httpx's own.
+    """HTTP with one upstream; every failure is an :class:`UpstreamFault`, never an exception of httpx.
 
-    A call of httpx 0.28 that is cancelled, or that times out while it waits for a connection, can leave its
-    pool useless for good. So each call is a task of its own that nobody cancels: who runs out of time leaves
-    it, and it ends soon after by its own timeouts. And the wait for a connection is ours, not the pool's.
+    In httpx 0.28 a call that is cancelled, or that times out while it waits for a connection, can leave the
+    connection pool unusable. So each call is a separate task that is never cancelled: a caller that runs out
+    of time abandons it, and it ends soon by its own timeouts. A semaphore replaces the wait for the pool.
     """
 
     def __init__(self, policy: Policy, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -65,12 +68,20 @@ class HttpExchange:
             headers={"User-Agent": "AniSync", "Accept": "application/json", "Accept-Encoding": "gzip"},
         )
 
-    async def get_object(
-        self, url: str, query: Query, seconds: float, body: Body | None = None
-    ) -> dict[str, Any]:
-        """The JSON object at ``url``, or :class:`Failed` after ``seconds`` at the latest.
+    async def ask(
+        self,
+        url: str,
+        query: Query,
+        seconds: float,
+        body: Body | None = None,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        shapes: tuple[type, ...] = (dict,),
+    ) -> Any:
+        """GET the JSON at ``url``, or POST ``body`` as JSON to it.
 
-        With a ``body`` it is a POST of it, as JSON.
+        ``shapes`` are the accepted types of the response; with ``NoneType`` it may be empty. Raises
+        :class:`UpstreamFault`, after ``seconds`` at the latest.
         """
         ends = asyncio.get_running_loop().time() + seconds
         try:
@@ -78,16 +89,16 @@ class HttpExchange:
                 await self._free.acquire()
         except TimeoutError:
             raise out_of_time(self._policy.name, self._policy.title) from None
-        exchange = asyncio.create_task(self._exchange(url, query, ends, body))
+        exchange = asyncio.create_task(self._exchange(url, query, ends, body, headers))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._finish)
         done, _ = await asyncio.wait({exchange}, timeout=ends - asyncio.get_running_loop().time())
         if not done:
             raise out_of_time(self._policy.name, self._policy.title)
-        return self._read(exchange.result())
+        return self._read(exchange.result(), shapes)
 
     async def close(self) -> None:
-        """End what was abandoned and every connection."""
+        """Cancel abandoned calls and close all connections."""
         for exchange in self._exchanges:
             exchange.cancel()
         await asyncio.gather(*self._exchanges, return_exceptions=True)
@@ -97,14 +108,21 @@ class HttpExchange:
         self._free.release()
         self._exchanges.discard(exchange)
         if not exchange.cancelled():
-            exchange.exception()  # whoever still waited has it
+            exchange.exception()  # mark as retrieved: there may be no caller left
 
-    async def _exchange(self, url: str, query: Query, ends: float, body: Body | None) -> _Answer:
+    async def _exchange(
+        self, url: str, query: Query, ends: float, body: Body | None, headers: Mapping[str, str]
+    ) -> _Answer:
         name, title = self._policy.name, self._policy.title
         seconds = max(0.01, ends - asyncio.get_running_loop().time())
         try:
             async with self._http.stream(
-                "GET" if body is None else "POST", url, params=dict(query), json=body, timeout=seconds
+                "GET" if body is None else "POST",
+                url,
+                params=dict(query),
+                json=body,
+                headers=dict(headers),
+                timeout=seconds,
             ) as response:
                 return _Answer(
                     response.status_code,
@@ -124,14 +142,14 @@ class HttpExchange:
         async for part in self._parts(response):
             body += part
             if len(body) > self._policy.size_limit:
-                raise self._unreadable("more than we read")
+                raise self._unreadable("a body that is too large")
             if loop.time() > ends:
                 raise out_of_time(self._policy.name, self._policy.title)
         return bytes(body)
 
     async def _parts(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """The body, decompressed in steps that cannot outgrow the limit."""
-        if response.is_stream_consumed:  # a transport that is no network had all of it at once
+        """The body, decompressed in bounded steps so that a zip bomb cannot exceed the limit."""
+        if response.is_stream_consumed:  # by a mock transport, which delivers the body at once
             yield response.content
             return
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -140,7 +158,7 @@ class HttpExchange:
                 yield part
             return
         if encoding not in {"gzip", "x-gzip"}:
-            raise self._unreadable("an encoding that was not asked for")
+            raise self._unreadable("an encoding that was not requested")
         unpacker = zlib.decompressobj(wbits=31)
         try:
             async for part in response.aiter_raw():
@@ -150,17 +168,19 @@ class HttpExchange:
         if not unpacker.eof:
             raise broken_off(self._policy.name, self._policy.title)
 
-    def _read(self, answer: _Answer) -> dict[str, Any]:
-        if answer.status != 200:
+    def _read(self, answer: _Answer, shapes: tuple[type, ...]) -> Any:
+        if answer.status not in _GOOD:
             raise of_status(self._policy.name, self._policy.title, answer.status, answer.retry_after)
+        if not answer.body and NoneType in shapes:
+            return None
         if answer.content_type and not _JSON_TYPE.match(answer.content_type.strip()):
             raise self._unreadable("something other than JSON")
         try:
             value: Any = json.loads(answer.body.decode("utf-8"), parse_constant=_reject, parse_float=_finite)
         except (ValueError, RecursionError) as error:
-            raise self._unreadable("JSON that cannot be read") from error
-        if not isinstance(value, dict):
-            raise self._unreadable("something other than a JSON object")
+            raise self._unreadable("invalid JSON") from error
+        if not isinstance(value, shapes):
+            raise self._unreadable("JSON of an unexpected type")
         return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
 
     def _unreadable(self, why: str) -> UpstreamFault:
@@ -179,7 +199,7 @@ def _finite(text: str) -> float:
 
 
 def _cleaned(value: Any) -> Any:
-    """The same value without NUL and lone surrogates, which neither a row nor an answer can hold."""
+    """The value without NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can represent."""
     if isinstance(value, str):
         return _UNCLEAN.sub("", value)
     if isinstance(value, list):

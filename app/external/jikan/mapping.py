@@ -1,4 +1,4 @@
-"""What Jikan says of an anime, in our words; nothing lost, nothing invented."""
+"""Map Jikan's anime objects to :class:`UpstreamAnime`; pure functions."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +18,7 @@ from app.schemas.domain.anime import (
     UpstreamTag,
 )
 from app.schemas.domain.pictures import real_pictures
+from app.schemas.domain.relations import UpstreamRelation, relation_type
 from app.schemas.limits import MAX_DURATION_MINUTES, MAX_PROGRESS, MAX_YEAR, MIN_YEAR
 from app.utils.text.cleaning import clean_int, clean_text, minutes_of, partial_date
 
@@ -51,13 +52,13 @@ _NAME_MAX = 200  # characters of the name of a genre or studio
 
 
 class MappingError(ValueError):
-    """This body does not describe an anime: it has no id or no title."""
+    """The body is not an anime: it has no id or no title."""
 
 
 def map_anime(body: object) -> UpstreamAnime:
-    """One element of ``data``, in the shape of ``/anime/{id}``, ``/anime/{id}/full`` or a list.
+    """Map one element of ``data`` of ``/anime/{id}``, ``/anime/{id}/full`` or a list.
 
-    Raises :class:`MappingError`. Words that are in no table become ``None`` and are logged once.
+    Raises :class:`MappingError`. Unknown enumeration values become ``None`` and are logged once.
     """
     if not isinstance(body, Mapping):
         raise MappingError("not an object")
@@ -104,14 +105,15 @@ def _anime(mal_id: int, title: str, titles: "_Titles", body: Mapping[str, Any]) 
         is_adult=_is_adult(rating, body),
         tags=tuple(_tags(body)),
         studios=tuple(_studios(body.get("studios"))),
+        relations=_relations(mal_id, body.get("relations")),
     )
 
 
 class _Titles:
-    """``titles`` is the richer form; the four older keys fill in where it is missing.
+    """Titles from ``titles``, or from the four older keys where it is missing.
 
-    Every title that is none of ours by name, in whatever language, is a synonym. Without either list of
-    titles the body says nothing about synonyms.
+    Every title without a field of its own, in whatever language, is a synonym. ``synonyms`` is None if the
+    body has neither list of titles.
     """
 
     def __init__(self, body: Mapping[str, Any]) -> None:
@@ -146,7 +148,7 @@ def _title(value: object) -> str | None:
 
 
 def _said(value: object) -> str | None:
-    """The text, unless it is a word for not knowing."""
+    """The text, or None if it is a placeholder for an unknown value."""
     text = clean_text(value)
     return None if text is None or text.lower() in _SAYS_NOTHING else text
 
@@ -163,7 +165,7 @@ def _word(body: Mapping[str, Any], key: str, known: Mapping[str, str]) -> str | 
 
 @lru_cache(maxsize=256)
 def _note_unknown(key: str, word: str) -> None:
-    """Said once for each word, not once for each title."""
+    """Log each unknown value once, not once per title."""
     log.warning("jikan.unknown_word", field=key, word=word)
 
 
@@ -173,14 +175,14 @@ def _minutes(text: str) -> float | None:
 
 
 def _score(value: object) -> float | None:
-    """0 is Jikan's other way to say that nobody has voted."""
+    """Null or 0 means that there are no votes."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 < value <= 10 else None
 
 
 def _images(value: object) -> dict[str, Any] | None:
-    """Both kinds with their three sizes; ``None`` where there are only placeholders."""
+    """Both formats with their three sizes; ``None`` if all are placeholders."""
     sizes = ("image_url", "small_image_url", "large_image_url")
     return real_pictures(
         {
@@ -205,7 +207,7 @@ def _address(value: object) -> str | None:
 
 
 def _trailer(value: object) -> str | None:
-    """Newer answers carry only the embedded form."""
+    """The watch URL if there is one; newer responses have only the embed URL."""
     trailer = _object(value)
     code = clean_text(trailer.get("youtube_id"))
     watched = f"https://www.youtube.com/watch?v={code}" if code and _YOUTUBE.fullmatch(code) else None
@@ -213,7 +215,7 @@ def _trailer(value: object) -> str | None:
 
 
 def _aired(aired: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Only ``string`` is as precise as MAL; the other forms pad with the first of January."""
+    """Only ``string`` has the precision of MyAnimeList; the other forms pad with January 1."""
     parts = _object(aired.get("prop"))
     ends = {
         key: _from_parts(_object(parts.get(key))) or _from_instant(aired.get(key)) for key in ("from", "to")
@@ -228,7 +230,7 @@ def _aired(aired: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _written(text: str, otherwise: str | None) -> str | None:
-    """``Oct 3, 2002``, ``Jan 2024`` or ``2024``; of other words only the year is taken. ``?`` is unknown."""
+    """Parse ``Oct 3, 2002``, ``Jan 2024`` or ``2024``; of other texts only the year. ``?`` is unknown."""
     if text.strip().lower() in {"?", "", "not available"}:
         return None
     match = _WRITTEN_DATE.fullmatch(text.strip())
@@ -250,7 +252,7 @@ def _from_instant(value: object) -> str | None:
 
 
 def _stated(year: int | str, month: int | None, day: int | str | None) -> str | None:
-    """As much as makes a date, from the left."""
+    """A partial date, without the components that make it invalid."""
     if month is None:
         return f"{int(year):04}"
     try:
@@ -298,6 +300,29 @@ def _studios(value: object) -> Iterator[UpstreamStudio]:
         if name.lower() not in seen:
             seen.add(name.lower())
             yield UpstreamStudio(name, mal_id)
+
+
+def _relations(mal_id: int, value: object) -> tuple[UpstreamRelation, ...] | None:
+    """What other titles are to this one; ``None`` where the body says nothing, as in lists."""
+    if not isinstance(value, list):
+        return None
+    found: dict[UpstreamRelation, None] = {}
+    for group in map(_object, value):
+        word = clean_text(group.get("relation")) or ""
+        kind = relation_type(word)
+        if kind is None:
+            _note_unknown("relation", word[:100])
+            continue
+        for entry in map(_object, _list(group.get("entry"))):
+            to_id, media_type = clean_int(entry.get("mal_id"), low=1), entry.get("type")
+            if (
+                to_id is not None
+                and media_type in ("anime", "manga")
+                and (media_type, to_id) != ("anime", mal_id)
+            ):
+                title = _title(entry.get("name"))
+                found[UpstreamRelation(mal_id, to_id, kind, media_type, title)] = None
+    return tuple(found)
 
 
 def _named(value: object) -> Iterator[tuple[str, int | None]]:

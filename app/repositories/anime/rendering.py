@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+from app.repositories.relations import RELATIONS_COUNT
+
 _INSTANTS = frozenset({"created_at", "updated_at"})
 _KINDS = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
 
@@ -46,6 +48,8 @@ def _column(key: str) -> str:
         return f"{_instant(f'a.{key}')} as {key}"
     if key in _KINDS:
         return f"coalesce(tags.{key}, '[]') as {key}"
+    if key == "relations_count":
+        return f"{RELATIONS_COUNT} as relations_count"
     return _STUDIOS if key == "studios" else f"a.{key}"
 
 

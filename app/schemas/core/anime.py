@@ -59,6 +59,7 @@ EXAMPLE: dict[str, Any] = {
     "themes": [{"id": 20, "name": "Space", "mal_id": 29}],
     "demographics": [],
     "studios": [{"id": 5, "name": "Sunrise"}],
+    "relations_count": 4,
     "created_at": "2026-11-21T09:00:00.000000Z",
     "updated_at": "2026-11-21T09:00:00.000000Z",
     "synced_at": None,
@@ -122,6 +123,9 @@ class AnimeOut(BaseModel):
     themes: list[TagOut]
     demographics: list[TagOut]
     studios: list[StudioOut]
+    relations_count: Annotated[
+        int, Field(ge=0, description="How many relations `/anime/{id}/relations` lists.")
+    ]
     created_at: datetime
     updated_at: datetime
     synced_at: datetime | None

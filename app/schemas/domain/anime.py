@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from app.schemas.domain.relations import UpstreamRelation
+
 Status = Literal["airing", "finished", "upcoming"]
 Season = Literal["winter", "spring", "summer", "fall"]
 TagKind = Literal["genre", "theme", "demographic"]
@@ -32,8 +34,8 @@ class UpstreamAnime:
 
     Dates are ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, as precise as the source really is.
     ``duration_minutes`` is the length of one episode. ``broadcast`` has the keys ``day``, ``time``,
-    ``timezone`` and ``string``; ``images`` has ``jpg`` and ``webp``. ``synonyms`` alone tell nothing said
-    (``None``) from none left (empty), which takes back those that the source gave before.
+    ``timezone`` and ``string``; ``images`` has ``jpg`` and ``webp``. ``synonyms`` and ``relations`` tell
+    nothing said (``None``) from none left (empty), which takes back those that the source gave before.
     """
 
     title: str
@@ -66,6 +68,7 @@ class UpstreamAnime:
     is_adult: bool | None = None
     tags: tuple[UpstreamTag, ...] = ()
     studios: tuple[UpstreamStudio, ...] = ()
+    relations: tuple[UpstreamRelation, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

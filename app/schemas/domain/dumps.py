@@ -5,6 +5,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from app.schemas.domain.anime import UpstreamAnime
+from app.schemas.domain.relations import StoredRelation
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,13 @@ class DumpFault:
     outcome: Literal["failed", "skipped"] = "failed"
 
 
-DumpRow = DumpTitle | DumpFault
+@dataclass(frozen=True, slots=True)
+class DumpRelation:
+    line: int
+    relation: StoredRelation
+
+
+DumpRow = DumpTitle | DumpRelation | DumpFault
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Sessions: signing in, going on with a refresh token, seeing where one is signed in, and ending it."""
+"""Sessions: sign-in, token refresh, the list of a person's sessions, sign-out."""
 
 import math
 from contextlib import suppress

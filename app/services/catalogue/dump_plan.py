@@ -228,7 +228,7 @@ class Planner:
 _FILLABLE = [
     field.name
     for field in fields(UpstreamAnime)
-    if field.name not in {"title", "mal_id", "anilist_id", "tags"}
+    if field.name not in {"title", "mal_id", "anilist_id", "tags", "relations"}
 ]
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from app.errors import DumpUnreadable
 from app.external.catalogue_dumps import Dump
 from app.repositories.dumps import DumpRepository, KnownLabels
+from app.repositories.relations import RelationRepository
 from app.schemas.domain.anime import ImportSummary, NameSource
-from app.schemas.domain.dumps import DumpFault, DumpRow, DumpTitle
+from app.schemas.domain.dumps import DumpFault, DumpRelation, DumpRow, DumpTitle
 from app.services.catalogue.dump_plan import Plan, Planner
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
@@ -91,10 +92,13 @@ class _Chunks:
             await dumps.begin()
             plan = self._planner.plan(titles, await dumps.stored(mal_ids, anilist_ids))
             changed = await self._execute(plan, dumps)
-            moved = changed or any(slot.stored is None for slot in plan.slots)
+            related = [row.relation for row in rows if isinstance(row, DumpRelation)]
+            added, updated = await RelationRepository(tx).add(related)
+            moved = added or updated or changed or any(slot.stored is None for slot in plan.slots)
             if self._changed is not None and moved:
                 tx.after_commit(self._changed)
         self.tally.count(rows, plan, changed)
+        self.tally.count_relations(added, updated, len(related))
 
     async def settle(self, source: NameSource) -> None:
         """After much was written: without it, the first searches and plans are slow."""
@@ -148,6 +152,12 @@ class _Tally:
         faults = [row for row in rows if isinstance(row, DumpFault)] + plan.repeats
         for fault in sorted(faults, key=lambda fault: fault.line):
             self._note(fault)
+
+    def count_relations(self, added: int, updated: int, read: int) -> None:
+        """Those that were there already, or stood in the file before, are unchanged."""
+        self.counts["added"] += added
+        self.counts["updated"] += updated
+        self.counts["unchanged"] += read - added - updated
 
     def summary(self) -> ImportSummary:
         return ImportSummary(**self.counts, faults=self._faults)

@@ -1,19 +1,13 @@
-"""Word that the catalogue has changed, to whatever keeps answers made from it, in every process."""
+"""Events of the catalogue: told to whatever keeps answers made from it, in every process."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Protocol
-from uuid import uuid4
 
-from redis.asyncio import Redis
+from app.schemas.events import TitleChanged
+from app.utils.redis.bus import Bus
 
-from app.utils.background import start_loop
-from app.utils.redis.client import REDIS_FAULTS
-from app.utils.redis.pubsub import Listener as Channel
-
-_CHANNEL = "catalogue:changed"
 _BURST = 3  # updates in a row that are announced to their full extent
 _EVERY = 10.0  # seconds until one more is
 
@@ -39,20 +33,18 @@ class CatalogueEvents:
     others hear nothing: what they keep must not live for more than some seconds. ``clock`` is in seconds.
     """
 
-    def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._redis = redis
-        self._sender = uuid4().hex.encode()
-        self._listeners: list[Listener] = []
+    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
         self._clock = clock
         self._full_until = float("-inf")
 
     def on_change(self, listener: Listener) -> None:
         """Call ``listener`` after each change that this process makes."""
-        self._listeners.append(listener)
+        self._bus.attach(TitleChanged.topic, lambda message: listener(TitleChanged.decode(message).anime_ids))
 
     async def publish(self) -> None:
         """Anything may have changed."""
-        await self._spread(None)
+        await self._tell(None)
 
     async def announce_updates(self, titles: Collection[int]) -> None:
         """These titles have changed, as happens about once a second while stale ones are refreshed.
@@ -60,7 +52,17 @@ class CatalogueEvents:
         A few such changes concern every list too. In a stream of them, lists are left to grow old as they do
         when Redis is away, or nobody could keep any; the pages of the titles themselves never wait.
         """
-        await self._spread(None if self._may_be_full() else titles)
+        await self._tell(None if self._may_be_full() else titles)
+
+    @asynccontextmanager
+    async def subscribe(self, listener: Listener) -> AsyncIterator[None]:
+        """Call ``listener`` after each change in any process, and whenever one may have been missed."""
+        async with self._bus.subscribe(
+            TitleChanged.topic,
+            heard=lambda message: listener(TitleChanged.decode(message).anime_ids),
+            missed=listener,
+        ):
+            yield
 
     def _may_be_full(self) -> bool:
         now = self._clock()
@@ -69,31 +71,6 @@ class CatalogueEvents:
         self._full_until = max(self._full_until, now) + _EVERY
         return True
 
-    async def _spread(self, titles: Collection[int] | None) -> None:
-        self._tell(titles)
-        told = [] if titles is None else [b",".join(b"%d" % title for title in titles)]
-        try:
-            await self._redis.publish(_CHANNEL, b":".join([self._sender, *told]))
-        except REDIS_FAULTS:
-            return
-
-    @asynccontextmanager
-    async def subscribe(self, listener: Listener) -> AsyncIterator[None]:
-        """Call ``listener`` after each change in any process, and whenever one may have been missed."""
-        self.on_change(listener)
-        channel = Channel(self._redis, _CHANNEL, heard=self._hear, joined=self._tell)
-        listening = start_loop(channel.run, "changes of the catalogue")
-        try:
-            yield
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
-
-    def _hear(self, word: bytes) -> None:
-        sender, updates, titles = word.partition(b":")
-        if sender != self._sender:
-            self._tell([int(title) for title in titles.split(b",")] if updates else None)
-
-    def _tell(self, titles: Collection[int] | None = None) -> None:
-        for listener in self._listeners:
-            listener(titles)
+    async def _tell(self, titles: Collection[int] | None) -> None:
+        event = TitleChanged(None if titles is None else tuple(titles))
+        await self._bus.publish(TitleChanged.topic, event.encode())

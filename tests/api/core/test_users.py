@@ -357,3 +357,15 @@ async def rows_that_mention(container: Container, words: list[str]) -> dict[str,
         if count:
             found[name] = count
     return found
+
+
+async def test_only_a_form_may_be_larger_than_other_bodies(client: httpx.AsyncClient, user: SignedIn) -> None:
+    large = b'{"full_name": "' + b"x" * (1024 * 1024) + b'"}'
+    for kind, status in (
+        ("application/json", 413),
+        ("application/x-www-form-urlencoded", 413),
+        ("multipart/form-data; boundary=x", 422),
+    ):
+        headers = {**user.headers, "Content-Type": kind}
+        answer = await client.patch("/users/me", content=large, headers=headers)
+        assert answer.status_code == status, kind

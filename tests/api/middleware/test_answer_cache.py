@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.api.etags import etag_of, is_known
+from app.api.conditional import etag_of, is_known
 from app.api.middleware.answer_cache import AnswerCache, AnswerStore
 from app.api.surfaces import respond
 from app.config import Settings

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from app.errors import AppError, NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from app.external.base.client import JOB, USER, Breaker, Policy, UpstreamClient
+from app.external.base.client import JOB, USER, Breaker, Policy, Request, UpstreamClient
 from app.utils.redis.rate_limit import LimitReached
 from tests.external.doubles import BASE, Answers, OpenGate, ToldClock
 
@@ -25,7 +25,7 @@ class Stack:
             BASE,
             POLICY,
             limiter=self.gate,
-            breaker=self.breaker,
+            breaker=lambda: self.breaker,
             transport=self.wire,
             clock=self.clock,
             sleep=self.clock.sleep,
@@ -199,7 +199,11 @@ async def test_a_body_that_is_not_the_contract_is_an_error_at_once(
         return httpx.Response(200, headers=headers, stream=Body())
 
     client = UpstreamClient(
-        BASE, POLICY, limiter=OpenGate(), breaker=Breaker("test"), transport=httpx.MockTransport(answer)
+        BASE,
+        POLICY,
+        limiter=OpenGate(),
+        breaker=lambda: Breaker("test"),
+        transport=httpx.MockTransport(answer),
     )
     with pytest.raises(UpstreamError) as failure:
         await client.get("x", deadline=JOB)
@@ -215,7 +219,7 @@ async def test_json_by_another_name_is_json(kind: str) -> None:
 @pytest.mark.parametrize("part", ["", ".", ".."])
 async def test_no_segment_leaves_the_base(part: str) -> None:
     stack = Stack(OK)
-    with pytest.raises(ValueError, match="not a path"):
+    with pytest.raises(ValueError, match="not a valid path"):
         await stack.client.get("anime", part, deadline=USER)
     await stack.client.get("anime", "../../internal", "http://evil.test/x", "a?b#c", deadline=USER)
     url = stack.wire.requests[0].url
@@ -232,7 +236,7 @@ async def test_a_caller_that_is_cancelled_leaves_no_mark() -> None:
 
     breaker = Breaker("test", least=1)
     client = UpstreamClient(
-        BASE, POLICY, limiter=OpenGate(), breaker=breaker, transport=httpx.MockTransport(answer)
+        BASE, POLICY, limiter=OpenGate(), breaker=lambda: breaker, transport=httpx.MockTransport(answer)
     )
     call = asyncio.create_task(client.get("x", deadline=USER))
     await asyncio.sleep(0.02)
@@ -273,8 +277,70 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
 
     deadline = USER.__class__("hasty", 0.2, 0.2, 0.2, 3, 0.1, traffic="reader")
     client = UpstreamClient(
-        BASE, POLICY, limiter=OpenGate(), breaker=Breaker("test"), transport=httpx.MockTransport(answer)
+        BASE,
+        POLICY,
+        limiter=OpenGate(),
+        breaker=lambda: Breaker("test"),
+        transport=httpx.MockTransport(answer),
     )
     with pytest.raises(UpstreamTimeout):
         await client.get("x", deadline=deadline)
     await client.close()
+
+
+class Hosts(httpx.MockTransport):
+    """Answers by the name of the host; a status is an answer with it."""
+
+    def __init__(self, **states: int) -> None:
+        super().__init__(self._answer)
+        self.states = states
+        self.asked: list[str] = []
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        name = request.url.host.partition(".")[0]
+        self.asked.append(name)
+        if not self.states[name]:
+            raise httpx.ConnectError("gone")
+        return httpx.Response(self.states[name], json={"host": name})
+
+
+def client_of(hosts: Hosts) -> UpstreamClient:
+    clock, urls = ToldClock(), ",".join(f"https://{name}.test/api/" for name in hosts.states)
+    return UpstreamClient(
+        urls, POLICY, limiter=OpenGate(), breaker=lambda: Breaker("test", clock=clock), transport=hosts,
+        clock=clock, sleep=clock.sleep,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("state", [0, 403, 451, 500])
+async def test_the_hosts_of_a_list_are_tried_in_order_and_the_one_that_works_is_remembered(
+    state: int,
+) -> None:
+    hosts = Hosts(first=state, second=0, third=200)
+    client = client_of(hosts)
+    assert await client.get("x", deadline=USER) == {"host": "third"}
+    assert hosts.asked == ["first", "second", "third"]
+    assert await client.get("x", deadline=USER) == {"host": "third"}
+    assert hosts.asked[3:] == ["third"]
+    hosts.states |= {"first": 200, "third": 0}
+    assert await client.get("x", deadline=USER) == {"host": "first"}
+    await client.close()
+
+
+async def test_a_missing_thing_and_a_rate_limit_are_answers_of_the_whole_upstream() -> None:
+    for status, failure in ((404, NotFound), (429, UpstreamUnavailable)):
+        hosts = Hosts(first=status, second=200)
+        client = client_of(hosts)
+        with pytest.raises(failure):
+            await client.get("x", deadline=USER)
+        assert set(hosts.asked) == {"first"}
+        await client.close()
+
+
+async def test_a_list_may_answer_where_one_is_expected() -> None:
+    stack = Stack(httpx.Response(200, json=[1]), httpx.Response(200, json=[1]), httpx.Response(204))
+    assert await stack.client.ask(Request("/x", {}, shapes=(list,)), USER) == [1]
+    with pytest.raises(UpstreamError):
+        await stack.client.get("x", deadline=USER)
+    assert await stack.client.ask(Request("/x", {}, {"a": 1}, {"X-A": "b"}, (type(None),)), USER) is None
+    assert stack.wire.requests[-1].headers["x-a"] == "b"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.external.jikan.mapping import MappingError, map_anime
 from app.schemas.domain.anime import ANIME_TYPES, UpstreamAnime, UpstreamStudio, UpstreamTag
+from app.schemas.domain.relations import UpstreamRelation
 from tests.standin.synthetic import LAST_ID, make_anime
 
 
@@ -186,6 +187,27 @@ def test_broadcast_is_an_object_or_nothing() -> None:
     assert mapped(broadcast=nothing | {"string": "Unknown"}).broadcast is None
     irregular = nothing | {"string": "Not scheduled once per week"}
     assert mapped(broadcast=irregular).broadcast == irregular
+
+
+def test_relations_are_those_of_the_full_answer() -> None:
+    entries = [
+        {"mal_id": 5, "type": "anime", "name": "The film"},
+        {"mal_id": 5, "type": "anime", "name": "The film"},
+        {"mal_id": 1, "type": "anime", "name": "Itself"},
+        {"mal_id": None, "type": "anime", "name": "Nothing"},
+        {"mal_id": 7, "type": "person", "name": "Somebody"},
+    ]
+    groups = [
+        {"relation": "Side Story", "entry": entries},
+        {"relation": "Adaptation", "entry": [{"mal_id": 1, "type": "manga", "name": "The book"}]},
+        {"relation": "Cousin", "entry": entries},
+    ]
+    assert mapped(mal_id=1, relations=groups).relations == (
+        UpstreamRelation(1, 5, "side_story", "anime", "The film"),
+        UpstreamRelation(1, 1, "adaptation", "manga", "The book"),
+    )
+    assert mapped(relations=[]).relations == ()
+    assert mapped().relations is None
 
 
 def test_text_can_be_stored() -> None:

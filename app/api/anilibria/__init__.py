@@ -1,0 +1,1 @@
+"""Routes of the AniLibria v2 surface."""

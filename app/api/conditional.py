@@ -1,0 +1,132 @@
+"""Conditional requests: ``ETag``, ``If-None-Match`` with 304, ``If-Match`` with 412."""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import Depends, Header, Request, Response
+
+from app.api.deps import Page, page_headers
+from app.api.openapi.failures import Responses
+from app.schemas.domain.anime import AnimePage
+from app.schemas.domain.cached import CachedAnswer
+from app.schemas.domain.library import RenderedEntry
+
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_VERSION = re.compile(r'"(?:(\d{1,18})-)?(\d{1,18})"')  # a strong ETag of an entry, or its version alone
+
+# Any cache may keep it, and asks each time whether it is still good: a change shows at once.
+_SHARED = "public, no-cache"
+_JSON = "application/json"
+
+_CACHED_HEADERS = {
+    "X-Cache": {
+        "description": "Where the answer comes from.",
+        "schema": {"type": "string", "enum": ["hit", "miss", "stale"]},
+    },
+    "Age": {
+        "description": "Seconds since the upstream was asked; absent where it never was.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "ETag": {"description": "The version of this answer.", "schema": {"type": "string"}},
+}
+CACHED: Responses = {
+    200: {"headers": _CACHED_HEADERS},
+    304: {
+        "description": "The client has it already, as its If-None-Match says.",
+        "headers": _CACHED_HEADERS,
+    },
+}
+
+
+def etag_of(*parts: bytes) -> str:
+    """A strong ``ETag`` of these bytes."""
+    digest = sha256()  # which processors have an instruction for
+    for part in parts:
+        digest.update(part)
+    return f'"{digest.hexdigest()[:32]}"'
+
+
+def is_known(etag: str, if_none_match: str) -> bool:
+    """Whether the client has this version already; weak tags count, as RFC 9110 has it for GET."""
+    sent = if_none_match.strip()
+    return sent in (etag, "*") or etag in _TAG.findall(sent)
+
+
+def is_known_to(request: Request, etag: str) -> bool:
+    return is_known(etag, ",".join(request.headers.getlist("if-none-match")))
+
+
+def catalogue_answer(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that is the same for everybody.
+
+    The ETag stands for ``body`` and ``headers`` alike, since a 304 leaves both as the client has them; the
+    304 itself is made by ``AnswerCache``.
+    """
+    headers = headers or {}
+    told = "".join(headers.values()).encode()
+    whole = {**headers, "ETag": etag_of(body, told), "Cache-Control": _SHARED}
+    return Response(body, headers=whole, media_type=_JSON)
+
+
+def personal_answer(body: bytes) -> Response:
+    """An answer that shows what belongs to who asks; no shared cache may keep it."""
+    headers = {"ETag": etag_of(body), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    return Response(body, headers=headers, media_type=_JSON)
+
+
+def catalogue_page(request: Request, query: Page, page: AnimePage) -> Response:
+    return catalogue_answer(page.body, page_headers(request, query, page.total))
+
+
+def cached_answer(request: Request, answer: CachedAnswer) -> Response:
+    """An answer from cache-aside, or 304 when the client has it; both tell ``X-Cache`` and ``Age``."""
+    headers = {
+        "ETag": etag_of(answer.body),
+        "Cache-Control": "no-cache",  # whoever keeps it asks again, so that these two stay true
+        "X-Cache": answer.state,
+    }
+    if answer.age is not None:
+        headers["Age"] = str(answer.age)
+    if is_known_to(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(answer.body, headers=headers, media_type=_JSON)
+
+
+def entry_answer(
+    entry: RenderedEntry, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A list entry as PostgreSQL rendered it, with the ``ETag`` that ``If-Match`` wants."""
+    tag = {"ETag": f'"{entry.id}-{entry.version}"'}
+    return Response(entry.body, status, {**tag, **(headers or {})}, media_type=_JSON)
+
+
+def undone_answer(entry: RenderedEntry | None) -> Response:
+    """The entry after an undo, or ``null`` where that took it off the list."""
+    return Response(b"null", media_type=_JSON) if entry is None else entry_answer(entry)
+
+
+async def _versions(
+    request: Request,
+    _: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description="The ETag that the change is based on, or its `version` in quotes; a stale one "
+            "answers 412 with the current entry in `details`.",
+        ),
+    ] = None,
+) -> frozenset[tuple[int | None, int]] | None:
+    """The pairs of id and version that the client allows; None allows any.
+
+    Tags are compared strongly (RFC 9110, 13.1.1): a weak one allows nothing. Several headers are one list.
+    """
+    given = request.headers.getlist("if-match")
+    if not given or [line.strip() for line in given] == ["*"]:
+        return None
+    known = [_VERSION.fullmatch(tag.strip()) for tag in ",".join(given).split(",")]
+    return frozenset((int(match[1]) if match[1] else None, int(match[2])) for match in known if match)
+
+
+IfMatch = Annotated[frozenset[tuple[int | None, int]] | None, Depends(_versions)]

@@ -1,0 +1,1 @@
+"""Routes of the internal surface, for other services of the operator."""

@@ -1,0 +1,5 @@
+"""The internal surface: its failures look like those of the core surface."""
+
+from app.api.surface import Surface, core_body
+
+INTERNAL = Surface("internal", ("/internal",), core_body)

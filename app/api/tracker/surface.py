@@ -1,0 +1,13 @@
+"""The tracker surface: the core body, with the message as ``detail`` for its older clients."""
+
+from app.api.surface import Body, Failure, Surface, core_body
+from app.api.tracker import routers
+
+PREFIXES = ("/api/auth", "/api/library", "/api/sources", "/api/anilist", "/api/import")
+
+
+def _body(failure: Failure) -> Body:
+    return {**core_body(failure), "detail": failure.message}
+
+
+TRACKER = Surface("tracker", PREFIXES, _body, routers)

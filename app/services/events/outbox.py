@@ -1,0 +1,75 @@
+"""What becomes of the facts that a transaction emitted: rows, reactions, and messages after the commit."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from app.repositories.events import EventRepository, append_events, delete_events
+from app.schemas.events import EVENTS, Event, StoredEvent
+from app.utils.db.database import Database, Transaction
+from app.utils.redis.bus import Bus
+
+E = TypeVar("E", bound=Event)
+Reaction = Callable[[Transaction, Sequence[E]], Awaitable[None]]
+
+KEPT_FOR = timedelta(days=7)
+
+
+class EventOutbox:
+    """Attached to a :class:`Database`, whose transactions then can ``emit`` events.
+
+    A durable event is stored in the transaction that emitted it, once per ``dedup_key``. After the commit
+    every event is published on the bus under its topic: a durable one only as a hint to read the table from
+    one's last id on, others as they are.
+    """
+
+    def __init__(self, db: Database, bus: Bus) -> None:
+        self._db = db
+        self._bus = bus
+        self._reactions: dict[type[Event], list[Reaction[Any]]] = {}
+        db.attach_recorder(self._record)
+
+    def react(self, kind: type[E], reaction: Reaction[E]) -> None:
+        """Call ``reaction`` inside of each transaction that emitted events of this kind, before its commit.
+
+        It must be quick: it delays every such write. Enqueueing a job is what it is for.
+        """
+        self._reactions.setdefault(kind, []).append(reaction)
+
+    async def read(
+        self, topic: str, *, after: int, since: datetime | None = None, limit: int = 500
+    ) -> list[StoredEvent]:
+        """The oldest durable events of a topic whose id is greater, stored at ``since`` or later."""
+        names = [kind.name for kind in EVENTS.values() if kind.topic == topic and kind.durable]
+        async with self._db.reader() as connection:
+            events = EventRepository(connection)
+            if since is None:
+                return await events.list_after(after, names=names, limit=limit)
+            return await events.list_after(after, names=names, limit=limit, since=since)
+
+    async def last_id(self) -> int:
+        """The id of the newest durable event; 0 where there is none."""
+        async with self._db.reader() as connection:
+            return await EventRepository(connection).last_id()
+
+    async def forget_old(self) -> int:
+        """Delete durable events past their keeping, and answer how many there were."""
+        async with self._db.transaction() as tx:
+            return await delete_events(tx, older_than=KEPT_FOR)
+
+    async def _record(self, tx: Transaction, facts: Sequence[object]) -> None:
+        events = [fact for fact in facts if isinstance(fact, Event)]
+        for kind, reactions in self._reactions.items():
+            if some := [event for event in events if isinstance(event, kind)]:
+                for reaction in reactions:
+                    await reaction(tx, some)
+        if durable := [event for event in events if event.durable]:
+            await append_events(tx, durable)
+        tx.after_commit(lambda: self._publish(events))
+
+    async def _publish(self, events: Sequence[Event]) -> None:
+        for topic in sorted({event.topic for event in events if event.durable}):
+            await self._bus.publish(topic, b"")
+        for event in events:
+            if not event.durable:
+                await self._bus.publish(event.topic, event.encode())

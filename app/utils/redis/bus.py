@@ -1,0 +1,121 @@
+"""The message bus: one Redis listener a process for any number of topics; nothing is kept for the absent."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from app.utils.background import start_loop
+from app.utils.redis.client import REDIS_FAULTS
+
+_PREFIX = "bus:"
+_WAIT = 1.0  # seconds of one wait for a message; then new topics are joined and the server is pinged
+_SILENT_FOR = 3.0  # seconds without a message or an answer after which the connection is given up
+_PAUSE = 0.5  # seconds before the next connection
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Subscriber:
+    heard: Callable[[bytes], None]
+    missed: Callable[[], None]
+
+
+class Bus:
+    """Publishes messages to subscribers of a topic in every process.
+
+    Subscribers of the publishing process are called before :meth:`publish` returns, those elsewhere a moment
+    later. While Redis is away the others hear nothing, so whoever must not miss a message catches up from
+    PostgreSQL when ``missed`` is called. Callbacks are plain functions, must be quick, and must not raise.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._sender = uuid4().hex.encode()
+        self._subscribers: dict[str, list[_Subscriber]] = {}
+        self._listening: asyncio.Task[None] | None = None
+
+    async def publish(self, topic: str, message: bytes) -> None:
+        """Call the subscribers here, then send the message to the other processes, if Redis is there."""
+        self._deliver(topic, message)
+        try:
+            await self._redis.publish(_PREFIX + topic, b"%s:%s" % (self._sender, message))
+        except REDIS_FAULTS:
+            return
+
+    def attach(self, topic: str, heard: Callable[[bytes], None]) -> None:
+        """Call ``heard`` with what this process itself publishes, for as long as the process lives."""
+        self._subscribers.setdefault(topic, []).append(_Subscriber(heard, lambda: None))
+
+    @asynccontextmanager
+    async def subscribe(
+        self, topic: str, *, heard: Callable[[bytes], None], missed: Callable[[], None]
+    ) -> AsyncIterator[None]:
+        """Call ``heard`` with each message of any process while the block lasts.
+
+        ``missed`` is called once the topic is joined, and whenever it had to be joined anew: messages may
+        have been missed before.
+        """
+        subscriber = _Subscriber(heard, missed)
+        self._subscribers.setdefault(topic, []).append(subscriber)
+        if self._listening is None:
+            self._listening = start_loop(self._listen, "message bus")
+        try:
+            yield
+        finally:
+            self._subscribers[topic].remove(subscriber)
+            if not self._subscribers[topic]:
+                del self._subscribers[topic]
+            if not self._subscribers:
+                await self.close()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    def _deliver(self, topic: str, message: bytes) -> None:
+        for subscriber in tuple(self._subscribers.get(topic, ())):
+            subscriber.heard(message)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub() as channel:
+                    await self._receive(channel)
+            except REDIS_FAULTS:
+                await asyncio.sleep(_PAUSE)
+
+    async def _receive(self, channel: PubSub) -> None:
+        """Return when the server has fallen silent."""
+        joined = set[str]()
+        last = time.monotonic()
+        while time.monotonic() - last < _SILENT_FOR:
+            if new := set(self._subscribers) - joined:
+                await channel.subscribe(*(_PREFIX + topic for topic in new))
+                joined |= new
+            message: dict[str, Any] | None = await channel.get_message(timeout=_WAIT)
+            if message is None:
+                await channel.ping()
+                continue
+            last = time.monotonic()
+            self._handle(message)
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        if message["type"] not in {"subscribe", "message"}:
+            return
+        topic = message["channel"].decode().removeprefix(_PREFIX)
+        if message["type"] == "subscribe":
+            for subscriber in tuple(self._subscribers.get(topic, ())):
+                subscriber.missed()
+            return
+        sender, _, content = message["data"].partition(b":")
+        if sender != self._sender:
+            self._deliver(topic, content)
