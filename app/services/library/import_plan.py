@@ -1,4 +1,4 @@
-"""What an import makes of each row of a list file: pure, so that a dry run is the same as the real one."""
+"""Plan the effect of each row of a list file: pure, so that dry runs and imports are identical."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class ImportPlan:
         for entry in entries:
             names = _all_names(entry.subject, kitsu_id_of(entry.state.carried))
             self._entries.update(dict.fromkeys(names, entry))
-            if entry.subject.mal_id is None:  # a file of MyAnimeList has but its title
+            if entry.subject.mal_id is None:  # in a MyAnimeList file it is identified by its title only
                 for name in _by_title(entry.subject):
                     self._entries.setdefault(name, entry)
         self._seen = seen
@@ -80,7 +80,7 @@ class ImportPlan:
         is_match = False
         if entry.subject.anime_id is not None:
             subject, not_linked = entry.subject, None
-        elif subject.anime_id is not None and has_only_a_title(row):  # nothing else would ever link it
+        elif subject.anime_id is not None and has_only_a_title(row):  # could not be linked later
             is_match = True
             entry = replace(entry, subject=subject, state=linked_state(entry.state, subject))
         state, kept = merged(entry, row, self._mode)
@@ -99,7 +99,7 @@ class ImportPlan:
         state = EntryState(**{**said, "status": status})
         if subject.anime_id is not None:
             return state
-        # nobody knows the title yet: the entry carries what the file says of it
+        # the catalogue does not have the title yet, so the entry keeps the file's data about it
         return replace(
             state,
             title=state.title or _shown_title(row, subject),
@@ -129,7 +129,7 @@ def _report(row: ListedRow, subject: Subject, action: Action, *notes: str | None
 
 
 def _shown_title(row: ListedRow, subject: Subject) -> str:
-    """What the file calls the title; else the catalogue; else what it is known by."""
+    """The title in the file, otherwise in the catalogue, otherwise its id."""
     named = row.subject.title or subject.title
     if named is not None:
         return named
@@ -144,7 +144,7 @@ def _likely_status(row: ListedRow) -> EntryStatus:
 
 
 def names_of(rows: Iterable[ListedRow | BadRow]) -> dict[Identity, int]:
-    """The names of rows that were carried out before, each with the first row that has it."""
+    """Identifiers of rows already applied, each with the first row that has it."""
     found: dict[Identity, int] = {}
     for row in rows:
         for name in _names(row) if isinstance(row, ListedRow) else ():
@@ -157,13 +157,13 @@ def _names(row: ListedRow) -> list[Identity]:
 
 
 def kitsu_id_of(carried: Mapping[str, Any] | None) -> str | None:
-    """The id of the title at Kitsu, among what a file brought that we do not model."""
+    """The title's id at Kitsu, which is kept among the imported fields without a column."""
     kitsu = (carried or {}).get("kitsu")
     return str(kitsu["id"]) if isinstance(kitsu, dict) and "id" in kitsu else None
 
 
 def _all_names(subject: Subject, kitsu_id: str | None = None) -> list[Identity]:
-    """All names under which the same title may come again."""
+    """All identifiers under which the same title may occur again."""
     found = identities(subject)
     if kitsu_id is not None:
         found.append((subject.media_type, "kitsu", kitsu_id))
