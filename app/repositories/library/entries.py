@@ -296,7 +296,7 @@ class EntryRepository:
                            1 + greatest((select count(*) from entry_changes
                                          where user_id = :user_id and entry_id = :id),
                                         (select version from entry_tombstones where entry_id = :id)),
-                           coalesce(cast(:created_at as timestamptz),
+                           coalesce(cast(:at as timestamptz),
                                     (select min(changed_at) from entry_changes
                                      where user_id = :user_id and entry_id = :id),
                                     statement_timestamp()),
@@ -311,12 +311,7 @@ class EntryRepository:
                 select count(*) from added
                 """
             ),
-            {
-                "id": entry_id,
-                "user_id": user_id,
-                "created_at": created_at,
-                "rows": _json([_new_row(0, new)]),
-            },
+            {"id": entry_id, "user_id": user_id, "at": created_at, "rows": _json([_new_row(0, new)])},
         )
         return bool(result.scalar())
 
