@@ -13,6 +13,8 @@ from app.container.catalogue import CatalogueServices, build_catalogue
 from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
+from app.container.releases import ReleaseServices, build_releases
+from app.external.anilibria.client import ANILIBRIA_RATE
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
 from app.services.idempotency import IdempotencyService
@@ -43,6 +45,7 @@ class Container:
     library: LibraryServices
     operations: OperationServices
     recommendations: RecommendationService
+    releases: ReleaseServices
     watching: WatchingServices
 
 
@@ -55,6 +58,7 @@ async def build(
     transport: httpx.AsyncBaseTransport | None = None,
     job_timings: JobTimings | None = None,
     jikan_rate: Rate = JIKAN_RATE,
+    anilibria_rate: Rate = ANILIBRIA_RATE,
 ) -> AsyncIterator[Container]:
     """Build the services on ``settings``; the keyword arguments replace a part in tests.
 
@@ -79,5 +83,6 @@ async def build(
             library=await enter(build_library(base)),
             operations=await enter(build_operations(base)),
             recommendations=RecommendationService(base.db),
+            releases=await enter(build_releases(base, rate=anilibria_rate)),
             watching=await enter(build_watching(base)),
         )

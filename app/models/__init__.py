@@ -26,6 +26,7 @@ from app.models.library import (
     WatchProgressRow,
 )
 from app.models.relations import RelationCountRow, RelationRow
+from app.models.releases import EpisodeRow, PollRow, ReleaseRow, UpstreamAnswerRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -38,6 +39,7 @@ __all__ = [
     "CollectionRow",
     "EntryChangeRow",
     "EntryRow",
+    "EpisodeRow",
     "EventRow",
     "FavoriteRow",
     "GenreRow",
@@ -47,13 +49,16 @@ __all__ = [
     "JobRow",
     "KnownAddressRow",
     "PasswordResetRow",
+    "PollRow",
     "RelationCountRow",
     "RelationRow",
+    "ReleaseRow",
     "ScheduleRow",
     "SessionRow",
     "StudioRow",
     "ThrottleRow",
     "TombstoneRow",
+    "UpstreamAnswerRow",
     "UserRow",
     "ViewRow",
     "WatchProgressRow",

@@ -36,8 +36,11 @@ class JikanStandin:
     All methods block for a millisecond or two; that is short enough to call them from a coroutine.
     """
 
+    upstream = "jikan"
+
     def __init__(self, *, port: int = 0, shared: Path | None = None, enforce: bool = False) -> None:
-        self._arguments = ["--port", str(port), "--tethered", *(["--enforce"] if enforce else [])]
+        self._arguments = ["--upstream", self.upstream, "--port", str(port), "--tethered"]
+        self._arguments += ["--enforce"] if enforce else []
         if shared is not None:
             self._arguments += ["--shared", str(shared)]
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,3 +155,9 @@ class JikanStandin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class AniLibriaStandin(JikanStandin):
+    """The same for AniLibria: ``change`` and ``forget`` take the id of a release."""
+
+    upstream = "anilibria"

@@ -35,6 +35,8 @@ TAGS = {
     "collections": "Lists of titles that people make, and may share.",
     "imports": "Lists that come from elsewhere.",
     "exports": "A list to take elsewhere.",
+    "releases": "Releases of dubbing sources, with episodes.",
+    "AniLibria": "AniLibria's titles with their episodes, in the words of its own clients.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }
