@@ -8,6 +8,7 @@ from app.container.foundation import Foundation
 from app.external.anilibria.client import ANILIBRIA, ANILIBRIA_RATE, AniLibriaClient
 from app.services.releases.following import ReleaseFollower
 from app.services.releases.health import ReleaseHealthService
+from app.services.releases.live import LiveReleases
 from app.services.releases.reading import ReleaseService
 from app.services.releases.titles import SOURCE, TitleService
 from app.utils.cache import Cache, Level, MemoryLevel, RedisLevel
@@ -23,6 +24,7 @@ _KEPT = 24 * 3600.0  # seconds that Redis keeps a copy, for the time when AniLib
 class ReleaseServices:
     following: ReleaseFollower
     health: ReleaseHealthService
+    live: LiveReleases
     reading: ReleaseService
     titles: TitleService
 
@@ -45,6 +47,7 @@ async def build_releases(base: Foundation, *, rate: Rate = ANILIBRIA_RATE) -> As
         yield ReleaseServices(
             following=ReleaseFollower(base.db, client, titles),
             health=health,
+            live=LiveReleases(base.db, base.events, base.bus, most=base.settings.websocket_max_connections),
             reading=ReleaseService(base.db),
             titles=titles,
         )

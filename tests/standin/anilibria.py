@@ -69,7 +69,7 @@ def made_release(number: int) -> dict[str, Any]:
         "added_in_users_favorites": number * 7 % 100,
         "average_duration_of_episode": 24,
         "genres": [
-            {"id": n, "name": _GENRES[n], "total_releases": 1} for n in (number % 7, (number + 1) % 7)
+            {"id": n + 1, "name": _GENRES[n]} for n in (number % 7, (number + 1) % 7)
         ],
         "episodes": [made_episode(number, ordinal) for ordinal in (1, 2, 2.5, 3)],
     }
@@ -112,7 +112,7 @@ class AniLibriaWorld:
             "anime/releases/random": lambda _: [self._summary(self._releases[min(self._releases)])],
             "anime/schedule/week": self._schedule,
             "anime/genres": lambda _: [
-                {"id": number, "name": name, "total_releases": 10} for number, name in enumerate(_GENRES)
+                {"id": number, "name": name, "total_releases": 10} for number, name in enumerate(_GENRES, 1)
             ],
             "app/status": lambda _: {"is_alive": True},
         }

@@ -2,6 +2,6 @@
 
 from fastapi import APIRouter
 
-from app.api.anilibria import health, titles
+from app.api.anilibria import health, socket, titles
 
-routers: tuple[APIRouter, ...] = (titles.router, health.router)
+routers: tuple[APIRouter, ...] = (titles.router, health.router, socket.router)

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+from sqlalchemy import text
 
 from app.container import Container
 from tests.api.anilibria.conftest import V2
@@ -14,9 +15,9 @@ from tests.standin import AniLibriaStandin
 pytestmark = pytest.mark.xdist_group("anilibria")
 
 
-async def get(client: httpx.AsyncClient, path: str, status: int = 200, **query: Any) -> Any:
+async def get(client: httpx.AsyncClient, path: str, code: int = 200, /, **query: Any) -> Any:
     answer = await client.get(V2 + path, params=query or None)
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == code, answer.text
     return answer.json()
 
 
@@ -86,8 +87,8 @@ async def test_lists_filter_sort_and_page(
         "genres[]=Драма&genres[]=комедия",
     ):
         found = (await client.get(f"{V2}/titles?{spelling}&limit=100&year=2009")).json()
-        assert [one["id"] for one in found["data"]] == [9] or found["pagination"]["total"] >= 1
-        assert all({"Драма", "Комедия"} <= set(one["genres"]) for one in found["data"])
+        assert [one["id"] for one in found["data"]] == [9]
+        assert set(found["data"][0]["genres"]) == {"Драма", "Комедия"}
     assert (await get(client, "/titles", genres="Нет такого"))["data"] == []
     years = [
         one["year"] for one in (await get(client, "/titles", sort="year", order="asc", limit=30))["data"]
@@ -155,8 +156,8 @@ async def test_what_is_known_is_served_while_anilibria_fails(
     await container.redis.flushall()
     container.releases.titles._cache.miss()
     async with container.db.transaction() as tx:
-        await tx.session.exec_driver_sql("update releases set fetched_at = now() - interval '3 days'")
-        await tx.session.exec_driver_sql("update upstream_answers set fetched_at = now() - interval '3 days'")
+        await tx.session.execute(text("update releases set fetched_at = now() - interval '3 days'"))
+        await tx.session.execute(text("update upstream_answers set fetched_at = now() - interval '3 days'"))
     for path, before in known.items():
         body = await get(client, path)
         assert body["meta"]["stale"] is True, path
