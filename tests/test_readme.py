@@ -18,11 +18,17 @@ README = (ROOT / "README.md").read_text()
 
 # The columns of the table of nouns, and where each looks.
 LAYERS = {
-    "api": ("app/api/core", "app/api/tracker"),
+    "api": ("app/api/core", "app/api/tracker", "app/api/hianime"),
     "services": ("app/services",),
     "repositories": ("app/repositories",),
     "models": ("app/models",),
-    "schemas": ("app/schemas", "app/schemas/domain", "app/schemas/core", "app/schemas/tracker"),
+    "schemas": (
+        "app/schemas",
+        "app/schemas/domain",
+        "app/schemas/core",
+        "app/schemas/tracker",
+        "app/schemas/hianime",
+    ),
     "tasks": ("app/tasks",),
     "external": ("app/external",),
 }
@@ -30,7 +36,7 @@ DEEP = {"app/services", "app/repositories"}
 # Parts of a layer that are no noun of the product.
 MACHINERY = {
     "models": {"base"},
-    "schemas": {"fields", "domain", "core", "tracker", "cached", "catalogue"},
+    "schemas": {"fields", "domain", "core", "tracker", "hianime", "cached", "catalogue"},
     "tasks": {"registry"},
     "external": {"base"},
 }

@@ -24,7 +24,9 @@ def methods_of(scope: Scope) -> list[str]:
     """The methods of the path that was chosen for this request, over all its routes; HEAD where GET is."""
     template, methods = template_of(scope), set[str]()
     for route in iter_route_contexts(scope["app"].routes):
-        if route.methods and route.path_format == template:
+        # Starlette's own routes, of files, leave no template
+        chosen = route.path_format == template if template else route.endpoint is scope.get("endpoint")
+        if route.methods and chosen:
             methods |= route.methods
     if "GET" in methods:
         methods.add("HEAD")

@@ -14,9 +14,11 @@ from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
 from app.container.releases import ReleaseServices, build_releases
+from app.container.upstreams import build_hianime
 from app.external.anilibria.client import ANILIBRIA_RATE
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
+from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.recommendations import RecommendationService
@@ -40,6 +42,7 @@ class Container:
     accounts: AccountServices
     catalogue: CatalogueServices
     events: EventOutbox
+    hianime: HiAnimeService
     idempotency: IdempotencyService
     jobs: JobService
     library: LibraryServices
@@ -77,6 +80,7 @@ async def build(
             bus=base.bus,
             accounts=await enter(build_accounts(base)),
             catalogue=await enter(build_catalogue(base, jikan_rate=jikan_rate)),
+            hianime=await enter(build_hianime(base)),
             events=base.events,
             idempotency=IdempotencyService(base.db, base.encryption),
             jobs=base.jobs,

@@ -68,9 +68,7 @@ def made_release(number: int) -> dict[str, Any]:
         "is_blocked_by_copyrights": False,
         "added_in_users_favorites": number * 7 % 100,
         "average_duration_of_episode": 24,
-        "genres": [
-            {"id": n + 1, "name": _GENRES[n]} for n in (number % 7, (number + 1) % 7)
-        ],
+        "genres": [{"id": n + 1, "name": _GENRES[n]} for n in (number % 7, (number + 1) % 7)],
         "episodes": [made_episode(number, ordinal) for ordinal in (1, 2, 2.5, 3)],
     }
 

@@ -10,10 +10,6 @@ _ALWAYS: tuple[Header, ...] = (
     (b"strict-transport-security", b"max-age=31536000"),
 )
 _NOTHING = b"default-src 'none'; frame-ancestors 'none'"
-_OWN_PAGE = (
-    b"default-src 'self'; img-src 'self' data: https:; style-src 'self' 'unsafe-inline'; "
-    b"connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 # Swagger UI writes styles into its elements, and loads pictures from data URLs.
 _DOCS = (
     b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -34,6 +30,4 @@ def security_headers(path: str, given: Iterable[Header], *, signed: bool) -> Ite
 
 
 def _policy(path: str) -> bytes:
-    if path == "/" or path.startswith("/assets/"):
-        return _OWN_PAGE
     return _DOCS if path.startswith("/docs") else _NOTHING

@@ -37,6 +37,7 @@ TAGS = {
     "exports": "A list to take elsewhere.",
     "releases": "Releases of dubbing sources, with episodes.",
     "AniLibria": "AniLibria's titles with their episodes, in the words of its own clients.",
+    "hianime": "HiAnime's titles and episodes, from an aniwatch-api that the operator hosts.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }

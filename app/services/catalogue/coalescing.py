@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from app.errors import NotFound, RateLimited, UpstreamFailure, UpstreamTimeout
+from app.errors import NotFound, RateLimited, UpstreamFailure, UpstreamRefused, UpstreamTimeout
 from app.services.catalogue.outcomes import QuotaSpentByOther, decode_result, encode_failure, encode_result
 from app.utils.redis.quotas import Quota, Quotas
 from app.utils.redis.single_flight import SingleFlight
@@ -35,16 +35,16 @@ class RequestCoalescer:
     ) -> bytes:
         """What ``look`` finds by now, or else what ``call`` brings.
 
-        Raises :class:`NotFound`, :class:`UpstreamFailure`, or :class:`RateLimited` when the client has
-        used up its share; a call that failed costs nothing of it.
+        Raises :class:`NotFound`, ``UpstreamRefused``, :class:`UpstreamFailure`, or :class:`RateLimited` when
+        the client has used up its share; a call that failed costs nothing of it.
         """
 
         async def work() -> bytes:
             try:
                 found = await look()
                 return encode_result(found) if found is not None else await self._pay(call, client)
-            except NotFound as absent:
-                return encode_failure(absent)
+            except (NotFound, UpstreamRefused) as refusal:
+                return encode_failure(refusal)
 
         deadline = time.monotonic() + self._patience
         while (left := deadline - time.monotonic()) > 0:

@@ -7,6 +7,7 @@ from app.errors import (
     NotFound,
     RateLimited,
     UpstreamError,
+    UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
@@ -29,16 +30,19 @@ def encode_result(body: bytes) -> bytes:
 def encode_failure(failure: AppError, *, whose: str = "") -> bytes:
     """``whose`` quota was spent, if that is what failed."""
     after = getattr(failure, "retry_after", None)
-    return _BAD + json.dumps([type(failure).__name__, failure.message, after, whose]).encode()
+    told = [type(failure).__name__, failure.status, failure.message, after, whose]
+    return _BAD + json.dumps(told).encode()
 
 
 def decode_result(outcome: bytes, *, who: str) -> bytes:
     """The body of a good outcome; raises the failure of a bad one, as the client ``who`` is to see it."""
     if outcome[:1] == _GOOD:
         return outcome[1:]
-    name, message, after, whose = json.loads(outcome[1:])
+    name, status, message, after, whose = json.loads(outcome[1:])
     if whose not in ("", who):
         raise QuotaSpentByOther
     if name == NotFound.__name__:
         raise NotFound(message)
+    if name == UpstreamRefused.__name__:
+        raise UpstreamRefused(status, message, retry_after=after)
     raise _PASSING.get(name, UpstreamError)(message, retry_after=_ASK_AGAIN if after is None else after)

@@ -15,6 +15,8 @@ FRESH_FOR: Mapping[Status | None, timedelta] = {
 }
 ABSENT_FOR = timedelta(minutes=10)  # "MAL has no such title" is believed for about this long
 RAW_FOR = timedelta(minutes=5)  # answers of Jikan that are passed through
+HIANIME_FOR = timedelta(minutes=2)
+HIANIME_SOURCES_FOR = timedelta(seconds=30)  # addresses of streams run out soon
 REQUESTED_FOR = timedelta(minutes=1)  # a refresh that was just queued is not queued again
 
 

@@ -1,0 +1,21 @@
+"""What the routes of HiAnime share: their limit, their failures, the shape of their answers."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.api.conditional import CACHED
+from app.api.openapi.failures import failures
+from app.errors import Invalid, NotFound, RateLimited, UpstreamDisabled, UpstreamError, UpstreamRefused
+from app.utils.redis.quotas import Quota
+
+READS = Quota("hianime", 600, 60)
+RESPONSES = CACHED | failures(
+    Invalid, NotFound, RateLimited, UpstreamRefused, UpstreamError, UpstreamDisabled
+)
+
+
+class PassedOnOut(BaseModel):
+    """``data`` is the upstream's, as it came."""
+
+    data: Any

@@ -1,0 +1,106 @@
+"""The page at `/`: its static files, and the paths of its views."""
+
+import gzip
+import mimetypes
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.access import access
+from app.api.conditional import etag_of, is_known_to
+from app.errors import NotFound
+
+STATIC = Path(__file__).parents[1] / "static"
+# Each answers the page, which reads the path. None begins with a word that a path of the API begins with.
+VIEWS = ("/", "/title/{anime_id:int}", "/library", "/sign-in", "/sign-up", "/reset-password")
+
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: https:; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_ASK_AGAIN = "no-cache"
+_FOREVER = "public, max-age=31536000, immutable"
+_TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
+_WORTH_PACKING = 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    media_type: str
+    body: bytes
+    packed: bytes | None
+    etag: str
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page at the paths of its views, and its files under `/assets/`."""
+    for path in VIEWS:
+        app.add_route(path, _show, include_in_schema=False)
+    app.add_route("/assets/{path:path}", _send_asset, include_in_schema=False)
+
+
+@access("public")
+async def _show(request: Request) -> Response:
+    return _answer(request, _page(), _ASK_AGAIN)
+
+
+@access("public")
+async def _send_asset(request: Request) -> Response:
+    """A file; below the digest of all files, as the page links it, it may be kept for ever.
+
+    Below the digest of another release it is today's file, which may not: processes are replaced one by one.
+    """
+    first, _, rest = request.path_params["path"].partition("/")
+    path = rest if first.startswith("v-") else f"{first}/{rest}".rstrip("/")
+    file = _assets().get(path)
+    if file is None:
+        raise NotFound("There is no such file.")
+    return _answer(request, file, _FOREVER if first == _digest() else _ASK_AGAIN)
+
+
+def _answer(request: Request, file: _File, cache_control: str) -> Response:
+    packs = file.packed is not None and "gzip" in request.headers.get("accept-encoding", "")
+    etag = f'{file.etag[:-1]}-gzip"' if packs else file.etag
+    headers = {
+        "ETag": etag,
+        "Cache-Control": cache_control,
+        "Content-Security-Policy": _CSP,
+        "Vary": "Accept-Encoding",
+    }
+    if is_known_to(request, etag):
+        return Response(status_code=304, headers=headers)
+    if packs:
+        headers["Content-Encoding"] = "gzip"
+    return Response(file.packed if packs else file.body, headers=headers, media_type=file.media_type)
+
+
+def _read(path: Path, body: bytes) -> _File:
+    media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    is_text = media_type.startswith("text/") or media_type.endswith(("json", "xml"))
+    packed = gzip.compress(body, 9, mtime=0) if is_text and len(body) > _WORTH_PACKING else None
+    return _File(media_type, body, packed, etag_of(body))
+
+
+@cache
+def _assets() -> dict[str, _File]:
+    """All files by their path below `/assets/`."""
+    root = STATIC / "assets"
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): _read(path, path.read_bytes()) for path in paths}
+
+
+@cache
+def _digest() -> str:
+    tags = (f"{name}{file.etag}".encode() for name, file in _assets().items())
+    return f"v-{etag_of(*tags)[1:17]}"
+
+
+@cache
+def _page() -> _File:
+    path = STATIC / "index.html"
+    return _read(path, path.read_bytes().replace(b"/assets/", f"/assets/{_digest()}/".encode()))

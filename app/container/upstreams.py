@@ -1,0 +1,31 @@
+"""The services that pass on what others' servers say."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from app.container.foundation import Foundation
+from app.external.hianime.client import HIANIME, HIANIME_RATE, HiAnimeClient
+from app.services.catalogue.cached_calls import CachedCalls
+from app.services.catalogue.coalescing import RequestCoalescer
+from app.services.hianime import MISSES, PATIENCE, HiAnimeService
+from app.utils.redis.rate_limit import SharedLimiter
+from app.utils.redis.single_flight import SingleFlight
+
+
+@asynccontextmanager
+async def build_hianime(base: Foundation) -> AsyncIterator[HiAnimeService]:
+    async with AsyncExitStack() as stack:
+        flights = SingleFlight(base.redis)
+        stack.push_async_callback(flights.close)
+        coalescer = RequestCoalescer(flights, base.quotas, quota=MISSES, patience=PATIENCE)
+        service = HiAnimeService(_hianime_client(base), CachedCalls(HIANIME.name, base.redis, coalescer))
+        stack.push_async_callback(service.close)
+        yield service
+
+
+def _hianime_client(base: Foundation) -> HiAnimeClient | None:
+    url = base.settings.hianime_base_url
+    if url is None:
+        return None
+    limiter = SharedLimiter(HIANIME.name, HIANIME_RATE, base.redis)
+    return HiAnimeClient(url, limiter=limiter, transport=base.transport)

@@ -1,0 +1,1 @@
+"""HiAnime, through a self-hosted aniwatch-api."""

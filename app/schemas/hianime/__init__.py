@@ -1,0 +1,1 @@
+"""What the HiAnime surface reads and writes."""

@@ -1,0 +1,75 @@
+"""Answers of an upstream that are kept in Redis for a short while; one call for all who ask the same."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from redis.asyncio import Redis
+
+from app.schemas.domain.cached import CachedAnswer
+from app.services.catalogue.coalescing import RequestCoalescer
+from app.services.catalogue.staleness import jittered
+from app.utils.metrics import CACHE_REQUESTS
+from app.utils.redis.client import REDIS_FAULTS
+
+
+class CachedCalls:
+    """``name`` is that of the upstream, for keys and figures."""
+
+    def __init__(
+        self, name: str, redis: Redis, coalescer: RequestCoalescer, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._name = name
+        self._redis = redis
+        self._coalescer = coalescer
+        self._now = now
+
+    async def answer(
+        self, key: str, ask: Callable[[], Awaitable[Any]], *, keep: timedelta, client: str
+    ) -> CachedAnswer:
+        """What ``ask`` brings, as JSON, or has brought within ``keep``; ``client`` names who asks.
+
+        Raises what ``RequestCoalescer.make`` raises.
+        """
+        cached = await self._read(key)
+        CACHE_REQUESTS.labels(self._name, "miss" if cached is None else "hit").inc()
+        if cached is not None:
+            asked_at, body = cached
+            return CachedAnswer(body, "hit", max(0, int(self._now() - asked_at)))
+        body = await self._coalescer.make(
+            f"{self._name}:{key}",
+            look=lambda: self._look(key),
+            call=lambda: self._fetch(key, ask, keep),
+            client=client,
+        )
+        return CachedAnswer(body, "miss", 0)
+
+    async def _fetch(self, key: str, ask: Callable[[], Awaitable[Any]], keep: timedelta) -> bytes:
+        # not orjson: numbers of any size pass through as they came
+        body = json.dumps(await ask(), ensure_ascii=False, separators=(",", ":")).encode()
+        entry = b"%d\n%s" % (int(self._now()), body)
+        try:
+            await self._redis.set(self._place(key), entry, px=jittered(keep))
+        except REDIS_FAULTS:
+            return body
+        return body
+
+    async def _look(self, key: str) -> bytes | None:
+        cached = await self._read(key)
+        return None if cached is None else cached[1]
+
+    async def _read(self, key: str) -> tuple[int, bytes] | None:
+        """When the answer in the cache was fetched, as seconds of the epoch, and its body."""
+        try:
+            entry: Any = await self._redis.get(self._place(key))
+        except REDIS_FAULTS:
+            return None
+        if entry is None:
+            return None
+        asked_at, _, body = entry.partition(b"\n")
+        return int(asked_at), body
+
+    def _place(self, key: str) -> str:
+        return f"cache:{self._name}:{key}"

@@ -1,0 +1,132 @@
+"""The page at `/`: served whole, kept by browsers, and never in the way of the API."""
+
+import gzip
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.routing import compile_path
+
+from app.api.page import STATIC, VIEWS
+from tests.fixtures.routes import ROUTES
+
+PATHS = [re.sub(r"{\w+(:int)?}", "7", view) for view in VIEWS]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_view_answers_the_page_with_its_policy(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = await client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_other_methods_are_refused_in_json(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.post(path, json={})
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+    assert answer.json()["code"] == "METHOD_NOT_ALLOWED"
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/title", "/title/x", "/library/x", "/assets", "/assets/x.js", "/assets/../app"]
+)
+async def test_what_is_no_view_is_not_found_in_json(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "NOT_FOUND"
+
+
+def test_no_view_begins_like_a_route_of_the_api() -> None:
+    def first(path: str) -> str:
+        return path.split("/")[1]
+
+    views = {first(view) for view in VIEWS if view != "/"} | {"assets"}
+    others = {first(route.path) for route in ROUTES}
+    assert "anime" in others
+    assert views & others == set()
+    patterns = [compile_path(view)[0] for view in VIEWS]
+    assert [route.path for route in ROUTES if any(one.match(route.url()) for one in patterns)] == []
+
+
+async def test_files_are_kept_for_ever_below_the_digest_of_all(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/")).text
+    linked = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page)
+    assert len(linked) > 4
+    for path in linked:
+        answer = await client.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    digest = linked[0].split("/")[2]
+    assert digest.startswith("v-")
+    for path in ("/assets/app.js", "/assets/v-of-another-release/app.js"):
+        answer = await client.get(path)
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+
+
+async def test_files_come_packed_to_who_takes_that(client: httpx.AsyncClient) -> None:
+    whole = (STATIC / "assets/styles.css").read_bytes()
+    async with client.stream("GET", "/assets/styles.css", headers={"Accept-Encoding": "gzip"}) as answer:
+        packed = b"".join([part async for part in answer.aiter_raw()])
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed) == whole
+    plain = await client.get("/assets/styles.css", headers={"Accept-Encoding": "identity"})
+    assert plain.content == whole
+    assert plain.headers["ETag"] != answer.headers["ETag"]
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in (STATIC / "assets").rglob("*.js"))
+
+
+def test_the_page_asks_no_other_host_and_runs_no_text() -> None:
+    page = (STATIC / "index.html").read_text()
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|style=|<style", page)
+    for path in [*modules(), STATIC / "index.html", *(STATIC / "assets").glob("*.css")]:
+        text = path.read_text()
+        assert not re.search(r"\binnerHTML\b|\bouterHTML\b|insertAdjacentHTML|document\.write|\beval\(", text)
+        loads = re.findall(r"""(?:import\(|from |src=|url\(|fetch\()\s*["']?(https?://[^"')]+)""", text)
+        assert loads == [], path.name
+
+
+def test_both_languages_have_the_same_words() -> None:
+    def keys(name: str) -> list[str]:
+        text = (STATIC / "assets/words" / name).read_text()
+        return re.findall(r'^  "?([\w. -]+?)"?: ', text, re.MULTILINE)
+
+    assert len(keys("en.js")) > 100
+    assert keys("en.js") == keys("ru.js")
+    used = {word for path in modules() for word in re.findall(r'\bt\("([\w. -]+)"', path.read_text())}
+    assert used - set(keys("en.js")) == set()
+
+
+def test_the_first_load_is_small() -> None:
+    """Script and style that Discover needs, in either language, as they are."""
+    assets = STATIC / "assets"
+    for language in ("en", "ru"):
+        wanted = {assets / "app.js", assets / "views/discover.js", assets / f"words/{language}.js"}
+        wanted.add(assets / "theme.js")
+        new = set(wanted)
+        while new:
+            found = {
+                (path.parent / name).resolve()
+                for path in new
+                for name in re.findall(
+                    r'^import .*?from "(\.[^"]+)"|^\} from "(\.[^"]+)"', path.read_text(), re.M
+                )
+                for name in name
+                if name
+            }
+            new = found - wanted
+            wanted |= new
+        assert len(wanted) > 10
+        size = sum(path.stat().st_size for path in [*wanted, *assets.glob("*.css")])
+        assert size <= 150 * 1024, f"{size:,} bytes in {language}"
