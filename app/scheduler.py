@@ -16,6 +16,7 @@ from app.schemas.jobs import (
     ForgetJobs,
     ForgetKeys,
     Job,
+    LinkReleases,
     MatchEntries,
     PollReleases,
     RefreshStale,
@@ -46,6 +47,7 @@ PERIODIC = (
     Periodic(ForgetKeys(), every=3600),
     Periodic(ForgetChanges(), every=86_400),
     Periodic(ForgetEvents(), every=3600),
+    Periodic(LinkReleases(), every=300),
 )
 
 

@@ -2,7 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,7 +22,8 @@ class ReleaseRow(Base):
     """``external_id`` is the id at the source.
 
     ``detailed_at`` is null while only a summary is known; ``latest_ordinal`` is the greatest number of an
-    episode that was ever seen; ``followed_at`` the last change that was looked into, by the source's clock.
+    episode that was ever seen, ``seen_ordinals`` are all of them; ``followed_at`` is the last change that was
+    looked into, by the source's clock.
     """
 
     __tablename__ = "releases"
@@ -54,6 +64,7 @@ class ReleaseRow(Base):
     updated_at: Mapped[datetime | None]
     genres: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     latest_ordinal: Mapped[float | None]
+    seen_ordinals: Mapped[list[float]] = mapped_column(ARRAY(Double), server_default="{}")
     anime_id: Mapped[int | None] = mapped_column(ForeignKey("anime.id", ondelete="SET NULL"), index=True)
     link_confidence: Mapped[float | None]
     link_tried_at: Mapped[datetime | None]

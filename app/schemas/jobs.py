@@ -208,6 +208,15 @@ class MirrorReleases(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkReleases(Job):
+    """Link releases to the anime of the catalogue."""
+
+    name: ClassVar[str] = "releases.link"
+    job_class: ClassVar[JobClass] = "upkeep"
+    timeout: ClassVar[float] = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
 class SyncRelease(Job):
     """Read one release of AniLibria anew; unless forced, only if it is unknown."""
 
@@ -219,6 +228,22 @@ class SyncRelease(Job):
     @property
     def key(self) -> str:
         return f"{self.name}:{self.title_id}:{self.force:d}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyNode(Job):
+    """Tell the Node service of an event; ``event_key`` is the same however often it is told."""
+
+    name: ClassVar[str] = "node.notify"
+    job_class: ClassVar[JobClass] = "push"
+    max_attempts: ClassVar[int] = 10
+    timeout: ClassVar[float] = 90.0
+    event_key: str
+    message: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}:{self.event_key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,13 @@ ANILIBRIA_HIT_RATE = Gauge(
     multiprocess_mode="livemostrecent",
 )
 _ANILIBRIA = "/api/anilibria/v2"
+for _level in ("l1", "l2", "l3"):
+    ANILIBRIA_HIT_RATE.labels(_level)
+
+
+def note_hit_rate(level: str, rate: float) -> None:
+    """Note the share of looks into a level of the cache of AniLibria that found a fresh copy."""
+    ANILIBRIA_HIT_RATE.labels(level).set(rate)
 
 
 class Snapshot(Collector):

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("genres", postgresql.ARRAY(sa.Text()), nullable=True),
         sa.Column("latest_ordinal", sa.Double(), nullable=True),
+        sa.Column("seen_ordinals", postgresql.ARRAY(sa.Double()), server_default="{}", nullable=False),
         sa.Column("anime_id", sa.Integer(), nullable=True),
         sa.Column("link_confidence", sa.Double(), nullable=True),
         sa.Column("link_tried_at", sa.DateTime(timezone=True), nullable=True),

@@ -24,16 +24,19 @@ _SHAPE = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _COLUMNS)
 _CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "external_id")
 
 _UPSERT = f"""
-    insert into releases ({_LISTED}, genres, latest_ordinal, fetched_at, detailed_at, followed_at)
-    select {_LISTED}, genres, latest_ordinal, :fetched_at,
+    insert into releases ({_LISTED}, genres, latest_ordinal, seen_ordinals, fetched_at, detailed_at, followed_at)
+    select {_LISTED}, genres, latest_ordinal, seen_ordinals, :fetched_at,
            case when detailed then cast(:fetched_at as timestamptz) end,
            case when detailed then greatest(fresh_at, updated_at) end
     from jsonb_to_recordset(cast(:rows as jsonb))
-         as r({_SHAPE}, genres text[], latest_ordinal double precision, detailed boolean)
+         as r({_SHAPE}, genres text[], latest_ordinal double precision,
+              seen_ordinals double precision[], detailed boolean)
     order by external_id
     on conflict (source, external_id) do update set {_CHANGED},
         genres = coalesce(excluded.genres, releases.genres),
         latest_ordinal = greatest(excluded.latest_ordinal, releases.latest_ordinal),
+        seen_ordinals = array(
+            select distinct unnest(releases.seen_ordinals || excluded.seen_ordinals) order by 1),
         fetched_at = case when excluded.detailed_at is null and releases.detailed_at is not null
                      then releases.fetched_at else excluded.fetched_at end,
         detailed_at = coalesce(excluded.detailed_at, releases.detailed_at),
@@ -63,14 +66,17 @@ _GONE = """
 _KNOWN = """
     select r.id, r.external_id, r.status, r.fresh_at, r.updated_at, r.latest_ordinal, r.anime_id,
            r.detailed_at, r.followed_at,
-           array(select ordinal from episodes e where e.release_id = r.id) as ordinals
+           r.seen_ordinals as ordinals
     from releases r where r.external_id = any(:ids) order by r.id for update of r
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was known of a release before its source was asked again."""
+    """What was known of a release before its source was asked again.
+
+    ``ordinals`` are the numbers of all episodes that its details ever had.
+    """
 
     id: int
     external_id: int
@@ -143,5 +149,6 @@ def _row(release: UpstreamRelease) -> dict[str, Any]:
         **{name: getattr(release, name) for name in _COLUMNS},
         "genres": release.genres,
         "latest_ordinal": max((episode.ordinal for episode in episodes), default=None),
+        "seen_ordinals": sorted({episode.ordinal for episode in release.episodes or ()}),
         "detailed": release.episodes is not None,
     }

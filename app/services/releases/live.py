@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from app.logs import log
 from app.repositories.callers import list_live_sessions
 from app.schemas.anilibria.title import STATUS_WORDS, number_of
 from app.schemas.domain.accounts import Principal
-from app.schemas.events import EpisodeReleased, ReleaseAdded, ReleaseStatusChanged, StoredEvent
+from app.schemas.events import EpisodeReleased, Event, ReleaseAdded, ReleaseStatusChanged, StoredEvent
 from app.services.events import EventOutbox
 from app.utils.background import start_loop
 from app.utils.clock import Clock, utc_now
@@ -29,6 +29,7 @@ KINDS: tuple[Kind, ...] = ("new_episode", "new_title", "status_change")
 
 _ROOM = 256  # messages that wait for one client
 _ROOM_BYTES = 1024 * 1024
+_PATIENCE = 1.0  # seconds that one event waits for most of its recipients
 _REMEMBERED = 4000  # ids of events that a client was sent
 _POLL = 3.0  # seconds without a hint after which the table is read all the same
 _CHECKED_EVERY = 3.0  # seconds between two looks whether sessions still live
@@ -91,6 +92,11 @@ class Connection:
     @property
     def waiting(self) -> int:
         return len(self._queue)
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether so much waits that the next events had better come a little later."""
+        return len(self._queue) > _ROOM // 4 or self._bytes > _ROOM_BYTES // 4
 
     def wants(self, title_id: int, kind: str) -> bool:
         return kind in self.kinds or title_id in self.titles
@@ -245,13 +251,24 @@ class LiveReleases:
     async def _read_new(self, cursor: int) -> None:
         while page := await self._events.read(TOPIC, after=cursor, limit=_PAGE):
             for stored in page:
-                self._deliver(stored)
-            self._cursor = cursor = page[-1].id
+                await self._deliver(stored)
+                self._cursor = cursor = stored.id
 
-    def _deliver(self, stored: StoredEvent) -> None:
+    async def _deliver(self, stored: StoredEvent) -> None:
+        """Queue an event for everybody who wants it, no faster than most of them read.
+
+        Who is slower than most fills its queue and is cut off; nobody waits for it.
+        """
         title_id, kind, message = encode(stored)
-        for connection in self._by_kind[kind] | self._by_title.get(title_id, set()):
+        recipients = self._by_kind[kind] | self._by_title.get(title_id, set())
+        for connection in recipients:
             connection.send_event(stored.id, message)
+        await asyncio.sleep(0)
+        ends = asyncio.get_running_loop().time() + _PATIENCE
+        while sum(one.is_congested for one in recipients) * 2 > len(recipients):
+            if asyncio.get_running_loop().time() > ends:
+                return
+            await asyncio.sleep(0.005)
 
     async def _check_sessions(self) -> None:
         while True:
@@ -284,25 +301,30 @@ class LiveReleases:
 
 def encode(stored: StoredEvent) -> tuple[int, str, bytes]:
     """The title that an event is about, its kind, and its message in the words of the surface."""
-    event = stored.event
+    told = encode_event(stored.event)
+    kind, title_id = told.pop("type"), told["title_id"]
+    message = {"type": kind, "event_id": stored.id, "data": told}
+    return title_id, kind, orjson.dumps(message)
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    """What an event says, in the words of the surface, with its ``type``."""
     told: dict[str, Any]
     if isinstance(event, EpisodeReleased):
-        kind, title_id = "new_episode", event.title_id
         told = {
+            "type": "new_episode",
+            "title_id": event.title_id,
             "episode": number_of(event.ordinal),
             "title": event.title,
             "episode_name": event.episode_name,
             "poster": event.poster,
         }
     elif isinstance(event, ReleaseAdded):
-        kind, title_id = "new_title", event.title_id
-        told = {"title": event.title, "poster": event.poster, "genres": list(event.genres)}
+        listed = {"title": event.title, "poster": event.poster, "genres": list(event.genres)}
+        told = {"type": "new_title", "title_id": event.title_id, **listed}
     elif isinstance(event, ReleaseStatusChanged):
-        kind, title_id = "status_change", event.title_id
         old, new = STATUS_WORDS[event.old_status], STATUS_WORDS[event.new_status]
-        told = {"old_status": old, "new_status": new}
+        told = {"type": "status_change", "title_id": event.title_id, "old_status": old, "new_status": new}
     else:
         raise TypeError(f"{event.name} is no event of a release")
-    data = {"title_id": title_id, **told, "timestamp": event.at}
-    message = {"type": kind, "event_id": stored.id, "data": data}
-    return title_id, kind, orjson.dumps(message, option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS)
+    return {**told, "timestamp": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -31,3 +31,8 @@ class ReleaseService:
         if found is None:
             raise NotFound(f"There is no release {release_id}.")
         return found
+
+    async def count(self) -> int:
+        """How many releases are known."""
+        async with self._db.reader() as connection:
+            return await ReleaseRepository(connection).count()

@@ -1,7 +1,7 @@
 """Titles of the AniLibria v2 surface: three levels of cache over AniLibria, and what is known without it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -22,6 +22,7 @@ from app.schemas.domain.releases import (
 )
 from app.services.releases.ingest import store_releases
 from app.services.releases.levels import LEVEL, AnswerLevel, QueryLevel, TitleLevel
+from app.services.releases.node import NodeService
 from app.utils.cache import Cache, Copy, Fetch, Found, Level
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
@@ -62,9 +63,16 @@ class TitleService:
     """
 
     def __init__(
-        self, db: Database, client: AniLibriaClient, cache: Cache, *, clock: Clock = utc_now
+        self,
+        db: Database,
+        client: AniLibriaClient,
+        cache: Cache,
+        *,
+        node: NodeService,
+        clock: Clock = utc_now,
     ) -> None:
         self._db = db
+        self._node = node
         self._client = client
         self._cache = cache
         self._clock = clock
@@ -75,11 +83,11 @@ class TitleService:
         key, row = f"{SOURCE}:title:{title_id}", TitleLevel(self._db, title_id)
         try:
             found = await self._find(key, lambda: self._fetch_title(title_id), row)
-        except UpstreamFailure:
+        except UpstreamFailure as failure:
             async with self._db.reader() as connection:
                 known = await ReleaseRepository(connection).find_external(title_id)
             if known is None:
-                raise
+                return await self._of_node(self._node.title(title_id), failure)
             return _stale(render_title(known), known.fetched_at)
         if found.copy.body is None:
             searched = ["cache", "api", "database"]
@@ -138,7 +146,7 @@ class TitleService:
         key = f"{SOURCE}:search:{words.casefold()}:limit:{limit}:fuzzy:{fuzzy:d}"
         try:
             return _unpacked(await self._find(key, fetch, self._answers))
-        except UpstreamFailure:
+        except UpstreamFailure as failure:
             async with self._db.reader() as connection:
                 releases = ReleaseRepository(connection)
                 similar = await releases.list_similar(words, limit=limit) if fuzzy else []
@@ -146,7 +154,8 @@ class TitleService:
                 plain = await _query(releases, ReleaseFilter(search=words), order, page=1, limit=limit)
             known = list({one.id: one for one in (*plain.releases, *similar)}.values())[:limit]
             if not known:
-                raise
+                theirs = self._node.titles("search", page=1, limit=limit, query=words)
+                return await self._of_node(theirs, failure)
             return _stale(_array(known), min(one.fetched_at for one in known), total=len(known))
 
     async def random(self) -> TitleAnswer:
@@ -192,10 +201,14 @@ class TitleService:
             await self._cache.drop(f"{SOURCE}:{lists}")
             await self._answers.drop(f"{SOURCE}:{lists}")
 
+    async def forget(self, pattern: str) -> None:
+        """Forget what is kept above PostgreSQL under a whole pattern, in all processes."""
+        await self._cache.drop(pattern)
+
     async def clear(self, pattern: str) -> None:
         """Forget what is under a pattern such as ``titles:*``; rows are marked stale, never deleted.
 
-        Raises :class:`ValueError` for a pattern that leads out of our keys.
+        A pattern is always inside of our keys, whether it names them whole or not.
         """
         whole = pattern if pattern.startswith(f"{SOURCE}:") else f"{SOURCE}:{pattern}"
         await self._cache.drop(whole)
@@ -205,6 +218,10 @@ class TitleService:
         if name in {"*", "title:*"} or (name.startswith("title:") and title_id.isdecimal()):
             async with self._db.transaction() as tx:
                 await ReleaseWriter(tx).mark_stale(int(title_id) if title_id.isdecimal() else None)
+
+    @property
+    def namespace(self) -> str:
+        return self._cache.namespace
 
     @property
     def hit_rates(self) -> dict[str, float]:
@@ -232,13 +249,33 @@ class TitleService:
 
         try:
             return _unpacked(await self._find(key, fetch, QueryLevel(load)))
-        except UpstreamFailure:
+        except UpstreamFailure as failure:
             async with self._db.reader() as connection:
                 some = await ReleaseRepository(connection).count()
             copy = await load(whole=False) if some else None
             if copy is None:
-                raise
+                name = "popular" if order.sort == "popular" else "updates"
+                if wanted != ReleaseFilter():  # version 1 has no filters
+                    raise
+                return await self._of_node(self._node.titles(name, page=page, limit=limit), failure)
             return _unpacked(Found(copy, LEVEL, stale=True, expires_at=copy.fetched_at))
+
+    async def _of_node(
+        self, asked: Awaitable[Release | Sequence[Release] | None], failure: UpstreamFailure
+    ) -> TitleAnswer:
+        """What the Node service has while AniLibria fails and nothing is known; else that failure."""
+        try:
+            found = await asked
+        except UpstreamFailure:
+            raise failure from None
+        if not found:
+            raise failure
+        total: int | None
+        if isinstance(found, Release):
+            body, total = render_title(found), None
+        else:
+            body, total = _array(found), len(found)
+        return TitleAnswer(body, total, None, stale=False, expires_at=self._clock(), source="node")
 
     async def _fetch_title(self, title_id: int) -> bytes | None:
         try:
