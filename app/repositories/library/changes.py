@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Row, text
 
 from app.repositories.library.states import difference, snapshot, state_of
-from app.schemas.domain.library import EntryChange, EntryState, Subject
+from app.schemas.domain.library import EntryChange, EntryState, HistoryLine, Subject
 from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
@@ -64,25 +64,55 @@ class ChangeRepository:
             },
         )
 
-    async def list_of_anime(
-        self, user_id: int, anime_id: int, *, limit: int, offset: int = 0
+    async def list_of_entry(
+        self, user_id: int, *, anime_id: int | None, entry_id: int | None, limit: int, offset: int = 0
     ) -> tuple[list[EntryChange], int]:
-        """One page of the changes of whatever entries the person had of the title, newest first, and their
-        number."""
+        """One page of the changes of one entry, newest first, and their number.
+
+        Of a title these are the changes of whatever entries the person had of it.
+        """
+        column = "entry_id" if anime_id is None else "anime_id"
+        wanted = entry_id if anime_id is None else anime_id
         rows = await self._session.execute(
             text(
                 f"""
                 select *, (select count(*) from entry_changes
-                           where user_id = :user_id and anime_id = :anime_id) as total
-                from ({_CHANGES} where c.user_id = :user_id and c.anime_id = :anime_id
+                           where user_id = :user_id and {column} = :wanted) as total
+                from ({_CHANGES} where c.user_id = :user_id and c.{column} = :wanted
                       order by c.id desc limit :until) newest
                 order by id desc
                 """
             ),
-            {"user_id": user_id, "anime_id": anime_id, "until": offset + limit},
+            {"user_id": user_id, "wanted": wanted, "until": offset + limit},
         )
         found = rows.all()
         return _replayed(found)[offset:], found[0].total if found else 0
+
+    async def list_newest(
+        self, user_id: int, *, limit: int, offset: int = 0
+    ) -> tuple[list[HistoryLine], int]:
+        """One page of what changed on a list, newest first, and the number of all; not what jobs did."""
+        rows = await self._session.execute(
+            text(
+                """
+                select c.id, c.entry_id, c.anime_id, c.origin, c.before, c.after, c.changed_at,
+                       coalesce(a.title, e.title, c.after ->> 'title', c.before ->> 'title') as title,
+                       coalesce(a.image_url, e.cover_url) as image_url
+                from (select * from entry_changes where user_id = :user_id and job_id is null
+                      order by id desc limit :limit offset :offset) c
+                left join anime a on a.id = c.anime_id
+                left join entries e on e.id = c.entry_id
+                order by c.id desc
+                """
+            ),
+            {"user_id": user_id, "limit": limit, "offset": offset},
+        )
+        lines = [HistoryLine(**row) for row in rows.mappings()]
+        total = await self._session.execute(
+            text("select count(*) from entry_changes where user_id = :user_id and job_id is null"),
+            {"user_id": user_id},
+        )
+        return lines, int(total.scalar_one())
 
     async def list_entries_of_job(self, user_id: int, job_id: int) -> list[int]:
         """The ids of the entries that one import changed, in their order."""

@@ -24,7 +24,8 @@ _SHAPE = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _COLUMNS)
 _CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "external_id")
 
 _UPSERT = f"""
-    insert into releases ({_LISTED}, genres, latest_ordinal, seen_ordinals, fetched_at, detailed_at, followed_at)
+    insert into releases ({_LISTED}, genres, latest_ordinal, seen_ordinals, fetched_at, detailed_at,
+                          followed_at)
     select {_LISTED}, genres, latest_ordinal, seen_ordinals, :fetched_at,
            case when detailed then cast(:fetched_at as timestamptz) end,
            case when detailed then greatest(fresh_at, updated_at) end
