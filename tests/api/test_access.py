@@ -329,7 +329,7 @@ async def test_a_web_socket_declares_its_access_like_other_routes(
 
     app = create_app(settings, container=container)
     app.include_router(router, prefix=prefix)
-    [entry] = [route for route in route_table(app) if route.method == "WS"]
+    [entry] = [route for route in route_table(app) if route.name == f"WS {prefix}/socket"]
     assert (entry.path, entry.access) == (f"{prefix}/socket", "read:content")
     for headers, expected in (({}, 401), ({"Authorization": "Bearer no"}, 401), (user.headers, None)):
         messages = await _connect(app, f"{prefix}/socket", headers)

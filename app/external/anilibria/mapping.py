@@ -40,10 +40,8 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
     """
     if not isinstance(data, dict):
         raise MappingError("a release is an object")
-    external_id, names = clean_int(data.get("id"), 1), _object(data.get("name"))
-    name_ru, name_en = clean_text(names.get("main")), clean_text(names.get("english"))
-    alternative = clean_text(names.get("alternative"))
-    name = name_ru or name_en or alternative or clean_text(data.get("alias"))
+    external_id = clean_int(data.get("id"), 1)
+    name, name_en, alternative = _names(data)
     if external_id is None or name is None:
         raise MappingError("it has no id or no name")
     episodes = _episodes(data.get("episodes"), site)
@@ -77,6 +75,13 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
         episodes=episodes,
         latest=next(iter(_episodes([data.get("latest_episode")], site) or ()), None),
     )
+
+
+def _names(data: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """The Russian name, or whichever there is, the English one and the alternative one."""
+    names = _object(data.get("name"))
+    main, english, other = (clean_text(names.get(key)) for key in ("main", "english", "alternative"))
+    return main or english or other or clean_text(data.get("alias")), english, other
 
 
 def map_episode(data: object, *, site: str) -> UpstreamEpisode:

@@ -186,7 +186,9 @@ async def test_a_client_that_never_reads_is_cut_off_and_harms_nobody(url: str, c
     )
     message = json.dumps({"type": "subscribe_updates", "data": {}}).encode()
     frame = bytes([0x81, 0x80 | len(message), 0, 0, 0, 0]) + message
-    await asyncio.to_thread(frozen.sendall, handshake.encode() + frame)
+    await asyncio.to_thread(frozen.sendall, handshake.encode())
+    assert b" 101 " in await asyncio.to_thread(frozen.recv, 1024)
+    await asyncio.to_thread(frozen.sendall, frame)
     async with connect(url, max_queue=None) as good:
         await ask(good, "subscribe_updates")
         await asyncio.sleep(0.5)
