@@ -25,6 +25,12 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.recommendations import (
+    IgnoredRecommendationRow,
+    OpenRatingsRow,
+    RecommendationModelRow,
+    SimilarTitlesRow,
+)
 from app.models.relations import RelationCountRow, RelationRow
 from app.models.releases import EpisodeRow, PollRow, ReleaseRow, UpstreamAnswerRow
 
@@ -44,17 +50,21 @@ __all__ = [
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",
+    "IgnoredRecommendationRow",
     "ImportReportRow",
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "OpenRatingsRow",
     "PasswordResetRow",
     "PollRow",
+    "RecommendationModelRow",
     "RelationCountRow",
     "RelationRow",
     "ReleaseRow",
     "ScheduleRow",
     "SessionRow",
+    "SimilarTitlesRow",
     "StudioRow",
     "ThrottleRow",
     "TombstoneRow",
