@@ -4,13 +4,17 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.standin.anilibria import AniLibriaWorld
 from tests.standin.server import Standin
 from tests.standin.world import World
 
-WORLDS = {"jikan": (World, "/v4"), "anilibria": (AniLibriaWorld, "/api/v1")}
+WORLDS: dict[str, tuple[Callable[[Path], World | AniLibriaWorld], str]] = {
+    "jikan": (World, "/v4"),
+    "anilibria": (AniLibriaWorld, "/api/v1"),
+}
 
 
 async def _run(options: argparse.Namespace) -> None:

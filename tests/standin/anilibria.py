@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ class AniLibriaWorld:
         parts = urlsplit(target)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         path = parts.path.removeprefix("/api/v1/")
-        lists = {
+        lists: dict[str, Callable[[dict[str, str]], Any]] = {
             "anime/releases/latest": self._latest,
             "anime/catalog/releases": self._catalogue,
             "app/search/releases": self._search,
@@ -166,7 +167,7 @@ class AniLibriaWorld:
 
 def _matches(release: dict[str, Any], query: dict[str, str]) -> bool:
     genres = {str(genre["id"]) for genre in release["genres"]}
-    wanted = {
+    wanted: dict[str, Callable[[str], bool]] = {
         "f[years][from_year]": lambda value: release["year"] >= int(value),
         "f[years][to_year]": lambda value: release["year"] <= int(value),
         "f[seasons]": lambda value: release["season"]["value"] == value,

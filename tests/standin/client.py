@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.standin.journal import Call, most_in
 
@@ -47,7 +47,7 @@ class JikanStandin:
         self._control = 0
         self.base_url = ""
 
-    def start(self) -> "JikanStandin":
+    def start(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.standin", *self._arguments],
             cwd=_REPOSITORY,
@@ -140,7 +140,7 @@ class JikanStandin:
             raise ValueError(body)
         return body
 
-    def __enter__(self) -> "JikanStandin":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
@@ -148,7 +148,7 @@ class JikanStandin:
     ) -> None:
         self.stop()
 
-    async def __aenter__(self) -> "JikanStandin":
+    async def __aenter__(self) -> Self:
         return self.start()
 
     async def __aexit__(

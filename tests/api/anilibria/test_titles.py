@@ -151,7 +151,8 @@ async def test_what_is_known_is_served_while_anilibria_fails(
     if fault == "refuse":
         anilibria_standin.refuse()
     else:
-        mode, options = {"limited": ("status", {"status": 429, "retry_after": "1"})}.get(fault, (fault, {}))
+        limited: dict[str, Any] = {"status": 429, "retry_after": "1"}
+        mode, options = ("status", limited) if fault == "limited" else (fault, dict[str, Any]())
         anilibria_standin.behave(mode, **options)
     await container.redis.flushall()
     container.releases.titles._cache.miss()

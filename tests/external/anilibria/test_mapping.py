@@ -158,7 +158,7 @@ def test_names_fall_back_and_odd_values_are_dropped() -> None:
     assert (release.poster_large, release.poster_medium) == ("https://cdn.test/a.jpg",) * 2
     assert (release.poster_small, release.year, release.season) == ("https://cdn.test/a.jpg", None, None)
     assert release.episodes_total is None
-    episodes = [
+    episodes: list[dict[str, Any]] = [
         {"id": "9bbc7bf9-ed74-4a99-a441-dfee5b788522", "ordinal": 2, "sort_order": 2},
         {"id": "9bca9302-1f7f-4a8d-ac81-8662d2ff3c0c", "ordinal": 0, "sort_order": 1},
         {"id": "no uuid", "ordinal": 3},
