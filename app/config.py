@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     anilibria_base_url: str = "https://anilibria.top/api/v1"
     mangadex_base_url: str = "https://api.mangadex.org"
     hianime_base_url: str | None = None
+    anilibria_poll_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60
+    websocket_max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     node_service_url: str | None = None
     anilist_client_id: str | None = None
     anilist_client_secret: SecretStr | None = None

@@ -35,7 +35,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
             if settings.demo_user:
                 await built.accounts.registration.ensure_demo()
             app.state.container = built
-            async with built.catalogue.events.subscribe(answers.forget):
+            async with built.catalogue.events.subscribe(answers.forget), built.releases.live.running():
                 yield
 
     app = FastAPI(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +17,9 @@ from app.schemas.jobs import (
     ForgetJobs,
     ForgetKeys,
     Job,
+    LinkReleases,
     MatchEntries,
+    PollReleases,
     RefreshStale,
     Sweep,
     TidyAccounts,
@@ -46,6 +49,7 @@ PERIODIC = (
     Periodic(ForgetChanges(), every=86_400),
     Periodic(FitRecommendations(), every=86_400),
     Periodic(ForgetEvents(), every=3600),
+    Periodic(LinkReleases(), every=300),
 )
 
 
@@ -58,16 +62,20 @@ async def run(settings: Settings, *, build: Build = build, every: float = _TICK)
     stop = stop_on_signals()
     async with build(settings) as services:
         log.info("scheduler.started")
-        await tick_until(stop, services.jobs, every=every)
+        poll = Periodic(PollReleases(), every=settings.anilibria_poll_seconds)
+        pause = min(every, poll.every)
+        await tick_until(stop, services.jobs, every=pause, periodic=(*PERIODIC, poll))
     log.info("scheduler.stopped")
 
 
-async def tick_until(stop: asyncio.Event, jobs: JobService, *, every: float) -> None:
+async def tick_until(
+    stop: asyncio.Event, jobs: JobService, *, every: float, periodic: Sequence[Periodic] = PERIODIC
+) -> None:
     outage = Outage("database")
     while not stop.is_set():
         pause = every
         try:
-            await tick(jobs)
+            await tick(jobs, periodic)
             outage.ends()
         except DatabaseUnavailable as error:
             outage.begins(error)
@@ -78,11 +86,11 @@ async def tick_until(stop: asyncio.Event, jobs: JobService, *, every: float) -> 
             await asyncio.wait_for(stop.wait(), pause)
 
 
-async def tick(jobs: JobService) -> None:
+async def tick(jobs: JobService, periodic: Sequence[Periodic] = PERIODIC) -> None:
     """Fire the periodic jobs that are due, then sweep the queue."""
-    for periodic in PERIODIC:
-        if await jobs.fire(periodic.job.name, periodic.job, every=periodic.every):
-            log.info("schedule.fired", kind=periodic.job.name)
+    for one in periodic:
+        if await jobs.fire(one.job.name, one.job, every=one.every):
+            log.info("schedule.fired", kind=one.job.name)
     swept = await jobs.sweep()
     if swept != Sweep():
         log.info("jobs.swept", sent=swept.sent, requeued=swept.requeued, failed=swept.failed)

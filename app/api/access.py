@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from secrets import compare_digest
 from typing import Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,12 +17,13 @@ from app.api.clients import limit_flood
 from app.api.middleware.request_body import announced_length, bounded, is_multipart
 from app.api.query import KnownParameters
 from app.container import Container
-from app.errors import Forbidden, PayloadTooLarge, Unauthenticated
+from app.errors import Forbidden, PayloadTooLarge, ServiceUnavailable, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
 
 # public: anybody. session: signed in as a person; a personal API token does not do. A permission: whoever
-# has it by role and, where an API token calls, by scope.
-Access = Literal["public", "session"] | Permission
+# has it by role and, where an API token calls, by scope. service: another service of the operator, with
+# INTERNAL_SERVICE_TOKEN.
+Access = Literal["public", "session", "service"] | Permission
 
 BODY_LIMIT = 1024 * 1024  # bytes, where a route declares no other limit
 FORM_OVERHEAD = 64 * 1024  # bytes that a multipart form may put around its file
@@ -157,12 +159,24 @@ async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
     container: Container = connection.app.state.container
     # Before anybody is authenticated, so that a refusal tells the limits too.
     await limit_flood(connection, container)
-    if declared.access != "public":
+    if declared.access == "service":
+        _check_service(connection, container)
+    elif declared.access != "public":
         principal = await _authenticate(connection, container)
         _check(principal, declared.access)
         connection.state.principal = principal
     if announced_length(connection.scope) > declared.body_limit(connection.scope):
         raise PayloadTooLarge
+
+
+def _check_service(connection: HTTPConnection, container: Container) -> None:
+    wanted = container.settings.internal_service_token
+    if wanted is None:
+        raise ServiceUnavailable("INTERNAL_SERVICE_TOKEN is not set, so nobody may ask this.")
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    same = compare_digest(token.strip().encode(), wanted.get_secret_value().encode())
+    if scheme.lower() != "bearer" or not same:
+        raise Unauthenticated("This needs the internal service token as Bearer.")
 
 
 async def _authenticate(connection: HTTPConnection, container: Container) -> Principal:

@@ -14,7 +14,9 @@ from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
 from app.container.recommendations import RecommendationServices, build_recommendations
+from app.container.releases import ReleaseServices, build_releases
 from app.container.upstreams import build_hianime
+from app.external.anilibria.client import ANILIBRIA_RATE
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
 from app.services.hianime import HiAnimeService
@@ -45,6 +47,7 @@ class Container:
     jobs: JobService
     library: LibraryServices
     operations: OperationServices
+    releases: ReleaseServices
     recommendations: RecommendationServices
     watching: WatchingServices
 
@@ -58,6 +61,7 @@ async def build(
     transport: httpx.AsyncBaseTransport | None = None,
     job_timings: JobTimings | None = None,
     jikan_rate: Rate = JIKAN_RATE,
+    anilibria_rate: Rate = ANILIBRIA_RATE,
 ) -> AsyncIterator[Container]:
     """Build the services on ``settings``; the keyword arguments replace a part in tests.
 
@@ -82,6 +86,7 @@ async def build(
             jobs=base.jobs,
             library=await enter(build_library(base)),
             operations=await enter(build_operations(base)),
+            releases=await enter(build_releases(base, rate=anilibria_rate)),
             recommendations=await enter(build_recommendations(base)),
             watching=await enter(build_watching(base)),
         )

@@ -32,6 +32,7 @@ from app.models.recommendations import (
     SimilarTitlesRow,
 )
 from app.models.relations import RelationCountRow, RelationRow
+from app.models.releases import EpisodeRow, PollRow, ReleaseRow, UpstreamAnswerRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -44,6 +45,7 @@ __all__ = [
     "CollectionRow",
     "EntryChangeRow",
     "EntryRow",
+    "EpisodeRow",
     "EventRow",
     "FavoriteRow",
     "GenreRow",
@@ -55,15 +57,18 @@ __all__ = [
     "KnownAddressRow",
     "OpenRatingsRow",
     "PasswordResetRow",
+    "PollRow",
     "RecommendationModelRow",
     "RelationCountRow",
     "RelationRow",
+    "ReleaseRow",
     "ScheduleRow",
     "SessionRow",
     "SimilarTitlesRow",
     "StudioRow",
     "ThrottleRow",
     "TombstoneRow",
+    "UpstreamAnswerRow",
     "UserRow",
     "ViewRow",
     "WatchProgressRow",

@@ -1,5 +1,6 @@
 """SQL of authentication: runs on every authenticated request, so it bypasses SQLAlchemy."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +16,15 @@ _BY_TOKEN = (
     "from api_tokens t join users u on u.id = t.user_id "
     "where t.token_hash = $1 and t.expires_at > $2 and u.is_active"
 )
+_LIVE = (
+    "select s.id from sessions s join users u on u.id = s.user_id "
+    "where s.id = any($1) and s.expires_at > $2 and u.is_active"
+)
+
+
+async def list_live_sessions(driver: Driver, session_ids: Iterable[UUID], *, now: datetime) -> set[UUID]:
+    """Those of the sessions that live, and whose account may sign in."""
+    return {row["id"] for row in await driver.fetch(_LIVE, list(session_ids), now)}
 
 
 class CallerRepository:

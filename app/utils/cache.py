@@ -144,6 +144,7 @@ class Cache:
     A hit is kept in the levels above, for what is left of their ``ttl``. A stale copy is answered while one
     refresh runs, and for as long as the source fails. ``namespace`` is what all keys begin with. ``patience``
     is how many seconds a caller waits for the source where nothing is known; the call goes on without him.
+    ``note_rate`` is told the share of hits of a level whenever it changes.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Cache:
         bus: Bus,
         *,
         patience: float = 3.5,
+        note_rate: Callable[[str, float], None] = lambda level, rate: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.namespace = namespace
@@ -161,6 +163,7 @@ class Cache:
         self._flights = flights
         self._bus = bus
         self._patience = patience
+        self._note_rate = note_rate
         self._now = now
         self._drops = 0
         self._looks: Counter[tuple[str, str]] = Counter()
@@ -210,11 +213,7 @@ class Cache:
     @property
     def figures(self) -> Mapping[str, float]:
         """The share of looks into each level that found a fresh copy, since the process began; 0 to 1."""
-        rates = {}
-        for level in {name for name, _ in self._looks}:
-            hits = self._looks[level, "hit"]
-            rates[level] = hits / max(1, hits + self._looks[level, "miss"])
-        return rates
+        return {level: self._rate(level) for level in {name for name, _ in self._looks}}
 
     async def close(self) -> None:
         """Give up what runs in the background."""
@@ -304,6 +303,11 @@ class Cache:
     def _count(self, level: Level, outcome: str) -> None:
         self._looks[level.name, outcome] += 1
         CACHE_LOOKUPS.labels(self.namespace, level.name, outcome).inc()
+        self._note_rate(level.name, self._rate(level.name))
+
+    def _rate(self, level: str) -> float:
+        hits = self._looks[level, "hit"]
+        return hits / max(1, hits + self._looks[level, "miss"])
 
     def _keep_task(self, task: "asyncio.Task[None]") -> None:
         self._background.add(task)

@@ -23,6 +23,9 @@ def observe_request(method: str, endpoint: str, status: int, seconds: float) -> 
     responses, durations = _request_metrics(method if method in _METHODS else "other", endpoint, status)
     responses.inc()
     durations.observe(seconds)
+    if endpoint.startswith(_ANILIBRIA):
+        ANILIBRIA_REQUESTS.labels(method, endpoint, str(status)).inc()
+        ANILIBRIA_SECONDS.labels(method, endpoint).observe(seconds)
 
 
 @lru_cache(maxsize=4096)
@@ -89,6 +92,32 @@ CACHE_LOOKUPS = Counter(
     "Looks of a cache into one of its levels.",
     ["cache", "level", "outcome"],
 )
+# The names below are those of the AniLibria service that this one replaces; its dashboards know them.
+ANILIBRIA_REQUESTS = Counter(
+    "anilibria_requests_total", "Requests to the AniLibria surface.", ["method", "endpoint", "status"]
+)
+ANILIBRIA_SECONDS = Histogram(
+    "anilibria_request_duration_seconds",
+    "Time to answer a request to the AniLibria surface.",
+    ["method", "endpoint"],
+)
+LIVE_CONNECTIONS = Gauge(
+    "anilibria_websocket_connections", "Open WebSockets of live events.", multiprocess_mode="livesum"
+)
+ANILIBRIA_HIT_RATE = Gauge(
+    "anilibria_cache_hit_rate",
+    "Share of looks into a level of the cache that found a fresh copy, 0 to 1.",
+    ["cache_level"],
+    multiprocess_mode="livemostrecent",
+)
+_ANILIBRIA = "/api/anilibria/v2"
+for _level in ("l1", "l2", "l3"):
+    ANILIBRIA_HIT_RATE.labels(_level)
+
+
+def note_hit_rate(level: str, rate: float) -> None:
+    """Note the share of looks into a level of the cache of AniLibria that found a fresh copy."""
+    ANILIBRIA_HIT_RATE.labels(level).set(rate)
 
 
 class Snapshot(Collector):

@@ -225,6 +225,9 @@ async def test_the_openapi_document_states_the_same_access(client: httpx.AsyncCl
     for route in ROUTES:
         schemes = operations[route.name].get("security", [])
         needed: list[dict[str, list[str]]] = [{"OAuth2PasswordBearer": []}]
+        if route.access == "service":
+            assert schemes == [{"ServiceToken": []}]
+            continue
         assert (schemes == needed) == (route.access != "public") or route.name == "POST /auth/logout"
         assert route.access == "public" or {"401", "403"} <= set(operations[route.name]["responses"])
     ids = [operation["operationId"] for operation in operations.values()]
@@ -329,7 +332,7 @@ async def test_a_web_socket_declares_its_access_like_other_routes(
 
     app = create_app(settings, container=container)
     app.include_router(router, prefix=prefix)
-    [entry] = [route for route in route_table(app) if route.method == "WS"]
+    [entry] = [route for route in route_table(app) if route.name == f"WS {prefix}/socket"]
     assert (entry.path, entry.access) == (f"{prefix}/socket", "read:content")
     for headers, expected in (({}, 401), ({"Authorization": "Bearer no"}, 401), (user.headers, None)):
         messages = await _connect(app, f"{prefix}/socket", headers)

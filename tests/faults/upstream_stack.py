@@ -31,10 +31,10 @@ class Timed:
 
 
 @asynccontextmanager
-async def api(stack: Stack, standin: JikanStandin) -> AsyncIterator[Api]:
-    """A process that serves, and a client of it."""
+async def api(stack: Stack, standin: JikanStandin, *, setting: str = "JIKAN_BASE_URL") -> AsyncIterator[Api]:
+    """A process that serves, whose ``setting`` leads to the stand-in, and a client of it."""
     port = _free_port()
-    program = stack.start("app.cli", "api", "--port", str(port), JIKAN_BASE_URL=standin.base_url)
+    program = stack.start("app.cli", "api", "--port", str(port), **{setting: standin.base_url})
     limits = httpx.Limits(max_connections=200)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=15, limits=limits) as http:
         await _until_up(program, http)
@@ -42,8 +42,13 @@ async def api(stack: Stack, standin: JikanStandin) -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def two_apis(stack: Stack, standin: JikanStandin) -> AsyncIterator[list[Api]]:
-    async with api(stack, standin) as first, api(stack, standin) as second:
+async def two_apis(
+    stack: Stack, standin: JikanStandin, *, setting: str = "JIKAN_BASE_URL"
+) -> AsyncIterator[list[Api]]:
+    async with (
+        api(stack, standin, setting=setting) as first,
+        api(stack, standin, setting=setting) as second,
+    ):
         yield [first, second]
 
 

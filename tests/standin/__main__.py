@@ -4,17 +4,28 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from tests.standin.anilibria import AniLibriaWorld
 from tests.standin.server import Standin
 from tests.standin.world import World
 
+WORLDS: dict[str, tuple[Callable[[Path], World | AniLibriaWorld], str]] = {
+    "jikan": (World, "/v4"),
+    "anilibria": (AniLibriaWorld, "/api/v1"),
+}
+
 
 async def _run(options: argparse.Namespace) -> None:
-    standin = Standin(World(options.shared), enforce=options.enforce)
+    made, path = WORLDS[options.upstream]
+    standin = Standin(made(options.shared), enforce=options.enforce)
     await standin.upstream.open(options.port)
     await standin.control.open(options.control_port)
-    where = {"base_url": f"http://127.0.0.1:{standin.upstream.port}/v4", "control_port": standin.control.port}
+    where = {
+        "base_url": f"http://127.0.0.1:{standin.upstream.port}{path}",
+        "control_port": standin.control.port,
+    }
     sys.stdout.write(json.dumps(where) + "\n")
     sys.stdout.flush()
     try:
@@ -31,6 +42,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tests.standin", description="A Jikan of our own, for tests and by hand."
     )
+    parser.add_argument("--upstream", choices=sorted(WORLDS), default="jikan")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2].parent / "shared")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.standin.journal import Call, most_in
 
@@ -36,15 +36,18 @@ class JikanStandin:
     All methods block for a millisecond or two; that is short enough to call them from a coroutine.
     """
 
+    upstream = "jikan"
+
     def __init__(self, *, port: int = 0, shared: Path | None = None, enforce: bool = False) -> None:
-        self._arguments = ["--port", str(port), "--tethered", *(["--enforce"] if enforce else [])]
+        self._arguments = ["--upstream", self.upstream, "--port", str(port), "--tethered"]
+        self._arguments += ["--enforce"] if enforce else []
         if shared is not None:
             self._arguments += ["--shared", str(shared)]
         self._process: subprocess.Popen[bytes] | None = None
         self._control = 0
         self.base_url = ""
 
-    def start(self) -> "JikanStandin":
+    def start(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.standin", *self._arguments],
             cwd=_REPOSITORY,
@@ -137,7 +140,7 @@ class JikanStandin:
             raise ValueError(body)
         return body
 
-    def __enter__(self) -> "JikanStandin":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
@@ -145,10 +148,16 @@ class JikanStandin:
     ) -> None:
         self.stop()
 
-    async def __aenter__(self) -> "JikanStandin":
+    async def __aenter__(self) -> Self:
         return self.start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class AniLibriaStandin(JikanStandin):
+    """The same for AniLibria: ``change`` and ``forget`` take the id of a release."""
+
+    upstream = "anilibria"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.standin.client import JikanStandin
+from tests.standin.client import AniLibriaStandin, JikanStandin
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +18,16 @@ def jikan_standin(jikan_process: JikanStandin) -> JikanStandin:
     """A Jikan of our own, as new for every test; give ``.base_url`` to the application."""
     jikan_process.reset()
     return jikan_process
+
+
+@pytest.fixture(scope="session")
+def anilibria_process() -> Iterator[AniLibriaStandin]:
+    with AniLibriaStandin() as standin:
+        yield standin
+
+
+@pytest.fixture
+def anilibria_standin(anilibria_process: AniLibriaStandin) -> AniLibriaStandin:
+    """An AniLibria of our own, as new for every test; give ``.base_url`` to the application."""
+    anilibria_process.reset()
+    return anilibria_process

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.standin.anilibria import AniLibriaWorld
 from tests.standin.faults import LIMITED, MODES, Dropped, Rule, cut, misbehave, status_of, write
 from tests.standin.journal import Call, Journal, as_rows, most_in
 from tests.standin.world import Reply, World
@@ -94,7 +95,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
 class Standin:
     """The upstream: looks an answer up, spoils it if a rule says so, and writes every call down."""
 
-    def __init__(self, world: World, *, enforce: bool = False) -> None:
+    def __init__(self, world: World | AniLibriaWorld, *, enforce: bool = False) -> None:
         self.world = world
         self.journal = Journal()
         self.rules: list[Rule] = []

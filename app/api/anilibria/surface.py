@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from app.api.anilibria import routers
 from app.api.surface import Body, Failure, Surface
 
 _MESSAGES = {
@@ -39,4 +40,4 @@ def _body(failure: Failure) -> Body:
     }
 
 
-ANILIBRIA = Surface("anilibria", ("/api/anilibria/v2",), _body, invalid_status=400)
+ANILIBRIA = Surface("anilibria", ("/api/anilibria/v2",), _body, routers, invalid_status=400)

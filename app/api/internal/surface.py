@@ -1,5 +1,6 @@
 """The internal surface: its failures look like those of the core surface."""
 
+from app.api.internal import routers
 from app.api.surface import Surface, core_body
 
-INTERNAL = Surface("internal", ("/internal",), core_body)
+INTERNAL = Surface("internal", ("/internal",), core_body, routers)

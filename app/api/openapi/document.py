@@ -17,6 +17,7 @@ from app.errors import AppError
 Json = dict[str, Any]
 
 _SIGNED_IN = "OAuth2PasswordBearer"
+_SERVICE = "ServiceToken"
 _UNUSED = ("ValidationError", "HTTPValidationError")  # FastAPI's own, which no route answers with
 _EXAMPLE_ID = "0b9cf1f0a4f24a6d9a3dbd1f6b3f9a51"
 _EXAMPLE_TIME = "2026-11-21T09:00:00Z"
@@ -35,7 +36,10 @@ TAGS = {
     "collections": "Lists of titles that people make, and may share.",
     "imports": "Lists that come from elsewhere.",
     "exports": "A list to take elsewhere.",
+    "releases": "Releases of dubbing sources, with episodes.",
+    "AniLibria": "AniLibria's titles with their episodes, in the words of its own clients.",
     "hianime": "HiAnime's titles and episodes, from an aniwatch-api that the operator hosts.",
+    "internal": "For other services of the operator, with `INTERNAL_SERVICE_TOKEN` as Bearer.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }
@@ -130,6 +134,11 @@ def _complete(document: Json, access: Mapping[str, Access]) -> None:
     for model in _models(BaseModel):
         _restore_example(model, schemas)
     components["headers"] = _HEADERS
+    components.setdefault("securitySchemes", {})[_SERVICE] = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`INTERNAL_SERVICE_TOKEN`.",
+    }
     used = set()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -186,7 +195,9 @@ class _Operation:
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
 
     def complete(self) -> None:
-        if self._access != "public":
+        if self._access == "service":
+            self._operation["security"] = [{_SERVICE: []}]
+        elif self._access != "public":
             self._operation["security"] = [{_SIGNED_IN: []}]
         elif self._operation.get("security") == [{_SIGNED_IN: []}]:
             self._operation["security"] = [{_SIGNED_IN: []}, {}]
@@ -213,7 +224,7 @@ class _Operation:
         """The failures that follow from what kind of route it is."""
         if "security" in self._operation:
             yield errors.Unauthenticated
-        if self._access != "public":
+        if self._access not in {"public", "service"}:
             yield errors.Forbidden
         if "{" in self._path:
             yield errors.NotFound

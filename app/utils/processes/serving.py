@@ -6,8 +6,10 @@ import socket
 from typing import Any, NoReturn
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 _BACKLOG = 2048
+_LINGER = 5.0  # seconds that a client has to read that its WebSocket is closed
 _GRACE = 15  # seconds for running requests to finish when the server stops
 
 
@@ -64,7 +66,7 @@ def configure(application: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,  # the application resolves them against TRUSTED_PROXIES
         lifespan="on",
-        ws="websockets-sansio",
+        ws=AbortingWebSocket,
         ws_max_size=4096,
         ws_max_queue=16,
         ws_ping_interval=30,
@@ -74,6 +76,37 @@ def configure(application: Any) -> uvicorn.Config:
         timeout_graceful_shutdown=_GRACE,
         backlog=_BACKLOG,
     )
+
+
+class AbortingWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, which can end a connection whose client does not read.
+
+    An application finds ``cut(code)`` in the extensions of its scope under ``anisync.cut``: it sends a close
+    frame behind what waits already, and ends the connection some seconds later whether that was read or not.
+    """
+
+    async def run_asgi(self) -> None:
+        extensions: Any = self.scope["extensions"]
+        extensions["anisync.cut"] = self.cut
+        await super().run_asgi()
+
+    def cut(self, code: int) -> None:
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.stop_keepalive()
+        self.conn.send_close(code)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
+        self.writable.set()  # whoever waits to send need not wait on
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(_LINGER, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.loop.call_later(_LINGER, self.transport.abort)
 
 
 def _exit(*_: object) -> NoReturn:

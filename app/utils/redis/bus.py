@@ -1,6 +1,7 @@
 """The message bus: one Redis listener a process for any number of topics; nothing is kept for the absent."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,8 +12,10 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from app.utils.background import start_loop
+from app.utils.background import start
 from app.utils.redis.client import REDIS_FAULTS
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = "bus:"
 _WAIT = 1.0  # seconds of one wait for a message; then new topics are joined and the server is pinged
@@ -64,7 +67,7 @@ class Bus:
         subscriber = _Subscriber(heard, missed)
         self._subscribers.setdefault(topic, []).append(subscriber)
         if self._listening is None:
-            self._listening = start_loop(self._listen, "message bus")
+            self._listening = start(self._listen(), "message bus")
         try:
             yield
         finally:
@@ -83,10 +86,13 @@ class Bus:
 
     def _deliver(self, topic: str, message: bytes) -> None:
         for subscriber in tuple(self._subscribers.get(topic, ())):
-            subscriber.heard(message)
+            try:
+                subscriber.heard(message)
+            except Exception:  # noqa: BLE001  # one subscriber's bug must not silence the others
+                _log.exception("bus.subscriber_failed", extra={"topic": topic})
 
     async def _listen(self) -> None:
-        while True:
+        while not _is_cancelled():
             try:
                 async with self._redis.pubsub() as channel:
                     await self._receive(channel)
@@ -97,7 +103,7 @@ class Bus:
         """Return when the server has fallen silent."""
         joined = set[str]()
         last = time.monotonic()
-        while time.monotonic() - last < _SILENT_FOR:
+        while time.monotonic() - last < _SILENT_FOR and not _is_cancelled():
             if new := set(self._subscribers) - joined:
                 await channel.subscribe(*(_PREFIX + topic for topic in new))
                 joined |= new
@@ -119,3 +125,9 @@ class Bus:
         sender, _, content = message["data"].partition(b":")
         if sender != self._sender:
             self._deliver(topic, content)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was told to end: redis-py, on Python 3.11, may swallow the exception that says so."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,233 @@
+"""The WebSocket of AniLibria v2: subscribing to live events of titles."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, WebSocket
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
+from starlette.websockets import WebSocketDisconnect
+
+from app.api.access import access
+from app.api.links import origin_of
+from app.container import Container
+from app.errors import Unauthenticated
+from app.services.releases.live import KINDS, Connection, Kind
+from app.utils.background import start
+from app.utils.clock import utc_now
+from app.utils.db.database import DatabaseUnavailable
+from app.utils.text.cleaning import BIGINT_MAX, INT_MAX
+
+router = APIRouter(prefix="/api/anilibria/v2", tags=["AniLibria"])
+
+_FIRST = 5.0  # seconds until the first message
+_MESSAGES, _PERIOD = 20, 10.0  # messages in so many seconds
+_SUBSCRIPTIONS = 200
+_MALFORMED, _BAD_TOKENS = 3, 3  # after so many the connection is closed
+
+_SILENT, _INVALID, _TOO_MANY, _UNAUTHENTICATED = 4408, 1008, 4429, 4401
+
+_MESSAGES_OF = {
+    "AUTH_FAILED": "Неверный токен аутентификации",
+    "INVALID_MESSAGE": "Сообщение не удалось прочитать",
+    "UNKNOWN_TYPE": "Неизвестный тип сообщения",
+    "VALIDATION_ERROR": "Неверные данные сообщения",
+    "RATE_LIMITED": "Слишком много сообщений",
+    "TOO_MANY_SUBSCRIPTIONS": "Слишком много подписок",
+    "TOO_MANY_CONNECTIONS": "Слишком много соединений этого пользователя",
+    "SERVICE_UNAVAILABLE": "Сервис временно недоступен",
+}
+
+_Since = Annotated[int, Field(ge=0, le=BIGINT_MAX, strict=True)] | AwareDatetime | None
+
+
+class _Auth(BaseModel):
+    token: Annotated[str, Field(max_length=4096, strict=True)]
+
+
+class _Title(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    title_id: Annotated[int, Field(ge=1, le=INT_MAX, strict=True)]
+    since: _Since = None
+
+
+class _Updates(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    types: Annotated[list[Kind], Field(min_length=1, max_length=10)] = list(KINDS)
+    since: _Since = None
+
+
+class _Closed(Exception):
+    """The server ends the connection with this code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@router.websocket("/ws")
+@access("public")
+async def live_events(socket: WebSocket) -> None:
+    """Subscribe to live events of titles."""
+    services: Container = socket.app.state.container
+    await _Session(socket, services).serve()
+
+
+class _Session:
+    """One connection, from its handshake to its end."""
+
+    def __init__(self, socket: WebSocket, services: Container) -> None:
+        self._socket = socket
+        self._services = services
+        self._live = services.releases.live
+        self._times: deque[float] = deque(maxlen=_MESSAGES)
+        self._malformed = 0
+        self._bad_tokens = 0
+        self._answers: dict[str, Callable[[Connection, Any], Awaitable[None]]] = {
+            "auth": self._authenticate,
+            "subscribe_title": self._subscribe_title,
+            "unsubscribe_title": self._unsubscribe_title,
+            "subscribe_updates": self._subscribe_updates,
+            "ping": self._pong,
+        }
+
+    async def serve(self) -> None:
+        if not self._is_allowed_origin():
+            await self._socket.send_denial_response(Response(status_code=403))
+            return
+        if self._live.is_full:
+            await self._socket.send_denial_response(Response(status_code=503, headers={"Retry-After": "5"}))
+            return
+        await self._socket.accept()
+        try:
+            async with self._live.connected(self._cut) as connection:
+                sending = start(self._send_all(connection), "messages of a WebSocket")
+                try:
+                    await self._receive_all(connection)
+                finally:
+                    sending.cancel()
+        except DatabaseUnavailable:
+            self._cut(1013)
+        except _Closed as closed:
+            self._cut(closed.code)
+        except WebSocketDisconnect:
+            return
+
+    def _cut(self, code: int) -> None:
+        cut: Callable[[int], None] | None = self._socket.scope.get("extensions", {}).get("anisync.cut")
+        if cut is not None:
+            cut(code)
+
+    def _is_allowed_origin(self) -> bool:
+        """Absent, ours, or one that pages may call us from."""
+        origin = self._socket.headers.get("origin")
+        if origin is None:
+            return True
+        ours = origin_of(self._socket.scope, self._services.settings).replace("ws", "http", 1)
+        return origin.lower() in {ours.lower(), *self._services.settings.allowed_origins}
+
+    async def _send_all(self, connection: Connection) -> None:
+        try:
+            while True:
+                await self._socket.send_text((await connection.next()).decode())
+        except (WebSocketDisconnect, RuntimeError):
+            return  # it was closed meanwhile
+
+    async def _receive_all(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(_FIRST):
+                message = await self._socket.receive()
+        except TimeoutError:
+            raise _Closed(_SILENT) from None
+        while message["type"] == "websocket.receive":
+            self._count()
+            await self._handle(connection, message)
+            message = await self._socket.receive()
+
+    def _count(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if len(self._times) == _MESSAGES and now - self._times[0] < _PERIOD:
+            raise _Closed(_TOO_MANY)
+        self._times.append(now)
+
+    async def _handle(self, connection: Connection, message: Any) -> None:
+        try:
+            said = orjson.loads(message.get("text") or b"")
+            kind = said["type"]
+        except (orjson.JSONDecodeError, TypeError, KeyError, IndexError):
+            kind = None
+        if not isinstance(kind, str):
+            self._malformed += 1
+            self._error(connection, "INVALID_MESSAGE")
+            if self._malformed >= _MALFORMED:
+                raise _Closed(_INVALID)
+            return
+        answer = self._answers.get(kind)
+        if answer is None:
+            self._error(connection, "UNKNOWN_TYPE", {"type": kind[:50]})
+            return
+        try:
+            await answer(connection, said.get("data"))
+        except ValidationError as fault:
+            fields = {".".join(map(str, one["loc"])) or "data": [one["msg"]] for one in fault.errors()[:10]}
+            self._error(connection, "VALIDATION_ERROR", {"fields": fields})
+        except (DatabaseUnavailable, TimeoutError):
+            self._error(connection, "SERVICE_UNAVAILABLE")
+
+    async def _authenticate(self, connection: Connection, data: Any) -> None:
+        given = _Auth.model_validate(data)
+        try:
+            principal = await self._services.accounts.authentication.authenticate(given.token)
+        except Unauthenticated:
+            self._bad_tokens += 1
+            self._error(connection, "AUTH_FAILED")
+            if self._bad_tokens >= _BAD_TOKENS:
+                raise _Closed(_UNAUTHENTICATED) from None
+            return
+        if not self._live.authenticate(connection, principal):
+            self._error(connection, "TOO_MANY_CONNECTIONS")
+            raise _Closed(_TOO_MANY)
+        told = {"user_id": principal.user_id, "username": principal.username}
+        self._tell(connection, "auth_ok", {**told, "expires_at": principal.expires_at})
+
+    async def _subscribe_title(self, connection: Connection, data: Any) -> None:
+        wanted = _Title.model_validate(data)
+        known = wanted.title_id in connection.titles
+        if not known and len(connection.titles) >= _SUBSCRIPTIONS:
+            self._error(connection, "TOO_MANY_SUBSCRIPTIONS", {"limit": _SUBSCRIPTIONS})
+            return
+        self._live.subscribe_title(connection, wanted.title_id)
+        self._tell(connection, "subscribed", {"title_id": wanted.title_id})
+        await self._replay(connection, wanted.since)
+
+    async def _unsubscribe_title(self, connection: Connection, data: Any) -> None:
+        wanted = _Title.model_validate(data)
+        self._live.unsubscribe_title(connection, wanted.title_id)
+        self._tell(connection, "unsubscribed", {"title_id": wanted.title_id})
+
+    async def _subscribe_updates(self, connection: Connection, data: Any) -> None:
+        wanted = _Updates.model_validate({} if data is None else data)
+        self._live.subscribe_kinds(connection, wanted.types)
+        self._tell(connection, "subscribed", {"types": wanted.types})
+        await self._replay(connection, wanted.since)
+
+    async def _replay(self, connection: Connection, since: int | datetime | None) -> None:
+        if since is not None:
+            await self._live.replay(connection, since)
+
+    async def _pong(self, connection: Connection, _: Any) -> None:
+        self._tell(connection, "pong", {"timestamp": utc_now()})
+
+    def _tell(self, connection: Connection, kind: str, data: Any) -> None:
+        message = {"type": kind, "data": data}
+        connection.send(orjson.dumps(message, option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS))
+
+    def _error(self, connection: Connection, code: str, details: Any = None) -> None:
+        told = {"code": code, "message": _MESSAGES_OF[code]}
+        self._tell(connection, "error", told if details is None else {**told, "details": details})

@@ -1,0 +1,67 @@
+"""Releases and their cache, for other services of the operator."""
+
+from fastapi import APIRouter
+
+from app.api.access import CheckedRoute, access
+from app.api.deps import Services
+from app.api.openapi.failures import failures
+from app.errors import Invalid
+from app.schemas.internal.releases import (
+    CacheStatsOut,
+    ClearCacheIn,
+    ClearCacheOut,
+    NotifyIn,
+    SyncTitleIn,
+    SyncTitleOut,
+)
+from app.schemas.jobs import EnqueuedJob, SyncRelease
+from app.utils.clock import utc_now
+
+router = APIRouter(prefix="/internal", tags=["internal"], route_class=CheckedRoute)
+
+
+@router.post("/sync/title", status_code=202)
+@access("service")
+async def sync_title(body: SyncTitleIn, services: Services) -> SyncTitleOut:
+    """Queue the reading of a title from AniLibria; the same title twice is one job."""
+    job = await services.jobs.submit(SyncRelease(body.title_id, body.force, body.priority))
+    return _queued(job)
+
+
+@router.post("/anilibria/notify", status_code=202)
+@access("service")
+async def notify(body: NotifyIn, services: Services) -> SyncTitleOut:
+    """Tell of news about a title, which is then read from AniLibria."""
+    return _queued(await services.jobs.submit(SyncRelease(body.title_id, force=True, priority="high")))
+
+
+@router.get("/cache/stats")
+@access("service")
+async def read_cache_stats(services: Services) -> CacheStatsOut:
+    """Get how often each level of the cache had what was asked for."""
+    titles = services.releases.titles
+    return CacheStatsOut(
+        namespace=titles.namespace,
+        hit_rate=titles.hit_rates,
+        titles_known=await services.releases.reading.count(),
+        timestamp=utc_now(),
+    )
+
+
+@router.delete("/cache/clear", responses=failures(Invalid))
+@access("service")
+async def clear_cache(body: ClearCacheIn, services: Services) -> ClearCacheOut:
+    """Forget what is cached under a pattern, in all processes; rows are only marked stale."""
+    await services.releases.titles.clear(body.pattern)
+    return ClearCacheOut(cleared=True, pattern=body.pattern)
+
+
+def _queued(job: EnqueuedJob) -> SyncTitleOut:
+    told = "queued" if job.created else "already queued"
+    return SyncTitleOut(
+        job_id=job.id,
+        key=job.key,
+        status=job.status,
+        status_url=f"/jobs/{job.id}",
+        message=f"The sync is {told}.",
+    )

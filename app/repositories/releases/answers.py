@@ -1,0 +1,37 @@
+"""SQL of answers of upstreams that have no rows of their own: the last level of a cache."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+
+class AnswerRepository:
+    def __init__(self, connection: AsyncConnection | AsyncSession) -> None:
+        self._connection = connection
+
+    async def find(self, key: str) -> tuple[bytes, datetime] | None:
+        """The body that is kept under the key, and when it was fetched."""
+        statement = text("select body, fetched_at from upstream_answers where key = :key")
+        row = (await self._connection.execute(statement, {"key": key})).one_or_none()
+        return None if row is None else (bytes(row.body), row.fetched_at)
+
+    async def keep(self, key: str, body: bytes, *, fetched_at: datetime) -> None:
+        statement = text(
+            """
+            insert into upstream_answers (key, body, fetched_at) values (:key, :body, :fetched_at)
+            on conflict (key) do update set body = excluded.body, fetched_at = excluded.fetched_at
+            where upstream_answers.fetched_at <= excluded.fetched_at
+            """
+        )
+        await self._connection.execute(statement, {"key": key, "body": body, "fetched_at": fetched_at})
+
+    async def delete(self, patterns: Sequence[str]) -> None:
+        """Delete what is under keys that match one of the SQL patterns."""
+        statement = text("delete from upstream_answers where key like any(:patterns)")
+        await self._connection.execute(statement, {"patterns": list(patterns)})
+
+    async def delete_old(self, *, older_than: timedelta) -> None:
+        statement = text("delete from upstream_answers where fetched_at < now() - cast(:age as interval)")
+        await self._connection.execute(statement, {"age": older_than})

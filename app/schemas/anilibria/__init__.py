@@ -1,0 +1,1 @@
+"""What the AniLibria v2 surface sends."""

@@ -1,0 +1,1 @@
+"""What other services of the operator send and read."""

@@ -1,0 +1,68 @@
+"""Bodies of the internal surface about releases, their cache and users."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.schemas.fields import Id, storable
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
+
+
+class SyncTitleIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title_id: Id
+    force: Annotated[bool, Field(description="Read it anew although it is known.")] = False
+    priority: Literal["low", "normal", "high"] = "normal"
+
+
+class SyncTitleOut(BaseModel):
+    job_id: int
+    key: str
+    status: Literal["queued", "running", "succeeded", "failed"]
+    status_url: str
+    message: str
+
+
+class ClearCacheIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    pattern: Annotated[
+        Pattern,
+        Field(description="Inside of the namespace: `titles:*`, `title:9919`, `*`.", examples=["titles:*"]),
+    ]
+    confirm: Literal[True]
+
+
+class ClearCacheOut(BaseModel):
+    cleared: bool
+    pattern: str
+
+
+class CacheStatsOut(BaseModel):
+    """Shares of looks that found a fresh copy, by level, since this process began; 0 to 1."""
+
+    namespace: str
+    hit_rate: dict[str, float]
+    titles_known: int
+    timestamp: datetime
+
+
+class NotifyIn(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["new_episode", "new_title", "status_change"]
+    title_id: Id
+    episode: Annotated[float | None, Field(ge=0, le=100_000, allow_inf_nan=False)] = None
+    timestamp: Annotated[str | None, Field(max_length=100)] = None
+    data: dict[str, Any] | None = None
+
+
+class ValidatedUserOut(BaseModel):
+    user_id: str | int
+    valid: bool
+    username: str | None
+    role: str | None
+    permissions: list[str]

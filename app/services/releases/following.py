@@ -1,0 +1,143 @@
+"""Following a source: its newest releases again and again, its whole catalogue now and then."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from app.errors import NotFound, UpstreamError
+from app.external.anilibria.client import PAGE_SIZE, AniLibriaClient
+from app.external.base.client import JOB, UPKEEP
+from app.logs import log
+from app.repositories.releases import Known, PollRepository, ReleaseWriter
+from app.schemas.domain.releases import UpstreamRelease
+from app.services.releases.ingest import store_releases
+from app.services.releases.titles import SOURCE, TitleNotFound, TitleService
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database
+
+MIRROR_EVERY = timedelta(hours=6)
+_MOST_PAGES = 400  # of the catalogue, whatever it says of itself
+_MOST_BEHIND = 20  # pages that one poll reads to catch up
+
+
+class ReleaseFollower:
+    """Turns what changes at AniLibria into rows and events, whatever number of processes poll."""
+
+    def __init__(
+        self, db: Database, client: AniLibriaClient, titles: TitleService, *, clock: Clock = utc_now
+    ) -> None:
+        self._db = db
+        self._client = client
+        self._titles = titles
+        self._clock = clock
+
+    async def poll(self) -> int:
+        """Read what is newest, and in detail what has changed; answers how many releases that were.
+
+        The first poll is where following begins: what it finds is no news. A release whose details cannot
+        be read now is looked at again by the next poll.
+        """
+        began_at = self._clock()
+        async with self._db.reader() as connection:
+            before = (await PollRepository(connection, SOURCE).get()).polled_at
+        summaries = await self._client.list_latest(limit=PAGE_SIZE, deadline=JOB)
+        if before is None:
+            return await self._begin(summaries, began_at)
+        changed = await self._changed(summaries)
+        if len(changed) >= PAGE_SIZE:
+            changed += await self._catch_up({one.external_id for one in changed})
+        details = [detail for one in changed if (detail := await self._detail(one)) is not None]
+        async with self._db.transaction() as tx:
+            polls = PollRepository(tx.session, SOURCE)
+            if (await polls.lock()).polled_at != before:
+                return 0  # another poll was faster, and has seen all of this
+            await store_releases(tx, details, at=began_at)
+            await polls.move_on(polled_at=began_at)
+        if details:
+            log.info("releases.changed", titles=[one.external_id for one in details][:20])
+            await self._titles.invalidate([one.external_id for one in details])
+        return len(details)
+
+    async def mirror(self) -> int:
+        """Read the whole catalogue, so that lists can be answered from it; answers how many there are."""
+        began_at = self._clock()
+        seen = set[int]()
+        for number in range(1, _MOST_PAGES):
+            page = await self._client.list_catalogue(number, deadline=UPKEEP)
+            new = [one for one in page.items if one.external_id not in seen]
+            seen |= {one.external_id for one in new}
+            async with self._db.transaction() as tx:
+                await store_releases(tx, new, at=self._clock())
+            if number >= page.pages or not new:
+                break
+        async with self._db.transaction() as tx:
+            await PollRepository(tx.session, SOURCE).move_on(mirrored_at=began_at)
+        await self._titles.invalidate([])
+        return len(seen)
+
+    async def is_mirror_due(self) -> bool:
+        async with self._db.reader() as connection:
+            state = await PollRepository(connection, SOURCE).get()
+        return state.mirrored_at is None or self._clock() - state.mirrored_at > MIRROR_EVERY
+
+    async def sync(self, title_id: int, *, force: bool) -> None:
+        """Read one release anew; unless forced, only if it is unknown. Raises :class:`TitleNotFound`."""
+        if not force:
+            async with self._db.transaction() as tx:
+                known = (await ReleaseWriter(tx).list_known([title_id])).get(title_id)
+            if known is not None and known.detailed_at is not None:
+                return
+        try:
+            release = await self._client.get_release(title_id, deadline=JOB)
+        except NotFound:
+            raise TitleNotFound(details={"title_id": title_id}) from None
+        async with self._db.transaction() as tx:
+            await store_releases(tx, [release], at=self._clock())
+        await self._titles.invalidate([title_id])
+
+    async def _begin(self, summaries: Sequence[UpstreamRelease], at: datetime) -> int:
+        async with self._db.transaction() as tx:
+            polls = PollRepository(tx.session, SOURCE)
+            if (await polls.lock()).polled_at is None:
+                await store_releases(tx, summaries, at=at)
+                await ReleaseWriter(tx).mark_followed([one.external_id for one in summaries])
+                await polls.move_on(polled_at=at)
+        return 0
+
+    async def _catch_up(self, seen: set[int]) -> list[UpstreamRelease]:
+        """What has changed beyond the newest page, after a long absence."""
+        changed: list[UpstreamRelease] = []
+        for number in range(1, _MOST_BEHIND):
+            page = await self._client.list_catalogue(number, deadline=JOB)
+            found = await self._changed([one for one in page.items if one.external_id not in seen])
+            seen |= {one.external_id for one in page.items}
+            changed += found
+            if number > 1 and not found:
+                break
+        return changed
+
+    async def _changed(self, summaries: Iterable[UpstreamRelease]) -> list[UpstreamRelease]:
+        unique = {one.external_id: one for one in summaries}
+        async with self._db.transaction() as tx:
+            known = await ReleaseWriter(tx).list_known(list(unique))
+        return [one for one in unique.values() if has_changed(known.get(one.external_id), one)]
+
+    async def _detail(self, summary: UpstreamRelease) -> UpstreamRelease | None:
+        try:
+            return await self._client.get_release(summary.external_id, deadline=JOB)
+        except (NotFound, UpstreamError) as fault:  # of this release alone; an outage ends the poll
+            log.warning("releases.detail_failed", title_id=summary.external_id, why=str(fault))
+            return None
+
+
+def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
+    """Whether there is something about a release that was not looked into yet.
+
+    Instants are those of the source, and so are compared with each other only.
+    """
+    if known is None or known.followed_at is None or known.status != summary.status:
+        return True
+    latest = summary.latest
+    if latest is not None and known.detailed_at is not None and latest.ordinal not in known.ordinals:
+        return True
+    moments = [moment for moment in (summary.fresh_at, summary.updated_at) if moment is not None]
+    return any(moment > known.followed_at for moment in moments)

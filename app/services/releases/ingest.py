@@ -1,0 +1,72 @@
+"""Where what a source says of its releases is stored, and what is new about them becomes events."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from app.repositories.releases import Known, PollRepository, ReleaseWriter
+from app.schemas.domain.releases import UpstreamEpisode, UpstreamRelease
+from app.schemas.events import EpisodeReleased, ReleaseAdded, ReleaseStatusChanged
+from app.utils.db.database import Transaction
+
+_RECENT = timedelta(hours=1)  # how far the clocks of the source and ours, and its lists, may be apart
+
+
+async def store_releases(
+    tx: Transaction, releases: Sequence[UpstreamRelease], *, at: datetime
+) -> dict[int, int]:
+    """Store releases, each once, and emit what is new; our ids by theirs.
+
+    Before the source was polled for the first time nothing is news. From then on whoever reads something
+    new first, a poll or a request, emits it; events that were emitted before are dropped by their keys.
+    """
+    unique = {release.external_id: release for release in releases}
+    writer = ReleaseWriter(tx)
+    known_from = (await PollRepository(tx.session, "anilibria").get()).polled_at
+    known = await writer.list_known(list(unique))
+    ids = await writer.upsert(list(unique.values()), fetched_at=at)
+    if known_from is not None:
+        for release in unique.values():
+            _emit(tx, known.get(release.external_id), release, at=at, known_from=known_from)
+    return ids
+
+
+def _emit(
+    tx: Transaction, known: Known | None, release: UpstreamRelease, *, at: datetime, known_from: datetime
+) -> None:
+    if known is None and release.added_at is not None and release.added_at >= known_from:
+        genres = release.genres or ()
+        tx.emit(ReleaseAdded(release.external_id, release.name_ru, release.poster_medium, genres, at))
+    if known is not None and known.status != release.status:
+        tx.emit(ReleaseStatusChanged(release.external_id, known.status, release.status, at))
+    for episode in new_episodes(known, release, known_from=known_from):
+        tx.emit(
+            EpisodeReleased(
+                release.external_id,
+                episode.ordinal,
+                release.name_ru,
+                episode.name or episode.name_english,
+                release.poster_medium,
+                at,
+                known.anime_id if known is not None else None,
+            )
+        )
+
+
+def new_episodes(
+    known: Known | None, release: UpstreamRelease, *, known_from: datetime
+) -> list[UpstreamEpisode]:
+    """The episodes that are out since the release was last looked at.
+
+    An episode is known by its number: one that is uploaded again is not new. Where the episodes of before
+    were never read, those above the greatest number that was seen are new, or else the newest alone.
+    """
+    told = release.episodes if release.episodes is not None else [release.latest] if release.latest else []
+    episodes = sorted(told, key=lambda episode: episode.ordinal)
+    if known is not None and known.detailed_at is not None:
+        return [episode for episode in episodes if episode.ordinal not in known.ordinals]
+    if known is not None and known.latest_ordinal is not None:
+        return [episode for episode in episodes if episode.ordinal > known.latest_ordinal]
+    if known is None and release.added_at is not None and release.added_at >= known_from:
+        return episodes
+    recent = known_from - _RECENT
+    return [episode for episode in episodes if episode.updated_at and episode.updated_at >= recent][-1:]

@@ -1,0 +1,102 @@
+"""The last levels of the cache of releases: rows of PostgreSQL, which outlive Redis and every process."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from app.repositories.releases import AnswerRepository, ReleaseRepository
+from app.schemas.anilibria.title import render_title
+from app.utils.cache import Copy
+from app.utils.db.database import Database, DatabaseUnavailable
+
+LEVEL = "l3"
+TTL = 24 * 3600.0  # seconds
+
+
+class TitleLevel:
+    """A release with its episodes; whoever fetches one stores its rows, so that there is nothing to keep."""
+
+    name = LEVEL
+    ttl = TTL
+
+    def __init__(self, db: Database, external_id: int) -> None:
+        self._db = db
+        self._external_id = external_id
+
+    async def find(self, key: str) -> Copy | None:
+        try:
+            async with self._db.reader() as connection:
+                release = await ReleaseRepository(connection).find_external(self._external_id)
+        except DatabaseUnavailable:
+            return None
+        if release is None or release.detailed_at is None:
+            return None
+        return Copy(render_title(release), release.fetched_at.timestamp())
+
+    async def keep(self, key: str, copy: Copy) -> None:
+        return
+
+    async def drop(self, pattern: str) -> None:
+        return
+
+
+class AnswerLevel:
+    """Answers that have no rows of their own."""
+
+    name = LEVEL
+    ttl = TTL
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def find(self, key: str) -> Copy | None:
+        try:
+            async with self._db.reader() as connection:
+                found = await AnswerRepository(connection).find(key)
+        except DatabaseUnavailable:
+            return None
+        return None if found is None else Copy(found[0], found[1].timestamp())
+
+    async def keep(self, key: str, copy: Copy) -> None:
+        if copy.body is None:
+            return
+        fetched_at = datetime.fromtimestamp(copy.fetched_at, UTC)
+        try:
+            async with self._db.transaction() as tx:
+                await AnswerRepository(tx.session).keep(key, copy.body, fetched_at=fetched_at)
+        except DatabaseUnavailable:
+            return
+
+    async def drop(self, pattern: str) -> None:
+        try:
+            async with self._db.transaction() as tx:
+                await AnswerRepository(tx.session).delete([_like(pattern)])
+        except DatabaseUnavailable:
+            return
+
+
+class QueryLevel:
+    """What a query finds in the mirror of the whole source, as of when that was last brought up to date."""
+
+    name = LEVEL
+    ttl = TTL
+
+    def __init__(self, load: Callable[[], Awaitable[Copy | None]]) -> None:
+        self._load = load
+
+    async def find(self, key: str) -> Copy | None:
+        try:
+            return await self._load()
+        except DatabaseUnavailable:
+            return None
+
+    async def keep(self, key: str, copy: Copy) -> None:
+        return
+
+    async def drop(self, pattern: str) -> None:
+        return
+
+
+def _like(pattern: str) -> str:
+    """An SQL pattern for one with ``*``."""
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%")

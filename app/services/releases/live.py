@@ -1,0 +1,330 @@
+"""Live events of releases: one reader of the event table a process, any number of subscribers."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+
+from app.errors import ServiceUnavailable
+from app.logs import log
+from app.repositories.callers import list_live_sessions
+from app.schemas.anilibria.title import STATUS_WORDS, number_of
+from app.schemas.domain.accounts import Principal
+from app.schemas.events import EpisodeReleased, Event, ReleaseAdded, ReleaseStatusChanged, StoredEvent
+from app.services.events import EventOutbox
+from app.utils.background import start_loop
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database, DatabaseUnavailable
+from app.utils.metrics import LIVE_CONNECTIONS
+from app.utils.redis.bus import Bus
+
+TOPIC = "releases"
+Kind = Literal["new_episode", "new_title", "status_change"]
+KINDS: tuple[Kind, ...] = ("new_episode", "new_title", "status_change")
+
+_ROOM = 256  # messages that wait for one client
+_ROOM_BYTES = 1024 * 1024
+_PATIENCE = 1.0  # seconds that one event waits for most of its recipients
+_REMEMBERED = 4000  # ids of events that a client was sent
+_POLL = 3.0  # seconds without a hint after which the table is read all the same
+_CHECKED_EVERY = 3.0  # seconds between two looks whether sessions still live
+_REPLAYED = timedelta(hours=24)
+_PAGE = 200
+
+SLOW, ENDED, RESTART = 1013, 4401, 1012
+
+
+class Connection:
+    """One client: what it has subscribed to, and the messages that wait for it.
+
+    ``cut`` is called with a close code when the server ends the connection.
+    """
+
+    __slots__ = ("_bytes", "_queue", "_ready", "cut", "held", "kinds", "principal", "sent", "titles")
+
+    def __init__(self, cut: Callable[[int], None]) -> None:
+        self.cut = cut
+        self.titles: set[int] = set()
+        self.kinds: set[str] = set()
+        self.principal: Principal | None = None
+        self.sent: dict[int, None] = {}
+        self.held: list[tuple[int, bytes]] | None = None
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        self._ready = asyncio.Event()
+
+    def send(self, message: bytes) -> None:
+        """Queue a message; a client that has let too many wait is cut off."""
+        self._queue.append(message)
+        self._bytes += len(message)
+        self._ready.set()
+        if len(self._queue) > _ROOM or self._bytes > _ROOM_BYTES:
+            self._queue.clear()
+            self._bytes = 0
+            self.cut(SLOW)
+
+    def send_event(self, event_id: int, message: bytes) -> None:
+        """Queue an event that the client has not been sent yet; while older ones are replayed it is held."""
+        if event_id in self.sent:
+            return
+        if self.held is not None:
+            self.held.append((event_id, message))
+            return
+        self.sent[event_id] = None
+        if len(self.sent) > _REMEMBERED:
+            del self.sent[next(iter(self.sent))]
+        self.send(message)
+
+    async def next(self) -> bytes:
+        """The message that has waited longest."""
+        while not self._queue:
+            self._ready.clear()
+            await self._ready.wait()
+        message = self._queue.popleft()
+        self._bytes -= len(message)
+        return message
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether so much waits that the next events had better come a little later."""
+        return len(self._queue) > _ROOM // 4 or self._bytes > _ROOM_BYTES // 4
+
+    def wants(self, title_id: int, kind: str) -> bool:
+        return kind in self.kinds or title_id in self.titles
+
+
+class LiveReleases:
+    """Hands every event to each connection of this process that wants it, once.
+
+    The table of events is read from the last id on, when the bus hints at something new and every few
+    seconds without a hint: an event is late while Redis is away, but never lost and never told twice.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        events: EventOutbox,
+        bus: Bus,
+        *,
+        most: int,
+        most_of_user: int = 10,
+        clock: Clock = utc_now,
+        poll: float = _POLL,
+    ) -> None:
+        self._db = db
+        self._events = events
+        self._bus = bus
+        self._most = most
+        self._most_of_user = most_of_user
+        self._clock = clock
+        self._poll = poll
+        self._connections: set[Connection] = set()
+        self._by_title: defaultdict[int, set[Connection]] = defaultdict(set)
+        self._by_kind: dict[str, set[Connection]] = {kind: set() for kind in KINDS}
+        self._hint = asyncio.Event()
+        self._cursor: int | None = None
+        self._starting = asyncio.Lock()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Read events, and end connections whose session has ended, while the block lasts."""
+        reading = start_loop(self._read, "live events")
+        checking = start_loop(self._check_sessions, "sessions of live connections")
+        hinted = lambda _=b"": self._hint.set()  # noqa: E731  # the two callbacks differ in their arguments
+        try:
+            async with self._bus.subscribe(TOPIC, heard=hinted, missed=hinted):
+                yield
+        finally:
+            reading.cancel()
+            checking.cancel()
+            await asyncio.gather(reading, checking, return_exceptions=True)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._connections) >= self._most
+
+    @asynccontextmanager
+    async def connected(self, cut: Callable[[int], None]) -> AsyncIterator[Connection]:
+        """A connection from now on; raises ``DatabaseUnavailable`` where it cannot begin."""
+        if self.is_full:
+            raise ServiceUnavailable(retry_after=5)
+        await self._begin()
+        connection = Connection(cut)
+        self._connections.add(connection)
+        LIVE_CONNECTIONS.inc()
+        try:
+            yield connection
+        finally:
+            LIVE_CONNECTIONS.dec()
+            self._connections.discard(connection)
+            for kind in connection.kinds:
+                self._by_kind[kind].discard(connection)
+            for title_id in list(connection.titles):
+                self.unsubscribe_title(connection, title_id)
+
+    def authenticate(self, connection: Connection, principal: Principal) -> bool:
+        """Note whose connection it is; False where that person has too many already."""
+        others = [one.principal for one in self._connections if one is not connection]
+        mine = sum(1 for other in others if other is not None and other.user_id == principal.user_id)
+        if mine >= self._most_of_user:
+            return False
+        connection.principal = principal
+        return True
+
+    def subscribe_title(self, connection: Connection, title_id: int) -> None:
+        connection.titles.add(title_id)
+        self._by_title[title_id].add(connection)
+
+    def unsubscribe_title(self, connection: Connection, title_id: int) -> None:
+        connection.titles.discard(title_id)
+        subscribers = self._by_title.get(title_id)
+        if subscribers is not None:
+            subscribers.discard(connection)
+            if not subscribers:
+                del self._by_title[title_id]
+
+    def subscribe_kinds(self, connection: Connection, kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            connection.kinds.add(kind)
+            self._by_kind[kind].add(connection)
+
+    async def replay(self, connection: Connection, since: int | datetime) -> None:
+        """Send what the connection has subscribed to and was not sent, of the last 24 hours after ``since``.
+
+        Live events wait until all of it is sent, so that they come in their order.
+        """
+        oldest = self._clock() - _REPLAYED
+        after, begin = (since, oldest) if isinstance(since, int) else (0, max(since, oldest))
+        connection.held = []
+        try:
+            while page := await self._events.read(TOPIC, after=after, since=begin, limit=_PAGE):
+                after = page[-1].id
+                for stored in page:
+                    title_id, kind, message = encode(stored)
+                    if connection.wants(title_id, kind) and stored.id not in connection.sent:
+                        connection.sent[stored.id] = None
+                        await self._until_room(connection)
+                        connection.send(message)
+        finally:
+            held, connection.held = connection.held or [], None
+            for event_id, message in held:
+                connection.send_event(event_id, message)
+
+    async def _until_room(self, connection: Connection) -> None:
+        """Wait for a client that reads slowly, for a limited time; then it is cut off as any other."""
+        async with asyncio.timeout(10):
+            while connection.waiting > _ROOM // 2:  # noqa: ASYNC110  # the queue has no event of its own
+                await asyncio.sleep(0.02)
+
+    async def _begin(self) -> None:
+        """Find out what the newest event is, before the first connection."""
+        if self._cursor is None:
+            async with self._starting:
+                if self._cursor is None:
+                    self._cursor = await self._events.last_id()
+
+    async def _read(self) -> None:
+        while True:
+            self._hint.clear()
+            if self._connections and self._cursor is not None:
+                try:
+                    await self._read_new(self._cursor)
+                except DatabaseUnavailable:
+                    log.warning("live.database_away")
+            elif not self._connections:
+                self._cursor = None  # whoever comes first begins anew
+            try:
+                async with asyncio.timeout(self._poll):
+                    await self._hint.wait()
+            except TimeoutError:
+                continue
+
+    async def _read_new(self, cursor: int) -> None:
+        while page := await self._events.read(TOPIC, after=cursor, limit=_PAGE):
+            for stored in page:
+                await self._deliver(stored)
+                self._cursor = cursor = stored.id
+
+    async def _deliver(self, stored: StoredEvent) -> None:
+        """Queue an event for everybody who wants it, no faster than most of them read.
+
+        Who is slower than most fills its queue and is cut off; nobody waits for it.
+        """
+        title_id, kind, message = encode(stored)
+        recipients = self._by_kind[kind] | self._by_title.get(title_id, set())
+        for connection in recipients:
+            connection.send_event(stored.id, message)
+        await asyncio.sleep(0)
+        ends = asyncio.get_running_loop().time() + _PATIENCE
+        while sum(one.is_congested for one in recipients) * 2 > len(recipients):
+            if asyncio.get_running_loop().time() > ends:
+                return
+            await asyncio.sleep(0.005)
+
+    async def _check_sessions(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECKED_EVERY)
+            signed = [one for one in self._connections if one.principal is not None]
+            if signed:
+                await self._end_dead(signed)
+
+    async def _end_dead(self, signed: list[Connection]) -> None:
+        now = self._clock()
+        sessions = {one.principal.session_id for one in signed if one.principal and one.principal.session_id}
+        try:
+            alive = await self._alive(sessions, now)
+        except DatabaseUnavailable:
+            return
+        for one in signed:
+            principal = one.principal
+            if principal is None:
+                continue
+            expired = principal.expires_at is not None and principal.expires_at <= now
+            if expired or (principal.session_id is not None and principal.session_id not in alive):
+                one.cut(ENDED)
+
+    async def _alive(self, sessions: set[UUID], now: datetime) -> set[UUID]:
+        if not sessions:
+            return set()
+        async with self._db.driver() as driver:
+            return await list_live_sessions(driver, sessions, now=now)
+
+
+def encode(stored: StoredEvent) -> tuple[int, str, bytes]:
+    """The title that an event is about, its kind, and its message in the words of the surface."""
+    told = encode_event(stored.event)
+    kind, title_id = told.pop("type"), told["title_id"]
+    message = {"type": kind, "event_id": stored.id, "data": told}
+    return title_id, kind, orjson.dumps(message)
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    """What an event says, in the words of the surface, with its ``type``."""
+    told: dict[str, Any]
+    if isinstance(event, EpisodeReleased):
+        told = {
+            "type": "new_episode",
+            "title_id": event.title_id,
+            "episode": number_of(event.ordinal),
+            "title": event.title,
+            "episode_name": event.episode_name,
+            "poster": event.poster,
+        }
+    elif isinstance(event, ReleaseAdded):
+        listed = {"title": event.title, "poster": event.poster, "genres": list(event.genres)}
+        told = {"type": "new_title", "title_id": event.title_id, **listed}
+    elif isinstance(event, ReleaseStatusChanged):
+        old, new = STATUS_WORDS[event.old_status], STATUS_WORDS[event.new_status]
+        told = {"type": "status_change", "title_id": event.title_id, "old_status": old, "new_status": new}
+    else:
+        raise TypeError(f"{event.name} is no event of a release")
+    return {**told, "timestamp": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -1,0 +1,215 @@
+"""The WebSocket of live events, over a real socket: messages, replay, limits, sessions, slow clients."""
+
+import asyncio
+import json
+import socket as sockets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+from app.config import Settings
+from app.container import Container
+from app.main import create_app
+from app.schemas.events import EpisodeReleased, ReleaseAdded, ReleaseStatusChanged
+from tests.fixtures.accounts import make_account
+from tests.fixtures.serving import served
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def url(settings: Settings, container: Container) -> AsyncIterator[str]:
+    """An API process of its own on the database of ``container``, which writes what happens."""
+    with served(create_app(settings)) as url:
+        async with httpx.AsyncClient(base_url=url) as http:
+            while (await http.get("/health/live")).status_code != 200:  # noqa: ASYNC110  # it is starting
+                await asyncio.sleep(0.05)
+        yield url.replace("http", "ws", 1) + "/api/anilibria/v2/ws"
+
+
+@asynccontextmanager
+async def connect(url: str, **options: Any) -> AsyncIterator[ClientConnection]:
+    async with websockets.connect(url, compression=None, **options) as connection:
+        yield connection
+
+
+async def say(connection: ClientConnection, kind: str, **data: Any) -> None:
+    await connection.send(json.dumps({"type": kind, "data": data}))
+
+
+async def hear(connection: ClientConnection) -> Any:
+    return json.loads(await asyncio.wait_for(connection.recv(), 10))
+
+
+async def ask(connection: ClientConnection, kind: str, **data: Any) -> Any:
+    await say(connection, kind, **data)
+    return await hear(connection)
+
+
+async def tell(container: Container, title_id: int, *ordinals: float) -> None:
+    async with container.db.transaction() as tx:
+        for ordinal in ordinals:
+            tx.emit(EpisodeReleased(title_id, ordinal, "Имя", None, "https://a.test/p.jpg", AT))
+
+
+async def closed(connection: ClientConnection, seconds: float = 15) -> int | None:
+    async with asyncio.timeout(seconds):
+        await connection.wait_closed()
+    return connection.close_code
+
+
+async def test_the_seeds_messages(url: str, container: Container) -> None:
+    user = await make_account(container)
+    async with connect(url) as one, connect(url) as other:
+        bad = await ask(one, "auth", token="nonsense")
+        assert bad["data"] == {"code": "AUTH_FAILED", "message": "Неверный токен аутентификации"}
+        good = await ask(one, "auth", token=user.access_token)
+        assert (good["type"], good["data"]["user_id"]) == ("auth_ok", user.id)
+        assert (await ask(one, "subscribe_title", title_id=9919))["data"] == {"title_id": 9919}
+        types = ["new_episode", "new_title", "status_change"]
+        assert (await ask(other, "subscribe_updates", types=types))["data"] == {"types": types}
+        await ask(other, "subscribe_title", title_id=9919)
+        await tell(container, 9919, 18)
+        for connection in (one, other):
+            event = await hear(connection)
+            assert isinstance(event.pop("event_id"), int)
+            assert event == {
+                "type": "new_episode",
+                "data": {
+                    "title_id": 9919,
+                    "episode": 18,
+                    "title": "Имя",
+                    "episode_name": None,
+                    "poster": "https://a.test/p.jpg",
+                    "timestamp": "2026-11-20T12:00:00Z",
+                },
+            }
+        async with container.db.transaction() as tx:
+            tx.emit(ReleaseAdded(10001, "Новое", None, ("Экшен",), AT))
+            tx.emit(ReleaseStatusChanged(5, "airing", "finished", AT))
+        assert [(await hear(other))["type"] for _ in range(2)] == ["new_title", "status_change"]
+        assert (await ask(one, "unsubscribe_title", title_id=9919))["type"] == "unsubscribed"
+        await tell(container, 9919, 19)
+        assert (await hear(other))["data"]["episode"] == 19, "and it came once"
+        assert (await ask(one, "ping"))["type"] == "pong"
+
+
+async def test_what_was_missed_is_replayed_once_and_in_order(url: str, container: Container) -> None:
+    async with connect(url) as connection:
+        await ask(connection, "subscribe_title", title_id=7)
+        await tell(container, 7, 1)
+        last = (await hear(connection))["event_id"]
+    await tell(container, 7, *range(2, 30))
+    await tell(container, 8, 1)
+    async with connect(url) as connection:
+        writing = asyncio.create_task(tell(container, 7, 30, 31))
+        assert (await ask(connection, "subscribe_title", title_id=7, since=last))["type"] == "subscribed"
+        heard = [await hear(connection) for _ in range(30)]
+        await writing
+        assert [one["data"]["episode"] for one in heard] == list(range(2, 32))
+        await say(connection, "subscribe_updates", since=last)
+        assert (await hear(connection))["type"] == "subscribed"
+        assert (await hear(connection))["data"]["title_id"] == 8
+    async with connect(url) as connection:
+        since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+        await ask(connection, "subscribe_title", title_id=8, since=since)
+        assert (await hear(connection))["data"]["title_id"] == 8
+
+
+async def test_bad_messages_answer_errors_and_too_many_close(url: str) -> None:
+    async with connect(url) as connection:
+        for kind, data, code in (
+            ("dance", {}, "UNKNOWN_TYPE"),
+            ("subscribe_title", {}, "VALIDATION_ERROR"),
+            ("subscribe_title", {"title_id": 2**31}, "VALIDATION_ERROR"),
+            ("subscribe_title", {"title_id": "7"}, "VALIDATION_ERROR"),
+            ("subscribe_updates", {"types": ["birthdays"]}, "VALIDATION_ERROR"),
+            ("subscribe_title", {"title_id": 7, "since": "yesterday"}, "VALIDATION_ERROR"),
+        ):
+            answer = await ask(connection, kind, **data)
+            assert (answer["type"], answer["data"]["code"]) == ("error", code)
+        await connection.send(b"\x00\xff")
+        assert (await hear(connection))["data"]["code"] == "INVALID_MESSAGE"
+        await connection.send("[" * 4000)
+        await connection.send("null")
+        assert await closed(connection) == 1008
+    async with connect(url) as connection:
+        for _ in range(21):
+            await say(connection, "ping")
+        assert await closed(connection) == 4429
+    async with connect(url) as connection:
+        await connection.send("x" * 5000)
+        assert await closed(connection) == 1009
+    async with connect(url) as connection:
+        for _ in range(3):
+            await say(connection, "auth", token="nonsense")
+        assert await closed(connection) == 4401
+    async with connect(url) as connection:
+        assert await closed(connection) == 4408, "nothing was said within five seconds"
+
+
+async def test_pages_of_other_origins_are_refused(url: str) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with connect(url, origin=websockets.Origin("https://evil.test")):
+            pass
+    assert refused.value.response.status_code == 403
+    ours = url.replace("ws", "http", 1).removesuffix("/api/anilibria/v2/ws")
+    async with connect(url, origin=websockets.Origin(ours)) as connection:
+        assert (await ask(connection, "ping"))["type"] == "pong"
+
+
+async def test_a_session_that_ends_closes_its_sockets(url: str, container: Container) -> None:
+    user = await make_account(container)
+    async with connect(url) as mine, connect(url) as anonymous:
+        await ask(mine, "auth", token=user.access_token)
+        await ask(anonymous, "ping")
+        async with container.db.driver() as driver:
+            await driver.execute("delete from sessions where user_id = $1", user.id)
+        assert await closed(mine, 6) == 4401
+        assert (await ask(anonymous, "ping"))["type"] == "pong"
+
+
+async def test_a_client_that_never_reads_is_cut_off_and_harms_nobody(url: str, container: Container) -> None:
+    host, _, port = url.removeprefix("ws://").partition("/")[0].partition(":")
+    frozen = sockets.socket()
+    frozen.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    await asyncio.to_thread(frozen.connect, (host, int(port)))
+    handshake = (
+        f"GET /api/anilibria/v2/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    message = json.dumps({"type": "subscribe_updates", "data": {}}).encode()
+    frame = bytes([0x81, 0x80 | len(message), 0, 0, 0, 0]) + message
+    await asyncio.to_thread(frozen.sendall, handshake.encode())
+    assert b" 101 " in await asyncio.to_thread(frozen.recv, 1024)
+    await asyncio.to_thread(frozen.sendall, frame)
+    async with connect(url, max_queue=None) as good:
+        await ask(good, "subscribe_updates")
+        await asyncio.sleep(0.5)
+        long = "long " * 4000
+        for number in range(12):
+            async with container.db.transaction() as tx:
+                for ordinal in range(100):
+                    tx.emit(EpisodeReleased(number, ordinal, long, None, None, AT))
+        heard = [await hear(good) for _ in range(1200)]
+        assert len({one["event_id"] for one in heard}) == 1200
+    frozen.settimeout(30)
+
+    def drain() -> bytes:
+        tail = b""
+        try:
+            while chunk := frozen.recv(1 << 20):
+                tail = chunk[-200:]
+        except ConnectionResetError:
+            return b"reset"
+        return tail
+
+    ended = await asyncio.to_thread(drain)
+    frozen.close()
+    assert ended == b"reset" or (1013).to_bytes(2, "big") in ended

@@ -1,0 +1,131 @@
+"""Following AniLibria: what is new becomes an event, once, whoever reads it first and however often."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from app.container import Container, build
+from app.errors import UpstreamFailure
+from app.schemas.events import EpisodeReleased, Event, ReleaseAdded, ReleaseStatusChanged
+from app.utils.db.database import Database
+from app.utils.redis.rate_limit import Rate
+from tests.standin import AniLibriaStandin
+from tests.standin.anilibria import made_episode, made_release
+
+pytestmark = pytest.mark.xdist_group("anilibria")
+
+
+@pytest.fixture
+async def container(
+    settings: Settings, database: Database, anilibria_standin: AniLibriaStandin
+) -> AsyncIterator[Container]:
+    told = settings.model_copy(update={"anilibria_base_url": anilibria_standin.base_url})
+    rate = Rate.of(per_second=3000, per_minute=180_000)
+    async with build(told, db=database, anilibria_rate=rate) as container:
+        yield container
+
+
+def release(
+    standin: AniLibriaStandin, title_id: int, *ordinals: float, status: bool | None = None, **fields: Any
+) -> None:
+    """Give a title these episodes, as of now."""
+    now = datetime.now(UTC)
+    episodes = [{**made_episode(title_id, one), "updated_at": now.isoformat()} for one in ordinals]
+    told = {"episodes": episodes, "fresh_at": (now + timedelta(seconds=1)).isoformat(), **fields}
+    standin.change(title_id, **told)
+
+
+async def events(container: Container) -> list[Event]:
+    return [stored.event for stored in await container.events.read("releases", after=0)]
+
+
+def told(found: list[Event]) -> list[tuple[int, float]]:
+    return [(one.title_id, one.ordinal) for one in found if isinstance(one, EpisodeReleased)]
+
+
+async def test_the_first_poll_is_where_following_begins(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    assert await container.releases.following.poll() == 0
+    assert anilibria_standin.stats().total == 1
+    assert await container.releases.following.poll() == 0
+    assert await events(container) == []
+
+
+async def test_a_new_episode_is_told_once_whoever_reads_it_first(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    following, titles = container.releases.following, container.releases.titles
+    await following.poll()
+    known = (await titles.title(100)).body
+    release(anilibria_standin, 100, 1, 2, 2.5, 3, 4)
+    release(anilibria_standin, 60, 1, 2, 2.5, 3, 4, 5)  # not in the newest fifty before
+    await asyncio.gather(*(following.poll() for _ in range(4)))
+    assert await following.poll() == 0
+    assert told(await events(container)) == [(100, 4), (60, 5)] or told(await events(container)) == [
+        (60, 5),
+        (100, 4),
+    ]
+    assert (await titles.title(100)).body != known, "every level was told"
+    release(anilibria_standin, 100, 1, 2, 2.5, 3, 4, 5)
+    await titles.clear("title:100")
+    await titles.title(100)
+    async with asyncio.timeout(10):
+        while len(await events(container)) < 3:  # noqa: ASYNC110  # the refresh runs in the background
+            await asyncio.sleep(0.05)
+    await following.poll()
+    assert told(await events(container))[2:] == [(100, 5)]
+    release(anilibria_standin, 100, 1, 2, 3)
+    await following.poll()
+    release(anilibria_standin, 100, 1, 2, 2.5, 3, 4, 5)
+    await following.poll()
+    assert len(await events(container)) == 3, "an episode that is uploaded again is not new"
+
+
+async def test_new_titles_and_changes_of_status_are_told(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    following = container.releases.following
+    await following.poll()
+    await following.mirror()
+    assert await events(container) == []
+    now = datetime.now(UTC) + timedelta(seconds=2)
+    fields = {**made_release(5000), "created_at": now.isoformat(), "fresh_at": now.isoformat()}
+    anilibria_standin.change(5000, **{**fields, "is_ongoing": True, "episodes": [made_episode(5000, 1)]})
+    release(anilibria_standin, 100, 1, 2, 2.5, 3, is_ongoing=False)
+    await following.poll()
+    await following.poll()
+    found = await events(container)
+    added = [one for one in found if isinstance(one, ReleaseAdded)]
+    assert [(one.title_id, one.title) for one in added] == [(5000, "Тайтл номер 5000")]
+    assert told(found) == [(5000, 1)]
+    (changed,) = [one for one in found if isinstance(one, ReleaseStatusChanged)]
+    assert (changed.title_id, changed.old_status, changed.new_status) == (100, "airing", "finished")
+
+
+async def test_what_happened_during_an_outage_is_told_after_it(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    following = container.releases.following
+    await following.poll()
+    anilibria_standin.behave("html")
+    release(anilibria_standin, 90, 1, 2, 2.5, 3, 4)
+    with pytest.raises(UpstreamFailure):
+        await following.poll()
+    anilibria_standin.clear()
+    anilibria_standin.behave("status", match="/releases/90$", times=1, status=404)
+    await following.poll()
+    assert told(await events(container)) == [], "its details could not be read"
+    await following.poll()
+    assert told(await events(container)) == [(90, 4)]
+
+
+async def test_the_mirror_holds_every_release_once(container: Container) -> None:
+    count = await container.releases.following.mirror()
+    assert count >= 120
+    assert await container.db.scalar("select count(*) from releases") == count
+    assert not await container.releases.following.is_mirror_due()
