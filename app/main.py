@@ -21,6 +21,7 @@ from app.container import Container, build
 from app.logs import configure_logs
 
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
+_EXPOSED += ["Content-Disposition", "Location", "Idempotency-Replayed"]
 _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
 
@@ -53,18 +54,18 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     if container is not None:
         app.state.container = container
         container.catalogue.events.on_change(answers.forget)
-    _add_routes(app)
+    _add_routes(app, settings)
     _add_middleware(app, settings, answers)
     if container is None:
         app.add_middleware(StartGate, settings=settings)
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
+def _add_routes(app: FastAPI, settings: Settings) -> None:
     for surface in (CORE, *SURFACES):
         for router in surface.routers:
             app.include_router(router)
-    describe(app)
+    describe(app, settings)
     add_docs(app)
     add_page(app)
     route_table(app)  # a route that does not say who may ask it stops the start

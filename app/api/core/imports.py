@@ -99,7 +99,7 @@ def _as_json(shown: QueuedJobOut | ImportReportOut, *, status: int) -> Response:
 
 @router.get("/{job_id}/report", response_model=ImportReportOut, responses=failures(RateLimited))
 @access("read:content")
-async def get_report(
+async def get_import_report(
     job_id: JobId, user: CurrentUser, services: Services, format: ReportFormat = "json"
 ) -> Response:
     """Get the result and the reason for each row of an import or a dry run."""
