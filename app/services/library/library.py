@@ -20,7 +20,15 @@ from app.repositories.library import (
     MarkRepository,
     lock_lists,
 )
-from app.schemas.domain.library import Entry, EntryChange, EntryCount, ListChanges, RenderedEntry, Shape
+from app.schemas.domain.library import (
+    Entry,
+    EntryChange,
+    EntryCount,
+    HistoryLine,
+    ListChanges,
+    RenderedEntry,
+    Shape,
+)
 from app.services.library.matching import match_some, match_titles
 from app.services.library.stats import NoPublicList
 from app.services.library.undo import last_change, take_back
@@ -204,6 +212,14 @@ class LibraryService:
             if total == 0:
                 raise NotOnList
             return found, total
+
+    async def list_history(self, user_id: int, *, limit: int, offset: int) -> tuple[list[HistoryLine], int]:
+        """One page of what changed on the whole list, newest first, and how many changes there are.
+
+        What imports and other jobs changed is in their reports.
+        """
+        async with self._db.transaction() as tx:
+            return await ChangeRepository(tx).list_newest(user_id, limit=limit, offset=offset)
 
     async def undo(self, user_id: int, target: Target) -> RenderedEntry | None:
         """Take back the last change that was not taken back yet; None where that removed the entry.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "20261128_0315"
-down_revision: str | None = "20261128_0244"
+revision: str = "20261128_0335"
+down_revision: str | None = "20261128_0315"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
