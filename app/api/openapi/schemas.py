@@ -103,7 +103,7 @@ def rename(document: Json) -> None:
     schemas = document["components"]["schemas"]
     names = {name: _plain(name) for name in schemas}
     if len(set(names.values())) != len(names):
-        raise AssertionError("two schemas would have one name")
+        raise AssertionError(f"two schemas would have one name: {sorted(names.values())}")
     document["components"]["schemas"] = {names[name]: schema for name, schema in sorted(schemas.items())}
     for node in _nodes(document):
         if isinstance(reference := node.get("$ref"), str) and reference.startswith(_PREFIX):

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.container import Container
 from app.repositories.library import ListFilter
 from app.services.library import Operation, Target, apply
+from app.utils.clock import utc_now
 from tests.fixtures.accounts import SignedIn
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -37,7 +38,7 @@ async def test_what_is_committed_later_is_stamped_later(container: Container, us
     began = datetime.fromisoformat((await changed(container, user.id, LONG_AGO))[0]["updated_at"])
     async with container.db.transaction() as tx:
         slow = Operation("add", Target(anime_id=first), {"status": "watching"})
-        await apply(tx, user.id, [slow], origin="import", today="2026-11-21")
+        await apply(tx, user.id, [slow], origin="import", now=utc_now())
         faster = [
             asyncio.create_task(
                 container.library.entries.add(
@@ -62,8 +63,8 @@ async def test_an_entry_that_came_back_is_not_deleted_too(container: Container, 
     await container.library.entries.add(user.id, target, {"status": "watching"}, origin="api")
     await container.library.entries.delete(user.id, target, origin="api")
     await container.library.entries.add(user.id, target, {"status": "dropped"}, origin="api")
-    assert await container.library.entries.undo(user.id, first) is None
-    assert await container.library.entries.undo(user.id, first) is not None
+    assert await container.library.entries.undo(user.id, Target(anime_id=first)) is None
+    assert await container.library.entries.undo(user.id, Target(anime_id=first)) is not None
     [shown] = await changed(container, user.id, LONG_AGO)
     assert (shown["anime_id"], shown.get("deleted", False)) == (first, False)
 
@@ -74,7 +75,7 @@ async def test_lists_of_others_are_not_waited_for(
     first, second, _ = await make_titles(container)
     async with container.db.transaction() as tx:
         slow = Operation("add", Target(anime_id=first), {"status": "watching"})
-        await apply(tx, user.id, [slow], origin="import", today="2026-11-21")
+        await apply(tx, user.id, [slow], origin="import", now=utc_now())
         for anime_id in (first, second):
             await container.library.entries.add(
                 other_user.id, Target(anime_id=anime_id), {"status": "dropped"}, origin="api"
