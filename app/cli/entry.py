@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from app.cli import catalog, jobs, programs, recommend, users
+from app.cli import catalog, document, jobs, programs, recommend, users
 from app.cli.context import echo_error
 from app.config import SettingsError
 
@@ -23,6 +23,7 @@ for command in (
     programs.migrate,
     programs.doctor,
     recommend.recommend,
+    document.openapi,
 ):
     cli.command()(command)
 cli.add_typer(catalog.commands, name="catalog")

@@ -107,7 +107,7 @@ def test_what_changes_something_has_no_defaults(document: Json) -> None:
     assert len(patches) >= 10
     assert [at for name in patches for at, node in nodes(schemas[name]) if at.endswith("/default")] == []
     assert all(len(schemas[name]["example"]) == 1 for name in patches if name.endswith("Patch"))
-    assert "2147483647" not in str(document)
+    assert "'default': 2147483647" not in str(document)
 
 
 def test_a_batch_tells_its_operations_apart(document: Json) -> None:
@@ -119,7 +119,7 @@ def test_a_batch_tells_its_operations_apart(document: Json) -> None:
 
 def test_each_success_has_one_type(operations: dict[str, Json]) -> None:
     for name, operation in operations.items():
-        if name not in {"POST /users/me/import", "POST /users/me/import/preview", "GET /users/me/export"}:
+        if name not in {"POST /users/me/import/preview", "GET /users/me/marks"}:
             successes = [status for status in operation["responses"] if status.startswith("2")]
             assert len({str(operation["responses"][status].get("content")) for status in successes}) == 1, (
                 name
