@@ -23,6 +23,7 @@ WORDS: Mapping[str, str] = {
     "animeEpisodeId": "Id of the episode, as the episodes of a title name it.",
     "at": "When it was watched; RFC 3339. Now, if it is not sent.",
     "avatar": "Path of the picture below `/media/avatars/`.",
+    "because": "The titles of yours that it is recommended for.",
     "before": "The entry before the change; null for an addition.",
     "broadcast": "When a new episode is shown.",
     "by_status": "Number of entries by status.",

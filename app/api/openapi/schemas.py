@@ -15,6 +15,8 @@ _PREFIX = "#/components/schemas/"
 _OF_SURFACE = re.compile(r"app__schemas__(?P<surface>\w+?)__\w+?__(?P<name>[A-Z]\w*)")
 # Answers of which `fields` selects keys of what is in a list of theirs.
 _INNER = {"ListChangesOut": "entries"}
+# Keys that stand beside those of ``fields``.
+_ALWAYS = {"RecommendationOut": ("part", "reason", "because")}
 _PARTIAL = re.compile(r"(Patch|Put|Operation)$")
 
 
@@ -93,7 +95,7 @@ def _part_of(whole: str, schemas: Json) -> str:
         items = schema["properties"][inner]["items"]
         items["$ref"] = _PREFIX + _part_of(items["$ref"].removeprefix(_PREFIX), schemas)
     else:
-        schema.pop("required", None)
+        schema["required"] = list(_ALWAYS.get(whole, ()))
         schema["description"] = "The keys that `fields` selects."
     return part
 
