@@ -1,5 +1,6 @@
 """The API process: the application, its lifespan, its middleware."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -77,10 +78,12 @@ def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> N
     """Add the middleware from the innermost to the outermost."""
     app.add_middleware(AnswerCache, store=answers, settings=settings)
     app.add_middleware(CrashHandler)
+    local = [re.escape(origin.removesuffix("*")) for origin in settings.allowed_origins if "*" in origin]
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=settings.allowed_origins,
+            allow_origins=[origin for origin in settings.allowed_origins if "*" not in origin],
+            allow_origin_regex=rf"(?:{'|'.join(local)})\d{{1,5}}" if local else None,
             allow_credentials=True,
             allow_methods=["*"],
             allow_headers=["*"],

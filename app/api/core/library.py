@@ -6,11 +6,11 @@ from fastapi import Path, Request, Response
 
 from app.api.access import access
 from app.api.batch import BatchDraft
-from app.api.conditional import IfMatch, entry_answer, undone_answer
+from app.api.conditional import IfMatch, entry_answer, private_answer, undone_answer
 from app.api.deps import CurrentUser, Paging, Services, page_headers, set_page_headers
 from app.api.idempotency import idempotent_router
 from app.api.library_query import ChangesQuery, ListQuery
-from app.api.openapi.failures import LOCATED, failures
+from app.api.openapi.failures import KNOWN_ALREADY, LOCATED, failures
 from app.errors import Conflict, NotFound
 from app.schemas.core.library import (
     BatchIn,
@@ -32,7 +32,7 @@ AnimeId = Annotated[Id, Path()]
 _ORIGIN = "api"
 
 
-@router.get("", response_model=list[EntryOut], openapi_extra=ListQuery.parameters())
+@router.get("", response_model=list[EntryOut], openapi_extra=ListQuery.parameters(), responses=KNOWN_ALREADY)
 @access("read:content")
 async def list_entries(user: CurrentUser, services: Services, request: Request) -> Response:
     """List the anime on your list, newest first."""
@@ -40,8 +40,7 @@ async def list_entries(user: CurrentUser, services: Services, request: Request) 
     page = await services.library.entries.list_anime(
         user.user_id, query.wanted(), query.shape, limit=query.limit, offset=query.start
     )
-    headers = page_headers(request, query, page.total)
-    return Response(page.body, headers=headers, media_type="application/json")
+    return private_answer(request, page.body, page_headers(request, query, page.total))
 
 
 @router.post("", status_code=201, response_model=EntryOut, responses=LOCATED | failures(NotFound, Conflict))

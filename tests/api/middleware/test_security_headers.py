@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.config import Settings
+from app.config import LOCAL_ORIGINS, Settings
 from app.container import Container
 from app.main import create_app
 from tests.fixtures.accounts import SignedIn
@@ -97,3 +97,22 @@ async def test_the_documentation_may_show_itself(client: httpx.AsyncClient) -> N
 async def test_what_anybody_may_have_can_be_kept(client: httpx.AsyncClient, user: SignedIn) -> None:
     assert "Cache-Control" not in (await client.get(f"/users/{user.id}")).headers
     assert (await client.post("/auth/login", json={})).headers["Cache-Control"] == "no-store"
+
+
+async def test_pages_under_development_may_ask_from_any_port(
+    settings: Settings, container: Container
+) -> None:
+    allowed = settings.model_copy(update={"allowed_origins": [*LOCAL_ORIGINS, ORIGIN]})
+    transport = httpx.ASGITransport(app=create_app(allowed, container=container))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        for origin in ("http://localhost:5173", "http://127.0.0.1:1", ORIGIN):
+            answer = await client.get("/health/live", headers={"Origin": origin})
+            assert answer.headers["access-control-allow-origin"] == origin
+        for origin in (
+            "http://localhost",
+            "http://localhost:5173.example.org",
+            "https://localhost:1",
+            "http://xlocalhost:1",
+        ):
+            answer = await client.get("/health/live", headers={"Origin": origin})
+            assert "access-control-allow-origin" not in answer.headers
