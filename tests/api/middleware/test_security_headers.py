@@ -84,7 +84,8 @@ async def test_every_answer_is_careful(client: httpx.AsyncClient, user: SignedIn
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
-        assert answer.headers["Cache-Control"] == "no-store"
+        kept = "private, no-cache" if path == "/users/me" else "no-store"
+        assert answer.headers["Cache-Control"] == kept
         assert "Server" not in answer.headers
 
 
