@@ -223,7 +223,12 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")  # of a page under development, on any port
+
+
 def _origin(origin: str) -> str:
+    if origin in LOCAL_ORIGINS:
+        return origin
     if "*" in origin:
         raise ValueError("`*` is not allowed because requests carry credentials: list the exact origins")
     if origin.endswith("/"):

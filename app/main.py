@@ -1,5 +1,6 @@
 """The API process: the application, its lifespan, its middleware."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,7 @@ from app.container import Container, build
 from app.logs import configure_logs
 
 _EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
+_EXPOSED += ["Content-Disposition", "Location", "Idempotency-Replayed"]
 _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
 
@@ -53,18 +55,18 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
     if container is not None:
         app.state.container = container
         container.catalogue.events.on_change(answers.forget)
-    _add_routes(app)
+    _add_routes(app, settings)
     _add_middleware(app, settings, answers)
     if container is None:
         app.add_middleware(StartGate, settings=settings)
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
+def _add_routes(app: FastAPI, settings: Settings) -> None:
     for surface in (CORE, *SURFACES):
         for router in surface.routers:
             app.include_router(router)
-    describe(app)
+    describe(app, settings)
     add_docs(app)
     add_page(app)
     route_table(app)  # fails at startup if a route does not declare its access
@@ -76,10 +78,12 @@ def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> N
     """Add the middleware from the innermost to the outermost."""
     app.add_middleware(AnswerCache, store=answers, settings=settings)
     app.add_middleware(CrashHandler)
+    local = [re.escape(origin.removesuffix("*")) for origin in settings.allowed_origins if "*" in origin]
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=settings.allowed_origins,
+            allow_origins=[origin for origin in settings.allowed_origins if "*" not in origin],
+            allow_origin_regex=rf"(?:{'|'.join(local)})\d{{1,5}}" if local else None,
             allow_credentials=True,
             allow_methods=["*"],
             allow_headers=["*"],

@@ -80,6 +80,16 @@ def catalogue_page(request: Request, query: Page, page: AnimePage) -> Response:
     return catalogue_answer(page.body, page_headers(request, query, page.total))
 
 
+def private_answer(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer for one person: their browser may keep it, and asks each time; 304 if it has it already."""
+    headers = headers or {}
+    tag = etag_of(body, "".join(headers.values()).encode())
+    whole = {**headers, "ETag": tag, "Cache-Control": "private, no-cache"}
+    if is_known_to(request, tag):
+        return Response(status_code=304, headers=whole)
+    return Response(body, headers=whole, media_type=_JSON)
+
+
 def cached_answer(request: Request, answer: CachedAnswer) -> Response:
     """An answer from cache-aside, or 304 when the client has it; both tell ``X-Cache`` and ``Age``."""
     headers = {

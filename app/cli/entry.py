@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from app.cli import catalog, jobs, programs, recommend, users
+from app.cli import catalog, document, jobs, programs, recommend, users
 from app.cli.context import echo_error
 from app.config import SettingsError
 
@@ -22,6 +22,7 @@ for command in (
     programs.scheduler,
     programs.migrate,
     programs.doctor,
+    document.openapi,
 ):
     cli.command()(command)
 cli.add_typer(catalog.commands, name="catalog")

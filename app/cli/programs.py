@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.context import echo, echo_error, environment, prepare, with_servers
-from app.config import Settings, load_settings
+from app.config import LOCAL_ORIGINS, Settings, load_settings
 
 if TYPE_CHECKING:
     from app.utils.processes.embedded import EmbeddedServers
@@ -38,6 +38,7 @@ def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         env = stack.enter_context(environment(settings))
         if "demo_user" not in settings.model_fields_set:
             env["DEMO_USER"] = "true"
+        env["ALLOWED_ORIGINS"] = ",".join([*settings.allowed_origins, *LOCAL_ORIGINS])
         programs = [
             own_program("API", env, "api", "--fd", str(listener.fileno()), fd=listener.fileno()),
             own_program("worker", env, "worker"),
@@ -152,6 +153,7 @@ def _supervise(
 def _announce(url: str) -> None:
     _log(f"AniSync is up at {url}")
     _log(f"  API documentation: {url}/docs")
+    _log(f"  allowed origins beside its own: {', '.join(LOCAL_ORIGINS)} and ALLOWED_ORIGINS")
     _log("  stop it with Ctrl-C")
 
 

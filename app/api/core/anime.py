@@ -10,7 +10,7 @@ from app.api.conditional import catalogue_answer, catalogue_page
 from app.api.deps import Services
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
 from app.api.limits import SEARCHES, is_search, limited
-from app.api.openapi.failures import KNOWN_ALREADY, failures
+from app.api.openapi.failures import KNOWN_ALREADY, LOCATED, failures
 from app.errors import (
     Conflict,
     Forbidden,
@@ -20,7 +20,7 @@ from app.errors import (
     ServiceUnavailable,
     Unauthenticated,
 )
-from app.schemas.core.anime import AnimeIn, AnimeOut, AnimePartOut
+from app.schemas.core.anime import AnimeIn, AnimeOut
 from app.schemas.fields import Id
 
 router = APIRouter(prefix="/anime", tags=["catalogue"], route_class=IdempotentRoute)
@@ -30,7 +30,7 @@ AnimeId = Annotated[Id, Path()]
 
 @router.get(
     "",
-    response_model=list[AnimeOut] | list[AnimePartOut],
+    response_model=list[AnimeOut],
     openapi_extra=CatalogueQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, RateLimited, ServiceUnavailable),
     dependencies=[limited(SEARCHES, when=is_search)],
@@ -45,7 +45,7 @@ async def list_anime(request: Request, services: Services) -> Response:
 
 @router.get(
     "/{anime_id}",
-    response_model=AnimeOut | AnimePartOut,
+    response_model=AnimeOut,
     openapi_extra=TitleQuery.parameters(),
     responses=KNOWN_ALREADY | failures(NotFound, Invalid, ServiceUnavailable),
 )
@@ -62,7 +62,7 @@ async def get_anime(anime_id: AnimeId, request: Request, services: Services) -> 
     status_code=201,
     dependencies=[HONOURS_KEY],
     response_model=AnimeOut,
-    responses=failures(Unauthenticated, Forbidden, Conflict, Invalid, ServiceUnavailable),
+    responses=LOCATED | failures(Unauthenticated, Forbidden, Conflict, Invalid, ServiceUnavailable),
 )
 @access("write:catalog")
 async def add_anime(body: AnimeIn, services: Services) -> Response:

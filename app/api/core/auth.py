@@ -35,7 +35,7 @@ async def login(body: LoginIn, client: CurrentClient, services: Services) -> Tok
 
 @router.post("/refresh", responses=failures(Unauthenticated))
 @access("public")
-async def refresh(body: RefreshIn, client: CurrentClient, services: Services) -> TokensOut:
+async def refresh_tokens(body: RefreshIn, client: CurrentClient, services: Services) -> TokensOut:
     """Exchange a refresh token for a new token pair.
 
     A token that was already exchanged returns the same successor until that successor is used; after that,

@@ -46,7 +46,7 @@ async def create_collection(body: CollectionIn, user: CurrentUser, services: Ser
 
 @router.get("/shared/{token}")
 @access("public")
-async def get_shared(
+async def get_shared_collection(
     token: Annotated[str, Path(max_length=100)], page: Paging, services: Services
 ) -> SharedCollectionOut:
     """Get a shared collection by its link; no sign-in needed."""
@@ -125,7 +125,9 @@ async def share_collection(
 ) -> ShareOut:
     """Create a share link for a collection; replaces an earlier link."""
     token = await services.watching.collections.share(collection_id, user.user_id)
-    return ShareOut(share_url=absolute_url(request, request.app.url_path_for("get_shared", token=token)))
+    return ShareOut(
+        share_url=absolute_url(request, request.app.url_path_for("get_shared_collection", token=token))
+    )
 
 
 @router.delete("/{collection_id}/share", status_code=204)

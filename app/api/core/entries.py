@@ -60,7 +60,7 @@ async def delete_entry_by_id(
 
 @router.get("/entries/{entry_id}/history")
 @access("read:content")
-async def list_changes_by_id(
+async def list_entry_history_by_id(
     entry_id: EntryId,
     page: Paging,
     user: CurrentUser,
@@ -78,6 +78,6 @@ async def list_changes_by_id(
 
 @router.post("/entries/{entry_id}/undo", response_model=EntryOut | None)
 @access("write:content")
-async def undo_by_id(entry_id: EntryId, user: CurrentUser, services: Services) -> Response:
+async def undo_entry_by_id(entry_id: EntryId, user: CurrentUser, services: Services) -> Response:
     """Undo the last change of an entry, a deletion too; null if that removed it from the list."""
     return undone_answer(await services.library.entries.undo(user.user_id, Target(entry_id=entry_id)))

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from app.api.access import CheckedRoute, access
 from app.api.deps import CurrentUser, Services
-from app.api.openapi.failures import failures
+from app.api.openapi.failures import failures, file_response
 from app.api.spooled import SpooledResponse
 from app.container import Container
 from app.errors import RateLimited
@@ -15,9 +15,13 @@ from app.schemas.domain.lists import ExportFormat
 router = APIRouter(prefix="/users/me/export", tags=["exports"], route_class=CheckedRoute)
 
 
-@router.get("", response_class=Response, responses=failures(RateLimited))
+@router.get(
+    "",
+    response_class=Response,
+    responses=file_response("application/json", "application/xml", "text/csv") | failures(RateLimited),
+)
 @access("session")
-async def export(
+async def export_account(
     user: CurrentUser,
     services: Services,
     format: ExportFormat | None = None,

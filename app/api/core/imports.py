@@ -8,7 +8,7 @@ from app.api.access import FORM_OVERHEAD, access
 from app.api.deps import CurrentUser, Services
 from app.api.idempotency import idempotent_router
 from app.api.limits import limited_by_person
-from app.api.openapi.failures import failures
+from app.api.openapi.failures import UNDOCUMENTED, failures
 from app.api.spooled import SpooledResponse
 from app.errors import Conflict, RateLimited
 from app.schemas.core.imports import ImportReportOut
@@ -34,15 +34,13 @@ Mode = Annotated[
     ImportMode, Query(description="`replace` takes progress and counts from the file, lower ones too.")
 ]
 
-_FEW = "A dry run of at most 500 rows"
-
 
 @router.post(
     "",
     status_code=202,
     response_model=QueuedJobOut,
     dependencies=[limited_by_person(UPLOADS)],
-    responses={200: {"model": ImportReportOut, "description": _FEW}, **failures(RateLimited)},
+    responses=failures(RateLimited),
 )
 @access("write:content", upload_limit=LIST_FILE)
 async def start_import(
@@ -51,7 +49,7 @@ async def start_import(
     services: Services,
     media_type: ListedType = None,
     mode: Mode = "merge",
-    dry_run: Annotated[bool, Query(description="Answer what it would do, and do nothing.")] = False,
+    dry_run: Annotated[bool, Query(json_schema_extra={UNDOCUMENTED: True})] = False,
 ) -> Response:
     """Import a list file as a background job; importing the same file again changes nothing.
 
@@ -99,7 +97,7 @@ def _as_json(shown: QueuedJobOut | ImportReportOut, *, status: int) -> Response:
 
 @router.get("/{job_id}/report", response_model=ImportReportOut, responses=failures(RateLimited))
 @access("read:content")
-async def get_report(
+async def get_import_report(
     job_id: JobId, user: CurrentUser, services: Services, format: ReportFormat = "json"
 ) -> Response:
     """Get the result and the reason for each row of an import or a dry run."""

@@ -25,7 +25,7 @@ router = APIRouter(
 
 @router.get("/top", response_model=list[dict[str, Any]], responses=_RESPONSES)
 @access("public")
-async def list_top(
+async def list_jikan_top(
     query: Annotated[TopQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """Get a page of Jikan's top anime, as Jikan returns it."""
@@ -35,7 +35,7 @@ async def list_top(
 
 @router.get("/search", response_model=list[dict[str, Any]], responses=_RESPONSES)
 @access("public")
-async def search(
+async def search_jikan(
     query: Annotated[SearchQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
     """Search anime on Jikan, as Jikan returns it; at most 25 results."""
@@ -44,6 +44,8 @@ async def search(
 
 @router.get("/{mal_id}", response_model=dict[str, Any], responses=_RESPONSES | failures(NotFound))
 @access("public")
-async def get_anime(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
+async def get_jikan_anime(
+    mal_id: MalId, request: Request, client: ClientGroup, services: Services
+) -> Response:
     """Get Jikan's full data for one anime, as Jikan returns it."""
     return cached_answer(request, await services.catalogue.jikan.anime(mal_id, client=client))

@@ -6,11 +6,11 @@ from fastapi import Path, Request, Response
 
 from app.api.access import access
 from app.api.batch import BatchDraft
-from app.api.conditional import IfMatch, entry_answer, undone_answer
+from app.api.conditional import IfMatch, entry_answer, private_answer, undone_answer
 from app.api.deps import CurrentUser, Paging, Services, page_headers, set_page_headers
 from app.api.idempotency import idempotent_router
 from app.api.library_query import ChangesQuery, ListQuery
-from app.api.openapi.failures import failures
+from app.api.openapi.failures import KNOWN_ALREADY, LOCATED, failures
 from app.errors import Conflict, NotFound
 from app.schemas.core.library import (
     BatchIn,
@@ -32,7 +32,7 @@ AnimeId = Annotated[Id, Path()]
 _ORIGIN = "api"
 
 
-@router.get("", response_model=list[EntryOut], openapi_extra=ListQuery.parameters())
+@router.get("", response_model=list[EntryOut], openapi_extra=ListQuery.parameters(), responses=KNOWN_ALREADY)
 @access("read:content")
 async def list_entries(user: CurrentUser, services: Services, request: Request) -> Response:
     """List the anime on your list, newest first."""
@@ -40,11 +40,10 @@ async def list_entries(user: CurrentUser, services: Services, request: Request) 
     page = await services.library.entries.list_anime(
         user.user_id, query.wanted(), query.shape, limit=query.limit, offset=query.start
     )
-    headers = page_headers(request, query, page.total)
-    return Response(page.body, headers=headers, media_type="application/json")
+    return private_answer(request, page.body, page_headers(request, query, page.total))
 
 
-@router.post("", status_code=201, response_model=EntryOut, responses=failures(NotFound, Conflict))
+@router.post("", status_code=201, response_model=EntryOut, responses=LOCATED | failures(NotFound, Conflict))
 @access("write:content")
 async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Response:
     """Add an anime to your list."""
@@ -55,7 +54,7 @@ async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Res
 
 @router.post("/batch", response_model=BatchOut)
 @access("write:content")
-async def batch(body: BatchIn, user: CurrentUser, services: Services) -> Response:
+async def run_batch(body: BatchIn, user: CurrentUser, services: Services) -> Response:
     """Run up to 500 list operations; each has its own result, and a failed one does not stop the others."""
     draft = BatchDraft(body)
     return draft.answer(await services.library.entries.batch(user.user_id, draft.operations, origin=_ORIGIN))
@@ -121,7 +120,7 @@ async def delete_entry(anime_id: AnimeId, user: CurrentUser, services: Services,
 
 @router.get("/{anime_id}/history")
 @access("read:content")
-async def history(
+async def list_entry_history(
     anime_id: AnimeId,
     page: Paging,
     user: CurrentUser,
@@ -139,6 +138,6 @@ async def history(
 
 @router.post("/{anime_id}/undo", response_model=EntryOut | None)
 @access("write:content")
-async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
+async def undo_entry(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
     """Undo the last change of an entry; null if that removed it from the list."""
     return undone_answer(await services.library.entries.undo(user.user_id, Target(anime_id=anime_id)))

@@ -11,7 +11,7 @@ from app.api.deps import Services
 from app.api.limits import ClientGroup
 from app.api.openapi.failures import failures
 from app.errors import Invalid, NotFound, RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from app.schemas.core.anime import AnimeOut, AnimePartOut
+from app.schemas.core.anime import AnimeOut
 from app.schemas.fields import Id
 
 router = APIRouter(prefix="/anime/mal", tags=["catalogue"], route_class=CheckedRoute)
@@ -21,13 +21,15 @@ MalId = Annotated[Id, Path()]
 
 @router.get(
     "/{mal_id}",
-    response_model=AnimeOut | AnimePartOut,
+    response_model=AnimeOut,
     openapi_extra=TitleQuery.parameters(),
     responses=CACHED
     | failures(NotFound, Invalid, RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout),
 )
 @access("public")
-async def get_by_mal_id(mal_id: MalId, request: Request, client: ClientGroup, services: Services) -> Response:
+async def get_anime_by_mal_id(
+    mal_id: MalId, request: Request, client: ClientGroup, services: Services
+) -> Response:
     """Get an anime by its MyAnimeList id; fetched from MyAnimeList and stored if it is missing."""
     query = TitleQuery.read(request)
     return cached_answer(request, await services.catalogue.lookup.get(mal_id, query.keys, client=client))

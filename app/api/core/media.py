@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from app.api.access import CheckedRoute, access
 from app.api.conditional import is_known_to
 from app.api.deps import Services
+from app.api.openapi.failures import file_response
 
 router = APIRouter(prefix="/media", tags=["users"], route_class=CheckedRoute)
 
@@ -12,7 +13,7 @@ router = APIRouter(prefix="/media", tags=["users"], route_class=CheckedRoute)
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-@router.get("/avatars/{file}", response_class=Response)
+@router.get("/avatars/{file}", response_class=Response, responses=file_response("image/webp"))
 @access("public")
 async def get_avatar(file: str, request: Request, services: Services) -> Response:
     """Get an avatar image by the path in a profile."""

@@ -12,7 +12,7 @@ from app.api.deps import CurrentUser, Services
 from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.api.query import FastQuery
 from app.errors import Invalid, NotFound, ServiceUnavailable
-from app.schemas.core.recommendations import RecommendationOut, RecommendationPartOut, SimilarOut
+from app.schemas.core.recommendations import RecommendationOut, SimilarOut
 from app.schemas.domain.recommendations import Algorithm, RecommendationMode, Wanted
 from app.schemas.fields import Id
 
@@ -62,7 +62,7 @@ class SimilarQuery(FastQuery):
 @router.get(
     _PATH,
     tags=["list"],
-    response_model=list[RecommendationOut] | list[RecommendationPartOut],
+    response_model=list[RecommendationOut],
     openapi_extra=RecommendationQuery.parameters(),
 )
 @access("read:content")

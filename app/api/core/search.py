@@ -9,7 +9,7 @@ from app.api.deps import Services
 from app.api.limits import SEARCHES, limited
 from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.errors import Invalid, RateLimited, ServiceUnavailable
-from app.schemas.core.anime import AnimeOut, AnimePartOut
+from app.schemas.core.anime import AnimeOut
 
 router = APIRouter(
     prefix="/search", tags=["catalogue"], route_class=CheckedRoute, dependencies=[limited(SEARCHES)]
@@ -18,7 +18,7 @@ router = APIRouter(
 
 @router.get(
     "/anime",
-    response_model=list[AnimeOut] | list[AnimePartOut],
+    response_model=list[AnimeOut],
     openapi_extra=SearchQuery.parameters(),
     responses=KNOWN_ALREADY | failures(Invalid, RateLimited, ServiceUnavailable),
 )

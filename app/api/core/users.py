@@ -6,9 +6,10 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.access import access
 from app.api.clients import CurrentClient
+from app.api.conditional import private_answer
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
-from app.api.openapi.failures import failures
+from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.api.profile_form import AVATAR_FORM, DOCUMENTED, SentChange
 from app.errors import Conflict
 from app.schemas.core.users import EraseIn, ProfileOut, PublicProfileOut, UserIn, UserPatch
@@ -19,11 +20,12 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=IdempotentRoute)
 UserId = Annotated[Id, Path()]
 
 
-@router.get("/me")
+@router.get("/me", response_model=ProfileOut, responses=KNOWN_ALREADY)
 @access("read:profile")
-async def get_me(user: CurrentUser, services: Services) -> ProfileOut:
+async def get_me(request: Request, user: CurrentUser, services: Services) -> Response:
     """Get your profile."""
-    return ProfileOut.of(await services.accounts.users.get(user.user_id))
+    profile = ProfileOut.of(await services.accounts.users.get(user.user_id))
+    return private_answer(request, profile.model_dump_json().encode())
 
 
 @router.patch("/me", openapi_extra=DOCUMENTED, responses=failures(Conflict))

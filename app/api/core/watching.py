@@ -73,7 +73,7 @@ async def forget_progress(anime_id: Annotated[Id, Path()], user: CurrentUser, se
 
 @router.get("/watch/continue")
 @access("read:content")
-async def list_to_continue(
+async def list_continue_watching(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[ProgressOut]:
     """List what to continue watching: the latest unfinished episode of each anime, or the next one.

@@ -1,58 +1,78 @@
 """The OpenAPI document, completed: who may ask, every failure in the words of its surface, headers, tags."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from app import errors
 from app.api.access import Access, route_table
+from app.api.openapi.conventions import PERMISSIONS, TAGS, TEXT
 from app.api.openapi.failures import FAILURES, UNDOCUMENTED
+from app.api.openapi.glossary import word
+from app.api.openapi.schemas import (
+    add_parts,
+    describe_properties,
+    describe_schemas,
+    drop_unused,
+    rename,
+    restore_examples,
+)
 from app.api.surface import Failure, Surface
 from app.api.surfaces import surface_of
-from app.errors import AppError
+from app.config import Settings
+from app.errors import AppError, FieldError, field_details
+from app.schemas.core.users import ProfilePatch
+from app.utils.text.cleaning import INT_MAX
 
 Json = dict[str, Any]
 
 _SIGNED_IN = "OAuth2PasswordBearer"
 _SERVICE = "ServiceToken"
-_UNUSED = ("ValidationError", "HTTPValidationError")  # FastAPI's own, which no route answers with
+_BEARER = "BearerToken"
 _EXAMPLE_ID = "0b9cf1f0a4f24a6d9a3dbd1f6b3f9a51"
 _EXAMPLE_TIME = "2026-11-21T09:00:00Z"
 
-TAGS = {
-    "operations": "Whether the service lives and works, and its figures.",
-    "auth": "Registration, sign-in, token refresh, sign-out; sessions, passwords and API tokens.",
-    "users": "Accounts: one's own, those of others, and all of them for operators.",
-    "catalogue": "Titles: pages with filters, single titles, search, genres.",
-    "jikan": "Jikan's own answers, as they came.",
-    "sync": "Bringing the catalogue in step with MyAnimeList, as jobs.",
-    "jobs": "Background jobs and how far they are.",
-    "list": "A person's anime list.",
-    "favorites": "A person's favourites.",
-    "watching": "Playback progress and what was watched.",
-    "collections": "Lists of titles that people make, and may share.",
-    "imports": "Lists that come from elsewhere.",
-    "exports": "A list to take elsewhere.",
-    "releases": "Releases of dubbing sources, with episodes.",
-    "AniLibria": "AniLibria's titles with their episodes, in the words of its own clients.",
-    "hianime": "HiAnime's titles and episodes, from an aniwatch-api that the operator hosts.",
-    "internal": "For other services of the operator, with `INTERNAL_SERVICE_TOKEN` as Bearer.",
-    "tracker: auth": "Accounts in the words of the tracker's clients.",
-    "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
-}
-
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
-_DETAILS: Json = {"type": ["object", "null"], "additionalProperties": True}
+_FIELD_ERROR: Json = {
+    "type": "object",
+    "required": ["field", "code", "params", "message"],
+    "properties": {
+        "field": _TEXT,
+        "code": _TEXT,
+        "params": {"type": "object", "additionalProperties": True},
+        "message": _TEXT,
+    },
+}
+_DETAILS: Json = {
+    "type": ["object", "null"],
+    "additionalProperties": True,
+    "properties": {
+        "fields": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": _TEXT},
+            "description": "The messages by field.",
+        },
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+    },
+}
+
+
+def _codes(parent: type[AppError] = AppError) -> set[str]:
+    return {parent.code}.union(*(_codes(child) for child in parent.__subclasses__()))
+
+
+_CODE: Json = {"type": "string", "enum": sorted({"METHOD_NOT_ALLOWED", *_codes()})}
 _CORE: Json = {
     "type": "object",
     "required": ["code", "message", "details", "request_id"],
-    "properties": {"code": _TEXT, "message": _TEXT, "details": _DETAILS, "request_id": _TEXT},
+    "properties": {"code": _CODE, "message": _TEXT, "details": _DETAILS, "request_id": _TEXT},
 }
 _SCHEMAS: dict[str, Json] = {
+    "FieldError": {**_FIELD_ERROR, "description": "What is wrong with one field."},
     "Failure": _CORE,
     "TrackerFailure": {
         **_CORE,
@@ -90,9 +110,21 @@ _HEADERS: dict[str, Json] = {
     "RateLimit-Limit": {"description": "Requests of one window.", "schema": _COUNT},
     "RateLimit-Remaining": {"description": "Requests that are left of it.", "schema": _COUNT},
     "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": _COUNT},
+    "RateLimit-Policy": {"description": "The limit and its window in seconds.", "schema": _TEXT},
+    "Idempotency-Replayed": {
+        "description": "`true` where this is the answer of an earlier request with the same key.",
+        "schema": {"type": "string", "const": "true"},
+    },
 }
 _OF_STATUS = {"401": ("WWW-Authenticate",), "429": ("Retry-After",), "503": ("Retry-After",)}
-_OF_LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+_OF_LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")
+_ANSWERED = {
+    "200": "Done.",
+    "201": "Created.",
+    "202": "Accepted: a job does it.",
+    "204": "Done; there is nothing to say.",
+}
+_VERSIONED = ("EntryOut", "ItemOut")
 _IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",
@@ -103,12 +135,13 @@ _IF_NONE_MATCH: Json = {
 
 
 def operation_id(route: APIRoute) -> str:
-    """The module of the route below its surface, and its function: `anime_list_anime`."""
-    module = route.endpoint.__module__.removeprefix("app.api.").removeprefix("core.")
-    return f"{module.replace('.', '_')}_{route.name}"
+    """The function of the route: `listAnime`; other surfaces than core put their name before it."""
+    surface = route.endpoint.__module__.removeprefix("app.api.").partition(".")[0]
+    first, *others = (route.name if surface == "core" else f"{surface}_{route.name}").split("_")
+    return first + "".join(other.capitalize() for other in others)
 
 
-def describe(app: FastAPI) -> None:
+def describe(app: FastAPI, settings: Settings) -> None:
     """Complete the document of ``app`` whenever FastAPI has made it anew."""
     plain = app.openapi
     completed: Json | None = None
@@ -121,6 +154,8 @@ def describe(app: FastAPI) -> None:
             completed = document
         return document
 
+    app.description = TEXT
+    app.servers = [{"url": settings.public_base_url or "/"}]
     app.openapi_tags = [{"name": name, "description": text} for name, text in TAGS.items()]
     app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents
 
@@ -128,46 +163,32 @@ def describe(app: FastAPI) -> None:
 def _complete(document: Json, access: Mapping[str, Access]) -> None:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    schemas.update(_SCHEMAS)
-    for name in _UNUSED:
-        schemas.pop(name, None)
-    for model in _models(BaseModel):
-        _restore_example(model, schemas)
+    schemas.update(deepcopy(_SCHEMAS))
+    schemas["ProfilePatch"] = ProfilePatch.model_json_schema()
+    restore_examples(schemas)
+    _declare_schemes(components["securitySchemes"])
     components["headers"] = _HEADERS
-    components.setdefault("securitySchemes", {})[_SERVICE] = {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "`INTERNAL_SERVICE_TOKEN`.",
-    }
     used = set()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _Operation(method.upper(), path, operation, access[f"{method.upper()} {path}"]).complete()
             used |= set(operation["tags"])
     document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
+    add_parts(document)
+    describe_schemas(schemas)
+    drop_unused(document)
+    rename(document)
 
 
-def _models(parent: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    for model in parent.__subclasses__():
-        yield model
-        yield from _models(model)
-
-
-def _restore_example(model: type[BaseModel], schemas: Json) -> None:
-    """Put back the nulls of an example, which FastAPI takes out wherever they are."""
-    extra = model.model_config.get("json_schema_extra")
-    if not isinstance(extra, dict) or "example" not in extra:
-        return
-    whole = f"{model.__module__}.{model.__name__}".replace(".", "__")
-    for name in {model.__name__, whole} & set(schemas):
-        if schemas[name].get("example") == _without_nulls(extra["example"]):
-            schemas[name]["example"] = extra["example"]
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+def _declare_schemes(schemes: Json) -> None:
+    schemes[_SIGNED_IN]["description"] = "Sign in with user name or e-mail, and password."
+    schemes[_SIGNED_IN]["flows"]["password"]["scopes"] = dict(PERMISSIONS)
+    schemes[_BEARER] = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token, or a personal API token.",
+    }
+    schemes[_SERVICE] = {"type": "http", "scheme": "bearer", "description": "`INTERNAL_SERVICE_TOKEN`."}
 
 
 def _drop_parameter(operation: Json, name: str) -> None:
@@ -195,12 +216,8 @@ class _Operation:
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
 
     def complete(self) -> None:
-        if self._access == "service":
-            self._operation["security"] = [{_SERVICE: []}]
-        elif self._access != "public":
-            self._operation["security"] = [{_SIGNED_IN: []}]
-        elif self._operation.get("security") == [{_SIGNED_IN: []}]:
-            self._operation["security"] = [{_SIGNED_IN: []}, {}]
+        self._declare_access()
+        self._describe()
         told = self._told()
         self._responses.pop("422", None)
         for error in (*told, *self._usual()):
@@ -212,6 +229,39 @@ class _Operation:
             for name in self._headers(status):
                 headers[name] = {"$ref": f"#/components/headers/{name}"}
 
+    def _declare_access(self) -> None:
+        if self._access == "service":
+            self._operation["security"] = [{_SERVICE: []}]
+            return
+        optional = self._operation.get("security") == [{_SIGNED_IN: []}]
+        if self._access == "public":
+            if optional:
+                self._operation["security"] = [{_SIGNED_IN: []}, {_BEARER: []}, {}]
+            self._operation.setdefault("security", [])
+            return
+        scopes = [] if self._access == "session" else [self._access]
+        self._operation["security"] = [{_SIGNED_IN: scopes}, {_BEARER: []}]
+        needed = "a session: API tokens are refused" if not scopes else f"the permission `{self._access}`"
+        self._operation["description"] += f"\n\nNeeds {needed}."
+
+    def _describe(self) -> None:
+        """Say what parameters and answers are, where the route did not."""
+        for parameter in self._operation.get("parameters", ()):
+            schema = parameter.get("schema", {})
+            schema.pop("title", None)
+            if schema.get("default") == INT_MAX:  # which stands for everything
+                del schema["default"]
+            text = parameter.get("description") or schema.pop("description", None) or word(parameter["name"])
+            if text is not None:
+                parameter["description"] = text
+        for status, response in self._responses.items():
+            if response["description"] in ("", "Successful Response"):
+                response["description"] = _ANSWERED.get(status, response["description"])
+            for content in response.get("content", {}).values():
+                content["schema"].pop("title", None)
+        for content in self._operation.get("requestBody", {}).get("content", {}).values():
+            describe_properties(content["schema"])
+
     def _told(self) -> list[type[AppError]]:
         """The failures that the route named itself, taken out of its responses."""
         named = [name for response in self._responses.values() for name in response.pop(FAILURES, [])]
@@ -222,7 +272,7 @@ class _Operation:
 
     def _usual(self) -> Iterator[type[AppError]]:
         """The failures that follow from what kind of route it is."""
-        if "security" in self._operation:
+        if self._operation["security"]:
             yield errors.Unauthenticated
         if self._access not in {"public", "service"}:
             yield errors.Forbidden
@@ -257,8 +307,17 @@ class _Operation:
         if content["schema"] == {"$ref": f"#/components/schemas/{schema}"}:
             content.setdefault("examples", {})[error.code] = {"value": _example(error, self._surface)}
 
+    def _answers_version(self, status: str) -> bool:
+        content = self._responses[status].get("content", {}).get("application/json", {})
+        shapes = content.get("schema", {}).get("anyOf", [content.get("schema", {})])
+        return any(shape.get("$ref", "").endswith(_VERSIONED) for shape in shapes)
+
     def _headers(self, status: str) -> Iterator[str]:
         yield "X-Request-ID"
+        if status.startswith("2") and "idempotency-key" in self._parameters:
+            yield "Idempotency-Replayed"
+        if status in ("200", "201") and self._answers_version(status):
+            yield "ETag"
         yield from _OF_STATUS.get(status, ())
         if "429" in self._responses and status != "500":
             yield from _OF_LIMITS
@@ -270,7 +329,11 @@ class _Operation:
 
 def _example(error: type[AppError], surface: Surface) -> Json:
     """What the surface's own renderer makes of the failure."""
-    details = {"fields": {"limit": ["Input should be a valid integer."]}} if error is errors.Invalid else None
+    details = (
+        field_details([FieldError("limit", "Input should be a valid integer.", "wrong_type")])
+        if error is errors.Invalid
+        else None
+    )
     failure = Failure(error.status, error.code, error.default_message, details, {}, _EXAMPLE_ID)
     body = surface.body(failure)
     return {**body, "timestamp": _EXAMPLE_TIME} if "timestamp" in body else body

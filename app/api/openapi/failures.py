@@ -14,6 +14,29 @@ UNDOCUMENTED = "x-undocumented"
 KNOWN_ALREADY: Responses = {304: {"description": "The client has it already, as its If-None-Match says."}}
 
 
+# The address of what was created; in the headers of its 201.
+LOCATED: Responses = {
+    201: {
+        "headers": {
+            "Location": {
+                "description": "Path of what was created.",
+                "required": True,
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
+
+
+def file_response(*media_types: str) -> Responses:
+    """The 200 of a route that answers a file, of one of these types."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    disposition = {"description": "Name of the file.", "schema": {"type": "string"}}
+    return {
+        200: {"description": "The file.", "content": content, "headers": {"Content-Disposition": disposition}}
+    }
+
+
 def failures(*errors: type[AppError]) -> Responses:
     """The ``responses`` of a route that may raise these."""
     responses: Responses = {}

@@ -131,16 +131,6 @@ class AnimeOut(BaseModel):
     synced_at: datetime | None
 
 
-def _require_nothing(schema: dict[str, Any]) -> None:
-    del schema["required"]
-
-
-class AnimePartOut(AnimeOut):
-    """The keys of a title that ``fields`` selects."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_require_nothing)
-
-
 class GenreOut(BaseModel):
     """``count`` is how many titles of the catalogue have it."""
 

@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.schemas.core.anime import TagOut
+from app.schemas.domain.anime import Season, Status
 from app.schemas.domain.library import EntryChange, EntryState, EntryStatus, ListChanges, MediaType
 from app.schemas.fields import Id, Note, PartialDate, Progress, RewatchCount, Score, Tag
 from app.schemas.limits import MAX_PROGRESS, MAX_TAGS
@@ -72,8 +74,16 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+def _expanded(schema: dict[str, Any]) -> None:
+    """Those that only ``expand=anime`` shows are not required, and have no default."""
+    for shape in schema["properties"].values():
+        shape.pop("default", None)
+
+
 class EntryAnimeOut(BaseModel):
-    """``id`` is null while the catalogue does not know the title."""
+    """The anime of an entry; from `anilist_id` on only with `expand=anime`."""
+
+    model_config = ConfigDict(json_schema_extra=_expanded)
 
     id: int | None
     mal_id: int | None
@@ -81,6 +91,18 @@ class EntryAnimeOut(BaseModel):
     image_url: str | None
     score: float | None
     episodes: int | None
+    anilist_id: int | None = None
+    title_english: str | None = None
+    title_japanese: str | None = None
+    title_russian: str | None = None
+    synonyms: list[str] = []
+    type: str | None = None
+    status: Status | None = None
+    season: Season | None = None
+    year: int | None = None
+    duration_minutes: float | None = None
+    images: dict[str, Any] | None = None
+    genres: list[TagOut] = []
 
 
 class EntryOut(BaseModel):

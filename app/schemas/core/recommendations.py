@@ -1,6 +1,6 @@
 """Recommendations as the core surface shows them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -37,16 +37,6 @@ class RecommendationOut(AnimeOut):
     ]
     reason: str
     because: list[BecauseOut]
-
-
-def _require_the_reason(schema: dict[str, Any]) -> None:
-    schema["required"] = ["part", "reason", "because"]
-
-
-class RecommendationPartOut(RecommendationOut):
-    """The keys of a title that ``fields`` selects, and why it is recommended."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_require_the_reason)
 
 
 class SimilarOut(BaseModel):

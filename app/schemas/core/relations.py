@@ -62,7 +62,7 @@ class TieOut(BaseModel):
     anime_id: int
 
 
-class MarkOut(BaseModel):
+class WatchOrderMarkOut(BaseModel):
     """How far you are with a title."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -84,7 +84,7 @@ class StepOut(BaseModel):
         float | None, Field(description="How long all its episodes take, where that is known.")
     ]
     why: Annotated[TieOut | None, Field(description="What it is to another title, which put it here.")]
-    entry: Annotated[MarkOut | None, Field(description="Null where it is not on your list.")]
+    entry: Annotated[WatchOrderMarkOut | None, Field(description="Null where it is not on your list.")]
 
 
 class FranchiseOut(BaseModel):
@@ -155,5 +155,5 @@ def _step(order: WatchOrder, position: int, step: Step) -> StepOut:
         released_later=step.released_later,
         minutes=minutes,
         why=None if why is None else TieOut(type=why.type, anime_id=order.titles[why.mal_id].card.id),
-        entry=None if mark is None else MarkOut.model_validate(mark),
+        entry=None if mark is None else WatchOrderMarkOut.model_validate(mark),
     )

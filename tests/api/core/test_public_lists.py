@@ -150,3 +150,20 @@ async def test_errors_of_fields_are_told_to_programs_too(
     named = await client.patch(ME, json={"username": "no spaces"})
     assert "^" not in named.text
     assert await errors(named) == [("username", "wrong_format", {})]
+
+
+async def test_what_is_ones_own_is_kept_and_asked_for_again(
+    client: httpx.AsyncClient, user: SignedIn, titles: list[int]
+) -> None:
+    client.headers.update(user.headers)
+    for path in ("/users/me", "/users/me/list", "/users/me/stats"):
+        first = await client.get(path)
+        assert first.headers["Cache-Control"] == "private, no-cache"
+        known = {"If-None-Match": first.headers["ETag"]}
+        again = await client.get(path, headers=known)
+        assert (again.status_code, again.content) == (304, b""), path
+        await client.patch(ME, json={"full_name": path})
+        await client.put(
+            f"/users/me/list/{titles[0]}", json={"status": "watching", "notes": path, "score": len(path) % 10}
+        )
+        assert (await client.get(path, headers=known)).status_code == 200, path

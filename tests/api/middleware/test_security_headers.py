@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.config import Settings
+from app.config import LOCAL_ORIGINS, Settings
 from app.container import Container
 from app.main import create_app
 from tests.fixtures.accounts import SignedIn
@@ -82,7 +82,8 @@ async def test_every_response_has_security_headers(client: httpx.AsyncClient, us
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
-        assert answer.headers["Cache-Control"] == "no-store"
+        kept = "private, no-cache" if path == "/users/me" else "no-store"
+        assert answer.headers["Cache-Control"] == kept
         assert "Server" not in answer.headers
 
 
@@ -95,3 +96,22 @@ async def test_the_docs_page_may_load_its_own_files(client: httpx.AsyncClient) -
 async def test_public_responses_are_cacheable(client: httpx.AsyncClient, user: SignedIn) -> None:
     assert "Cache-Control" not in (await client.get(f"/users/{user.id}")).headers
     assert (await client.post("/auth/login", json={})).headers["Cache-Control"] == "no-store"
+
+
+async def test_pages_under_development_may_ask_from_any_port(
+    settings: Settings, container: Container
+) -> None:
+    allowed = settings.model_copy(update={"allowed_origins": [*LOCAL_ORIGINS, ORIGIN]})
+    transport = httpx.ASGITransport(app=create_app(allowed, container=container))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        for origin in ("http://localhost:5173", "http://127.0.0.1:1", ORIGIN):
+            answer = await client.get("/health/live", headers={"Origin": origin})
+            assert answer.headers["access-control-allow-origin"] == origin
+        for origin in (
+            "http://localhost",
+            "http://localhost:5173.example.org",
+            "https://localhost:1",
+            "http://xlocalhost:1",
+        ):
+            answer = await client.get("/health/live", headers={"Origin": origin})
+            assert "access-control-allow-origin" not in answer.headers

@@ -57,10 +57,98 @@ def nodes(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
         yield from nodes(child, f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}")
 
 
-def test_the_document_is_openapi_3_1_without_servers(document: Json) -> None:
+def test_the_document_is_of_its_version_and_says_where_and_how(document: Json) -> None:
     assert document["openapi"].startswith("3.1")
-    assert "servers" not in document
+    assert document["servers"] == [{"url": "/"}]
     assert document["info"]["title"] == "AniSync"
+    for convention in ("X-Total-Count", "If-Match", "Idempotency-Key", "details.errors", "YYYY-MM-DD"):
+        assert convention in document["info"]["description"]
+    public = create_app(Settings(_env_file=None, public_base_url="https://anime.example.org"))
+    assert public.openapi()["servers"] == [{"url": "https://anime.example.org"}]
+
+
+def undescribed(document: Json) -> Iterator[str]:
+    components = document["components"]
+    described: list[tuple[str, Json]] = [
+        *components["schemas"].items(),
+        *components["headers"].items(),
+        *(
+            (f"{name}.{key}", shape)
+            for name, schema in components["schemas"].items()
+            for key, shape in schema.get("properties", {}).items()
+        ),
+    ]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            at = f"{method} {path}"
+            described += ((f"{at}: {one['name']}", one) for one in operation.get("parameters", []))
+            described += ((f"{at}: {status}", one) for status, one in operation["responses"].items())
+    return (name for name, one in described if one.get("description") in (None, "", "Successful Response"))
+
+
+def test_everything_has_a_description(document: Json) -> None:
+    assert list(undescribed(document)) == [], "describe it by Field(description=...), or in glossary.py"
+
+
+def test_schemas_have_plain_names_and_all_are_used(document: Json) -> None:
+    names = set(document["components"]["schemas"])
+    assert {name for name in names if not re.fullmatch(r"([A-Z][a-z]+)+", name)} == set()
+    used = {
+        node["$ref"].rpartition("/")[2]
+        for _, node in nodes(document)
+        if isinstance(node, dict) and "$ref" in node
+    }
+    assert names <= used
+
+
+def test_what_changes_something_has_no_defaults(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    patches = [name for name in schemas if name.endswith(("Patch", "Put", "Operation"))]
+    assert len(patches) >= 10
+    assert [at for name in patches for at, node in nodes(schemas[name]) if at.endswith("/default")] == []
+    assert all(len(schemas[name]["example"]) == 1 for name in patches if name.endswith("Patch"))
+    assert "'default': 2147483647" not in str(document)
+
+
+def test_a_batch_tells_its_operations_apart(document: Json) -> None:
+    items = document["components"]["schemas"]["BatchInput"]["properties"]["operations"]["items"]
+    assert items["discriminator"]["propertyName"] == "op"
+    assert set(items["discriminator"]["mapping"]) == {"add", "update", "upsert", "delete"}
+    assert len(items["oneOf"]) == 4
+
+
+def test_each_success_has_one_type(operations: dict[str, Json]) -> None:
+    for name, operation in operations.items():
+        if name not in {"POST /users/me/import/preview", "GET /users/me/marks"}:
+            successes = [status for status in operation["responses"] if status.startswith("2")]
+            assert len({str(operation["responses"][status].get("content")) for status in successes}) == 1, (
+                name
+            )
+            assert "anyOf" not in str(operation["responses"][successes[0]].get("content")) or name.endswith(
+                "undo"
+            )
+        has_fields = "fields" in {parameter["name"] for parameter in operation.get("parameters", [])}
+        assert has_fields == name.endswith("/"), name
+
+
+def test_a_route_says_which_permission_it_needs(operations: dict[str, Json]) -> None:
+    for route in PROTECTED:
+        operation = operations[route.name]
+        scopes = [] if route.access == "session" else [route.access]
+        assert operation["security"] == [{"OAuth2PasswordBearer": scopes}, {"BearerToken": []}], route.name
+        assert (route.access if scopes else "session") in operation["description"].rpartition("Needs")[2]
+
+
+def test_files_and_their_headers_are_declared(operations: dict[str, Json]) -> None:
+    upload = operations["POST /users/me/import"]["requestBody"]["content"]["multipart/form-data"]
+    assert upload
+    export = operations["GET /users/me/export"]["responses"]["200"]
+    assert set(export["content"]) == {"application/json", "application/xml", "text/csv"}
+    assert "Content-Disposition" in export["headers"]
+    assert "Location" in operations["POST /users/me/list"]["responses"]["201"]["headers"]
+    for name in ("GET /users/me/list/{anime_id}", "PATCH /api/library/items/{item_id}"):
+        assert "ETag" in operations[name]["responses"]["200"]["headers"]
+    assert "Idempotency-Replayed" in operations["POST /favorites"]["responses"]["201"]["headers"]
 
 
 def test_every_reference_resolves(document: Json) -> None:
@@ -73,7 +161,7 @@ def test_every_reference_resolves(document: Json) -> None:
 def test_operation_ids_are_unique(operations: dict[str, Json]) -> None:
     names = [operation["operationId"] for operation in operations.values()]
     assert len(set(names)) == len(names)
-    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)] == []
+    assert [name for name in names if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)] == []
 
 
 def test_every_tag_is_described_and_used(operations: dict[str, Json], document: Json) -> None:

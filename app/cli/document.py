@@ -1,0 +1,23 @@
+"""The OpenAPI document, for those who generate clients from it."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from app.cli.context import echo
+
+
+def openapi(
+    url: Annotated[
+        str | None, typer.Option(help="Address of the server in the document; else `PUBLIC_BASE_URL`.")
+    ] = None,
+) -> None:
+    """Print the OpenAPI document; needs neither settings nor servers."""
+    from app.config import Settings
+    from app.main import create_app
+
+    settings = Settings()
+    if url is not None:
+        settings = settings.model_copy(update={"public_base_url": url})
+    echo(json.dumps(create_app(settings).openapi(), ensure_ascii=False, indent=1))
