@@ -28,7 +28,7 @@ class DiscoverSettings:
 
     ridge: float = 200.0
     dropout: float = 0.5
-    neighbours: int = 1000
+    neighbours: int = 2000
 
 
 def fit_continue(
