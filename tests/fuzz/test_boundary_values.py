@@ -106,7 +106,7 @@ QUERIES = {
     "/users/me/list": {"updated_since": "instant", **PAGE},
     "/api/library/items": {"q": "text", **PAGE},
     "/anime": {"year": "whole", "year_from": "whole", "min_score": "number", "genre": "whole", **PAGE},
-    "/users/me/recommendations": {"limit": "whole"},
+    "/users/me/recommendations": {"limit": "whole", "offset": "whole", "diversity": "number"},
     "/views": PAGE,
     "/watch/continue": PAGE,
 }

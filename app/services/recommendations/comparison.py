@@ -10,6 +10,7 @@ from app.repositories.recommendations import TitleFacts
 from app.schemas.domain.recommendations import EvaluationReport, Measured, Setting
 from app.services.recommendations import baselines, entries
 from app.services.recommendations.evaluation import (
+    LONG_ENOUGH,
     Score,
     evaluate,
     of_franchises,
@@ -45,11 +46,15 @@ def compare(
     test: RatingDump | None,
     *,
     seed: int,
+    shortest: int = LONG_ENOUGH,
 ) -> EvaluationReport:
-    """Fit each method, and rank for each tested list what was taken out of it and all else."""
+    """Fit each method, and rank for each tested list what was taken out of it and all else.
+
+    Lists with fewer than ``shortest`` liked titles are not tested.
+    """
     years = np.array([title.year or _UNKNOWN_YEAR for title in titles], np.int32)
     ratings = np.array([title.score or 0 for title in titles])
-    parts = _divided(titles, train, test, years, seed)
+    parts = _divided(titles, train, test, years, seed, shortest)
     held = {
         setting: split(parts.test, setting, catalogue.franchises, parts.years, seed=seed)
         for setting in _SETTINGS
@@ -68,16 +73,21 @@ def compare(
 
 
 def _divided(
-    titles: Sequence[TitleFacts], train: RatingDump, test: RatingDump | None, years: Array, seed: int
+    titles: Sequence[TitleFacts],
+    train: RatingDump,
+    test: RatingDump | None,
+    years: Array,
+    seed: int,
+    shortest: int,
 ) -> _Divided:
     lists = lists_of_ratings(ratings_of(train), titles)
     if test is None:
-        chosen = testable(lists, at_most=min(_TESTED, lists.count // 5), seed=seed)
+        chosen = testable(lists, shortest=shortest, at_most=min(_TESTED, lists.count // 5), seed=seed)
         rest = np.setdiff1d(np.unique(lists.users), chosen)
         made = _years(lists, train.sources, years)
         return _Divided(part_of(lists, rest), part_of(lists, chosen), made[chosen])
     unseen = lists_of_ratings(ratings_of(test), titles)
-    chosen = testable(unseen, at_most=unseen.count, seed=seed)
+    chosen = testable(unseen, shortest=shortest, at_most=unseen.count, seed=seed)
     names = set(test.names)
     known = [number for number in np.unique(lists.users) if train.names[number] not in names]
     made = _years(unseen, test.sources, years)

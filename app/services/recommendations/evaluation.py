@@ -17,7 +17,7 @@ Score = Callable[[Lists, Array, int], Array]
 row of scores for each; see :func:`of_franchises` for those of titles in "series"."""
 
 TOP = 10
-_LONG_ENOUGH = 20  # liked titles of a list that is tested
+LONG_ENOUGH = 20  # liked titles of a list that is tested
 _TAKEN = 0.2  # of the liked titles
 _AT_ONCE = 100  # lists scored together
 
@@ -35,10 +35,10 @@ class Split:
     """The year in which each list was made, or nearly; what began later could not be on it."""
 
 
-def testable(lists: Lists, *, at_most: int, seed: int) -> Array:
-    """The numbers of lists with 20 liked titles or more, in an order drawn by lot."""
+def testable(lists: Lists, *, shortest: int, at_most: int, seed: int) -> Array:
+    """The numbers of lists with ``shortest`` liked titles or more, in an order drawn by lot."""
     good = entries.liked(lists.scores, lists.statuses)
-    long = np.flatnonzero(np.bincount(lists.users[good], minlength=lists.count) >= _LONG_ENOUGH)
+    long = np.flatnonzero(np.bincount(lists.users[good], minlength=lists.count) >= shortest)
     return np.random.default_rng(seed).permutation(long)[:at_most]
 
 

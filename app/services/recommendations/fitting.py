@@ -28,7 +28,7 @@ class DiscoverSettings:
 
     ridge: float = 200.0
     dropout: float = 0.5
-    neighbours: int = 1000
+    neighbours: int = 2000
 
 
 def fit_continue(
@@ -65,6 +65,8 @@ def _without_itself(gram: Floats, aims: Floats, settings: ContinueSettings) -> F
 
 def inverse(gram: Floats, ridge: float, dropout: float) -> Floats:
     """The inverse of a Gram matrix with a penalty for each title, in place of a copy of ``gram``."""
+    if not len(gram):
+        return gram
     lower = gram.copy(order="F")
     lower[np.diag_indices_from(lower)] += ridge + dropout / (1 - dropout) * np.diag(gram)
     factor, failed = linalg.lapack.spotrf(lower, lower=1, overwrite_a=1)
