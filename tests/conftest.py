@@ -1,4 +1,4 @@
-"""Fixtures for all tests; the machine's own settings are kept out of them."""
+"""Fixtures for all tests, isolated from the settings of the machine."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""``Idempotency-Key`` over HTTP: what is the same request, and what is kept of its answer."""
+"""``Idempotency-Key`` over HTTP: equality of requests, and what is stored of a response."""
 
 import asyncio
 from typing import Any

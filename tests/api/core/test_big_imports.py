@@ -1,4 +1,4 @@
-"""Imports that are too long for a request: dry runs, undo and reports as jobs; how many a person may send."""
+"""Imports too long for a request: dry runs, undo and reports as jobs; upload limits."""
 
 import asyncio
 import csv

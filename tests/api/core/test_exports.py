@@ -1,4 +1,4 @@
-"""Exports: both types, for a spreadsheet too, in little memory, and only some at once."""
+"""Exports: formats, memory use and concurrency limits."""
 
 import asyncio
 import csv

@@ -1,4 +1,4 @@
-"""What a file may change of an entry that is on the list, and what the report says of it."""
+"""What a file may change in an existing entry, and how the report describes it."""
 
 from pathlib import Path
 from typing import Any

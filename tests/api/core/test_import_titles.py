@@ -1,4 +1,4 @@
-"""Rows that name a title and no id: linked where one title of the catalogue has that name, and no other."""
+"""Rows with a title but no id: linked if exactly one catalogue title has that name."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Imports and exports of list files over HTTP, with the real files where they lie beside the repository."""
+"""Imports and exports of list files over HTTP, with real files if they are available."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""A person's list over HTTP."""
+"""A user's list over HTTP."""
 
 import asyncio
 from typing import Any

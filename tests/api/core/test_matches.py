@@ -1,4 +1,4 @@
-"""Entries of titles that nobody knew, once the catalogue knows them: their history, and taking them back."""
+"""Entries whose titles are added to the catalogue later: their history and undo."""
 
 from typing import Any
 

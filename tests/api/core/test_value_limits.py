@@ -1,4 +1,4 @@
-"""Values at and beyond the limits of the domain over HTTP: the last one is kept, the next one is a 422."""
+"""Values at and beyond the limits over HTTP: the last valid one is stored, the next one is a 422."""
 
 from typing import Any
 

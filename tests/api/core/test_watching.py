@@ -1,4 +1,4 @@
-"""Playback, the viewing log and favourites over HTTP."""
+"""Playback reports, the viewing history and favourites over HTTP."""
 
 from typing import Any
 

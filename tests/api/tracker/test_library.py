@@ -1,4 +1,4 @@
-"""The tracker's library over HTTP, and that it is the same list as the core's."""
+"""The tracker's library over HTTP, which is the same list as the core's."""
 
 import re
 from typing import Any
