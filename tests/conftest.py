@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.application",
     "tests.fixtures.accounts",
+    "tests.fixtures.importing",
     "tests.fixtures.catalogue",
     "tests.fixtures.serving",
     "tests.fixtures.failing",

@@ -21,12 +21,6 @@ from tests.fixtures.importing import IMPORT, long_list, undo_import, upload, wor
 ACTIONS = ("added", "updated", "unchanged", "skipped", "failed")
 
 
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
 async def report_of(mine: httpx.AsyncClient, job_id: int) -> dict[str, Any]:
     answer = await mine.get(f"{IMPORT}/{job_id}/report")
     assert answer.status_code == 200, answer.text

@@ -19,12 +19,6 @@ EXPORT = "/users/me/export"
 
 
 @pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
-@pytest.fixture
 async def both(mine: httpx.AsyncClient) -> httpx.AsyncClient:
     """With one anime and one manga on the list."""
     for kind, title in (("manga", "Ash — Ωμέγα"), ("anime", "Bebop")):

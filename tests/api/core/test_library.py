@@ -31,12 +31,6 @@ async def titles(database: Database) -> list[int]:
         return list(rows.scalars())
 
 
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
 async def add(mine: httpx.AsyncClient, anime_id: int, **fields: Any) -> httpx.Response:
     return await mine.post(LIST, json={"anime_id": anime_id, "status": "watching", **fields})
 

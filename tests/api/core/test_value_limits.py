@@ -58,12 +58,6 @@ async def title(database: Database) -> int:
         return int(rows.scalar_one())
 
 
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
 def refused(answer: httpx.Response, field: str) -> bool:
     """A 422 that names the field, or a member of it."""
     told = answer.json()["details"]["fields"]

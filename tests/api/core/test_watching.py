@@ -29,12 +29,6 @@ async def titles(database: Database) -> list[int]:
         return list(rows.scalars())
 
 
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
 async def report(mine: httpx.AsyncClient, anime_id: int, episode: int, **fields: Any) -> httpx.Response:
     return await mine.post(PROGRESS, json={"anime_id": anime_id, "episode": episode, **fields})
 

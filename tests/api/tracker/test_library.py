@@ -29,12 +29,6 @@ async def bebop(database: Database) -> int:
         return int(rows.scalar_one())
 
 
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
 async def test_a_custom_item_is_stored(mine: httpx.AsyncClient) -> None:
     answer = await mine.post(ITEMS, json=MANGA)
     assert answer.status_code == 200
