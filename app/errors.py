@@ -147,6 +147,16 @@ class UpstreamError(UpstreamFailure):
     """It answered with a server error, or with something that is not its contract."""
 
 
+class UpstreamRejected(UpstreamError):
+    """It understood what it was sent, and will not take it; another attempt would not change that."""
+
+
+class TokenRefused(Conflict):
+    """A service no longer takes the token of somebody's account there."""
+
+    default_message = "The connection to the service has ended: connect your account again."
+
+
 class UpstreamUnavailable(UpstreamFailure):
     """It is not asked now: unreachable, its breaker is open, or its rate limit is spent."""
 

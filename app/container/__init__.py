@@ -13,7 +13,8 @@ from app.container.catalogue import CatalogueServices, build_catalogue
 from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
-from app.container.upstreams import build_hianime
+from app.container.sync import SyncServices, build_sync
+from app.container.upstreams import build_anilist, build_hianime
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
 from app.services.hianime import HiAnimeService
@@ -46,6 +47,7 @@ class Container:
     library: LibraryServices
     operations: OperationServices
     recommendations: RecommendationService
+    sync: SyncServices
     watching: WatchingServices
 
 
@@ -68,6 +70,7 @@ async def build(
         base = await enter(
             build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)
         )
+        anilist = await enter(build_anilist(base))
         yield Container(
             settings=settings,
             db=base.db,
@@ -80,8 +83,9 @@ async def build(
             events=base.events,
             idempotency=IdempotencyService(base.db, base.encryption),
             jobs=base.jobs,
-            library=await enter(build_library(base)),
+            library=await enter(build_library(base, anilist)),
             operations=await enter(build_operations(base)),
             recommendations=RecommendationService(base.db),
+            sync=await enter(build_sync(base, anilist)),
             watching=await enter(build_watching(base)),
         )

@@ -26,6 +26,7 @@ from app.models.library import (
     WatchProgressRow,
 )
 from app.models.relations import RelationCountRow, RelationRow
+from app.models.sync import OAuthStateRow, ServiceLinkRow, SyncConflictRow, SyncSnapshotRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -46,12 +47,16 @@ __all__ = [
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "OAuthStateRow",
     "PasswordResetRow",
     "RelationCountRow",
     "RelationRow",
     "ScheduleRow",
+    "ServiceLinkRow",
     "SessionRow",
     "StudioRow",
+    "SyncConflictRow",
+    "SyncSnapshotRow",
     "ThrottleRow",
     "TombstoneRow",
     "UserRow",

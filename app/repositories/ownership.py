@@ -56,6 +56,10 @@ OWNED: dict[str, Owned] = {
     "imports": Owned("imports"),
     "import_reports": Owned("import_reports", by="job_id", parent="imports"),
     "idempotency_keys": Owned(None),
+    "service_links": Owned("connections"),
+    "sync_snapshots": Owned("sync_snapshots"),
+    "sync_conflicts": Owned("sync_conflicts"),
+    "oauth_states": Owned(None),
 }
 
 # Rows that one statement erases; a long list in one statement would meet the time limit of statements.

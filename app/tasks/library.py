@@ -5,6 +5,7 @@ from app.schemas.jobs import (
     ForgetChanges,
     ForgetKeys,
     ImportList,
+    ImportPublicList,
     MatchEntries,
     PreviewImport,
     UndoImport,
@@ -16,6 +17,11 @@ from app.tasks.registry import handles
 @handles(ImportList)
 async def import_list(job: ImportList, services: Container, run: JobRun) -> None:
     await services.library.imports.run(job, run)
+
+
+@handles(ImportPublicList)
+async def import_public_list(job: ImportPublicList, services: Container, run: JobRun) -> None:
+    await services.library.anilist_imports.run(job, run)
 
 
 @handles(PreviewImport)

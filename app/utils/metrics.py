@@ -70,6 +70,10 @@ UPSTREAM_ITEMS_SKIPPED = Counter(
     "anisync_upstream_items_skipped_total", "Items of a list that could not be understood.", ["upstream"]
 )
 
+SYNC_PUSHES = Counter(
+    "anisync_sync_pushes_total", "Entries that were to be told to a service.", ["service", "outcome"]
+)
+
 AUTH_EVENTS = Counter(
     "anisync_auth_events_total", "Sign-ins, failures, misuse of tokens, changes of roles.", ["event"]
 )

@@ -44,8 +44,10 @@ class UpstreamFault(Exception):
         return not limited and (self.verdict != "up" or self.outcome == "rejected")
 
 
-def of_status(name: str, title: str, status: int, header: str | None) -> UpstreamFault:
-    """What an answer other than 200 means."""
+def of_status(
+    name: str, title: str, status: int, header: str | None, *, told: AppError | None = None
+) -> UpstreamFault:
+    """What an answer other than 200 means; ``told`` is what the upstream itself says of a refusal."""
     details = {"upstream": name, "status": status}
     if status == 404:
         return UpstreamFault(NotFound(f"{title} has no such thing."), outcome="not_found", verdict="up")
@@ -57,7 +59,7 @@ def of_status(name: str, title: str, status: int, header: str | None) -> Upstrea
     asked = seconds_of(header)
     if status == 408 or status >= 500:
         return UpstreamFault(error, outcome="server_error", verdict="down", retry=True, retry_after=asked)
-    return UpstreamFault(error, outcome="rejected", verdict="up", retry_after=asked)
+    return UpstreamFault(told or error, outcome="rejected", verdict="up", retry_after=asked)
 
 
 def out_of_time(name: str, title: str) -> UpstreamFault:

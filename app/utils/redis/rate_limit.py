@@ -144,6 +144,12 @@ class SharedLimiter:
         self._alone.note(now)
         return now - begun
 
+    def pace(self, rate: Rate) -> None:
+        """Keep another rate from now on, in this process: each learns it from the answers it gets."""
+        self._rate = rate
+        self._pacer = AsyncLimiter(1, rate.spacing * 0.95)
+        self._alone = _OwnPace(rate)
+
     async def ban(self, seconds: float) -> None:
         """No call from any process for so long; never shortens a longer silence."""
         self._banned_until = max(self._banned_until, self._clock() + seconds)
