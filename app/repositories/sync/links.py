@@ -32,6 +32,22 @@ class ServiceLink:
 
 _COLUMNS = ", ".join(ServiceLink.__dataclass_fields__)
 
+_FORGET_OTHER = """
+    delete from sync_snapshots s using service_links l
+    where s.user_id = :user_id and s.service = :service and l.user_id = s.user_id
+      and l.service = s.service and l.remote_user_id <> :remote_user_id
+"""
+_CONNECT = """
+    insert into service_links (user_id, service, remote_user_id, remote_name, score_format, token, expires_at)
+    values (:user_id, :service, :remote_user_id, :remote_name, :score_format, :token, :expires_at)
+    on conflict (user_id, service) do update
+    set remote_name = excluded.remote_name, score_format = excluded.score_format, token = excluded.token,
+        expires_at = excluded.expires_at, refused_at = null, reminded_days = null, connected_at = now(),
+        pulled_at = case when service_links.remote_user_id = excluded.remote_user_id
+                         then service_links.pulled_at end,
+        remote_user_id = excluded.remote_user_id
+"""
+
 
 class LinkRepository:
     """Works in a transaction, or, for single reads, on a connection in autocommit."""
@@ -64,33 +80,8 @@ class LinkRepository:
             "token": token,
             "expires_at": expires_at,
         }
-        await self._on.execute(
-            text(
-                """
-                delete from sync_snapshots s using service_links l
-                where s.user_id = :user_id and s.service = :service and l.user_id = s.user_id
-                  and l.service = s.service and l.remote_user_id <> :remote_user_id
-                """
-            ),
-            values,
-        )
-        await self._on.execute(
-            text(
-                """
-                insert into service_links (user_id, service, remote_user_id, remote_name, score_format,
-                                           token, expires_at)
-                values (:user_id, :service, :remote_user_id, :remote_name, :score_format, :token, :expires_at)
-                on conflict (user_id, service) do update
-                set remote_name = excluded.remote_name, score_format = excluded.score_format,
-                    token = excluded.token, expires_at = excluded.expires_at, refused_at = null,
-                    reminded_days = null, connected_at = now(),
-                    pulled_at = case when service_links.remote_user_id = excluded.remote_user_id
-                                     then service_links.pulled_at end,
-                    remote_user_id = excluded.remote_user_id
-                """
-            ),
-            values,
-        )
+        await self._on.execute(text(_FORGET_OTHER), values)
+        await self._on.execute(text(_CONNECT), values)
 
     async def delete(self, user_id: int, service: str) -> None:
         """Forget the account, and all that is known of its list."""
