@@ -12,7 +12,7 @@ COMMANDS = (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "
 
 with (
     tempfile.TemporaryDirectory() as folder,
-    EmbeddedServers(Path(folder), wanted=[POSTGRES], fast=True) as urls,
+    EmbeddedServers(Path(folder), names=[POSTGRES], fast=True) as urls,
 ):
     environment = {**os.environ, "DATABASE_URL": urls.database_url}
     for command in COMMANDS:

@@ -1,4 +1,4 @@
-"""Settings: environment first, then ``.env``; a bad one stops the start in one line."""
+"""Settings from the environment and ``.env``; an invalid one ends the start with a one-line message."""
 
 import ipaddress
 import json
@@ -16,11 +16,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(Exception):
-    """A setting is missing or unusable; the text names it and says what to do."""
+    """A setting is missing or invalid; the message names it and the remedy."""
 
 
 class Settings(BaseSettings):
-    """Everything that can be set from outside; names are the environment variables, in any case."""
+    """All settings; field names are the environment variables, case-insensitive."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     demo_user: bool = False
 
-    # the HTTP edge
+    # HTTP
     allowed_origins: Annotated[list[str], NoDecode] = []
     trusted_proxies: Annotated[list[Network], NoDecode] = []
     metrics_token: SecretStr | None = None
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     debug: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    # mail; without a server it goes to the log
+    # mail; without a server mails are written to the log
     smtp_url: SecretStr | None = None
     mail_from: str = "AniSync <anisync@localhost>"
 
@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     def _check_urls(cls, urls: str) -> str:
         checked = [_http_url(url) for url in _listed(urls)]
         if not checked:
-            raise ValueError("names no address")
+            raise ValueError("contains no URL")
         return ",".join(checked)
 
     @field_validator("smtp_url")
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
         if self.upload_dir is None:
             self.upload_dir = self.anisync_home / "uploads" / "avatars"
         if self.debug:
-            warnings.warn("DEBUG is on: never serve the public like this.", stacklevel=2)
+            warnings.warn("DEBUG is on: never use it on a public server.", stacklevel=2)
         return self
 
     def _join_secret(self) -> None:
@@ -160,41 +160,41 @@ class Settings(BaseSettings):
         login = quote(self.db_user or "", safe="") + (f":{quote(password, safe='')}" if password else "")
         name = quote(self.db_name or "", safe="")
         if self.db_host.startswith("/"):  # the folder of a unix socket
-            place = f"/{name}?host={quote(self.db_host, safe='')}&port={self.db_port}"
+            location = f"/{name}?host={quote(self.db_host, safe='')}&port={self.db_port}"
         else:
             host = f"[{self.db_host}]" if ":" in self.db_host else self.db_host
-            place = f"{host}:{self.db_port}/{name}"
-        self.database_url = f"postgresql+asyncpg://{login}@{place}"
+            location = f"{host}:{self.db_port}/{name}"
+        self.database_url = f"postgresql+asyncpg://{login}@{location}"
 
     @property
     def upload_folder(self) -> Path:
-        """Where avatars are kept."""
+        """The folder of the avatars."""
         return self.upload_dir or self.anisync_home / "uploads" / "avatars"
 
     @property
     def secret(self) -> str:
-        """The signing key; raises :class:`SettingsError` where none is set."""
+        """The signing key; raises :class:`SettingsError` if it is not set."""
         if self.secret_key is None:
             raise SettingsError("SECRET_KEY is not set: make one with `openssl rand -hex 32`")
         return self.secret_key.get_secret_value()
 
     @property
     def database(self) -> str:
-        """The asyncpg URL; raises :class:`SettingsError` where none is set."""
+        """The asyncpg URL; raises :class:`SettingsError` if it is not set."""
         if self.database_url is None:
-            raise SettingsError("DATABASE_URL is not set: give one, or start with `anisync up`")
+            raise SettingsError("DATABASE_URL is not set: set it, or start with `anisync up`")
         return self.database_url
 
     @property
     def redis(self) -> str:
-        """The Redis URL; raises :class:`SettingsError` where none is set."""
+        """The Redis URL; raises :class:`SettingsError` if it is not set."""
         if self.redis_url is None:
-            raise SettingsError("REDIS_URL is not set: give one, or start with `anisync up`")
+            raise SettingsError("REDIS_URL is not set: set it, or start with `anisync up`")
         return self.redis_url
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings, or raise :class:`SettingsError` with one line that says what to mend."""
+    """Read the settings; raises :class:`SettingsError` with one line that says what to fix."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -210,22 +210,22 @@ def _explain(fault: Any) -> str:
 
 
 def _listed(value: Any) -> Any:
-    """A comma list or a JSON array as a list."""
+    """Parse a comma-separated list or a JSON array."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
         try:
             return json.loads(value)
         except ValueError:
-            raise ValueError("looks like a JSON array but cannot be read as one") from None
+            raise ValueError("looks like a JSON array but is not valid JSON") from None
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def _origin(origin: str) -> str:
     if "*" in origin:
-        raise ValueError("`*` cannot be allowed, since requests carry credentials: list the exact origins")
+        raise ValueError("`*` is not allowed because requests carry credentials: list the exact origins")
     if origin.endswith("/"):
-        warnings.warn(f"ALLOWED_ORIGINS: the trailing slash of {origin} was dropped.", stacklevel=2)
+        warnings.warn(f"ALLOWED_ORIGINS: the trailing slash of {origin} was removed.", stacklevel=2)
         origin = origin.rstrip("/")
     parts = urlsplit(origin)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
@@ -237,11 +237,11 @@ def _http_url(url: str) -> str:
     url = url.strip().rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ValueError(f"{url!r} is not an http(s) address")
+        raise ValueError(f"{url!r} is not an http(s) URL")
     return url
 
 
-# What libpq understands in a URL and asyncpg takes too, by the name that asyncpg has for it.
+# Query options of a libpq URL that asyncpg supports, with asyncpg's names for them.
 _URL_OPTIONS = {"sslmode": "ssl", "ssl": "ssl", "host": "host", "port": "port"}
 _TLS_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
@@ -250,16 +250,14 @@ def _asyncpg_url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("use postgresql://user:password@host:5432/name")
-    place, _, query = rest.partition("?")
+    location, _, query = rest.partition("?")
     options = [_url_option(name, value) for name, value in parse_qsl(query, keep_blank_values=True)]
-    return f"postgresql+asyncpg://{place}" + (f"?{urlencode(options, safe='/')}" if options else "")
+    return f"postgresql+asyncpg://{location}" + (f"?{urlencode(options, safe='/')}" if options else "")
 
 
 def _url_option(name: str, value: str) -> tuple[str, str]:
     if name not in _URL_OPTIONS:
-        raise ValueError(
-            f"take {name} out: of the options in a URL only {', '.join(_URL_OPTIONS)} are understood"
-        )
+        raise ValueError(f"remove {name}: the only supported URL options are {', '.join(_URL_OPTIONS)}")
     if _URL_OPTIONS[name] == "ssl" and value not in _TLS_MODES:
-        raise ValueError(f"{name} is one of {', '.join(sorted(_TLS_MODES))}")
+        raise ValueError(f"{name} must be one of {', '.join(sorted(_TLS_MODES))}")
     return _URL_OPTIONS[name], value

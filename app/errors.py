@@ -1,4 +1,4 @@
-"""Expected failures: one family, rendered by the surface that was asked."""
+"""Expected failures: one exception hierarchy, which each API surface renders in its own format."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 
 class AppError(Exception):
-    """A failure that the client is told about.
+    """A failure that is reported to the client.
 
-    ``details`` is any JSON object; ``headers`` go onto the answer as they are. ``reason`` is a more specific
-    code, which surfaces that have such tell in place of ``code``.
+    ``details`` is any JSON object; ``headers`` are added to the response. ``reason`` is a more specific code,
+    which surfaces that distinguish it send instead of ``code``.
     """
 
     code: str = "INTERNAL_ERROR"
@@ -37,14 +37,14 @@ class Invalid(AppError):
 
     @classmethod
     def fields(cls, fields: Mapping[str, Sequence[str]], message: str | None = None) -> "Invalid":
-        """The failure of named fields, as ``details.fields``; the message tells the first of them."""
-        told = {name: list(texts) for name, texts in fields.items()}
-        first, [text, *_] = next(iter(told.items()))
-        return cls(message or f"{first}: {text}", details={"fields": told})
+        """A validation failure of fields, listed in ``details.fields``; the message names the first."""
+        errors = {name: list(texts) for name, texts in fields.items()}
+        first, [text, *_] = next(iter(errors.items()))
+        return cls(message or f"{first}: {text}", details={"fields": errors})
 
 
 class BadRequest(AppError):
-    """For routes whose clients expect 400 where others say 401, 409 or 422."""
+    """For routes whose existing clients expect 400 where other routes answer 401, 409 or 422."""
 
     code = "VALIDATION_ERROR"
     status = 400
@@ -52,7 +52,7 @@ class BadRequest(AppError):
 
 
 class DumpUnreadable(Invalid):
-    """The file is no dump, or is damaged or cut off; what it held before that is stored."""
+    """The file is not a dump, or is corrupt or truncated; the rows before the fault are stored."""
 
 
 class Unauthenticated(AppError):
@@ -83,7 +83,7 @@ class Conflict(AppError):
 
 
 class Taken(Conflict):
-    """Somebody has this name or e-mail."""
+    """The user name or e-mail address is in use."""
 
     default_message = "This name or e-mail is taken."
 
@@ -107,7 +107,7 @@ class UnsupportedMedia(AppError):
 
 
 class _WithRetryAfter(AppError):
-    """A failure that passes by itself; ``retry_after`` is in seconds."""
+    """A temporary failure; ``retry_after`` is in seconds."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class RateLimited(_WithRetryAfter):
 
 
 class ServiceUnavailable(_WithRetryAfter):
-    """Our own database or cache does not answer."""
+    """AniSync's own database or cache does not answer."""
 
     code = "SERVICE_UNAVAILABLE"
     status = 503
@@ -136,7 +136,7 @@ class ServiceUnavailable(_WithRetryAfter):
 
 
 class UpstreamFailure(_WithRetryAfter):
-    """The common parent of all that can go wrong with somebody else's server."""
+    """Base class of failures of an upstream."""
 
     code = "UPSTREAM_ERROR"
     status = 502
@@ -144,7 +144,7 @@ class UpstreamFailure(_WithRetryAfter):
 
 
 class UpstreamError(UpstreamFailure):
-    """It answered with a server error, or with something that is not its contract."""
+    """The upstream answered with a server error or an unexpected response."""
 
 
 class UpstreamRejected(UpstreamError):
@@ -158,7 +158,7 @@ class TokenRefused(Conflict):
 
 
 class UpstreamUnavailable(UpstreamFailure):
-    """It is not asked now: unreachable, its breaker is open, or its rate limit is spent."""
+    """The upstream is unreachable, its circuit breaker is open, or its rate limit is exhausted."""
 
     code = "UPSTREAM_UNAVAILABLE"
     status = 503

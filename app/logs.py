@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines, or colours on a terminal; request and job ids on every line."""
+"""Structured logging: JSON lines, coloured text on a terminal; request and job ids on every line."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ log = structlog.get_logger("anisync")
 
 
 def configure_logs(level: str) -> None:
-    """Route structlog and the standard library through one pipeline to stderr."""
+    """Send structlog and standard library logs through one pipeline to stderr."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -57,7 +57,7 @@ def _hide_secrets(_: Any, __: str, event: Any) -> Any:
 
 
 class Outage:
-    """Says once that something is gone, and once that it is back, however often it is asked between."""
+    """Logs the beginning and the end of an outage once each, however many attempts fail in between."""
 
     def __init__(self, of: str) -> None:
         self._of = of
@@ -66,11 +66,11 @@ class Outage:
     def begins(self, error: BaseException) -> None:
         if self._since is None:
             self._since = time.monotonic()
-            log.warning("outage.begins", of=self._of, error=type(error).__name__)
+            log.warning("outage.started", of=self._of, error=type(error).__name__)
 
     def ends(self) -> None:
         if self._since is not None:
-            log.info("outage.over", of=self._of, seconds=round(time.monotonic() - self._since, 1))
+            log.info("outage.ended", of=self._of, seconds=round(time.monotonic() - self._since, 1))
             self._since = None
 
 

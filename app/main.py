@@ -1,4 +1,4 @@
-"""The HTTP process: the application, its lifespan, its middlewares."""
+"""The API process: the application, its lifespan, its middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateL
 
 
 def create_app(settings: Settings, *, container: Container | None = None) -> FastAPI:
-    """The application on ``settings``; tests hand over a container of their own."""
+    """Create the application; tests pass a container of their own."""
 
     answers = AnswerStore()
 
@@ -67,13 +67,13 @@ def _add_routes(app: FastAPI) -> None:
     describe(app)
     add_docs(app)
     add_page(app)
-    route_table(app)  # a route that does not say who may ask it stops the start
+    route_table(app)  # fails at startup if a route does not declare its access
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)
 
 
 def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> None:
-    """From the innermost to the outermost."""
+    """Add the middleware from the innermost to the outermost."""
     app.add_middleware(AnswerCache, store=answers, settings=settings)
     app.add_middleware(CrashHandler)
     if settings.allowed_origins:
@@ -90,7 +90,7 @@ def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> N
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Make ``app`` when uvicorn asks for it, so that importing this module needs no settings."""
+    """Create ``app`` on first access, so that importing this module needs no settings."""
     if name != "app":
         raise AttributeError(name)
     settings = load_settings()

@@ -1,4 +1,4 @@
-"""The scheduler process: fires periodic jobs and sweeps the queue. Two at once do no harm."""
+"""The scheduler process: fires periodic jobs and sweeps the queue. Several may run at once."""
 
 import asyncio
 import sys
@@ -27,8 +27,8 @@ from app.utils.db import migrations
 from app.utils.db.database import DatabaseUnavailable
 from app.utils.processes.signals import stop_on_signals
 
-_TICK = 2.0  # seconds; how late a retry or a lost message may be noticed
-_PAUSE_AFTER_BUG = 10.0  # seconds
+_TICK = 2.0  # seconds; the delay until a due retry or a lost message is noticed
+_PAUSE_AFTER_BUG = 10.0  # seconds, so that a failing tick does not flood the log
 _CANNOT_START = (SettingsError, DatabaseUnavailable, migrations.SchemaNotReady, migrations.LoginRefused)
 
 
@@ -56,7 +56,7 @@ class Build(Protocol):
 
 
 async def run(settings: Settings, *, build: Build = build, every: float = _TICK) -> None:
-    """Tick every so many seconds until SIGTERM or SIGINT."""
+    """Tick every ``every`` seconds until SIGTERM or SIGINT."""
     stop = stop_on_signals()
     async with build(settings) as services:
         log.info("scheduler.started")
@@ -73,7 +73,7 @@ async def tick_until(stop: asyncio.Event, jobs: JobService, *, every: float) -> 
             outage.ends()
         except DatabaseUnavailable as error:
             outage.begins(error)
-        except Exception as error:  # noqa: BLE001  # one bad tick must not end all later ones
+        except Exception as error:  # noqa: BLE001  # a failing tick must not stop the scheduler
             log.error("scheduler.tick_failed", exc_info=error)
             pause = _PAUSE_AFTER_BUG
         with suppress(TimeoutError):
@@ -81,7 +81,7 @@ async def tick_until(stop: asyncio.Event, jobs: JobService, *, every: float) -> 
 
 
 async def tick(jobs: JobService) -> None:
-    """Fire what is due, then pick up what was lost."""
+    """Fire the periodic jobs that are due, then sweep the queue."""
     for periodic in PERIODIC:
         if await jobs.fire(periodic.job.name, periodic.job, every=periodic.every):
             log.info("schedule.fired", kind=periodic.job.name)

@@ -1,4 +1,4 @@
-"""The worker process: takes jobs from the queue and runs them. Any number may run."""
+"""The worker process: takes jobs from the queue and runs them. Several may run at once."""
 
 import asyncio
 import gc
@@ -23,8 +23,8 @@ from app.utils.processes.signals import stop_on_signals
 from app.utils.redis.client import REDIS_FAULTS
 from app.utils.text.cleaning import BIGINT_MAX
 
-_AT_ONCE = sum(share.slots for share in SHARES.values()) + 5  # messages, some of which find no room
-_GRACE = 5.0  # seconds that running jobs get to finish when the worker is told to stop
+_PREFETCH = sum(share.slots for share in SHARES.values()) + 5  # messages; a few may find their class full
+_GRACE = 5.0  # seconds for running jobs to finish when the worker stops
 _CANNOT_START = (SettingsError, DatabaseUnavailable, migrations.SchemaNotReady, migrations.LoginRefused)
 
 
@@ -33,9 +33,9 @@ class Build(Protocol):
 
 
 class Worker:
-    """Runs as many jobs of each class as its share allows, in tasks that can be ended from outside.
+    """Runs as many jobs of each class as its share allows, in tasks that can be cancelled.
 
-    A message is only a bell: whoever hears it runs jobs of the class until none is left that may run.
+    A message is only a notification: its receiver runs jobs of the class until none is left that may run.
     """
 
     def __init__(self, services: Container) -> None:
@@ -45,33 +45,35 @@ class Worker:
         self._stopping = False
 
     def serve(self, broker: JobBroker) -> None:
-        async def run_job(job_id: int, job_class: str = "order") -> None:  # Taskiq takes no bound methods
-            await self._hear(broker, job_id, job_class)
+        """Register the Taskiq task that runs jobs."""
+
+        async def run_job(job_id: int, job_class: str = "order") -> None:  # Taskiq rejects bound methods
+            await self._receive(broker, job_id, job_class)
 
         broker.has_room = self._classes_with_room
         broker.register_task(run_job, task_name=RUN_JOB)
 
     def stop_claiming(self) -> None:
-        """Begin no further job."""
+        """Start no further job."""
         self._stopping = True
 
     def _classes_with_room(self) -> list[JobClass]:
         busy = Counter(self._running.values())
         return [job_class for job_class, share in SHARES.items() if busy[job_class] < share.slots]
 
-    async def _hear(self, broker: JobBroker, job_id: int, job_class: str) -> None:
+    async def _receive(self, broker: JobBroker, job_id: int, job_class: str) -> None:
         if not isinstance(job_id, int) or not 0 < job_id <= BIGINT_MAX or job_class not in SHARES:
-            log.warning("message.unreadable", message=repr((job_id, job_class))[:100])
+            log.warning("message.malformed", message=repr((job_id, job_class))[:100])
         elif job_class in self._classes_with_room():
-            await self._work(job_class)
-        else:  # it was taken together with the last one there was room for
-            with suppress(*REDIS_FAULTS):  # then the sweep rings again
+            await self._run_in_task(job_class)
+        else:  # prefetched before the class became full: pass it on to another worker
+            with suppress(*REDIS_FAULTS):  # the sweep sends it again
                 await broker.send(job_id, job_class)
 
-    async def _work(self, job_class: JobClass) -> None:
+    async def _run_in_task(self, job_class: JobClass) -> None:
         task = asyncio.create_task(self._run_all(job_class))
         self._running[task] = job_class
-        await asyncio.wait({task})  # Taskiq would log a cancelled run as a crash
+        await asyncio.wait({task})  # not awaited directly: Taskiq would log a cancelled run as a crash
         del self._running[task]
         if not task.cancelled() and (error := task.exception()):
             log.error("job.crashed", job_class=job_class, exc_info=error)
@@ -81,7 +83,7 @@ class Worker:
             pass
 
     async def stop(self) -> None:
-        """Give back the jobs that are still running, so that another worker can take them at once."""
+        """Release the jobs that are still running, so that another worker can take them immediately."""
         self.stop_claiming()
         running = set(self._running)
         for task in running:
@@ -91,15 +93,15 @@ class Worker:
 
 
 async def run(settings: Settings, *, build: Build = build) -> None:
-    """Work until SIGTERM or SIGINT; then finish what is quick, give back the rest, and return."""
+    """Run jobs until SIGTERM or SIGINT; then wait for those that finish soon and release the others."""
     stop = stop_on_signals()
     broker = JobBroker(settings.redis)
     broker.is_worker_process = True
     async with build(settings) as services:
         worker = Worker(services)
-        gc.freeze()  # what is built lives as long as the process; a large job need not walk over it
+        gc.freeze()  # the services live as long as the process; a large job's collections need not scan them
         worker.serve(broker)
-        receiver = Receiver(broker, max_async_tasks=_AT_ONCE, wait_tasks_timeout=_GRACE)
+        receiver = Receiver(broker, max_async_tasks=_PREFETCH, wait_tasks_timeout=_GRACE)
         watch = asyncio.create_task(_when(stop, worker.stop_claiming))
         log.info("worker.started")
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from app.config import Settings
-from app.utils.processes.programs import keep_byte_code
+from app.utils.processes.programs import cache_bytecode
 from app.utils.processes.supervisor import end_with_parent
 
 pytest_plugins = [
@@ -25,9 +25,7 @@ for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
 
 # dozens of programs would each compile all they import
-keep_byte_code(
-    Path(tempfile.gettempdir()) / f"anisync-byte-code-{os.getuid()}", unless_there_is_that_of="sqlalchemy"
-)
+cache_bytecode(Path(tempfile.gettempdir()) / f"anisync-byte-code-{os.getuid()}", unless_compiled="sqlalchemy")
 
 # Through the standard library, so that pytest shows the log of a test that failed, and no other.
 structlog.configure(

@@ -136,7 +136,7 @@ async def test_without_auto_migrate_an_empty_database_is_refused(
         arguments = (command, "--port", "0") if command in {"api", "up"} else (command,)
         code, _, errors = await anisync(*arguments, cwd=tmp_path, **refused)
         assert code == 1, command
-        assert "revision none, wanted" in errors
+        assert "revision none, expected" in errors
         assert "run `anisync migrate`" in errors
 
 
@@ -182,7 +182,7 @@ async def test_doctor_is_refused_by_the_database(tmp_path: Path, given: dict[str
     absent = given["DATABASE_URL"].replace("@/clone_", "@/absent_")
     code, output, _ = await anisync("doctor", cwd=tmp_path, **{**given, "DATABASE_URL": absent})
     assert code == 1
-    assert 'bad   database: PostgreSQL refuses us: database "absent_' in output
+    assert 'bad   database: PostgreSQL rejects the login: database "absent_' in output
 
 
 async def test_jobs_are_listed_and_retried(

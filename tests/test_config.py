@@ -172,7 +172,7 @@ def test_origins_are_a_comma_list_or_an_array(
 
 def test_the_trailing_slash_of_an_origin_is_dropped_with_a_warning(environment: pytest.MonkeyPatch) -> None:
     with pytest.warns(
-        UserWarning, match="ALLOWED_ORIGINS: the trailing slash of https://a.example.org/ was dropped"
+        UserWarning, match="ALLOWED_ORIGINS: the trailing slash of https://a.example.org/ was removed"
     ):
         settings = given(environment, ALLOWED_ORIGINS="https://a.example.org/")
     assert settings.allowed_origins == ["https://a.example.org"]
@@ -197,12 +197,15 @@ BAD = [
     ({"DATABASE_URL": "mysql://u@h/db"}, "DATABASE_URL: use postgresql://"),
     ({"DATABASE_URL": "h/db"}, "DATABASE_URL: use postgresql://"),
     ({"DATABASE_URL": "postgresql+psycopg://u@h/db"}, "DATABASE_URL: use postgresql://"),
-    ({"DATABASE_URL": "postgresql://u@h/db?sslmode=maybe"}, "DATABASE_URL: sslmode is one of allow, disable"),
+    (
+        {"DATABASE_URL": "postgresql://u@h/db?sslmode=maybe"},
+        "DATABASE_URL: sslmode must be one of allow, disable",
+    ),
     (
         {"DATABASE_URL": "postgresql://u@h/db?channel_binding=require"},
-        "DATABASE_URL: take channel_binding out",
+        "DATABASE_URL: remove channel_binding",
     ),
-    ({"DATABASE_URL": "postgresql://u@h/db?sslrootcert=/a"}, "DATABASE_URL: take sslrootcert out"),
+    ({"DATABASE_URL": "postgresql://u@h/db?sslrootcert=/a"}, "DATABASE_URL: remove sslrootcert"),
     ({"DB_HOST": "db"}, "DB_HOST is set, so DB_NAME and DB_USER must be set too"),
     ({"DB_HOST": "db", "DB_NAME": "a"}, "DB_HOST is set, so DB_USER must be set too"),
     ({"DB_PORT": "0"}, "DB_PORT: "),
@@ -220,21 +223,21 @@ BAD = [
     ({"ALGORITHM": "RS256"}, "ALGORITHM: "),
     ({"ACCESS_TOKEN_EXPIRE_MINUTES": "0"}, "ACCESS_TOKEN_EXPIRE_MINUTES: "),
     ({"REFRESH_TOKEN_EXPIRE_DAYS": "a week"}, "REFRESH_TOKEN_EXPIRE_DAYS: "),
-    ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS: `*` cannot be allowed"),
-    ({"ALLOWED_ORIGINS": "https://a.example.org,*"}, "ALLOWED_ORIGINS: `*` cannot be allowed"),
-    ({"ALLOWED_ORIGINS": '["*"]'}, "ALLOWED_ORIGINS: `*` cannot be allowed"),
-    ({"ALLOWED_ORIGINS": "https://*.example.org"}, "ALLOWED_ORIGINS: `*` cannot be allowed"),
+    ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS: `*` is not allowed"),
+    ({"ALLOWED_ORIGINS": "https://a.example.org,*"}, "ALLOWED_ORIGINS: `*` is not allowed"),
+    ({"ALLOWED_ORIGINS": '["*"]'}, "ALLOWED_ORIGINS: `*` is not allowed"),
+    ({"ALLOWED_ORIGINS": "https://*.example.org"}, "ALLOWED_ORIGINS: `*` is not allowed"),
     ({"ALLOWED_ORIGINS": '["https://a.example.org"'}, "ALLOWED_ORIGINS: looks like a JSON array"),
     ({"ALLOWED_ORIGINS": "[1]"}, "ALLOWED_ORIGINS: "),
     ({"ALLOWED_ORIGINS": "app.example.org"}, "ALLOWED_ORIGINS: 'app.example.org' is not an origin"),
     ({"ALLOWED_ORIGINS": "https://a.example.org/app"}, "ALLOWED_ORIGINS: "),
     ({"TRUSTED_PROXIES": "proxy.example.org"}, "TRUSTED_PROXIES: "),
     ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TRUSTED_PROXIES: "),
-    ({"JIKAN_BASE_URL": "api.jikan.moe"}, "JIKAN_BASE_URL: 'api.jikan.moe' is not an http(s) address"),
+    ({"JIKAN_BASE_URL": "api.jikan.moe"}, "JIKAN_BASE_URL: 'api.jikan.moe' is not an http(s) URL"),
     ({"JIKAN_BASE_URL": "file:///etc/passwd"}, "JIKAN_BASE_URL: "),
     ({"HIANIME_BASE_URL": "ftp://h"}, "HIANIME_BASE_URL: "),
-    ({"ANILIBRIA_BASE_URL": "https://a.example.org,b"}, "ANILIBRIA_BASE_URL: 'b' is not an http(s) address"),
-    ({"ANILIBRIA_BASE_URL": ","}, "ANILIBRIA_BASE_URL: names no address"),
+    ({"ANILIBRIA_BASE_URL": "https://a.example.org,b"}, "ANILIBRIA_BASE_URL: 'b' is not an http(s) URL"),
+    ({"ANILIBRIA_BASE_URL": ","}, "ANILIBRIA_BASE_URL: contains no URL"),
     ({"PUBLIC_BASE_URL": "example.org"}, "PUBLIC_BASE_URL: "),
     ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: "),
     ({"DEBUG": "loudly"}, "DEBUG: "),

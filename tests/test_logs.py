@@ -70,7 +70,10 @@ def test_chatter_is_left_out_and_warnings_are_in(lines: list[dict[str, Any]]) ->
 
 
 def test_an_outage_is_told_twice(lines: list[dict[str, Any]]) -> None:
-    assert [line["event"] for line in lines if "outage" in line["event"]] == ["outage.begins", "outage.over"]
+    assert [line["event"] for line in lines if "outage" in line["event"]] == [
+        "outage.started",
+        "outage.ended",
+    ]
 
 
 def test_the_level_is_a_setting() -> None:

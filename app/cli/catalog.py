@@ -1,11 +1,11 @@
-"""`anisync catalog`: fill the catalogue from a dump, or from MyAnimeList."""
+"""`anisync catalog`: fill the catalogue from a dump file or from MyAnimeList."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import complain, run, say
+from app.cli.context import echo, echo_error, run
 from app.schemas.domain.anime import Season
 from app.schemas.jobs import EnqueuedJob
 from app.utils.text.cleaning import INT_MAX
@@ -19,8 +19,10 @@ _OUTCOMES = ("added", "updated", "unchanged", "skipped", "failed")
 
 
 @commands.command("import")
-def load_dump(file: Annotated[Path, typer.Argument(help="A dump; .gz and .zst too.")]) -> None:
-    """Load an open dump of the world's anime, without any network."""
+def load_dump(
+    file: Annotated[Path, typer.Argument(help="A dump file, also compressed as .gz or .zst.")],
+) -> None:
+    """Import a dump file; needs no network."""
     from app.errors import DumpUnreadable
     from app.utils.progress import progress
 
@@ -30,14 +32,14 @@ def load_dump(file: Annotated[Path, typer.Argument(help="A dump; .gz and .zst to
                 summary = await services.catalogue.dumps.run(
                     file,
                     on_progress=lambda step: report(step.consumed, step.size, f"{step.rows} rows"),
-                    on_fault=lambda fault: complain(f"line {fault.line}: {fault.outcome}: {fault.reason}"),
+                    on_fault=lambda fault: echo_error(f"line {fault.line}: {fault.outcome}: {fault.reason}"),
                 )
             except DumpUnreadable as error:
-                complain(f"anisync: {error}")
+                echo_error(f"anisync: {error}")
                 counts, code = error.details or {}, 2
             else:
                 counts, code = {name: getattr(summary, name) for name in _OUTCOMES}, 0
-        say(", ".join(f"{name} {counts.get(name, 0)}" for name in _OUTCOMES))
+        echo(", ".join(f"{name} {counts.get(name, 0)}" for name in _OUTCOMES))
         return code
 
     run(load)
@@ -48,28 +50,30 @@ def sync(
     what: Annotated[list[str], typer.Argument(metavar="top|season|MAL_ID...")],
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many titles of `top`.")] = 25,
     year: Annotated[int | None, typer.Option(min=1900, max=2100, help="The year of `season`.")] = None,
-    season: Annotated[Season | None, typer.Option(help="The season of `season`; now by default.")] = None,
+    season: Annotated[
+        Season | None, typer.Option(help="The season of `season`; the current one by default.")
+    ] = None,
 ) -> None:
-    """Fetch titles from MyAnimeList, as jobs; needs no running worker."""
+    """Fetch titles from MyAnimeList as jobs; works without a running worker."""
     from app.services.jobs.follow import follow
     from app.tasks import performer
     from app.utils.progress import progress
 
     for word in what:
         if word not in {"top", "season"} and not (word.isdecimal() and 0 < int(word) <= INT_MAX):
-            raise typer.BadParameter(f"{word} is neither top, season nor an id of MyAnimeList")
+            raise typer.BadParameter(f"{word} is neither top, season nor a MyAnimeList id")
 
-    async def fetch(services: "Container") -> int:
+    async def sync_all(services: "Container") -> int:
         failed = 0
         for word in what:
             job = await _request(services, word, limit, year, season)
             with progress(job.key) as report:
-                ended = await follow(services.jobs, job.id, performer(services), report)
-            say(f"{ended.key} {ended.status}" + (f": {ended.error}" if ended.error else ""))
-            failed += ended.status == "failed"
+                finished = await follow(services.jobs, job.id, performer(services), report)
+            echo(f"{finished.key} {finished.status}" + (f": {finished.error}" if finished.error else ""))
+            failed += finished.status == "failed"
         return 1 if failed else 0
 
-    run(fetch)
+    run(sync_all)
 
 
 async def _request(

@@ -1,4 +1,4 @@
-"""What commands stand on: settings that lead to real servers, a schema at head, the services."""
+"""The context of a command: settings with reachable servers, a migrated schema, the services."""
 
 import asyncio
 import os
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def run(work: "Callable[[Container], Awaitable[int]]") -> NoReturn:
-    """Do some work with the services, beside a running `up` or without one; its result is the exit code."""
+    """Run ``work`` with the services and exit with its result. Works with and without a running `up`."""
 
-    async def within(settings: Settings) -> int:
+    async def run_with_services(settings: Settings) -> int:
         from app.container import build
         from app.logs import configure_logs
 
@@ -30,33 +30,33 @@ def run(work: "Callable[[Container], Awaitable[int]]") -> NoReturn:
             return await work(container)
 
     with with_servers(load_settings()) as (settings, _):
-        code = asyncio.run(within(settings))
+        code = asyncio.run(run_with_services(settings))
     raise typer.Exit(code)
 
 
 @contextmanager
 def with_servers(settings: Settings) -> "Iterator[tuple[Settings, EmbeddedServers | None]]":
-    """Settings that lead to real servers: those they name, or embedded ones for as long as this lasts."""
+    """Settings with server URLs: the configured ones, or those of embedded servers started for the block."""
     home = settings.anisync_home.resolve()
-    given: dict[str, object] = {"anisync_home": home}
+    overrides: dict[str, object] = {"anisync_home": home}
     with ExitStack() as stack:
         servers = None
         if settings.database_url is None or settings.redis_url is None:
             from app.utils.processes.embedded import POSTGRES, VALKEY, EmbeddedServers
 
             urls = {POSTGRES: settings.database_url, VALKEY: settings.redis_url}
-            servers = EmbeddedServers(home, wanted=[name for name, url in urls.items() if url is None])
+            servers = EmbeddedServers(home, names=[name for name, url in urls.items() if url is None])
             stack.callback(servers.stop)
             embedded = servers.start()
-            given["database_url"] = settings.database_url or embedded.database_url
-            given["redis_url"] = settings.redis_url or embedded.redis_url
+            overrides["database_url"] = settings.database_url or embedded.database_url
+            overrides["redis_url"] = settings.redis_url or embedded.redis_url
         if settings.secret_key is None:
-            given["secret_key"] = _home_secret(home)
-        yield settings.model_copy(update=given), servers
+            overrides["secret_key"] = _home_secret(home)
+        yield settings.model_copy(update=overrides), servers
 
 
 async def prepare(settings: Settings) -> None:
-    """Bring the schema to head where that is wanted, or make sure that it is there."""
+    """Migrate the schema to head, or only check it if AUTO_MIGRATE is off."""
     from app.utils.db import migrations
 
     await migrations.ensure(settings.database, auto=settings.auto_migrate)
@@ -64,12 +64,12 @@ async def prepare(settings: Settings) -> None:
 
 @contextmanager
 def environment(settings: Settings) -> Iterator[dict[str, str]]:
-    """What programs of our own are told."""
-    from app.utils.processes.programs import meeting_place_of_metrics
+    """The environment of AniSync's own child programs."""
+    from app.utils.processes.programs import shared_metrics
 
     home = settings.anisync_home.resolve()
     home.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with meeting_place_of_metrics(home) as variables:
+    with shared_metrics(home) as variables:
         yield {
             **os.environ,
             **variables,
@@ -77,16 +77,17 @@ def environment(settings: Settings) -> Iterator[dict[str, str]]:
             "REDIS_URL": settings.redis,
             "SECRET_KEY": settings.secret,
             "ANISYNC_HOME": str(home),
-            "AUTO_MIGRATE": "false",  # it was done before they start
+            "AUTO_MIGRATE": "false",  # the parent has already migrated
         }
 
 
-def say(line: str) -> None:
+def echo(line: str) -> None:
+    """Print a line to stdout at once, also into a pipe."""
     typer.echo(line)
     sys.stdout.flush()
 
 
-def complain(line: str) -> None:
+def echo_error(line: str) -> None:
     typer.echo(line, err=True)
 
 

@@ -1,4 +1,4 @@
-"""Every command under one name, and how an expected failure ends: in one line on stderr."""
+"""The `anisync` command with all its subcommands; expected failures end in one line on stderr."""
 
 import signal
 import sys
@@ -6,7 +6,7 @@ import sys
 import typer
 
 from app.cli import catalog, jobs, programs, recommend, users
-from app.cli.context import complain
+from app.cli.context import echo_error
 from app.config import SettingsError
 
 cli = typer.Typer(
@@ -35,25 +35,25 @@ def main() -> None:
     try:
         cli()
     except SettingsError as error:
-        complain(f"anisync: {error}")
+        echo_error(f"anisync: {error}")
         sys.exit(2)
     except _expected_failures() as error:
-        complain(f"anisync: {error}")
+        echo_error(f"anisync: {error}")
         sys.exit(1)
     except OSError as error:
         if error.filename is None:
             raise
-        complain(f"anisync: {error.filename}: {error.strerror}")
+        echo_error(f"anisync: {error.filename}: {error.strerror}")
         sys.exit(1)
 
 
 def _expected_failures() -> tuple[type[Exception], ...]:
-    """Imported only when something failed, so that `--help` stays quick."""
+    """Imported only after a failure, so that `--help` stays fast."""
     from app.errors import AppError
     from app.utils.db.database import DatabaseUnavailable, UnstorableValue
     from app.utils.db.migrations import LoginRefused, SchemaNotReady
     from app.utils.processes.embedded import EmbeddedError
     from app.utils.processes.serving import CannotListen
 
-    ours = (AppError, CannotListen, DatabaseUnavailable, EmbeddedError, LoginRefused, SchemaNotReady)
-    return *ours, UnstorableValue
+    startup = (CannotListen, EmbeddedError, LoginRefused, SchemaNotReady)
+    return *startup, AppError, DatabaseUnavailable, UnstorableValue

@@ -1,10 +1,10 @@
-"""`anisync jobs`: what the background does."""
+"""`anisync jobs`: list and retry background jobs."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import run, say
+from app.cli.context import echo, run
 from app.schemas.jobs import JobStatus
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def show(
         page = await services.jobs.list(status=status, limit=limit)
         for job in page.jobs:
             done = f"{job.done}/{job.total}" if job.total else "-"
-            say(f"{job.id:>8}  {job.status:<9}  {done:>11}  {job.key}  {job.error or ''}".rstrip())
-        say(f"{len(page.jobs)} of {page.total} jobs")
+            echo(f"{job.id:>8}  {job.status:<9}  {done:>11}  {job.key}  {job.error or ''}".rstrip())
+        echo(f"{len(page.jobs)} of {page.total} jobs")
         return 0
 
     run(print_page)
@@ -33,12 +33,12 @@ def show(
 
 @commands.command("retry")
 def retry(ids: Annotated[list[int], typer.Argument(metavar="ID...")]) -> None:
-    """Queue failed jobs once more."""
+    """Queue failed jobs again."""
 
-    async def queue(services: "Container") -> int:
+    async def requeue(services: "Container") -> int:
         for job_id in ids:
             job = await services.jobs.retry(job_id)
-            say(f"{job.id} {job.key} is {job.status}")
+            echo(f"{job.id} {job.key} is {job.status}")
         return 0
 
-    run(queue)
+    run(requeue)

@@ -1,27 +1,27 @@
-"""`anisync recommend`: what somebody could watch next."""
+"""`anisync recommend`: recommendations for a user."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import run, say
+from app.cli.context import echo, run
 
 if TYPE_CHECKING:
     from app.container import Container
 
 
 def recommend(
-    username: Annotated[str, typer.Argument(help="Whose list it goes by.")],
+    username: Annotated[str, typer.Argument(help="The user whose list is used.")],
     limit: Annotated[int, typer.Option(min=1, max=50)] = 10,
 ) -> None:
-    """Show titles that somebody may like and does not have, each with a reason."""
+    """Show titles that a user may like and has not listed, each with a reason."""
     import orjson
 
     async def show(services: "Container") -> int:
         found = await services.recommendations.list_for_username(username, limit=limit)
         for title in orjson.loads(found):
             about = ", ".join(str(part) for part in (title["type"], title["year"]) if part)
-            say(f"{title['title']}{f' ({about})' if about else ''}: {title['reason']}")
+            echo(f"{title['title']}{f' ({about})' if about else ''}: {title['reason']}")
         return 0
 
     run(show)

@@ -1,10 +1,10 @@
-"""`anisync users`: accounts, made by whoever runs the installation."""
+"""`anisync users`: accounts, created by the operator of the installation."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import run, say
+from app.cli.context import echo, run
 
 if TYPE_CHECKING:
     from app.container import Container
@@ -15,7 +15,7 @@ commands = typer.Typer(help="Accounts.", no_args_is_help=True)
 
 @commands.callback()
 def _group() -> None:
-    """Keeps `create` a command of its own, though it is the only one."""
+    """Typer needs a callback to keep `create` a subcommand while it is the only one."""
 
 
 @commands.command("create")
@@ -38,14 +38,14 @@ def create(
         account = await services.accounts.registration.create(
             username=name, email=address, password=secret, role=role
         )
-        say(f"created {role} {account.username} with id {account.id}")
+        echo(f"created {role} {account.username} with id {account.id}")
         return 0
 
     run(insert)
 
 
 def _checked(kind: Any, option: str, text: str | None) -> str | None:
-    """The text as the API would take it, or a complaint about the option."""
+    """Validate the text as the API does; a failure names the option."""
     from pydantic import TypeAdapter, ValidationError
 
     if text is None:

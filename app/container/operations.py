@@ -24,7 +24,7 @@ async def build_operations(base: Foundation) -> AsyncIterator[OperationServices]
         # a connection of its own: a busy pool must not make the process look dead
         db = Database.connect(base.settings.database, pool_size=1, max_overflow=0, statement_timeout=1)
         stack.push_async_callback(db.close)
-        health = HealthService(db, base.redis, wanted=migrations.wanted_revision())
+        health = HealthService(db, base.redis, wanted=migrations.head_revision())
         stack.push_async_callback(health.close)
         metrics = MetricsService(base.db)
         stack.push_async_callback(metrics.close)

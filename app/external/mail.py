@@ -1,4 +1,4 @@
-"""Mail by SMTP; without a server it goes to the log, so that a small installation works too."""
+"""Mail over SMTP; without a server mails are written to the log, so that small installations work too."""
 
 import asyncio
 import smtplib
@@ -10,17 +10,17 @@ from app.errors import UpstreamError
 from app.logs import log
 from app.utils.mail_server import MailServer
 
-_TIMEOUT = 10.0  # seconds for each step
+_TIMEOUT = 10.0  # seconds per step of the protocol
 
 
 class NoTls(smtplib.SMTPException):
-    """The server offers no TLS, and a password is never sent without."""
+    """The server does not offer STARTTLS, without which no password is sent."""
 
 
 class Mailer:
-    """``url`` is ``smtp://user:password@host:587`` or ``smtps://…:465``; ``tls`` checks the certificate.
+    """``url`` is ``smtp://user:password@host:587`` or ``smtps://…:465``; ``tls`` verifies the certificate.
 
-    ``smtp`` is encrypted by STARTTLS: always where there is a password, else where the server can.
+    ``smtp`` uses STARTTLS: required if there is a password, otherwise if the server offers it.
     """
 
     def __init__(self, url: str | None, sender: str, *, tls: ssl.SSLContext | None = None) -> None:
@@ -29,7 +29,7 @@ class Mailer:
         self._tls = tls
 
     async def send(self, to: str, subject: str, text: str) -> None:
-        """Hand the mail over; raises :class:`UpstreamError` where the server does not take it."""
+        """Send the mail; raises :class:`UpstreamError` if the server does not accept it."""
         if self._server is None:
             log.warning("mail.not_sent", reason="SMTP_URL is not set", to=to, subject=subject, text=text)
             return
@@ -40,15 +40,15 @@ class Mailer:
             await asyncio.to_thread(self._deliver, self._server, message)
         except NoTls as error:
             raise UpstreamError(
-                "The mail server offers no STARTTLS, so the password of SMTP_URL was not sent: "
-                "use its port for TLS with smtps://, or leave user and password out."
+                "The mail server does not offer STARTTLS, so the password of SMTP_URL was not sent: "
+                "use its TLS port with smtps://, or remove user and password."
             ) from error
         except ssl.SSLError as error:
             raise UpstreamError(
-                f"There is no TLS with the mail server that can be trusted: {error.reason}."
+                f"The TLS connection to the mail server cannot be trusted: {error.reason}."
             ) from error
         except (OSError, smtplib.SMTPException) as error:
-            raise UpstreamError(f"The mail server did not take a mail: {type(error).__name__}.") from error
+            raise UpstreamError(f"The mail server did not accept a mail: {type(error).__name__}.") from error
 
     def _deliver(self, to: MailServer, message: EmailMessage) -> None:
         tls = self._tls or ssl.create_default_context()
@@ -63,16 +63,16 @@ class Mailer:
                 server.login(to.user, to.password or "")
             server.send_message(message)
         finally:
-            with suppress(OSError, smtplib.SMTPException):  # the mail is on its way, or has failed, by now
+            with suppress(OSError, smtplib.SMTPException):  # the mail was sent or has failed already
                 server.quit()
             server.close()
 
 
 def _encrypt(server: smtplib.SMTP, tls: ssl.SSLContext, *, needed: bool) -> None:
-    """Go on in TLS where the server offers it; raises :class:`NoTls` where it is needed and not offered."""
+    """Switch to TLS if the server offers it; raises :class:`NoTls` if it is needed and not offered."""
     server.ehlo()
     if server.has_extn("starttls"):
-        with suppress(smtplib.SMTPResponseException):  # offered, but not now
+        with suppress(smtplib.SMTPResponseException):  # offered, but temporarily refused
             server.starttls(context=tls)
             return
     if needed:

@@ -1,4 +1,4 @@
-"""Tables."""
+"""The database tables."""
 
 from app.models.accounts import (
     ApiTokenRow,

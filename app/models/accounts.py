@@ -1,4 +1,4 @@
-"""Accounts, their sessions and tokens, and the failures that slow attackers down."""
+"""Accounts with their sessions and tokens, and the counters of failed sign-ins."""
 
 from datetime import datetime
 from uuid import UUID
@@ -31,9 +31,9 @@ class UserRow(Timestamped, Base):
 
 
 class SessionRow(Base):
-    """One signed-in device. Of its refresh tokens the current and the last spent one are kept, as SHA-256.
+    """One signed-in device, with the SHA-256 of its current and its last spent refresh token.
 
-    The row is the session: what ends one deletes it, and its access tokens end with it.
+    Ending a session deletes the row, which also invalidates its access tokens.
     """
 
     __tablename__ = "sessions"
@@ -51,7 +51,7 @@ class SessionRow(Base):
 
 
 class ApiTokenRow(Base):
-    """A personal token for programs, kept as its SHA-256; ``hint`` is its harmless beginning."""
+    """A personal API token, stored as SHA-256; ``hint`` is its first characters, for display."""
 
     __tablename__ = "api_tokens"
 
@@ -67,7 +67,7 @@ class ApiTokenRow(Base):
 
 
 class PasswordResetRow(Base):
-    """The newest reset token of an account, as its SHA-256; used or replaced, it is gone."""
+    """The latest password reset token of an account, stored as SHA-256; deleted when used or replaced."""
 
     __tablename__ = "password_resets"
 
@@ -79,7 +79,7 @@ class PasswordResetRow(Base):
 
 
 class KnownAddressRow(Base):
-    """Where an account signed in from; ``network`` is an IPv4 address or an IPv6 /64."""
+    """A network an account has signed in from: an IPv4 address or an IPv6 /64."""
 
     __tablename__ = "known_addresses"
 
@@ -91,7 +91,7 @@ class KnownAddressRow(Base):
 
 
 class ThrottleRow(Base):
-    """Failed sign-ins of one key, and those being checked right now. Keys are hashes."""
+    """Times of failed sign-ins of a key, and of those being checked right now. Keys are hashes."""
 
     __tablename__ = "throttles"
 

@@ -1,4 +1,4 @@
-"""The catalogue: a title with its genres and studios is one row."""
+"""The catalogue: one row per title, with its genre and studio ids as arrays."""
 
 from datetime import date, datetime
 from typing import Any
@@ -22,7 +22,7 @@ from app.schemas.limits import MAX_DURATION_MINUTES, MAX_PROGRESS, MIN_DURATION_
 
 
 class AnimeRow(Timestamped, Base):
-    """``dumped_on`` is the date of the last dump. Its names are the union of those in ``anime_names``."""
+    """A title. ``dumped_on`` is the date of its last dump; its names are the union of ``anime_names``."""
 
     __tablename__ = "anime"
     __table_args__ = (
@@ -58,7 +58,7 @@ class AnimeRow(Timestamped, Base):
             "ix_anime_title_keys",
             text("title_keys(title, title_english, title_japanese, title_russian, synonyms)"),
             postgresql_using="gin",
-            postgresql_with={"fastupdate": "off"},  # a list file asks it for thousands of names
+            postgresql_with={"fastupdate": "off"},  # an import looks up thousands of names: no pending list
         ),
     )
 
@@ -103,9 +103,9 @@ class AnimeRow(Timestamped, Base):
 
 
 class AnimeNamesRow(Base):
-    """The names that one source gives a title; ``synonyms`` is null where it said nothing about them.
+    """The names a source gives a title; ``synonyms`` is null if the source does not have that field.
 
-    ``dated`` is the day of the dump, or of what somebody wrote by hand.
+    ``dated`` is the date of the dump, or of a manual edit.
     """
 
     __tablename__ = "anime_names"
@@ -124,7 +124,7 @@ class AnimeNamesRow(Base):
 
 
 class AnimeSyncRow(Base):
-    """When MAL was last asked about a title; apart from the wide row, which most refreshes leave alone."""
+    """When a title was last fetched from MyAnimeList; narrow, since most refreshes write nothing else."""
 
     __tablename__ = "anime_syncs"
 
@@ -133,7 +133,7 @@ class AnimeSyncRow(Base):
 
 
 class GenreRow(Base):
-    """A genre, theme or demographic of ``AnimeRow.tag_ids``."""
+    """A genre, theme or demographic, referenced by ``AnimeRow.tag_ids``."""
 
     __tablename__ = "genres"
     __table_args__ = (
@@ -158,9 +158,9 @@ class StudioRow(Base):
 
 
 class CatalogueVersionRow(Base):
-    """One row, raised by a trigger with every statement that writes ``anime``, ``genres`` or ``studios``.
+    """One row, incremented by triggers on every statement that writes ``anime``, ``genres`` or ``studios``.
 
-    ``labels`` is raised by those that write ``genres``.
+    ``labels`` is incremented by writes of ``genres``.
     """
 
     __tablename__ = "catalogue_version"

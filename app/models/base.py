@@ -1,4 +1,4 @@
-"""What all tables share: naming of constraints, types, the two time stamps."""
+"""The declarative base: constraint names, types and the two timestamps."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import DateTime, MetaData, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# `2017`, `2017-10` or `2017-10-03`: as precise as is known
+# `2017`, `2017-10` or `2017-10-03`, to whatever precision is known
 PARTIAL_DATE = r"^\d{4}(-\d{2}(-\d{2})?)?$"
 
 

@@ -1,4 +1,4 @@
-"""Background jobs: the row is the truth, Redis only carries its id."""
+"""Background jobs: the row is authoritative, Redis only transports its id."""
 
 from datetime import datetime
 from typing import Any
@@ -12,10 +12,10 @@ from app.models.base import Base
 
 
 class JobRow(Base):
-    """``lease_token`` fences the run that holds the job; ``lease_until`` says when it counts as dead.
+    """``lease_token`` identifies the run that holds the job, which counts as dead after ``lease_until``.
 
-    Within a ``job_class`` the lowest ``turn`` goes first, and the jobs ``on_behalf_of`` one person have turns
-    one after another, so that persons take turns.
+    Within a ``job_class`` the lowest ``turn`` runs first. The jobs ``on_behalf_of`` one user have increasing
+    turns, so that users are served round-robin.
     """
 
     __tablename__ = "jobs"
@@ -60,7 +60,7 @@ class JobRow(Base):
 
 
 class ScheduleRow(Base):
-    """When a periodic job was last fired, so that two schedulers fire it once."""
+    """When a periodic job was last fired, so that several schedulers fire it once."""
 
     __tablename__ = "schedules"
 

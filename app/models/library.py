@@ -1,4 +1,4 @@
-"""What a person keeps: one table of list entries, their history, and what was deleted."""
+"""A user's library: list entries and their history, favourites, progress, collections, imports."""
 
 from datetime import datetime
 from typing import Any
@@ -26,15 +26,15 @@ _NOW = text("statement_timestamp()")
 
 
 class EntryRow(Base):
-    """One title on one person's list.
+    """One title on a user's list.
 
-    An entry of a catalogue title leaves ``title`` and its neighbours empty and shows the catalogue's; one
-    of a title that nobody knows yet (or of a manga) carries them itself until it is matched.
-    Who writes holds the list (``lock_lists``) before the stamps are set, which thus rise as is committed.
-    ``score`` is in hundredths of the scale, 0 to 100. ``carried`` keeps what an import brought and we do
-    not model, to be given back on export. ``version`` rises with every change and is the entry's ETag.
+    An entry of a catalogue title leaves ``title`` and its neighbours null and shows the catalogue's values;
+    an entry of an unknown title, or of a manga, has its own until it is matched.
+    Writers lock the list (``lock_lists``) before the timestamps are set, so these grow in commit order.
+    ``score`` is 0 to 100. ``carried`` keeps imported fields that have no column, for exports. ``version``
+    is incremented by every change and is the entry's ETag.
     ``progress_changed_at`` is when status, progress or rewatching last changed, or when the episode was
-    watched that changed them; null in rows older than the column, which ``updated_at`` stands in for.
+    watched that changed them; null in rows older than the column, for which ``updated_at`` is used.
     """
 
     __tablename__ = "entries"
@@ -92,7 +92,7 @@ class EntryRow(Base):
 
 
 class TombstoneRow(Base):
-    """An entry that was deleted, so that another device hears of it; ``version`` is the last it had."""
+    """A deleted entry, kept so that other devices learn of the deletion; ``version`` is its last one."""
 
     __tablename__ = "entry_tombstones"
     __table_args__ = (Index("ix_entry_tombstones_deleted", "user_id", "deleted_at"),)
@@ -106,10 +106,10 @@ class TombstoneRow(Base):
 
 
 class EntryChangeRow(Base):
-    """One change of one entry; ``before`` is null for an addition, ``after`` for a deletion.
+    """One change of an entry; ``before`` is null for an addition, ``after`` for a deletion.
 
-    What is there then is the whole entry, recognised by its ``media_type``. Of an edit both hold nothing but
-    the fields that changed.
+    In those cases the other side is the whole entry, including ``media_type``. For an edit both sides hold
+    only the fields that changed.
     """
 
     __tablename__ = "entry_changes"
@@ -141,7 +141,7 @@ class FavoriteRow(Base):
 
 
 class WatchProgressRow(Base):
-    """Where somebody stopped in one episode; ``reported_at`` is the client's own clock."""
+    """The playback position in an episode; ``reported_at`` is the time of the client's clock."""
 
     __tablename__ = "watch_progress"
     __table_args__ = (
@@ -164,7 +164,7 @@ class WatchProgressRow(Base):
 
 
 class ViewRow(Base):
-    """One line of the viewing log."""
+    """One entry of the viewing history."""
 
     __tablename__ = "views"
     __table_args__ = (
@@ -182,7 +182,7 @@ class ViewRow(Base):
 
 
 class CollectionRow(Timestamped, Base):
-    """A list of anime of one's own making; ``share_hash`` is the SHA-256 of the secret in its link."""
+    """A user's collection of anime; ``share_hash`` is the SHA-256 of the secret in its share link."""
 
     __tablename__ = "collections"
     __table_args__ = (Index("ix_collections_newest", "user_id", text("created_at desc"), text("id desc")),)
@@ -210,9 +210,9 @@ class CollectionItemRow(Base):
 
 
 class ImportRow(Base):
-    """One import of a list file, or a dry run of one: the file as it was sent, until it is worked off.
+    """An import of a list file, or a dry run: the uploaded file is kept until it is processed.
 
-    ``counts`` says how many rows met which fate; their report stands in pieces beside it.
+    ``counts`` is the number of rows per outcome; the report of the rows is in ``import_reports``.
     """
 
     __tablename__ = "imports"
@@ -229,7 +229,7 @@ class ImportRow(Base):
 
 
 class ImportReportRow(Base):
-    """Some rows of the report of an import, as a JSON array; ``position`` is how many rows come before."""
+    """A chunk of an import's report as a JSON array; ``position`` is the number of rows before it."""
 
     __tablename__ = "import_reports"
 
@@ -239,9 +239,9 @@ class ImportReportRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer to a POST that carried an ``Idempotency-Key``; empty while the first one runs.
+    """The stored response of a POST with an ``Idempotency-Key``; null while the first request runs.
 
-    ``body`` is encrypted. ``owner`` is the request that runs, which renews ``renewed_at`` meanwhile.
+    ``body`` is encrypted. ``owner`` is the running request, which renews ``renewed_at``.
     """
 
     __tablename__ = "idempotency_keys"

@@ -19,7 +19,7 @@ class MetricsService:
 
     async def text(self) -> bytes:
         """Everything as Prometheus reads it; what PostgreSQL does not tell in time is left out."""
-        self._db.note_figures()
+        self._db.update_metrics()
         snapshot = Snapshot()
         jobs = await self._look.ask(_WITHIN)
         if jobs is not None:
@@ -29,7 +29,7 @@ class MetricsService:
     async def keep_noting(self) -> None:
         """Note the figures of this process again and again, for a scrape that another one answers."""
         while True:
-            self._db.note_figures()
+            self._db.update_metrics()
             await asyncio.sleep(_NOTED_EVERY)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Job handlers: a few lines each, the work is in the services."""
+"""Job handlers: a few lines each; the logic is in the services."""
 
 from app.tasks import accounts, catalogue, jobs, library, sync
 from app.tasks.registry import HANDLERS, handles, performer

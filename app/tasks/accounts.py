@@ -1,4 +1,4 @@
-"""Jobs about accounts."""
+"""Jobs about accounts: mail and housekeeping."""
 
 from app.container import Container
 from app.schemas.jobs import SendMail, TidyAccounts

@@ -1,4 +1,4 @@
-"""Jobs that keep the catalogue in step with its upstreams."""
+"""Jobs that keep the catalogue up to date with MyAnimeList."""
 
 from app.container import Container
 from app.schemas.jobs import RefreshStale, SyncAnime, SyncSeason, SyncTop

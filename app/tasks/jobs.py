@@ -1,4 +1,4 @@
-"""Jobs that keep the queue itself, and the table of events, small."""
+"""Housekeeping of the job queue and the event table."""
 
 from app.container import Container
 from app.schemas.jobs import ForgetEvents, ForgetJobs

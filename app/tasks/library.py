@@ -1,4 +1,4 @@
-"""Jobs about people's lists."""
+"""Jobs about users' lists: imports, matching and housekeeping."""
 
 from app.container import Container
 from app.schemas.jobs import (

@@ -1,4 +1,4 @@
-"""Which function does which job."""
+"""The registry of job handlers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ HANDLERS: dict[type[Job], Handler[Any]] = {}
 
 
 def handles(kind: type[J]) -> Callable[[Handler[J]], Handler[J]]:
-    """Make the function the handler of this kind of job. It may run again after it has succeeded."""
+    """Register the handler of a kind of job. It must be idempotent: it may run again after a success."""
 
     def register(handler: Handler[J]) -> Handler[J]:
         HANDLERS[kind] = handler
@@ -24,12 +24,12 @@ def handles(kind: type[J]) -> Callable[[Handler[J]], Handler[J]]:
 
 
 def performer(services: Container) -> Perform:
-    """What does any job, with these services."""
+    """A function that runs the handler of any job with these services."""
 
     async def perform(job: Job, run: JobRun) -> None:
         handler = HANDLERS.get(type(job))
         if handler is None:
-            raise UnreadableJob(f"Nothing here does {job.name}.")
+            raise UnreadableJob(f"No handler is registered for {job.name}.")
         await handler(job, services, run)
 
     return perform

@@ -1,1 +1,1 @@
-"""Tools that know nothing of anime."""
+"""General-purpose infrastructure; nothing here knows about anime."""

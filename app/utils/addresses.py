@@ -1,4 +1,4 @@
-"""Who is on the other end: the address of a client behind proxies, and the group it counts with."""
+"""Client IP addresses: resolved through trusted proxies, and grouped for rate limits."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -6,31 +6,31 @@ from collections.abc import Sequence
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_OWN_MACHINE = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"
 
 
 def client_address(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The address of the client, as text.
+    """The client's IP address as text, or ``unknown``.
 
-    ``peer`` is the other end of the connection, ``forwarded`` every ``X-Forwarded-For`` in its order.
-    The list is read from the right and believed as long as a trusted proxy wrote it, so what a client
-    makes up on the left counts for nothing.
+    ``peer`` is the remote end of the connection, ``forwarded`` the values of every ``X-Forwarded-For``
+    header in order. Hops are read from the right for as long as a trusted proxy wrote them, so entries
+    that a client forged on the left are ignored.
     """
     address = parse_address(peer or "")
     hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     while address is not None and hops and _within(address, trusted):
-        said = parse_address(hops.pop())
-        if said is None:
+        hop = parse_address(hops.pop())
+        if hop is None:
             break
-        address = said
+        address = hop
     return str(address) if address is not None else "unknown"
 
 
 def trusted_hops(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> int:
-    """How many proxies, from ours outwards, are trusted: the peer, and who it says was before it."""
+    """The number of consecutive trusted proxies, counted from the peer outwards."""
     hops = 0
-    for said in (peer, *reversed(forwarded)):
-        address = parse_address(said)
+    for hop in (peer, *reversed(forwarded)):
+        address = parse_address(hop)
         if address is None or not _within(address, trusted):
             break
         hops += 1
@@ -38,16 +38,16 @@ def trusted_hops(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]
 
 
 def peer_address(client: tuple[str, int] | None) -> str:
-    """The other end of a connection, of which a server gives host and port; empty where it is not known."""
+    """The remote address of an ASGI ``client`` (host, port); empty if the server does not know it."""
     if client is None:
         return ""
-    # No connection has port 0: uvicorn, left to itself, has put a header of the request in the place of
-    # the peer, which it does for its own machine only.
-    return client[0] if client[1] else _OWN_MACHINE
+    # Port 0 means that uvicorn's own proxy support replaced the peer by a header of the request; by default
+    # it does so only for connections from the loopback address.
+    return client[0] if client[1] else _LOOPBACK
 
 
 def address_group(address: str) -> str:
-    """What one household or server can hand out: an IPv4 address, or the /64 of an IPv6 one."""
+    """The unit that rate limits count: an IPv4 address, or the /64 network of an IPv6 address."""
     parsed = parse_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((parsed, 64), strict=False))
@@ -55,7 +55,7 @@ def address_group(address: str) -> str:
 
 
 def parse_address(text: str) -> Address | None:
-    """An address, also with a port or in brackets; an IPv4 one written as IPv6 is IPv4."""
+    """Parse an address, with or without port and brackets; IPv4-mapped IPv6 becomes IPv4. None if invalid."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

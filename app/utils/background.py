@@ -1,4 +1,4 @@
-"""Work in the background: its failures are logged and counted, and what should never end is begun again."""
+"""Background tasks: failures are logged and counted, endless loops are restarted."""
 
 import asyncio
 import logging
@@ -13,28 +13,28 @@ _log = logging.getLogger(__name__)
 
 
 def start(work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
-    """A task for work that nobody may be waiting for when it fails. The caller keeps it, and cancels it."""
+    """Start a task whose failure is reported even if nobody awaits it. The caller owns and cancels it."""
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(report_failure)
     return task
 
 
 def start_loop(work: Callable[[], Awaitable[None]], name: str, *, pause: float = 1.0) -> "asyncio.Task[None]":
-    """A task for work that goes on until it is cancelled: begun again ``pause`` seconds after it ended."""
-    return asyncio.create_task(_again(work, name, pause), name=name)
+    """Start a task that repeats ``work`` until cancelled, ``pause`` seconds after each end or failure."""
+    return asyncio.create_task(_repeat(work, name, pause), name=name)
 
 
 def report_failure(task: "asyncio.Future[Any]") -> None:
-    """Log and count how a finished task failed, if it did."""
+    """Log and count the exception of a finished task, if there is one."""
     if not task.cancelled() and (error := task.exception()):
         _report(error, task.get_name() if isinstance(task, asyncio.Task) else "")
 
 
-async def _again(work: Callable[[], Awaitable[None]], name: str, pause: float) -> None:
+async def _repeat(work: Callable[[], Awaitable[None]], name: str, pause: float) -> None:
     while True:
         try:
             await work()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the work has to go on
+        except Exception as error:  # noqa: BLE001  # the loop must survive any failure of one round
             _report(error, name)
         await asyncio.sleep(pause)
 

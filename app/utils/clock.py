@@ -1,4 +1,4 @@
-"""The one place that says what time it is."""
+"""The wall clock, as a callable that tests can replace."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

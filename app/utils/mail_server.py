@@ -1,18 +1,18 @@
-"""What the URL of a mail server says."""
+"""The SMTP server described by ``SMTP_URL``."""
 
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-_USE = (
+_USAGE = (
     "use smtp://user:password@host:587 or smtps://user:password@host:465; "
-    "in the password write @ : / ? # as %40 %3A %2F %3F %23"
+    "percent-encode @ : / ? # in the password as %40 %3A %2F %3F %23"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """``implicit_tls`` is TLS from the first byte; otherwise it can only begin with STARTTLS."""
+    """Host, port and credentials. With ``implicit_tls`` the connection starts in TLS, else with STARTTLS."""
 
     host: str
     port: int
@@ -22,14 +22,14 @@ class MailServer:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Read ``smtp://`` or ``smtps://``; a ``ValueError`` says what to write, and nothing of the URL."""
+        """Parse ``smtp://`` or ``smtps://``; a :class:`ValueError` explains the format without the URL."""
         try:
             parts = urlsplit(url.strip())
             host, port = parts.hostname, parts.port
-        except ValueError:  # its text might quote the password
-            raise ValueError(_USE) from None
+        except ValueError:  # the original message might quote the password
+            raise ValueError(_USAGE) from None
         if parts.scheme not in {"smtp", "smtps"} or not host or parts.path.strip("/") or parts.query:
-            raise ValueError(_USE)
+            raise ValueError(_USAGE)
         if bool(parts.username) != bool(parts.password):
             raise ValueError(
                 "give both a user and a password, as in smtp://user:password@host:587, or neither"

@@ -1,4 +1,4 @@
-"""Prometheus figures; all names start with ``anisync_``. With several processes they meet in a folder."""
+"""Prometheus metrics, all prefixed ``anisync_``; several processes aggregate in a shared folder."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -10,64 +10,69 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-REQUESTS = Counter("anisync_requests_total", "Requests answered.", ["method", "endpoint", "status"])
+REQUESTS = Counter("anisync_requests_total", "HTTP requests handled.", ["method", "endpoint", "status"])
 REQUEST_SECONDS = Histogram(
-    "anisync_request_duration_seconds", "Time to answer a request.", ["method", "endpoint"]
+    "anisync_request_duration_seconds", "Duration of an HTTP request in seconds.", ["method", "endpoint"]
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def observe_request(method: str, endpoint: str, status: int, seconds: float) -> None:
-    """Count one answer; ``endpoint`` is the route template, ``seconds`` the wall time."""
-    answers, durations = _request_figures(method if method in _METHODS else "other", endpoint, status)
-    answers.inc()
+    """Record one response; ``endpoint`` is the route template, ``seconds`` the wall time."""
+    # Methods are a closed set: a client must not be able to create time series.
+    responses, durations = _request_metrics(method if method in _METHODS else "other", endpoint, status)
+    responses.inc()
     durations.observe(seconds)
 
 
 @lru_cache(maxsize=4096)
-def _request_figures(method: str, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+def _request_metrics(method: str, endpoint: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, endpoint, str(status)), REQUEST_SECONDS.labels(method, endpoint)
 
 
-JOB_ATTEMPTS = Counter(
-    "anisync_job_attempts_total", "Attempts at jobs, by how they ended.", ["kind", "outcome"]
-)
+JOB_ATTEMPTS = Counter("anisync_job_attempts_total", "Job attempts by kind and outcome.", ["kind", "outcome"])
 
 POOL_CONNECTIONS = Gauge(
-    "anisync_pool_connections", "Connections to PostgreSQL.", ["state"], multiprocess_mode="livesum"
+    "anisync_pool_connections", "PostgreSQL connections by state.", ["state"], multiprocess_mode="livesum"
 )
 POOL_LIMIT = Gauge(
-    "anisync_pool_limit", "Connections that may be opened at most.", multiprocess_mode="livesum"
+    "anisync_pool_limit", "Maximum number of PostgreSQL connections.", multiprocess_mode="livesum"
 )
 POOL_WAITING = Gauge(
-    "anisync_pool_waiting", "Requests that wait for a connection.", multiprocess_mode="livesum"
+    "anisync_pool_waiting", "Callers waiting for a PostgreSQL connection.", multiprocess_mode="livesum"
 )
 
-FOLLOWER_FAILURES = Counter(
-    "anisync_after_commit_failures_total", "Work that should have followed a commit, and failed."
+AFTER_COMMIT_FAILURES = Counter(
+    "anisync_after_commit_failures_total", "After-commit callbacks that raised an exception."
 )
 BACKGROUND_FAILURES = Counter(
-    "anisync_background_failures_total", "Failures of work in the background, by its name.", ["task"]
+    "anisync_background_failures_total", "Background tasks that raised an exception, by task name.", ["task"]
 )
 
-UPSTREAM_CALLS = Counter("anisync_upstream_calls_total", "Calls to an upstream.", ["upstream", "outcome"])
+UPSTREAM_CALLS = Counter(
+    "anisync_upstream_calls_total", "Upstream calls by outcome.", ["upstream", "outcome"]
+)
 UPSTREAM_REFUSALS = Counter(
     "anisync_upstream_refusals_total",
-    "Calls that were not made: breaker, ban, limit.",
+    "Upstream calls rejected before they were sent: circuit breaker, ban, rate limit.",
     ["upstream", "reason"],
 )
-UPSTREAM_SECONDS = Histogram("anisync_upstream_seconds", "Time of one call to an upstream.", ["upstream"])
+UPSTREAM_SECONDS = Histogram(
+    "anisync_upstream_seconds", "Duration of an upstream call in seconds.", ["upstream"]
+)
 UPSTREAM_WAIT_SECONDS = Histogram(
-    "anisync_upstream_wait_seconds", "Time that a call waited for its slot.", ["upstream", "caller"]
+    "anisync_upstream_wait_seconds",
+    "Seconds an upstream call waited for its rate-limit slot.",
+    ["upstream", "caller"],
 )
 UPSTREAM_BREAKER_OPEN = Gauge(
     "anisync_upstream_breaker_open",
-    "1 while an upstream is left alone.",
+    "1 while the circuit breaker of an upstream is open.",
     ["upstream"],
     multiprocess_mode="livemax",
 )
 UPSTREAM_ITEMS_SKIPPED = Counter(
-    "anisync_upstream_items_skipped_total", "Items of a list that could not be understood.", ["upstream"]
+    "anisync_upstream_items_skipped_total", "List items that could not be mapped.", ["upstream"]
 )
 
 SYNC_PUSHES = Counter(
@@ -75,13 +80,12 @@ SYNC_PUSHES = Counter(
 )
 
 AUTH_EVENTS = Counter(
-    "anisync_auth_events_total", "Sign-ins, failures, misuse of tokens, changes of roles.", ["event"]
+    "anisync_auth_events_total", "Audit events: sign-ins, failures, token misuse, role changes.", ["event"]
 )
-
 
 CACHE_REQUESTS = Counter(
     "anisync_cache_requests_total",
-    "Requests that a cache answered, shared, or let through.",
+    "Cache lookups by outcome.",
     ["cache", "outcome"],
 )
 CACHE_LOOKUPS = Counter(
@@ -92,16 +96,16 @@ CACHE_LOOKUPS = Counter(
 
 
 class Snapshot(Collector):
-    """Figures that are read when they are asked for, from a place that all processes share."""
+    """Gauges computed at scrape time from state that all processes share."""
 
     def __init__(self) -> None:
         self._metrics: list[Metric] = []
 
     def add(self, name: str, text: str, labels: list[str], rows: Iterable[tuple[list[str], float]]) -> None:
-        """A gauge with a row for each set of values of its labels."""
+        """Add a gauge: each row is its label values and the measured value."""
         gauge = GaugeMetricFamily(name, text, labels=labels)
-        for values, figure in rows:
-            gauge.add_metric(values, figure)
+        for values, measured in rows:
+            gauge.add_metric(values, measured)
         self._metrics.append(gauge)
 
     def collect(self) -> Iterator[Metric]:
@@ -112,11 +116,11 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def as_text(snapshot: Snapshot) -> bytes:
-    """All figures in Prometheus' text format. Reads files where several processes meet."""
-    ours = REGISTRY
+    """All metrics in the Prometheus text format. Reads files in multi-process mode, so run it in a thread."""
+    counted = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        ours = CollectorRegistry()
-        MultiProcessCollector(ours)  # type: ignore[no-untyped-call]
-    momentary = CollectorRegistry()
-    momentary.register(snapshot)
-    return bytes(_as_text(ours)) + bytes(_as_text(momentary))
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    computed = CollectorRegistry()
+    computed.register(snapshot)
+    return bytes(_as_text(counted)) + bytes(_as_text(computed))

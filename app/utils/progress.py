@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, plain lines elsewhere; always on stderr."""
+"""Progress of long commands on stderr: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-_EVERY = 5.0  # seconds between two plain lines
+_INTERVAL = 5.0  # seconds between two plain lines
 
 
 class Report(Protocol):
-    """Told how much is done, of how much where that is known, and what else is worth a word."""
+    """Called with the amount done, the total if it is known, and an optional note."""
 
     def __call__(self, done: int, total: int | None, note: str = "") -> None: ...
 
@@ -41,12 +41,12 @@ def _bar(title: str, to: TextIO) -> Iterator[Report]:
 
 @contextmanager
 def _lines(title: str, to: TextIO, now: Callable[[], float]) -> Iterator[Report]:
-    told_at = now()
+    printed_at = now()
 
     def report(done: int, total: int | None, note: str = "") -> None:
-        nonlocal told_at
-        if now() - told_at >= _EVERY:
-            told_at = now()
+        nonlocal printed_at
+        if now() - printed_at >= _INTERVAL:
+            printed_at = now()
             share = f"{100 * done // total} %" if total else str(done)
             print(f"{title}: {share} {note}".rstrip(), file=to, flush=True)
 

@@ -1,4 +1,4 @@
-"""Looking at something that may not answer."""
+"""Probe a dependency that may not answer, once for all concurrent callers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,25 +10,25 @@ T = TypeVar("T")
 
 
 class SharedProbe(Generic[T]):
-    """One look at a time, however many ask; each of them waits for a bounded time.
+    """Runs at most one probe at a time; every caller shares its result and waits for a bounded time.
 
-    A look that takes longer is not cancelled, which would cost its connection, but left to end by itself.
+    A probe that takes longer is left to finish by itself: cancelling it would cost its connection.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[T]]) -> None:
-        self._look = look
-        self._under_way: asyncio.Future[T] | None = None
+    def __init__(self, probe: Callable[[], Awaitable[T]]) -> None:
+        self._probe = probe
+        self._running: asyncio.Future[T] | None = None
 
     async def ask(self, seconds: float) -> T | None:
-        """What the look found; None when it takes longer than ``seconds``."""
-        if self._under_way is None or self._under_way.done():
-            self._under_way = asyncio.ensure_future(self._look())
-            self._under_way.add_done_callback(report_failure)
-        done, _ = await asyncio.wait({self._under_way}, timeout=seconds)
-        return self._under_way.result() if done else None
+        """The result of the probe; None if it takes longer than ``seconds``."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.ensure_future(self._probe())
+            self._running.add_done_callback(report_failure)
+        done, _ = await asyncio.wait({self._running}, timeout=seconds)
+        return self._running.result() if done else None
 
     async def close(self) -> None:
-        """Give up a look that is still under way."""
-        if self._under_way is not None:
-            self._under_way.cancel()
-            await asyncio.gather(self._under_way, return_exceptions=True)
+        """Cancel a probe that is still running."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)

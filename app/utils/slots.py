@@ -1,4 +1,4 @@
-"""How many costly things one client may have under way at once."""
+"""Concurrency limits per client for expensive operations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,30 +6,30 @@ from contextlib import asynccontextmanager
 
 
 class NoSlot(Exception):
-    """The client has as many under way, and as many waiting, as it may."""
+    """The key already has the maximum number of running and waiting operations."""
 
 
 class Slots:
-    """At most ``running`` at once for each key; ``waiting`` more wait for at most ``patience`` seconds.
+    """At most ``running`` operations at once per key; ``waiting`` more wait up to ``timeout`` seconds.
 
-    Counted in this process only.
+    Counted per process.
     """
 
-    def __init__(self, *, running: int, waiting: int, patience: float) -> None:
+    def __init__(self, *, running: int, waiting: int, timeout: float) -> None:
         self._running = running
         self._waiting = waiting
-        self._patience = patience
+        self._timeout = timeout
         self._taken: dict[int, int] = {}
         self._queues: dict[int, asyncio.Semaphore] = {}
 
     async def take(self, key: int) -> Callable[[], None]:
-        """Wait for a slot of the key; answers what gives it back. Raises :class:`NoSlot`."""
+        """Wait for a slot of the key and return the function that releases it. Raises :class:`NoSlot`."""
         if self._taken.get(key, 0) >= self._running + self._waiting:
             raise NoSlot
         queue = self._queues.setdefault(key, asyncio.Semaphore(self._running))
         self._taken[key] = self._taken.get(key, 0) + 1
         try:
-            await asyncio.wait_for(queue.acquire(), self._patience)
+            await asyncio.wait_for(queue.acquire(), self._timeout)
         except TimeoutError:
             self._forget(key)
             raise NoSlot from None
@@ -40,7 +40,7 @@ class Slots:
 
     @asynccontextmanager
     async def slot(self, key: int) -> AsyncIterator[None]:
-        """:meth:`take` for as long as the block lasts."""
+        """Hold a slot for the duration of the block. Raises :class:`NoSlot`."""
         release = await self.take(key)
         try:
             yield

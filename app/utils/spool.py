@@ -1,4 +1,4 @@
-"""A long answer, written to a temporary file before it is sent: whole or not at all, in little memory."""
+"""Buffer a long response in a temporary file, so that it is sent complete or not at all."""
 
 import asyncio
 import tempfile
@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import IO
 
-_IN_MEMORY = 1024 * 1024  # bytes; what is longer goes to the disk
-_PIECE = 256 * 1024  # bytes written or read at once
+_IN_MEMORY = 1024 * 1024  # bytes; longer content goes to disk
+_CHUNK = 256 * 1024  # bytes written or read at once
 
 
 class Spool:
-    """Written once, then read once. As a context manager it is closed where the block fails.
+    """Written once, then read once. As a context manager it is closed only if the block raises.
 
-    ``on_close`` is called once, when the file is given up.
+    ``on_close`` is called once, when the file is deleted.
     """
 
     def __init__(self, on_close: Callable[[], None] = lambda: None) -> None:
@@ -24,21 +24,21 @@ class Spool:
         self._on_close: Callable[[], None] | None = on_close
 
     async def write(self, content: bytes) -> None:
-        """Add to the end; other tasks have their turn meanwhile."""
+        """Append ``content``, yielding to the event loop."""
         self._pending.append(content)
         self._pending_size += len(content)
         self.size += len(content)
-        if self._pending_size >= _PIECE:
+        if self._pending_size >= _CHUNK:
             await self._flush()
         else:
             await asyncio.sleep(0)
 
     async def read(self) -> AsyncIterator[bytes]:
-        """All of it, from the beginning."""
+        """The whole content in chunks."""
         await self._flush()
         await asyncio.to_thread(self._file.seek, 0)
-        while piece := await asyncio.to_thread(self._file.read, _PIECE):
-            yield piece
+        while chunk := await asyncio.to_thread(self._file.read, _CHUNK):
+            yield chunk
 
     def close(self) -> None:
         """Delete the file; a second call does nothing."""

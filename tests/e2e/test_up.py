@@ -128,7 +128,7 @@ def test_commands_work_beside_it_and_a_second_one_of_the_home_is_refused(stack: 
     assert sign_in(stack, "mio", "a long enough one") == 200
     second = stack.command("up", "--port", "0")
     assert second.returncode == 1
-    assert second.stderr.startswith("anisync: AniSync is up already in ")
+    assert second.stderr.startswith("anisync: AniSync is already running in ")
     assert second.stderr.count("\n") == 1
     assert healthy(stack)
     assert stack.end(signal.SIGTERM) == 0

@@ -11,7 +11,7 @@ from app.services.jobs import JobTimings
 from app.utils.redis.rate_limit import Rate
 from tests.fixtures import jobs as _their_kinds_are_registered
 
-BRISK = JobTimings(lease=4.0, heartbeat=1.0, quiet=2.0, backoff=0.3, longest_backoff=1.0)
+BRISK = JobTimings(lease=4.0, heartbeat=1.0, resend_after=2.0, backoff=0.3, longest_backoff=1.0)
 GENEROUS = Rate.of(per_second=300, per_minute=18_000)
 
 build = partial(container.build, job_timings=BRISK, jikan_rate=GENEROUS)

@@ -161,22 +161,22 @@ async def test_a_worker_outlives_outages_of_redis_in_two_lines_each(
     pid = worker.pid
 
     stack.kill_valkey()
-    await worker.until_logged("outage.begins")
+    await worker.until_logged("outage.started")
     await asyncio.sleep(3)
     stack.start_valkey()
-    await worker.until_logged("outage.over")
+    await worker.until_logged("outage.ended")
 
     stack.freeze_valkey()
-    await worker.until_logged("outage.begins", times=2)
+    await worker.until_logged("outage.started", times=2)
     await asyncio.sleep(3)
     stack.thaw_valkey()
-    await worker.until_logged("outage.over", times=2)
+    await worker.until_logged("outage.ended", times=2)
 
     job = await jobs.submit(Mark(1))
     await table.until_status(job.id, "succeeded")
     assert worker.pid == pid
     assert worker.events() == [
-        "worker.started", "outage.begins", "outage.over", "outage.begins", "outage.over", "job.succeeded",
+        "worker.started", "outage.started", "outage.ended", "outage.started", "outage.ended", "job.succeeded",
     ]  # fmt: skip
 
 
@@ -233,12 +233,12 @@ async def test_worker_and_scheduler_outlive_an_absence_of_postgresql(
         await table.until_status(running.id, "running")
         await proxy.cut()
         queued = await jobs.submit(Mark(2))
-        await worker.until_logged("outage.begins")
-        await scheduler.until_logged("outage.begins")
+        await worker.until_logged("outage.started")
+        await scheduler.until_logged("outage.started")
         await proxy.heal()
         for job in (running, queued):
             await table.until_status(job.id, "succeeded")
-        await scheduler.until_logged("outage.over")
+        await scheduler.until_logged("outage.ended")
         assert await table.marks() == [1, 2]
         assert worker.alive
         for program in (worker, scheduler):

@@ -34,5 +34,5 @@ class StartGate:
             check_folder(self._settings.upload_folder)
         except OSError as error:
             return f"Not started: avatars cannot be stored, set UPLOAD_DIR to a folder of ours: {error}"
-        log.info("schema.ready", database=state.database, schema=state.schema, revision=state.found)
+        log.info("schema.ready", database=state.database, schema=state.schema, revision=state.revision)
         return None

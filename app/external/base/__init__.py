@@ -1,1 +1,1 @@
-"""What every upstream client stands on: policy, circuit breaker, HTTP exchange, faults."""
+"""The common parts of all upstream clients: policy, circuit breaker, HTTP exchange, faults."""

@@ -1,4 +1,4 @@
-"""A circuit breaker: an upstream that keeps failing is left alone for a while."""
+"""A circuit breaker: an upstream that keeps failing is not called for a while."""
 
 import time
 from collections import deque
@@ -9,25 +9,25 @@ from app.logs import log
 
 
 class BreakerOpen(Exception):
-    """The upstream is not to be asked for another ``retry_after`` seconds."""
+    """The breaker is open for another ``retry_after`` seconds."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(f"left alone for {retry_after:.1f} s")
+        super().__init__(f"open for another {retry_after:.1f} s")
         self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Admission to one call; outcomes of calls admitted before the breaker last changed do not count."""
+    """Admission of a call; results of calls admitted before the last state change are ignored."""
 
     era: int
 
 
 class Breaker:
-    """Opens when at least ``share`` of the last ``calls`` calls failed, of no fewer than ``least``.
+    """Opens when at least ``share`` of the last ``calls`` calls failed, given at least ``least`` calls.
 
-    Only calls of the last ``window`` seconds count. After ``rest`` seconds one call is let through; its
-    outcome closes the breaker or begins another rest.
+    Only calls of the last ``window`` seconds count. After ``rest`` seconds open, one probe call is admitted;
+    its result closes the breaker or keeps it open for another ``rest`` seconds.
     """
 
     def __init__(
@@ -46,30 +46,30 @@ class Breaker:
         self._clock = clock
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=calls)
         self._era = 0
-        self._closed_to: float | None = None  # until when it is open; None: it is closed
+        self._open_until: float | None = None  # None while closed
         self._probe_ends = float("-inf")
 
     @property
     def is_open(self) -> bool:
-        return self._closed_to is not None
+        return self._open_until is not None
 
     def admit(self) -> Ticket:
-        """Let one call through, or raise :class:`BreakerOpen`."""
-        if self._closed_to is not None:
+        """Admit a call, or raise :class:`BreakerOpen`."""
+        if self._open_until is not None:
             now = self._clock()
-            if now < self._closed_to:
-                raise BreakerOpen(self._closed_to - now)
+            if now < self._open_until:
+                raise BreakerOpen(self._open_until - now)
             if now < self._probe_ends:
                 raise BreakerOpen(1.0)
             self._probe_ends = now + self._rest
         return Ticket(self._era)
 
     def settle(self, ticket: Ticket, *, up: bool | None) -> None:
-        """Tell how the call went; ``None`` when it says nothing of the upstream."""
+        """Record the result of a call; ``up`` is None if it says nothing about the upstream's health."""
         if ticket.era != self._era:
             return
         now = self._clock()
-        if self._closed_to is not None:
+        if self._open_until is not None:
             self._settle_probe(now, up=up)
         elif up is not None:
             self._outcomes.append((now, up))
@@ -80,7 +80,7 @@ class Breaker:
         self._probe_ends = float("-inf")
         if up:
             self._era += 1
-            self._closed_to = None
+            self._open_until = None
             self._outcomes.clear()
             log.info("upstream.breaker_closed", upstream=self._name)
         elif up is False:
@@ -88,7 +88,7 @@ class Breaker:
 
     def _open(self, now: float) -> None:
         self._era += 1
-        self._closed_to = now + self._rest
+        self._open_until = now + self._rest
         log.warning("upstream.breaker_opened", upstream=self._name, seconds=self._rest)
 
     def _too_many_failures(self, now: float) -> bool:

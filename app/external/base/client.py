@@ -1,4 +1,4 @@
-"""Every call to an upstream: retry, then breaker, then the shared rate limit, then HTTP."""
+"""A call to an upstream: retry around circuit breaker around shared rate limit around HTTP."""
 
 import asyncio
 import random
@@ -26,12 +26,15 @@ from app.utils.metrics import (
 )
 from app.utils.redis.rate_limit import LimitReached
 
-_LONGEST_PAUSE = 20.0  # seconds between two attempts, when the upstream does not name a time
+_LONGEST_PAUSE = 20.0  # seconds between two attempts, unless the upstream sends Retry-After
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """With a ``body`` it is a POST. ``path`` is below the base address; ``shapes`` are what may answer it."""
+    """A GET, or a POST if there is a ``body``; ``path`` is relative to the base URL.
+
+    ``shapes`` are the accepted types of the JSON response.
+    """
 
     path: str
     query: Query
@@ -47,10 +50,10 @@ class _Host:
 
 
 class UpstreamClient:
-    """Calls one upstream within the patience of the caller; every fault is one :class:`AppError`.
+    """Calls one upstream within the caller's deadline; every failure is an :class:`AppError`.
 
-    ``base_url`` may be a comma list: the hosts are tried in their order, each with a breaker of its own, and
-    the one that answered last is asked first.
+    ``base_url`` may be a comma-separated list of mirrors: each has its own circuit breaker, and they are
+    tried in order, starting with the one that answered last.
     """
 
     def __init__(
@@ -70,42 +73,42 @@ class UpstreamClient:
         self._best = self._hosts[0]
         self._policy = policy
         self._limiter = limiter
-        self._wire = HttpExchange(policy, transport=transport, hear=hear)
+        self._http = HttpExchange(policy, transport=transport, hear=hear)
         self._clock = clock
         self._sleep = sleep
 
     async def get(self, *parts: str | int, query: Query | None = None, deadline: Deadline) -> dict[str, Any]:
-        """The JSON object under these path segments.
+        """GET the JSON object under these path segments.
 
-        Raises ``NotFound`` for 404, else one of the ``UpstreamFailure`` family.
+        Raises ``NotFound`` for 404, otherwise a subclass of ``UpstreamFailure``.
         """
         answer: dict[str, Any] = await self.ask(Request(path_of(parts), query or {}), deadline)
         return answer
 
     async def post(self, body: Body, *, deadline: Deadline) -> dict[str, Any]:
-        """The JSON object that answers a reading POST of ``body`` to the base address; else as ``get``."""
+        """POST a query to the base URL; it is retried like :meth:`get`, so it must not change anything."""
         answer: dict[str, Any] = await self.ask(Request("", {}, body), deadline)
         return answer
 
     async def ask(self, request: Request, deadline: Deadline) -> Any:
-        """The JSON that answers any request, in one of its ``shapes``; raises as ``get`` does."""
+        """Send any request and return its JSON; raises the errors of :meth:`get`."""
         ends_at = self._clock() + deadline.budget
         try:
             return await self._retrying(deadline, ends_at)(self._over_hosts, request, deadline, ends_at)
         except UpstreamFault as failure:
-            raise self._told(failure) from failure
+            raise self._reported(failure) from failure
 
     async def close(self) -> None:
-        await self._wire.close()
+        await self._http.close()
 
     async def _over_hosts(self, request: Request, deadline: Deadline, ends_at: float) -> Any:
-        """Ask the host that answered last, then the others; the fault is that of the last one."""
+        """Try the host that answered last, then the others; raises the fault of the last one tried."""
         hosts = [self._best, *(host for host in self._hosts if host is not self._best)]
         for left, host in zip(range(len(hosts), 0, -1), hosts, strict=True):
             try:
-                # what a silent host leaves of the time is for the others
+                # split the remaining time, so that a hanging host leaves some for the others
                 host_ends_at = ends_at if left == 1 else self._clock() + (ends_at - self._clock()) / left
-                answer = await self._unless_open(host, request, deadline, host_ends_at)
+                answer = await self._through_breaker(host, request, deadline, host_ends_at)
             except UpstreamFault as failure:
                 if left == 1 or not failure.of_host:
                     raise
@@ -114,7 +117,9 @@ class UpstreamClient:
                 return answer
         raise AssertionError("there is no host")
 
-    async def _unless_open(self, host: _Host, request: Request, deadline: Deadline, ends_at: float) -> Any:
+    async def _through_breaker(
+        self, host: _Host, request: Request, deadline: Deadline, ends_at: float
+    ) -> Any:
         name, title = self._policy.name, self._policy.title
         try:
             ticket = host.breaker.admit()
@@ -124,7 +129,7 @@ class UpstreamClient:
             ) from None
         up: bool | None = None
         try:
-            answer = await self._in_turn(host, request, deadline, ends_at)
+            answer = await self._through_limiter(host, request, deadline, ends_at)
             up = True
         except UpstreamFault as failure:
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
@@ -134,7 +139,9 @@ class UpstreamClient:
             UPSTREAM_BREAKER_OPEN.labels(name).set(all(host.breaker.is_open for host in self._hosts))
         return answer
 
-    async def _in_turn(self, host: _Host, request: Request, deadline: Deadline, ends_at: float) -> Any:
+    async def _through_limiter(
+        self, host: _Host, request: Request, deadline: Deadline, ends_at: float
+    ) -> Any:
         name, title = self._policy.name, self._policy.title
         max_wait = ends_at - self._clock() - (deadline.budget - deadline.queue_timeout)
         try:
@@ -143,16 +150,16 @@ class UpstreamClient:
             )
         except LimitReached as limit:
             outcome, why = (
-                ("ban", "it asked for silence") if limit.banned else ("limit", "its rate limit is spent")
+                ("ban", "it asked us to pause") if limit.banned else ("limit", "its rate limit is exhausted")
             )
             raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
         UPSTREAM_WAIT_SECONDS.labels(name, deadline.name).observe(waited)
         return await self._attempt(host, request, min(deadline.attempt, ends_at - self._clock()))
 
     async def _attempt(self, host: _Host, request: Request, seconds: float) -> Any:
-        name, begun, outcome = self._policy.name, time.perf_counter(), "left"
+        name, started, outcome = self._policy.name, time.perf_counter(), "cancelled"
         try:
-            answer = await self._wire.ask(
+            answer = await self._http.ask(
                 host.base_url + request.path,
                 request.query,
                 seconds,
@@ -168,11 +175,11 @@ class UpstreamClient:
             raise
         finally:
             UPSTREAM_CALLS.labels(name, outcome).inc()
-            UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - begun)
+            UPSTREAM_SECONDS.labels(name).observe(time.perf_counter() - started)
         return answer
 
     def _retrying(self, deadline: Deadline, ends_at: float) -> AsyncRetrying:
-        def enough(state: RetryCallState) -> bool:
+        def stop(state: RetryCallState) -> bool:
             too_late = self._clock() + state.upcoming_sleep >= ends_at
             return too_late or state.attempt_number >= deadline.attempts
 
@@ -185,13 +192,14 @@ class UpstreamClient:
 
         return AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, UpstreamFault) and error.retry),
-            stop=enough,
+            stop=stop,
             wait=pause,
             sleep=self._sleep,
             reraise=True,
         )
 
-    def _told(self, failure: UpstreamFault) -> AppError:
+    def _reported(self, failure: UpstreamFault) -> AppError:
+        """Count or log the failure, and return the error for the caller."""
         if failure.verdict == "unknown":
             UPSTREAM_REFUSALS.labels(self._policy.name, failure.outcome).inc()
         elif failure.verdict == "down":
@@ -202,15 +210,15 @@ class UpstreamClient:
 
 
 def path_of(parts: Sequence[str | int]) -> str:
-    """The path of these segments, quoted one by one, so that none of them can leave the base address."""
+    """The path of these segments, each quoted so that none can escape the base path."""
     segments = [quote(str(part), safe="") for part in parts]
     if any(segment in {"", ".", ".."} for segment in segments):
-        raise ValueError(f"not a path below the base address: {parts!r}")
+        raise ValueError(f"not a valid path below the base URL: {parts!r}")
     return "/".join(["", *segments])
 
 
 class Client:
-    """What the clients of all upstreams have in common; each names its ``policy``."""
+    """Base class of all upstream clients; a subclass defines its ``policy``."""
 
     policy: ClassVar[Policy]
 

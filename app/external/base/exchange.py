@@ -1,4 +1,4 @@
-"""One HTTP exchange: a deadline that abandons instead of cancelling, and a body that is distrusted."""
+"""One HTTP exchange: a deadline that abandons instead of cancelling, and a bounded, validated body."""
 
 import asyncio
 import json
@@ -45,16 +45,16 @@ class _Answer:
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Reading all certificate authorities takes its time: once is enough for every upstream."""
+    """Loading the certificate authorities takes long, so all upstreams share one context."""
     return httpx.create_ssl_context()
 
 
 class HttpExchange:
-    """Speaks HTTP with one upstream. Whatever goes wrong is an :class:`UpstreamFault`, never httpx's own.
+    """HTTP with one upstream; every failure is an :class:`UpstreamFault`, never an exception of httpx.
 
-    A call of httpx 0.28 that is cancelled, or that times out while it waits for a connection, can leave its
-    pool useless for good. So each call is a task of its own that nobody cancels: who runs out of time leaves
-    it, and it ends soon after by its own timeouts. And the wait for a connection is ours, not the pool's.
+    In httpx 0.28 a call that is cancelled, or that times out while it waits for a connection, can leave the
+    connection pool unusable. So each call is a separate task that is never cancelled: a caller that runs out
+    of time abandons it, and it ends soon by its own timeouts. A semaphore replaces the wait for the pool.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class HttpExchange:
         headers: Mapping[str, str] = MappingProxyType({}),
         shapes: tuple[type, ...] = (dict,),
     ) -> Any:
-        """The JSON at ``url``, or :class:`UpstreamFault` after ``seconds`` at the latest.
+        """GET the JSON at ``url``, or POST ``body`` as JSON to it.
 
-        With a ``body`` it is a POST of it, as JSON. ``shapes`` are the types that the answer may have; with
-        ``NoneType`` among them the answer may be empty.
+        ``shapes`` are the accepted types of the response; with ``NoneType`` it may be empty. Raises
+        :class:`UpstreamFault`, after ``seconds`` at the latest.
         """
         ends = asyncio.get_running_loop().time() + seconds
         try:
@@ -109,7 +109,7 @@ class HttpExchange:
         return self._read(answer, shapes)
 
     async def close(self) -> None:
-        """End what was abandoned and every connection."""
+        """Cancel abandoned calls and close all connections."""
         for exchange in self._exchanges:
             exchange.cancel()
         await asyncio.gather(*self._exchanges, return_exceptions=True)
@@ -119,7 +119,7 @@ class HttpExchange:
         self._free.release()
         self._exchanges.discard(exchange)
         if not exchange.cancelled():
-            exchange.exception()  # whoever still waited has it
+            exchange.exception()  # mark as retrieved: there may be no caller left
 
     async def _exchange(
         self, url: str, query: Query, ends: float, body: Body | None, headers: Mapping[str, str]
@@ -153,14 +153,14 @@ class HttpExchange:
         async for part in self._parts(response):
             body += part
             if len(body) > self._policy.size_limit:
-                raise self._unreadable("more than we read")
+                raise self._unreadable("a body that is too large")
             if loop.time() > ends:
                 raise out_of_time(self._policy.name, self._policy.title)
         return bytes(body)
 
     async def _parts(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """The body, decompressed in steps that cannot outgrow the limit."""
-        if response.is_stream_consumed:  # a transport that is no network had all of it at once
+        """The body, decompressed in bounded steps so that a zip bomb cannot exceed the limit."""
+        if response.is_stream_consumed:  # by a mock transport, which delivers the body at once
             yield response.content
             return
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -169,7 +169,7 @@ class HttpExchange:
                 yield part
             return
         if encoding not in {"gzip", "x-gzip"}:
-            raise self._unreadable("an encoding that was not asked for")
+            raise self._unreadable("an encoding that was not requested")
         unpacker = zlib.decompressobj(wbits=31)
         try:
             async for part in response.aiter_raw():
@@ -191,9 +191,9 @@ class HttpExchange:
         try:
             value: Any = json.loads(answer.body.decode("utf-8"), parse_constant=_reject, parse_float=_finite)
         except (ValueError, RecursionError) as error:
-            raise self._unreadable("JSON that cannot be read") from error
+            raise self._unreadable("invalid JSON") from error
         if not isinstance(value, shapes):
-            raise self._unreadable("JSON of another shape than its contract")
+            raise self._unreadable("JSON of an unexpected type")
         return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
 
     def _explained(self, answer: _Answer) -> AppError | None:
@@ -222,7 +222,7 @@ def _finite(text: str) -> float:
 
 
 def _cleaned(value: Any) -> Any:
-    """The same value without NUL and lone surrogates, which neither a row nor an answer can hold."""
+    """The value without NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can represent."""
     if isinstance(value, str):
         return _UNCLEAN.sub("", value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""An attempt that brought no answer: what it means for the caller, the breaker and the next attempt."""
+"""Failed attempts: what each means for the caller, the circuit breaker and the next attempt."""
 
 import math
 from datetime import UTC
@@ -10,15 +10,15 @@ from app.utils.clock import utc_now
 
 Verdict = Literal["up", "down", "unknown"]
 
-LONGEST_SILENCE = 900.0  # seconds; no Retry-After keeps us silent for longer
-_SILENCE_UNTOLD = 60.0  # seconds, after a 429 that names no time
-_COME_BACK = 5.0  # seconds that a client is told to wait when nobody knows better
+LONGEST_BAN = 900.0  # seconds; a longer Retry-After is cut to this
+_DEFAULT_BAN = 60.0  # seconds, after a 429 without Retry-After
+_CLIENT_RETRY_AFTER = 5.0  # seconds, for the client if the upstream names no time
 
 
 class UpstreamFault(Exception):
-    """``error`` is what the caller gets in the end; ``verdict`` is what it says of the upstream's health.
+    """``error`` is for the caller after the last attempt; ``verdict`` is the upstream's health.
 
-    ``retry_after`` is how many seconds the upstream asks not to be called, by any process.
+    ``retry_after`` is the number of seconds for which no process may call the upstream.
     """
 
     def __init__(
@@ -47,15 +47,20 @@ class UpstreamFault(Exception):
 def of_status(
     name: str, title: str, status: int, header: str | None, *, told: AppError | None = None
 ) -> UpstreamFault:
-    """What an answer other than 200 means; ``told`` is what the upstream itself says of a refusal."""
+    """The meaning of a status other than 200; ``header`` is its Retry-After.
+
+    ``told`` is the failure that the upstream itself describes, if it refused the request.
+    """
     details = {"upstream": name, "status": status}
     if status == 404:
-        return UpstreamFault(NotFound(f"{title} has no such thing."), outcome="not_found", verdict="up")
+        return UpstreamFault(NotFound(f"{title} has no such resource."), outcome="not_found", verdict="up")
     if status == 429:
-        retry_after = seconds_of(header) or _SILENCE_UNTOLD
-        told = UpstreamUnavailable(f"{title} asks us to slow down.", retry_after=retry_after, details=details)
-        return UpstreamFault(told, outcome="limited", verdict="down", retry=True, retry_after=retry_after)
-    error = UpstreamError(f"{title} answered {status}.", retry_after=_COME_BACK, details=details)
+        retry_after = seconds_of(header) or _DEFAULT_BAN
+        limited = UpstreamUnavailable(
+            f"{title} limits our requests.", retry_after=retry_after, details=details
+        )
+        return UpstreamFault(limited, outcome="limited", verdict="down", retry=True, retry_after=retry_after)
+    error = UpstreamError(f"{title} answered {status}.", retry_after=_CLIENT_RETRY_AFTER, details=details)
     asked = seconds_of(header)
     if status == 408 or status >= 500:
         return UpstreamFault(error, outcome="server_error", verdict="down", retry=True, retry_after=asked)
@@ -64,42 +69,42 @@ def of_status(
 
 def out_of_time(name: str, title: str) -> UpstreamFault:
     error = UpstreamTimeout(
-        f"{title} did not answer in time.", retry_after=_COME_BACK, details={"upstream": name}
+        f"{title} did not answer in time.", retry_after=_CLIENT_RETRY_AFTER, details={"upstream": name}
     )
     return UpstreamFault(error, outcome="timeout", verdict="down", retry=True)
 
 
 def unreachable(name: str, title: str) -> UpstreamFault:
     error = UpstreamUnavailable(
-        f"{title} cannot be reached.", retry_after=_COME_BACK, details={"upstream": name}
+        f"{title} cannot be reached.", retry_after=_CLIENT_RETRY_AFTER, details={"upstream": name}
     )
     return UpstreamFault(error, outcome="unreachable", verdict="down", retry=True)
 
 
 def broken_off(name: str, title: str) -> UpstreamFault:
-    """The connection ended before the answer did."""
+    """The connection was closed before the response was complete."""
     error = UpstreamError(
-        f"{title} broke off its answer.", retry_after=_COME_BACK, details={"upstream": name}
+        f"{title} closed the connection early.", retry_after=_CLIENT_RETRY_AFTER, details={"upstream": name}
     )
     return UpstreamFault(error, outcome="broken_off", verdict="down", retry=True)
 
 
 def unreadable(name: str, title: str, why: str) -> UpstreamFault:
-    """It answered 200 with something that is not its contract; another attempt would not mend that."""
+    """A 200 response that breaks the upstream's contract; retrying would not help."""
     error = UpstreamError(f"{title} answered with {why}.", details={"upstream": name})
     return UpstreamFault(error, outcome="unreadable", verdict="down")
 
 
 def not_asked(name: str, title: str, retry_after: float, *, outcome: str, why: str) -> UpstreamFault:
-    """We did not call at all."""
+    """The call was not sent."""
     error = UpstreamUnavailable(
-        f"{title} is not asked now: {why}.", retry_after=retry_after, details={"upstream": name}
+        f"{title} is not called now: {why}.", retry_after=retry_after, details={"upstream": name}
     )
     return UpstreamFault(error, outcome=outcome, verdict="unknown")
 
 
 def seconds_of(retry_after: str | None) -> float | None:
-    """Seconds of retry_after that the header asks for, 1 to 900; ``None`` where it cannot be understood."""
+    """The seconds in a Retry-After header (number or HTTP date), 1 to 900; ``None`` if it is invalid."""
     text = (retry_after or "").strip()
     try:
         seconds = float(text)
@@ -107,7 +112,7 @@ def seconds_of(retry_after: str | None) -> float | None:
         return _seconds_until(text)
     if not math.isfinite(seconds) or seconds < 0:
         return None
-    return min(max(seconds, 1.0), LONGEST_SILENCE)
+    return min(max(seconds, 1.0), LONGEST_BAN)
 
 
 def _seconds_until(text: str) -> float | None:
@@ -116,4 +121,4 @@ def _seconds_until(text: str) -> float | None:
     except ValueError:
         return None
     seconds = (when.replace(tzinfo=when.tzinfo or UTC) - utc_now()).total_seconds()
-    return min(max(seconds, 1.0), LONGEST_SILENCE)
+    return min(max(seconds, 1.0), LONGEST_BAN)

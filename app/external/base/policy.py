@@ -1,4 +1,4 @@
-"""What is asked of every upstream: who waits how long, and how much is read."""
+"""The limits of upstream calls: deadlines of callers, response size, connections."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,9 +14,9 @@ class Deadline:
     """How long a caller waits; all times in seconds.
 
     ``budget`` covers everything: waiting for a slot, all attempts, and the pauses between them.
-    ``queue_timeout`` is the longest wait for a slot; the rest of the budget is kept for the call.
-    ``attempt`` is the longest single call, ``pause`` the upper end of the first pause. ``traffic`` is who
-    goes first at the limiter; a call of upkeep is an order once ``promoted`` is set.
+    ``queue_timeout`` is the longest wait for a slot; the rest of the budget is reserved for the call.
+    ``attempt`` is the timeout of a single call, ``pause`` the maximum of the first backoff. ``traffic`` is
+    the priority at the rate limiter; an upkeep call becomes an order once ``promoted`` is set.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Deadline:
     promoted: asyncio.Event | None = None
 
 
-# A reader waits for two steps of Jikan's rate at the most, see utils.rate_limit, and a little more.
+# A reader waits for at most two steps of Jikan's rate (see utils.redis.rate_limit) plus a margin.
 USER = Deadline("user", budget=3.2, queue_timeout=2.4, attempt=3.0, attempts=3, pause=0.2, traffic="reader")
 JOB = Deadline("job", budget=60.0, queue_timeout=55.0, attempt=15.0, attempts=5, pause=1.0, traffic="order")
 UPKEEP = replace(JOB, name="upkeep", traffic="upkeep")
@@ -37,7 +37,7 @@ UPKEEP = replace(JOB, name="upkeep", traffic="upkeep")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``name`` is for figures, ``title`` for people; ``size_limit`` is in bytes, after decompression.
+    """``name`` is for metrics, ``title`` for messages; ``size_limit`` is in bytes, after decompression.
 
     ``explain`` is given the status of a 4xx other than 404, 408 and 429, with the JSON of its body or None,
     and answers the failure that this upstream means by it, if that is not just a refusal.
@@ -51,7 +51,7 @@ class Policy:
 
 
 class Limiter(Protocol):
-    """What hands out the moments at which calls may leave; see ``utils.rate_limit``."""
+    """Hands out the slots of calls; see ``utils.redis.rate_limit``."""
 
     async def acquire(
         self, *, traffic: Traffic, max_wait: float, promoted: asyncio.Event | None = None

@@ -1,4 +1,4 @@
-"""Open dumps of the world's anime databases, as files on the disk."""
+"""Dump files of anime databases."""
 
 from app.external.catalogue_dumps.reader import Dump
 

@@ -1,4 +1,4 @@
-"""The bytes of a dump file, plain, gzip or Zstandard, a block at a time."""
+"""Read a dump file block by block: plain, gzip or Zstandard."""
 
 import gzip
 import zlib
@@ -11,13 +11,13 @@ import zstandard
 from app.errors import DumpUnreadable
 
 _BLOCK = 256 * 1024
-_PACKED_BLOCK = 2 * 1024  # Zstandard hands out in one piece all that such a block holds
+_PACKED_BLOCK = 2 * 1024  # bytes; small, since zstandard decompresses a whole input block at once
 _GZIP = b"\x1f\x8b"
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
 class Blocks:
-    """An open dump file. ``read`` counts the bytes taken from the disk so far, of ``size``."""
+    """An open dump file. ``read`` is the number of bytes read from disk so far, out of ``size``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,9 +37,9 @@ class Blocks:
                 self.read = self._file.tell()
                 yield block
         except EOFError as error:
-            raise DumpUnreadable(f"{self.path} is cut off") from error
+            raise DumpUnreadable(f"{self.path} is truncated") from error
         except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, OSError) as error:
-            raise DumpUnreadable(f"{self.path} is damaged: {error}") from error
+            raise DumpUnreadable(f"{self.path} is corrupt: {error}") from error
 
     def close(self) -> None:
         self._file.close()
@@ -52,7 +52,7 @@ class Blocks:
             return _unpacked(self._file)
         if suffix in {".gz", ".zst"} and magic:
             self.close()
-            raise DumpUnreadable(f"{self.path} is not what {suffix} says")
+            raise DumpUnreadable(f"{self.path} is not a {suffix} file")
         return _whole(self._file)
 
 
@@ -62,7 +62,7 @@ def _whole(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
 
 
 def _unpacked(file: BinaryIO) -> Iterator[bytes]:
-    """Frames of Zstandard; its own reader does not tell a file that is cut off from one that ends."""
+    """Decompress Zstandard frames; the library's stream reader does not detect a truncated file."""
     frames = zstandard.ZstdDecompressor()
     frame = None
     block = bytearray()

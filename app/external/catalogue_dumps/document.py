@@ -1,4 +1,6 @@
-"""One JSON document, pretty or minified: an array of rows, or an object that holds it as ``data``."""
+"""Stream rows from one JSON document: an array, or an object with the array under ``data``."""
+
+# Not with ijson: a malformed row must be reported with its line number and must not end the file.
 
 import codecs
 import json
@@ -12,7 +14,7 @@ from app.schemas.domain.dumps import DumpFault
 from app.utils.text.cleaning import is_storable
 
 _BETWEEN = re.compile(r"[\s,\ufeff]*")
-_CLOSED = '}]"'  # ends of values that cannot go on, as a number may
+_CLOSED = '}]"'  # last characters of values that are complete; a number may continue in the next block
 _FOLLOWS = re.compile(r"[\s,\]}]")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
 
@@ -22,7 +24,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 class Document:
-    """Reads as much as the next value needs, keeps no more. Bytes that are no UTF-8 spoil only their row."""
+    """Buffers only as much text as the next value needs. Invalid UTF-8 affects only its row."""
 
     def __init__(self, blocks: Iterator[bytes], name: str) -> None:
         self._blocks = blocks
@@ -33,20 +35,20 @@ class Document:
         self._at = 0
         self._line = 1
         self._ended = False
-        self._suspect = False  # once an escape or a broken byte was met
+        self._suspect = False  # set once the text has an escape or an invalid byte
 
     def head(self) -> dict[str, Any]:
-        """What stands before the rows."""
+        """The members before the rows."""
         try:
             return self._head()
         except ValueError as error:
-            raise DumpUnreadable(f"{self._name} is no dump: {error}") from error
+            raise DumpUnreadable(f"{self._name} is not a dump: {error}") from error
 
     def rows(self) -> Iterator[tuple[int, Any, bool]]:
-        """Line numbers, any JSON value or a :class:`DumpFault`, and whether its text may not be storable."""
+        """Line number, JSON value or :class:`DumpFault`, and whether the text must be checked."""
         while (start := self._next()) != "]":
             if not start:
-                raise DumpUnreadable(f"{self._name} is cut off in line {self._line}")
+                raise DumpUnreadable(f"{self._name} is truncated in line {self._line}")
             line = self._line
             try:
                 yield line, self._value(), self._suspect
@@ -61,7 +63,7 @@ class Document:
         if opening == "[":
             return found
         if opening != "{":
-            raise DumpUnreadable(f"{self._name} is no dump: neither JSON nor JSON Lines")
+            raise DumpUnreadable(f"{self._name} is not a dump: neither JSON nor JSON Lines")
         while self._next() == '"':
             key = self._value()
             if self._next() != ":":
@@ -71,7 +73,7 @@ class Document:
                 self._advance(self._at + 1)
                 return found
             found[str(key)] = self._value()
-        raise DumpUnreadable(f"{self._name} is no dump: there is no list of titles in it")
+        raise DumpUnreadable(f"{self._name} is not a dump: it contains no list of titles")
 
     def _next(self) -> str:
         """The next character that is neither white space nor a comma; empty at the end."""
@@ -82,7 +84,7 @@ class Document:
                 return self._text[self._at : self._at + 1]
 
     def _value(self) -> Any:
-        """The value that starts here. A broken one raises ``ValueError`` and is passed over."""
+        """Parse the value at the current position; an invalid one is skipped and raises ``ValueError``."""
         while True:
             fault: ValueError
             try:
@@ -103,7 +105,7 @@ class Document:
             self._read_on()
 
     def _end_of_broken(self) -> int | None:
-        """Where the value that starts here ends by its brackets and quotes; ``None`` if not in sight."""
+        """The end of the current value judged by brackets and quotes; ``None`` if it is not buffered yet."""
         depth = 0
         for token in _TOKEN.finditer(self._text, self._at):
             sign = token[0]
@@ -121,9 +123,9 @@ class Document:
 
     def _read_on(self) -> None:
         if len(self._text) - self._at > ROW_MAX:
-            raise DumpUnreadable(f"{self._name}: the row in line {self._line} has no end")
+            raise DumpUnreadable(f"{self._name}: the row in line {self._line} is too long")
         if not self._more():
-            raise DumpUnreadable(f"{self._name} is cut off in line {self._line}")
+            raise DumpUnreadable(f"{self._name} is truncated in line {self._line}")
 
     def _more(self) -> bool:
         block = next(self._blocks, None)

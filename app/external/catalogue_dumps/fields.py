@@ -1,4 +1,4 @@
-"""Reading the fields of one row: the value, ``None`` where the dump does not say, or :class:`Unfit`."""
+"""Read the fields of a row: the value, ``None`` if the dump has none, or :class:`InvalidRow`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,40 +23,40 @@ _log = structlog.get_logger(__name__)
 
 
 class InvalidRow(ValueError):
-    """The row is broken; the text says where and why."""
+    """The row is invalid; the message names the field and the reason."""
 
 
 class UnusableRow(ValueError):
-    """The row is sound, but there is nothing to store it by."""
+    """The row is valid, but has no id by which it could be stored."""
 
 
 class Notes:
-    """Tells the log what was not understood, once for each word."""
+    """Logs values that were not understood, each once."""
 
     def __init__(self) -> None:
-        self._said: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     def word(self, field: str, table: Mapping[str, str | None], word: str | None) -> Any:
-        """Our word for theirs, ``None`` where there is none."""
+        """Translate an enumeration value; ``None`` if it is unknown."""
         if word is None:
             return None
         key = squeezed(word[:_WORD_MAX])
         if key not in table:
-            self.say("dump_word_unknown", field, word)
+            self.log("dump.unknown_value", field, word)
         return table.get(key)
 
-    def say(self, event: str, field: str, word: str) -> None:
-        said = (field, word[:_WORD_MAX])
-        if said not in self._said and len(self._said) < _WORDS_KEPT:
-            self._said.add(said)
-            _log.warning(event, field=field, word=said[1])
+    def log(self, event: str, field: str, word: str) -> None:
+        entry = (field, word[:_WORD_MAX])
+        if entry not in self._logged and len(self._logged) < _WORDS_KEPT:
+            self._logged.add(entry)
+            _log.warning(event, field=field, word=entry[1])
 
 
 def require_storable(name: str, value: Any) -> None:
-    """Raise :class:`InvalidRow` where any text in the value cannot be stored."""
+    """Raise :class:`InvalidRow` if any text in the value cannot be stored."""
     if isinstance(value, str):
         if not is_storable(value):
-            raise InvalidRow(f"{name} holds NUL or a lone surrogate")
+            raise InvalidRow(f"{name} contains NUL or a lone surrogate")
     elif isinstance(value, list):
         for member in value:
             require_storable(name, member)
@@ -74,7 +74,7 @@ def title(row: Mapping[str, Any]) -> str:
 
 
 def texts(row: Mapping[str, Any], keys: Iterable[tuple[str, int]]) -> list[str | None]:
-    """The texts that stand under these keys, none longer than so many characters."""
+    """The texts under these keys, each with its maximum length in characters."""
     found: list[str | None] = []
     for key, most in keys:
         value = row.get(key)
@@ -83,7 +83,7 @@ def texts(row: Mapping[str, Any], keys: Iterable[tuple[str, int]]) -> list[str |
 
 
 def names(row: Mapping[str, Any], key: str, most: int = NAME_MAX) -> tuple[str, ...]:
-    """A list of texts, each once."""
+    """A list of texts without duplicates."""
     values = row.get(key)
     if not values and (values is None or values == []):
         return ()
@@ -94,13 +94,13 @@ def names(row: Mapping[str, Any], key: str, most: int = NAME_MAX) -> tuple[str, 
 
 
 def identity(row: Mapping[str, Any], key: str) -> int | None:
-    """The id of another site."""
+    """The id of the title at another site."""
     value = row.get(key)
     return None if value is None else _whole(key, value, 1)
 
 
 def count(row: Mapping[str, Any], key: str, low: int = 1, high: int = INT_MAX) -> int | None:
-    """A number of things or a place in an order; zero means unknown unless ``low`` lets it pass."""
+    """A count or a rank; zero means unknown unless ``low`` is 0."""
     value = row.get(key)
     if value is None or (value == 0 and low > 0 and value is not False):
         return None
@@ -122,47 +122,47 @@ def flag(row: Mapping[str, Any], key: str) -> bool | None:
 
 
 def score(value: Any) -> float | None:
-    """A mean from 0 to 10, with two decimals; 0 means that nobody voted."""
+    """A mean score from 0 to 10 with two decimals; 0 means that there are no votes."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 10:
-        raise InvalidRow("score is no number from 0 to 10")
+        raise InvalidRow("score is not a number from 0 to 10")
     return round(float(value), 2) or None
 
 
 def minutes(row: Mapping[str, Any], notes: Notes) -> float | None:
-    """The length of an episode, from text or from a number of minutes."""
+    """The length of an episode in minutes, from a text or a number of minutes."""
     value = row.get("duration")
     if not isinstance(value, str):
         return length(value, 1.0)
     stated = minutes_of(value[:_WORD_MAX])
     if stated is None and squeezed(value[:_WORD_MAX]) not in {"", "unknown", "none"}:
-        notes.say("dump_word_unknown", "duration", value)
+        notes.log("dump.unknown_value", "duration", value)
     return stated if stated is None or stated <= MAX_DURATION_MINUTES else None
 
 
 def length(value: Any, unit: float) -> float | None:
-    """A number of units of so many minutes each, in minutes."""
+    """A length in minutes; ``unit`` is the minutes per unit of ``value``."""
     if value is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value * unit <= MAX_DURATION_MINUTES:
-        raise InvalidRow("duration is no length")
+        raise InvalidRow("duration is not a valid length")
     return round(value * unit, 2) or None
 
 
 def day(value: str | None, key: str, notes: Notes) -> str | None:
-    """A date as precise as it stands there."""
+    """A date with the precision given."""
     if value is None:
         return None
     stated = partial_date(value)
     if stated is None:
-        notes.say("dump_word_unknown", key, value)
+        notes.log("dump.unknown_value", key, value)
     return stated
 
 
 def picture(value: str | None) -> str | None:
-    """An address of a picture that is not the site's picture of "no picture"."""
+    """The URL of a picture, unless it is a site's placeholder."""
     if value is None or not value.startswith(("https://", "http://")):
         return None
     return real_picture(value)
@@ -181,5 +181,5 @@ def _whole(key: str, value: Any, low: int, high: int = INT_MAX) -> int:
         return value
     number = clean_int(value, low, high)
     if number is None:
-        raise InvalidRow(f"{key} is no whole number from {low} to {high}")
+        raise InvalidRow(f"{key} is not a whole number from {low} to {high}")
     return number

@@ -1,4 +1,4 @@
-"""JSON Lines: one row a line."""
+"""JSON Lines: one row per line."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +11,9 @@ ROW_MAX = 16 * 1024 * 1024  # bytes or characters of one row
 
 
 def rows(blocks: Iterator[bytes]) -> Iterator[tuple[int, Any, bool]]:
-    """Line numbers, any JSON value or a :class:`DumpFault`, and whether its text may be unfit to store.
+    """Line number, JSON value or :class:`DumpFault`, and whether its text must be checked before storing.
 
-    Empty lines are passed over.
+    Empty lines are skipped.
     """
     for number, line in enumerate(_lines(blocks), start=1):
         if number == 1:
@@ -21,7 +21,7 @@ def rows(blocks: Iterator[bytes]) -> Iterator[tuple[int, Any, bool]]:
         if line is _TOO_LONG:
             yield number, DumpFault(number, f"longer than {ROW_MAX} bytes"), False
         elif not line.isspace() and line:
-            yield number, _parsed(number, line), b"\\u0000" in line  # the parser refuses lone surrogates
+            yield number, _parsed(number, line), b"\\u0000" in line  # orjson rejects lone surrogates
 
 
 _TOO_LONG = b"(too long)"

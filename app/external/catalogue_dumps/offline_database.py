@@ -1,4 +1,4 @@
-"""Rows of the anime-offline-database of manami-project."""
+"""Rows of manami-project's anime-offline-database."""
 
 import re
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ _UNITS = {"SECONDS": 1 / 60, "MINUTES": 1.0, "HOURS": 60.0}
 
 
 def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
-    """The score is the mean of several sites, so nobody has counted its voters."""
+    """Map a row. Its score is the mean of several sites, so there is no number of votes."""
     title = fields.title(row)
     sources = fields.names(row, "sources", fields.URL_MAX)
     mal_id, anilist_id = _id(_MAL, sources, notes), _id(_ANILIST, sources, notes)
     if mal_id is None and anilist_id is None:
-        raise UnusableRow("no address of MyAnimeList or AniList among its sources")
+        raise UnusableRow("no MyAnimeList or AniList URL among its sources")
     season = _object(row, "animeSeason")
     tags = _tags(row)
     kind, status, picture = fields.texts(row, _TEXTS)
@@ -47,15 +47,15 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
 
 
 def _id(pattern: re.Pattern[str], sources: tuple[str, ...], notes: Notes) -> int | None:
-    """The first address of its kind; merged entries of one site name several."""
+    """The id in the first URL that matches; an entry merged from several of one site has several."""
     found = [int(match[1][:12]) for match in map(pattern.match, sources) if match]
     if len(found) > 1:
-        notes.say("dump_first_id_taken", "sources", pattern.pattern)
+        notes.log("dump.several_ids", "sources", pattern.pattern)
     if not found:
         return None
     number = clean_int(found[0], 1)
     if number is None:
-        raise InvalidRow("sources names an id that is out of range")
+        raise InvalidRow("sources contains an id that is out of range")
     return number
 
 
@@ -71,7 +71,7 @@ def _object(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _minutes(duration: Mapping[str, Any]) -> float | None:
     unit = duration.get("unit", "SECONDS")
     if unit not in _UNITS:
-        raise InvalidRow("duration has no known unit")
+        raise InvalidRow("duration has an unknown unit")
     return fields.length(duration.get("value"), _UNITS[unit])
 
 

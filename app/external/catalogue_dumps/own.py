@@ -1,4 +1,4 @@
-"""Rows of our own kind of dump: one title with the ids, names and figures of MAL and AniList."""
+"""Rows of AniSync's own dump format: a title with the ids, names and statistics of MAL and AniList."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -31,7 +31,7 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
     if mal_id is None and anilist_id is None:
         raise UnusableRow("neither mal_id nor anilist_id")
     texts = fields.texts(row, _TEXTS)
-    english, japanese, russian, kind, source, status, season, rating, begun, ended, synopsis, image = texts
+    english, japanese, russian, kind, source, status, season, rating, start, end, synopsis, image = texts
     return UpstreamAnime(
         title=title,
         mal_id=mal_id,
@@ -55,8 +55,8 @@ def to_anime(row: Mapping[str, Any], notes: Notes) -> UpstreamAnime:
         members=fields.count(row, "members", low=0),
         synopsis=synopsis,
         image_url=fields.picture(image),
-        aired_from=fields.day(begun, "aired_from", notes),
-        aired_to=fields.day(ended, "aired_to", notes),
+        aired_from=fields.day(start, "aired_from", notes),
+        aired_to=fields.day(end, "aired_to", notes),
         is_adult=fields.flag(row, "nsfw"),
         tags=tuple(_tags(row)),
         studios=tuple([_studio(name) for name in fields.names(row, "studios")]),

@@ -1,4 +1,4 @@
-"""A dump file as titles: its format is found by its contents, its rows are mapped as they are read."""
+"""Read a dump file as titles: the format is detected from the content, rows are mapped one by one."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -23,10 +23,10 @@ _ROW_KEYS = {"title", "sources", "mal_id", "anilist_id", *relations.KEYS}
 
 
 class Dump:
-    """An open dump. Every method may take its time: call it in a thread, one at a time.
+    """An open dump. Methods block: call them in a thread, one at a time. Raises :class:`DumpUnreadable`.
 
-    ``dated`` is the day the dump was made, where it says so; ``source`` is the kind of its rows, once some
-    were read. Raises :class:`DumpUnreadable`.
+    ``dated`` is the date of the dump, if it states one; ``source`` is the format of its rows, once some have
+    been read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,16 +43,16 @@ class Dump:
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Size of the file in bytes."""
         return self._blocks.size
 
     @property
     def consumed(self) -> int:
-        """Bytes read from the disk so far."""
+        """Bytes read from disk so far."""
         return self._blocks.read
 
     def read(self, most: int) -> list[DumpRow]:
-        """The next rows of the file, none at its end. Those before a fault of the file come first."""
+        """Up to ``most`` more rows, none at the end; a fault is raised after the rows before it."""
         if self._fault is not None:
             raise self._fault
         rows: list[DumpRow] = []
@@ -92,20 +92,20 @@ class Dump:
         if stated is not None and len(stated) == 10:
             self.dated = date.fromisoformat(stated)
         elif "lastUpdate" in head:
-            self._notes.say("dump_date_unknown", "lastUpdate", str(head["lastUpdate"]))
+            self._notes.log("dump.unknown_date", "lastUpdate", str(head["lastUpdate"]))
 
     def _mapped(self, line: int, value: Any, suspect: bool) -> DumpRow:
         if isinstance(value, DumpFault):
             return value
         if not isinstance(value, dict):
             return DumpFault(line, "not an object")
-        theirs = "sources" in value and value.keys().isdisjoint({"mal_id", "anilist_id"})
+        is_offline_database = "sources" in value and value.keys().isdisjoint({"mal_id", "anilist_id"})
         try:
             if suspect:
                 require_storable("the row", value)
             if value.keys() >= relations.KEYS:
                 return DumpRelation(line, relations.to_relation(value))
-            if not theirs:
+            if not is_offline_database:
                 return DumpTitle(line, own.to_anime(value, self._notes))
             self.source = "offline_database"
             return DumpTitle(line, offline_database.to_anime(value, self._notes))

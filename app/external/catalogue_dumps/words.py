@@ -1,4 +1,4 @@
-"""The words of dumps, and ours for them; MAL's own names of genres, themes and demographics."""
+"""Translation of enumeration values in dumps; MyAnimeList's names of genres, themes and demographics."""
 
 import re
 from functools import lru_cache
@@ -10,11 +10,11 @@ _NOT_A_LETTER = re.compile(r"[^a-z0-9+]")
 
 @lru_cache(maxsize=8192)
 def squeezed(word: str) -> str:
-    """A word as the tables below spell it: ``Not yet aired``, ``NOT_YET_AIRED`` become ``notyetaired``."""
+    """Normalise a value to a key of the tables below: ``NOT_YET_AIRED`` becomes ``notyetaired``."""
     return _NOT_A_LETTER.sub("", word.lower())
 
 
-# A word that says that nothing is known stands for None; one that is in no table is reported.
+# Placeholders for an unknown value map to None; a value in no table is logged.
 _UNKNOWN = dict.fromkeys(["", "unknown", "undefined", "none", "null"])
 
 STATUSES: dict[str, str | None] = {
@@ -110,12 +110,12 @@ _ALIASES = {
 
 @lru_cache(maxsize=8192)
 def tag(kind: TagKind, name: str) -> UpstreamTag:
-    """A tag that a dump names with its kind; MAL's id stands beside it where MAL has such a one."""
+    """A tag of a known kind, with its MyAnimeList id if there is one."""
     return _TAGS.get((kind, name.lower())) or UpstreamTag(kind, name)
 
 
 @lru_cache(maxsize=8192)
 def loose_tag(word: str) -> UpstreamTag | None:
-    """The genre, theme or demographic of MAL that a free tag names, if it names one."""
+    """The MyAnimeList genre, theme or demographic that a free-form tag matches, if any."""
     key = squeezed(word)
     return _LOOSE_TAGS.get(_ALIASES.get(key, key))

@@ -1,4 +1,4 @@
-"""Jikan's paths: titles and pages in our words, or its data as it came."""
+"""Jikan's endpoints: mapped titles and pages, or its raw data."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from app.utils.text.cleaning import INT_MAX, clean_int, is_storable
 
 JIKAN = Policy("jikan", "Jikan")
 JIKAN_RATE = Rate.of(per_second=3, per_minute=60)
-PAGE_SIZE = 25  # the most that Jikan gives
+PAGE_SIZE = 25  # Jikan's maximum
 
 
 class JikanClient(Client):
-    """Every method raises ``NotFound`` where MyAnimeList has nothing, and else an ``UpstreamFailure``."""
+    """Every method raises ``NotFound`` if MyAnimeList has no such title, otherwise ``UpstreamFailure``."""
 
     policy = JIKAN
 
@@ -26,54 +26,54 @@ class JikanClient(Client):
         try:
             anime = map_anime(data)
         except MappingError as fault:
-            raise UpstreamError(f"Jikan's answer for {mal_id} cannot be understood: {fault}.") from fault
+            raise UpstreamError(f"Jikan's response for {mal_id} cannot be mapped: {fault}.") from fault
         if anime.mal_id != mal_id:
-            raise UpstreamError(f"Jikan answered with {anime.mal_id} when asked for {mal_id}.")
+            raise UpstreamError(f"Jikan answered with title {anime.mal_id} instead of {mal_id}.")
         return anime
 
     async def list_top(self, page: int, *, deadline: Deadline = USER) -> UpstreamPage:
-        """Titles by score, 25 a page, from page 1."""
+        """The top titles by score, 25 per page, starting at page 1."""
         query = {"page": page, "limit": PAGE_SIZE}
         return _page(await self._upstream.get("top", "anime", query=query, deadline=deadline), page)
 
     async def list_season(
         self, year: int, season: Season, page: int, *, deadline: Deadline = USER
     ) -> UpstreamPage:
-        """What began in a season, 25 a page, from page 1."""
+        """The titles that started in a season, 25 per page, starting at page 1."""
         query = {"page": page, "limit": PAGE_SIZE}
         return _page(await self._upstream.get("seasons", year, season, query=query, deadline=deadline), page)
 
     async def raw_top(self, page: int, limit: int, *, deadline: Deadline = USER) -> list[Any]:
-        """Jikan's own list; ``limit`` is at most 25."""
+        """Jikan's raw top list; ``limit`` is at most 25."""
         query = {"page": page, "limit": limit}
         return _list(await self._upstream.get("top", "anime", query=query, deadline=deadline))
 
     async def raw_search(self, query: str, *, deadline: Deadline = USER) -> list[Any]:
-        """The 25 titles that Jikan finds closest, in its order."""
+        """The 25 best matches of Jikan's search, in its order."""
         if not is_storable(query):
-            raise Invalid.fields({"query": ["holds characters that cannot be sent"]})
+            raise Invalid.fields({"query": ["contains characters that cannot be sent"]})
         found = await self._upstream.get("anime", query={"q": query, "limit": PAGE_SIZE}, deadline=deadline)
         return _list(found)
 
     async def raw_anime(self, mal_id: int, *, deadline: Deadline = USER) -> dict[str, Any]:
-        """Jikan's own object, with relations, themes and streams."""
+        """Jikan's raw object with relations, themes and streaming links."""
         if not 1 <= mal_id <= INT_MAX:
             raise NotFound(f"MyAnimeList has no title {mal_id}.")
         data = (await self._upstream.get("anime", mal_id, "full", deadline=deadline)).get("data")
         if not isinstance(data, dict):
-            raise UpstreamError("Jikan's answer has no data.")
+            raise UpstreamError("Jikan's response has no data.")
         return data
 
 
 def _list(body: dict[str, Any]) -> list[Any]:
     data = body.get("data")
     if not isinstance(data, list):
-        raise UpstreamError("Jikan's answer has no list of data.")
+        raise UpstreamError("Jikan's response has no list of data.")
     return data
 
 
 def _page(body: dict[str, Any], page: int) -> UpstreamPage:
-    """What can be understood of a page; a bad item costs its neighbours nothing."""
+    """Map a page; an item that cannot be mapped is skipped and logged."""
     items: dict[int | None, UpstreamAnime] = {}
     data = _list(body)
     skipped = 0
@@ -87,14 +87,14 @@ def _page(body: dict[str, Any], page: int) -> UpstreamPage:
             items.setdefault(anime.mal_id, anime)
     if skipped:
         UPSTREAM_ITEMS_SKIPPED.labels(JIKAN.name).inc(skipped)
-    has_next, total = _ahead(body.get("pagination"), page) if data else (False, None)
+    has_next, total = _remaining(body.get("pagination"), page) if data else (False, None)
     return UpstreamPage(tuple(items.values()), has_next=has_next, total=total, skipped=skipped)
 
 
-def _ahead(pagination: object, page: int) -> tuple[bool, int | None]:
-    """Whether another page follows, and how many titles there are in all.
+def _remaining(pagination: object, page: int) -> tuple[bool, int | None]:
+    """Whether there is a next page, and the total number of titles.
 
-    ``has_next_page`` is known to be wrong at the end of lists; counts, where given, are not.
+    ``has_next_page`` is known to be wrong at the end of lists, so the counts are used where present.
     """
     if not isinstance(pagination, dict):
         return False, None

@@ -1,4 +1,4 @@
-"""What Jikan says of an anime, in our words; nothing lost, nothing invented."""
+"""Map Jikan's anime objects to :class:`UpstreamAnime`; pure functions."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,13 +52,13 @@ _NAME_MAX = 200  # characters of the name of a genre or studio
 
 
 class MappingError(ValueError):
-    """This body does not describe an anime: it has no id or no title."""
+    """The body is not an anime: it has no id or no title."""
 
 
 def map_anime(body: object) -> UpstreamAnime:
-    """One element of ``data``, in the shape of ``/anime/{id}``, ``/anime/{id}/full`` or a list.
+    """Map one element of ``data`` of ``/anime/{id}``, ``/anime/{id}/full`` or a list.
 
-    Raises :class:`MappingError`. Words that are in no table become ``None`` and are logged once.
+    Raises :class:`MappingError`. Unknown enumeration values become ``None`` and are logged once.
     """
     if not isinstance(body, Mapping):
         raise MappingError("not an object")
@@ -110,10 +110,10 @@ def _anime(mal_id: int, title: str, titles: "_Titles", body: Mapping[str, Any]) 
 
 
 class _Titles:
-    """``titles`` is the richer form; the four older keys fill in where it is missing.
+    """Titles from ``titles``, or from the four older keys where it is missing.
 
-    Every title that is none of ours by name, in whatever language, is a synonym. Without either list of
-    titles the body says nothing about synonyms.
+    Every title without a field of its own, in whatever language, is a synonym. ``synonyms`` is None if the
+    body has neither list of titles.
     """
 
     def __init__(self, body: Mapping[str, Any]) -> None:
@@ -148,7 +148,7 @@ def _title(value: object) -> str | None:
 
 
 def _said(value: object) -> str | None:
-    """The text, unless it is a word for not knowing."""
+    """The text, or None if it is a placeholder for an unknown value."""
     text = clean_text(value)
     return None if text is None or text.lower() in _SAYS_NOTHING else text
 
@@ -165,7 +165,7 @@ def _word(body: Mapping[str, Any], key: str, known: Mapping[str, str]) -> str | 
 
 @lru_cache(maxsize=256)
 def _note_unknown(key: str, word: str) -> None:
-    """Said once for each word, not once for each title."""
+    """Log each unknown value once, not once per title."""
     log.warning("jikan.unknown_word", field=key, word=word)
 
 
@@ -175,14 +175,14 @@ def _minutes(text: str) -> float | None:
 
 
 def _score(value: object) -> float | None:
-    """0 is Jikan's other way to say that nobody has voted."""
+    """Null or 0 means that there are no votes."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 < value <= 10 else None
 
 
 def _images(value: object) -> dict[str, Any] | None:
-    """Both kinds with their three sizes; ``None`` where there are only placeholders."""
+    """Both formats with their three sizes; ``None`` if all are placeholders."""
     sizes = ("image_url", "small_image_url", "large_image_url")
     return real_pictures(
         {
@@ -207,7 +207,7 @@ def _address(value: object) -> str | None:
 
 
 def _trailer(value: object) -> str | None:
-    """Newer answers carry only the embedded form."""
+    """The watch URL if there is one; newer responses have only the embed URL."""
     trailer = _object(value)
     code = clean_text(trailer.get("youtube_id"))
     watched = f"https://www.youtube.com/watch?v={code}" if code and _YOUTUBE.fullmatch(code) else None
@@ -215,7 +215,7 @@ def _trailer(value: object) -> str | None:
 
 
 def _aired(aired: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Only ``string`` is as precise as MAL; the other forms pad with the first of January."""
+    """Only ``string`` has the precision of MyAnimeList; the other forms pad with January 1."""
     parts = _object(aired.get("prop"))
     ends = {
         key: _from_parts(_object(parts.get(key))) or _from_instant(aired.get(key)) for key in ("from", "to")
@@ -230,7 +230,7 @@ def _aired(aired: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _written(text: str, otherwise: str | None) -> str | None:
-    """``Oct 3, 2002``, ``Jan 2024`` or ``2024``; of other words only the year is taken. ``?`` is unknown."""
+    """Parse ``Oct 3, 2002``, ``Jan 2024`` or ``2024``; of other texts only the year. ``?`` is unknown."""
     if text.strip().lower() in {"?", "", "not available"}:
         return None
     match = _WRITTEN_DATE.fullmatch(text.strip())
@@ -252,7 +252,7 @@ def _from_instant(value: object) -> str | None:
 
 
 def _stated(year: int | str, month: int | None, day: int | str | None) -> str | None:
-    """As much as makes a date, from the left."""
+    """A partial date, without the components that make it invalid."""
     if month is None:
         return f"{int(year):04}"
     try:

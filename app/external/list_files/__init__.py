@@ -1,4 +1,4 @@
-"""Files that other services give out of a person's list; reading knows no network and no database."""
+"""List files: the exports of other services, read and written without network or database."""
 
 from app.external.list_files.kinds import UnknownKind
 from app.external.list_files.mal_xml import title_tags

@@ -1,4 +1,4 @@
-"""AniList: the archive of one's data, and the answer to a query for a ``MediaListCollection``."""
+"""AniList: the data archive of an account, and responses to ``MediaListCollection`` queries."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _SCALES: dict[str, Scale] = {
     "POINT_3": scores.THREE_FACES,
 }
 _OWNERS = ("user", "User", "Viewer", "viewer")
-# AniList's own names of lists; one that a person gave may say anything
+# names of AniList's standard lists; custom lists can have any name
 _LIST_NAMES: dict[MediaType, re.Pattern[str]] = {
     "anime": re.compile(
         r"(?:re)?watching|plan to watch|completed (?:anime|tv(?: short)?|movie|ova|ona|special|music)",
@@ -44,8 +44,8 @@ _COUNTED: dict[MediaType, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """What stands around an entry: the kind by its list, by the name of its collection, and which that is."""
+class _Context:
+    """Where an entry was found: the kinds that its list and its collection's alias imply, the collection."""
 
     list_kind: MediaType | None
     alias_kind: MediaType | None
@@ -59,6 +59,7 @@ def reads(document: Any) -> bool:
 
 
 def read(document: Mapping[str, Any], asked: MediaType | None) -> ListFile:
+    """Map the document; ``asked`` is the kind the user stated, for rows that do not have one."""
     if _is_archive(document):
         return collected("anilist", document["lists"], lambda line, row: _archived(line, row, asked))
     found = list(_collections(document))
@@ -67,13 +68,14 @@ def read(document: Mapping[str, Any], asked: MediaType | None) -> ListFile:
         for number, (name, collection) in enumerate(found)
         for pair in _entries(number, name, collection["lists"])
     ]
-    entries, around = [entry for entry, _ in pairs], [beside for _, beside in pairs]
+    entries = [entry for entry, _ in pairs]
     scale = _scale([document, *(collection for _, collection in found)], entries)
     agreed = _agreed_kinds(pairs)
 
     def mapped(line: int, entry: Mapping[str, Any]) -> ListedRow:
-        beside = around[line - 1]
-        return _listed(line, entry, stated(_kind(entry, beside), agreed.get(beside.collection), asked), scale)
+        _, context = pairs[line - 1]
+        kind = stated(_kind(entry, context), agreed.get(context.collection), asked)
+        return _listed(line, entry, kind, scale)
 
     return collected("anilist", entries, mapped)
 
@@ -86,7 +88,7 @@ def _is_archive(document: Mapping[str, Any]) -> bool:
 
 
 def _collections(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The collections of an answer with what the query named them, or the one that is given bare."""
+    """The collections of a response with their aliases, or a single collection without envelope."""
     data = document.get("data", document)
     if not isinstance(data, Mapping):
         return
@@ -98,16 +100,16 @@ def _collections(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str
             yield name, collection
 
 
-def _entries(number: int, name: str, lists: Sequence[Any]) -> Iterator[tuple[Mapping[str, Any], _Around]]:
+def _entries(number: int, name: str, lists: Sequence[Any]) -> Iterator[tuple[Mapping[str, Any], _Context]]:
     alias = kind_of_alias(name)
     for one in lists:
         if isinstance(one, Mapping):
-            beside = _Around(_kind_of_list(one), alias, number)
-            yield from ((entry, beside) for entry in one.get("entries") or ())
+            context = _Context(_kind_of_list(one), alias, number)
+            yield from ((entry, context) for entry in one.get("entries") or ())
 
 
 def kind_of_alias(name: str) -> MediaType | None:
-    """What a query named a collection after: ``manga: MediaListCollection(type: MANGA)``."""
+    """The kind in the alias of a query such as ``manga: MediaListCollection(type: MANGA)``."""
     found = re.search("anime|manga", name, re.IGNORECASE)
     return None if found is None else "manga" if found[0].lower() == "manga" else "anime"
 
@@ -119,8 +121,8 @@ def _kind_of_list(one: Mapping[str, Any]) -> MediaType | None:
     return next((kind for kind, pattern in _LIST_NAMES.items() if pattern.fullmatch(name.strip())), None)
 
 
-def _kind(entry: Any, around: _Around) -> MediaType | None:
-    """By what is surest: the title itself, what is counted, the list; last that it has volumes."""
+def _kind(entry: Any, context: _Context) -> MediaType | None:
+    """From the most reliable evidence: the title itself, its counters, the list; volumes last."""
     entry = as_object(entry)
     media = as_object(entry.get("media"))
     counts_volumes: MediaType | None = "manga" if entry.get("progressVolumes") is not None else None
@@ -133,23 +135,23 @@ def _kind(entry: Any, around: _Around) -> MediaType | None:
         )
         or kind_of_keys({name: value for name, value in media.items() if value is not None}, _COUNTED)
         or (counts_volumes if entry.get("progressVolumes") else None)
-        or around.list_kind
-        or around.alias_kind
+        or context.list_kind
+        or context.alias_kind
         or counts_volumes
     )
 
 
-def _agreed_kinds(pairs: Sequence[tuple[Mapping[str, Any], _Around]]) -> dict[int, MediaType]:
-    """The kind of each collection whose entries agree: AniList answers for one kind at a time."""
-    told: dict[int, set[MediaType]] = {}
-    for entry, around in pairs:
-        if (kind := _kind(entry, around)) is not None:
-            told.setdefault(around.collection, set()).add(kind)
-    return {number: next(iter(kinds)) for number, kinds in told.items() if len(kinds) == 1}
+def _agreed_kinds(pairs: Sequence[tuple[Mapping[str, Any], _Context]]) -> dict[int, MediaType]:
+    """The kind of each collection whose entries agree, since AniList returns one kind per collection."""
+    found: dict[int, set[MediaType]] = {}
+    for entry, context in pairs:
+        if (kind := _kind(entry, context)) is not None:
+            found.setdefault(context.collection, set()).add(kind)
+    return {number: next(iter(kinds)) for number, kinds in found.items() if len(kinds) == 1}
 
 
 def _scale(holders: Sequence[Mapping[str, Any]], entries: Sequence[Any]) -> Scale:
-    """The scale of the person, where the query asked for it; else the one that the scores speak of."""
+    """The user's score format if the response has it, otherwise inferred from the scores."""
     data = [as_object(holder.get("data")) for holder in holders]
     for holder in (*holders, *data):
         for name in _OWNERS:

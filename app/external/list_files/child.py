@@ -1,8 +1,8 @@
-"""Read a list file from standard input, confined, and write its packed rows to standard output."""
+"""Parse a list file from stdin in a resource-limited process, and write its packed rows to stdout."""
 
-# Run by app/services/library/reading.py. What is wrong with the file is the output, with one of the exit
-# codes below. The first argument is the largest size, unpacked, in bytes, that is read at all; 0: any size.
-# The second, which may be empty, is the kind of title that the file lists where it does not say so.
+# Run by app/services/library/reading.py. Errors are reported by the exit codes below, with the message on
+# stdout. Argument 1 is the maximum unpacked size in bytes, 0 for no limit; argument 2, which may be empty,
+# is the kind of title for files that do not state it.
 
 import os
 import sys
@@ -15,7 +15,7 @@ from app.external.list_files.reader import read_list
 from app.external.list_files.unpacking import UnreadableList, unpacked
 from app.schemas.domain.library import MediaType
 
-# Exit codes. NOT_READ: larger than the argument allows.
+# Exit codes. NOT_READ: larger than argument 1 allows.
 UNREADABLE, TOO_LARGE, NOT_READ, UNKNOWN_KIND = 3, 4, 5, 6
 
 _MEMORY = 2 * 1024 * 1024 * 1024  # bytes of address space
@@ -26,7 +26,7 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 
 
 def main() -> int:
-    _confine()
+    _limit_resources()
     try:
         return _read(sys.stdin.buffer.read(), int(sys.argv[1]), _media_type(sys.argv[2]))
     except UnknownKind:
@@ -52,7 +52,7 @@ def _read(content: bytes, largest: int, media_type: MediaType | None) -> int:
     return 0
 
 
-def _confine() -> None:
+def _limit_resources() -> None:
     try:
         import resource
     except ImportError:  # Windows has no such limits

@@ -1,4 +1,4 @@
-"""Rows one by one, so that a bad one is named and lost alone."""
+"""Map rows one by one, so that a bad row is reported and skipped alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -21,34 +21,34 @@ Row = TypeVar("Row")
 
 
 def collected(source: str, rows: Iterable[Row], mapped: Callable[[int, Row], ListedRow]) -> ListFile:
-    """The file with every row that ``mapped`` could read; the others with its reason.
+    """Map all rows; those that ``mapped`` rejects are listed with the reason.
 
-    Raises :class:`UnknownKind` where no row could be read for want of a kind.
+    Raises :class:`UnknownKind` if no row could be read because none states its kind.
     """
     found = ListFile(source)
-    of_no_kind = 0
+    without_kind = 0
     for line, row in enumerate(rows, 1):
         refuse_above(line)
         try:
             found.rows.append(mapped(line, row))
         except ValueError as error:
-            of_no_kind += isinstance(error, KindNotStated)
+            without_kind += isinstance(error, KindNotStated)
             found.bad.append(BadRow(line, title_of(row), str(error)))
         except (AttributeError, KeyError, TypeError, IndexError):
-            found.bad.append(BadRow(line, title_of(row), "the row does not have the shape of this service"))
-    if of_no_kind and not found.rows:
+            found.bad.append(BadRow(line, title_of(row), "the row does not have this service's format"))
+    if without_kind and not found.rows:
         raise UnknownKind
     return found
 
 
 def refuse_above(line: int) -> None:
-    """Raise ``PayloadTooLarge`` where a file has more rows than anybody's list."""
+    """Raise ``PayloadTooLarge`` beyond the maximum number of rows."""
     if line > _MOST_ROWS:
         raise PayloadTooLarge(f"The list has more than {_MOST_ROWS:,} entries.")
 
 
 def title_of(row: Any, *, depth: int = 3) -> str | None:
-    """Any title that a row may have in its usual places, so many objects deep, for the report."""
+    """A title for the report, from any of the usual keys up to ``depth`` objects deep."""
     if not isinstance(row, Mapping) or not depth:
         return None
     for name in _TITLE_KEYS:

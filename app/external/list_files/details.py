@@ -1,4 +1,4 @@
-"""The details of one row of a list file, read one by one: a bad one costs itself, not the row."""
+"""Read the fields of a list file's row one by one: an invalid field is dropped and noted, not the row."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,11 +22,11 @@ from app.schemas.limits import (
 from app.schemas.words import entry_status
 from app.utils.text.cleaning import INT_MAX, clean_text, partial_date
 
-MAX_TITLE_LENGTH = 500  # letters
+MAX_TITLE_LENGTH = 500  # characters
 _LONGEST_URL = 2000  # characters
-_QUOTED = 40  # letters of an unreadable value that the report repeats
-_MOST_NOTES = 20  # of one row
-_ESCAPED = 8  # times; letters that an entity takes for one of its own
+_QUOTED = 40  # characters of an invalid value that the report quotes
+_MOST_NOTES = 20  # per row
+_ESCAPED = 8  # maximum length of an escaped character relative to the character
 _WHOLE = re.compile(r"([+-]?\d{1,20})(?:\.0*)?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,9}(?:[.,]\d{0,9})?", re.ASCII)
 _AMERICAN = re.compile(r"(\d{2})-(\d{2})-(\d{2})", re.ASCII)
@@ -36,10 +36,10 @@ _YES = frozenset(("1", "yes", "true"))
 
 
 class RowReader:
-    """Reads the details of one row.
+    """Reads the fields of one row.
 
-    Each method answers None where the file does not state the detail. What it states and cannot be read,
-    or is beyond the limits of the domain, is left out or cut, and :attr:`note` says so.
+    Each method returns None if the file has no value. A value that is invalid or beyond a limit is dropped
+    or cut, which :attr:`note` reports.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class RowReader:
         self._notes.append(text)
 
     def count(self, name: str, value: Any, *, most: int = MAX_PROGRESS) -> int | None:
-        """A whole number from 0."""
+        """A non-negative integer."""
         if _is_empty(value):
             return None
         number = _whole(value)
@@ -62,22 +62,22 @@ class RowReader:
             self._leave_out(name, value)
             return None
         if number > most:
-            self._notes.append(f"{name} {number} is more than can be kept: cut to {most}")
+            self._notes.append(f"{name} {number} exceeds the maximum: set to {most}")
         return min(number, most)
 
     def rewatches(self, value: Any) -> int | None:
         return self.count("number of rewatches", value, most=MAX_REWATCHES)
 
     def total(self, *values: Any) -> int | None:
-        """The first that is stated; 0 means unknown."""
+        """The first known total; 0 means unknown."""
         return next((found for value in values if (found := self.count("total", value))), None)
 
     def volumes(self, value: Any) -> int | None:
-        """How many were read; no service tells none from unknown."""
+        """Volumes read; no service distinguishes 0 from unknown."""
         return self.count("volumes", value) or None
 
     def identifier(self, name: str, value: Any) -> int | None:
-        """An id of another service; 0 means that there is none."""
+        """The id at another service; 0 means none."""
         if _is_empty(value):
             return None
         number = _whole(value)
@@ -99,7 +99,7 @@ class RowReader:
         return found
 
     def date(self, name: str, value: Any) -> str | None:
-        """As precise as it is; zeros mean that a part is not known."""
+        """A partial date; zeros mean that a component is unknown."""
         if isinstance(value, Mapping):  # AniList's FuzzyDate
             value = "-".join(str(value.get(part) or "0").zfill(width) for part, width in _PARTS)
         text = "" if _is_empty(value) else str(value).strip()
@@ -113,7 +113,7 @@ class RowReader:
         return found
 
     def title(self, *values: Any) -> str | None:
-        """The first that is stated."""
+        """The first non-empty title."""
         found = (self._text("title", value, MAX_TITLE_LENGTH) for value in values)
         return next((title for title in found if title), None)
 
@@ -124,7 +124,7 @@ class RowReader:
         return self._text(name, value, MAX_TITLE_LENGTH)
 
     def tags(self, value: Any) -> tuple[str, ...]:
-        """A comma list or an array, without repetitions."""
+        """Tags from a comma-separated list or an array, without duplicates."""
         if isinstance(value, str):
             value = value.split(",")
         if not isinstance(value, Sequence):
@@ -134,11 +134,11 @@ class RowReader:
         texts = (self._text("a tag", tag, MAX_TAG_LENGTH) for tag in _distinct(value))
         found = tuple(dict.fromkeys(tag for tag in texts if tag))
         if len(found) > MAX_TAGS:
-            self._notes.append(f"{len(found)} tags are more than can be kept: cut to {MAX_TAGS}")
+            self._notes.append(f"{len(found)} tags exceed the maximum: cut to {MAX_TAGS}")
         return found[:MAX_TAGS]
 
     def status(self, value: Any) -> EntryStatus | None:
-        """Our word; None leaves it to follow from the rest, and the report says why."""
+        """The status; None if it is unclear, so that it is derived from the rest and the report says why."""
         word = "" if _is_empty(value) else str(value).strip()
         if not word or word == "0":
             self._unclear_status = "the file states no status"
@@ -149,7 +149,7 @@ class RowReader:
         return found
 
     def url(self, value: Any) -> str | None:
-        """An address of the web; None for anything else, which nobody typed."""
+        """An http(s) URL; None for anything else, without a note since no user typed it."""
         found = clean_text(value)
         fits = found and found.startswith(("https://", "http://")) and len(found) <= _LONGEST_URL
         return found if fits else None
@@ -165,9 +165,9 @@ class RowReader:
         image_url: str | None = None,
         known_elsewhere: bool = False,
     ) -> Subject:
-        """Raises ``ValueError`` for a row that names no title in any way."""
+        """The title of the row; raises ``ValueError`` if the row has neither title nor id."""
         if title is None and mal_id is None and anilist_id is None and not known_elsewhere:
-            raise ValueError("; ".join(["the row names neither a title nor an id", *self._notes]))
+            raise ValueError("; ".join(["the row has neither a title nor an id", *self._notes]))
         return Subject(
             media_type=media_type,
             mal_id=mal_id,
@@ -178,7 +178,7 @@ class RowReader:
         )
 
     def row(self, line: int, subject: Subject, score: Score | None, fields: Mapping[str, Any]) -> ListedRow:
-        """The whole row, when all of its details are read."""
+        """The row with all notes; call it after all fields have been read."""
         return ListedRow(
             line,
             subject,
@@ -199,11 +199,11 @@ class RowReader:
         stated = value.strip()
         found = clean_text(readable(stated[: most * _ESCAPED])) or ""
         if len(found) > most or len(stated) > most * _ESCAPED:
-            self._notes.append(f"{name} is longer than {most:,} letters: cut")
+            self._notes.append(f"{name} is longer than {most:,} characters: cut")
         return found[:most].strip() or None
 
     def _leave_out(self, name: str, value: Any) -> None:
-        self._notes.append(f"{name} {str(value)[:_QUOTED]!r} cannot be read: left out")
+        self._notes.append(f"{name} {str(value)[:_QUOTED]!r} is invalid: left out")
 
 
 def is_yes(value: Any) -> bool:
@@ -211,7 +211,7 @@ def is_yes(value: Any) -> bool:
 
 
 def as_object(value: Any) -> Mapping[str, Any]:
-    """The value if it is a JSON object, else an empty one."""
+    """The value if it is a JSON object, otherwise an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -223,7 +223,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _distinct(values: Sequence[Any]) -> Iterable[Any]:
-    """Each text and number once; what a tag cannot be, as the text that the report repeats."""
+    """Texts and numbers without duplicates; other values as text for the report."""
     stated = (value for value in values if not _is_empty(value))
     return dict.fromkeys(one if isinstance(one, str | int | float) else str(one)[:_QUOTED] for one in stated)
 
@@ -241,7 +241,7 @@ def _decimal(value: Any) -> float | None:
     return float(text.replace(",", "."))
 
 
-@lru_cache(maxsize=4096)  # a list repeats its days ten thousand times
+@lru_cache(maxsize=4096)  # the rows of a list share few distinct dates
 def _date(text: str) -> str | None:
     if american := _AMERICAN.fullmatch(text):
         month, day, year = american.groups()
@@ -253,4 +253,4 @@ def _date(text: str) -> str | None:
 
 
 def _century(year: int) -> int:
-    return 2000 + year if 2000 + year <= date.today().year + 1 else 1900 + year  # noqa: DTZ011  # a century will do
+    return 2000 + year if 2000 + year <= date.today().year + 1 else 1900 + year  # noqa: DTZ011  # any zone will do

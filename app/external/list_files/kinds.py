@@ -1,4 +1,4 @@
-"""Whether a row is of an anime or of a manga: by what the file says, else by what the person said."""
+"""Determine whether a row is an anime or a manga: from the file, otherwise from the user's statement."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from app.external.list_files.unpacking import UnreadableList
 from app.schemas.domain.library import MediaType
 
 _WORDS: dict[MediaType, frozenset[str]] = {
-    # of MyAnimeList, AniList and Shikimori
+    # types and formats of MyAnimeList, AniList and Shikimori
     "anime": frozenset(
         ("anime", "tv", "tv short", "tv special", "movie", "ova", "ona", "special", "music", "pv", "cm")
     ),
@@ -32,14 +32,14 @@ _PATH = re.compile(r"/(anime|manga)(?:list)?s?(?:[/?]|$)")
 
 
 class KindNotStated(ValueError):
-    """A row that may be of an anime or of a manga: an id of it could be that of another title."""
+    """The row could be an anime or a manga, so its id could belong to either of two titles."""
 
     def __init__(self) -> None:
         super().__init__("the file does not say whether this is an anime or a manga")
 
 
 class UnknownKind(UnreadableList):
-    """No row of the file says what it is of, and the person did not say either."""
+    """Neither the rows of the file nor the user state whether the file lists anime or manga."""
 
     default_message = (
         "The file does not say whether it lists anime or manga: "
@@ -51,20 +51,20 @@ class UnknownKind(UnreadableList):
 
 
 def kind_of_word(word: Any) -> MediaType | None:
-    """What a type or a format of any service means, in any case and spelling."""
+    """The kind of a type or format of any service, in any case and spelling."""
     return _KIND_OF.get(re.sub(r"[^a-z]+", " ", str(word or "")[:40].lower()).strip())
 
 
 def kind_of_url(url: Any) -> MediaType | None:
-    """What the address of a page or of a cover is of."""
+    """The kind in the URL of a page or a cover image."""
     found = _PATH.search(url[:500]) if isinstance(url, str) else None
     return None if found is None else "manga" if found[1] == "manga" else "anime"
 
 
 def kind_of_keys(row: Mapping[str, Any], keys: Mapping[MediaType, Iterable[str]]) -> MediaType | None:
-    """The kind whose keys the row has, if it has none of the other's.
+    """The kind whose keys the row has, provided that it has none of the other kind.
 
-    Where it has both, what is counted decides: chapters of a manga, and 0 episodes.
+    If it has both, non-zero values decide, as for a manga with chapters and 0 episodes.
     """
     for has in (row.__contains__, row.get):
         kinds = [kind for kind, names in keys.items() if any(has(name) for name in names)]
@@ -74,7 +74,7 @@ def kind_of_keys(row: Mapping[str, Any], keys: Mapping[MediaType, Iterable[str]]
 
 
 def stated(*kinds: MediaType | None) -> MediaType:
-    """The first that is known. Raises :class:`KindNotStated`."""
+    """The first known kind; raises :class:`KindNotStated` if there is none."""
     found = next((kind for kind in kinds if kind is not None), None)
     if found is None:
         raise KindNotStated

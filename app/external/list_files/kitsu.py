@@ -1,4 +1,4 @@
-"""Kitsu: library entries of its JSON:API."""
+"""Kitsu: library entries in JSON:API format."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,11 +13,11 @@ from app.schemas.domain.lists import ListedRow, ListFile
 
 _KINDS: tuple[MediaType, ...] = ("anime", "manga")
 _ID_WITH_KIND = re.compile(r"(anime|manga)/(\d+)", re.ASCII)  # of the oldest mappings
-_MOST_TITLES = 20  # names of one title that are looked at
+_MOST_TITLES = 20  # names of a title that are considered
 
 
 class _Included:
-    """What came along with the entries: titles by kind and id, and where else they are known."""
+    """The included resources: titles by kind and id, and their mappings to other services."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         objects = map(as_object, items)
@@ -31,10 +31,10 @@ class _Included:
         return as_object(self._item(kind, number).get("attributes"))
 
     def id_elsewhere(self, kind: MediaType, number: str, service: str) -> Any:
-        """The id of the title at another service, as its mapping writes it."""
+        """The title's id at another service, as its mapping states it."""
         for mapping in self._mappings_of(kind, number):
-            said = as_object(mapping.get("attributes"))
-            site, found = said.get("externalSite"), said.get("externalId")
+            stated_fields = as_object(mapping.get("attributes"))
+            site, found = stated_fields.get("externalSite"), stated_fields.get("externalId")
             if site == f"{service}/{kind}":
                 return found
             pair = _ID_WITH_KIND.fullmatch(str(found)) if site == service else None
@@ -65,19 +65,19 @@ def read(document: Mapping[str, Any], asked: MediaType | None) -> ListFile:
 
 
 def _listed(line: int, row: Mapping[str, Any], included: _Included) -> ListedRow:
-    said = as_object(row["attributes"])
+    stated_fields = as_object(row["attributes"])
     kind, number = _media(row)
     about = included.about(kind, number)
     reader = RowReader()
     fields = {
-        "status": reader.status(said.get("status")),
-        "is_rewatching": is_yes(said.get("reconsuming")),
-        "progress": reader.count("progress", said.get("progress")),
-        "rewatch_count": reader.rewatches(said.get("reconsumeCount")),
-        "notes": reader.notes(said.get("notes")),
-        "is_private": is_yes(said.get("private")),
-        "started_at": reader.date("start date", said.get("startedAt")),
-        "finished_at": reader.date("finish date", said.get("finishedAt")),
+        "status": reader.status(stated_fields.get("status")),
+        "is_rewatching": is_yes(stated_fields.get("reconsuming")),
+        "progress": reader.count("progress", stated_fields.get("progress")),
+        "rewatch_count": reader.rewatches(stated_fields.get("reconsumeCount")),
+        "notes": reader.notes(stated_fields.get("notes")),
+        "is_private": is_yes(stated_fields.get("private")),
+        "started_at": reader.date("start date", stated_fields.get("startedAt")),
+        "finished_at": reader.date("finish date", stated_fields.get("finishedAt")),
         "carried": {"kitsu": {"id": number}},
     }
     subject = reader.subject(
@@ -89,13 +89,13 @@ def _listed(line: int, row: Mapping[str, Any], included: _Included) -> ListedRow
         image_url=reader.url(as_object(about.get("posterImage")).get("large")),
         known_elsewhere=True,
     )
-    return reader.row(line, subject, _score(reader, said), fields)
+    return reader.row(line, subject, _score(reader, stated_fields), fields)
 
 
-def _score(reader: RowReader, said: Mapping[str, Any]) -> Score | None:
-    if said.get("ratingTwenty") is not None:
-        return reader.score(said["ratingTwenty"], scores.TWENTY_POINTS)
-    return reader.score(said.get("rating"), scores.FIVE_POINTS_WITH_DECIMALS)
+def _score(reader: RowReader, stated_fields: Mapping[str, Any]) -> Score | None:
+    if stated_fields.get("ratingTwenty") is not None:
+        return reader.score(stated_fields["ratingTwenty"], scores.TWENTY_POINTS)
+    return reader.score(stated_fields.get("rating"), scores.FIVE_POINTS_WITH_DECIMALS)
 
 
 def _titles(about: Mapping[str, Any]) -> list[Any]:
@@ -103,18 +103,18 @@ def _titles(about: Mapping[str, Any]) -> list[Any]:
 
 
 def _media(row: Mapping[str, Any]) -> tuple[MediaType, str]:
-    """Kitsu names the title by its kind, or as ``media`` with the kind beside its id."""
+    """Kind and id of the title: related under its kind, or as ``media`` with a type."""
     for name in (*_KINDS, "media"):
         kind, number = _reference(row, name) or ("", "")
         if kind and kind not in _KINDS:
-            raise ValueError(f"the row is of neither an anime nor a manga but of a {kind[:40]}")
+            raise ValueError(f"the row is neither an anime nor a manga but a {kind[:40]}")
         if kind:
             return "manga" if kind == "manga" else "anime", number
-    raise ValueError("the row names neither an anime nor a manga")
+    raise ValueError("the row has neither an anime nor a manga")
 
 
 def _reference(item: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-    """Type and id of what an item is related to."""
+    """Type and id of a related resource."""
     data = as_object(as_object(item.get("relationships")).get(name)).get("data")
     if not isinstance(data, Mapping):
         return None

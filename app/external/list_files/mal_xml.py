@@ -1,4 +1,4 @@
-"""MyAnimeList's XML export, and the dialects of it that Kitsu and Shikimori give out."""
+"""MyAnimeList's XML export, and the dialects of it that Kitsu and Shikimori export."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from app.utils.text.cleaning import clean_text
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARED = re.compile(r"^\s*<\?xml[^>]*\?>")
 
-# Tags that are fields of ours, by what they say; all others are carried along and given back.
+# Tags with a field of their own; all others are carried along and written back on export.
 MODELLED: dict[MediaType, dict[str, str]] = {
     "anime": {
         "id": "series_animedb_id",
@@ -53,7 +53,7 @@ MODELLED: dict[MediaType, dict[str, str]] = {
 }
 TITLE: dict[MediaType, str] = {"anime": "series_title", "manga": "manga_title"}
 TOTAL: dict[MediaType, str] = {"anime": "series_episodes", "manga": "manga_chapters"}
-# The words of other exports in this format: MyAnimeList's own of old, and Shikimori's.
+# Tags of other exports in this format: MyAnimeList's older ones and Shikimori's.
 _MANGA_TAGS = {
     "series_mangadb_id": "manga_mangadb_id",
     "series_title": "manga_title",
@@ -66,27 +66,27 @@ _ID_TAGS: dict[MediaType, tuple[str, ...]] = {
     "anime": ("series_animedb_id",),
     "manga": ("manga_mangadb_id", "series_mangadb_id"),
 }
-_SHIKIMORI_STATUS = "shiki_status"  # knows rewatching, which the status beside it does not
-# Ids that MyAnimeList has no tag for: without them an entry could not be told from others of its title.
+_SHIKIMORI_STATUS = "shiki_status"  # distinguishes rewatching, unlike my_status
+# Not a MyAnimeList tag: identifies entries without a MyAnimeList id in our own exports.
 ANILIST_ID = "anilist_id"
 _NOT_CARRIED = frozenset((_SHIKIMORI_STATUS, ANILIST_ID, "update_on_import"))
 _TAG = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
 _ROOT = "myanimelist"
-_PIECE = 1 << 16  # bytes
-_TITLES = frozenset(TITLE.values())  # of which the title itself tells
-_MOST_CARRIED = 60  # tags of one entry that we do not model
-_LONGEST_CARRIED = 1_000  # letters
+_CHUNK = 1 << 16  # bytes
+_TITLES = frozenset(TITLE.values())  # reported by RowReader.title already
+_MOST_CARRIED = 60  # carried tags per entry
+_LONGEST_CARRIED = 1_000  # characters
 _KNOWN = {kind: frozenset(tags.values()) | _NOT_CARRIED for kind, tags in MODELLED.items()}
 
 
 def title_tags(kind: MediaType, title: str | None, total: int | None, form: str | None) -> dict[str, str]:
-    """What a file says of a title itself, in its order."""
+    """The tags about the title itself, in MyAnimeList's order."""
     tags = {TITLE[kind]: title or "", TOTAL[kind]: str(total or 0)}
     return tags | {"series_type": form or ""} if kind == "anime" else tags
 
 
 def read(content: bytes) -> ListFile:
-    """Raises ``ValueError`` that says where the file stops being XML, or that it is of something else."""
+    """Parse an export; raises ``ValueError`` if the file is not XML or not a list."""
     text = FORBIDDEN.sub("", _DECLARED.sub("", content.decode(), count=1))
     try:
         try:
@@ -109,14 +109,14 @@ def _parsed(content: bytes) -> ListFile:
         except ValueError as error:
             found.bad.append(BadRow(line, RowReader().title(row.get(TITLE[kind])), str(error)))
     if root != _ROOT and not found.rows:
-        raise ValueError(f"there is no list in <{root[:40]}>")
+        raise ValueError(f"<{root[:40]}> contains no list")
     return found
 
 
 def _root(content: bytes) -> str:
-    """The name of the first element.
+    """The name of the root element, read with defusedxml, which rejects entity declarations.
 
-    Entities are declared before it or nowhere: behind it the fast parser is as safe as this one.
+    Those can only precede the root element, so the faster standard parser is safe for the rest.
     """
     _, element = next(iter(iterparse(BytesIO(content), events=("start",), forbid_dtd=True)))
     return str(element.tag)
@@ -124,8 +124,8 @@ def _root(content: bytes) -> str:
 
 def _rows(content: bytes) -> Iterator[tuple[MediaType, dict[str, str]]]:
     parser: XMLPullParser[Element] = XMLPullParser(("end",))
-    for start in range(0, len(content), _PIECE):
-        parser.feed(content[start : start + _PIECE])
+    for start in range(0, len(content), _CHUNK):
+        parser.feed(content[start : start + _CHUNK])
         yield from _read(parser)
     parser.close()
     yield from _read(parser)
@@ -145,12 +145,12 @@ def _read(parser: "XMLPullParser[Element]") -> Iterator[tuple[MediaType, dict[st
 
 
 def _text(element: Element) -> str:
-    """With the text of tags in it, which somebody did not escape."""
+    """The text including that of nested tags, which come from unescaped markup."""
     return "".join(element.itertext())
 
 
 def _kind(tag: str, row: Mapping[str, str]) -> MediaType:
-    """Of what the id is; else what the element is called."""
+    """The kind by the tag of the id, otherwise by the name of the element."""
     for kind, names in _ID_TAGS.items():
         if any(row.get(name, "").strip("0 \t\r\n") for name in names):
             return kind
@@ -184,20 +184,20 @@ def _row(line: int, kind: MediaType, row: Mapping[str, str]) -> ListedRow:
 
 
 def carried_tags(reader: RowReader, said: Mapping[str, Any]) -> dict[str, str]:
-    """Tags that we do not model, as far as they can be written as they were read."""
+    """The tags without a field of their own that can be written back unchanged, within the limits."""
     found = {tag: (clean_text(text) or "") if text else "" for tag, text in said.items() if is_carried(tag)}
     if len(found) > _MOST_CARRIED:
-        reader.add_note(f"{len(found)} other fields are more than can be kept: cut to {_MOST_CARRIED}")
+        reader.add_note(f"{len(found)} other fields exceed the maximum: cut to {_MOST_CARRIED}")
         found = dict(islice(found.items(), _MOST_CARRIED))
     for tag, text in found.items():
         if len(text) > _LONGEST_CARRIED:
             found[tag] = text[:_LONGEST_CARRIED]
             if tag not in _TITLES:
-                reader.add_note(f"{tag} is longer than {_LONGEST_CARRIED:,} letters: cut")
+                reader.add_note(f"{tag} is longer than {_LONGEST_CARRIED:,} characters: cut")
     return found
 
 
 @lru_cache(maxsize=1024)
 def is_carried(tag: str) -> bool:
-    """Whether a tag that we do not model can be written as it was read."""
+    """Whether a tag name can be written back unchanged."""
     return _TAG.fullmatch(tag) is not None

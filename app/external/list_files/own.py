@@ -1,4 +1,4 @@
-"""Our own JSON export, read again."""
+"""AniSync's own JSON export."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -62,13 +62,13 @@ def _row(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRo
 
 
 def _score(reader: RowReader, value: Any) -> Score | None:
-    """Ours may be 0, and unscored is null."""
+    """A score of 0 is valid here, unlike elsewhere: unscored is null."""
     is_zero = value == 0 and not isinstance(value, bool)
     return Score(0, 0, 0) if is_zero else reader.score(value, scores.HUNDRED_POINTS)
 
 
 def _carried(reader: RowReader, said: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """What other services' files brought; nothing that could not be written into one again."""
+    """Carried fields of other services, validated so that they can be written back."""
     mal, kitsu = said.get("mal"), said.get("kitsu")
     kept: dict[str, dict[str, str]] = {}
     if mal is not None:

@@ -1,4 +1,4 @@
-"""A list file that was read, in a few bytes: what one process reads, another writes to the database."""
+"""A compact serialisation of a parsed list file, to pass it from the parser process to the importer."""
 
 import zlib
 from typing import Any
@@ -10,7 +10,7 @@ from app.schemas.domain.lists import BadRow, ListedRow, ListFile
 
 
 class PackedList:
-    """The rows of a file, good and bad, in its order; only those that are taken become objects."""
+    """The good and bad rows of a file in order; only the rows taken are deserialised."""
 
     def __init__(self, packed: bytes) -> None:
         head, *self._lines = zlib.decompress(packed).split(b"\n")
@@ -25,7 +25,7 @@ class PackedList:
         return len(self._lines)
 
     def take(self, start: int, count: int) -> list[ListedRow | BadRow]:
-        """At most ``count`` rows after the first ``start``."""
+        """Up to ``count`` rows from position ``start``."""
         return [_listed(orjson.loads(line)) for line in self._lines[start : start + count]]
 
 

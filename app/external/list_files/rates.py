@@ -1,4 +1,4 @@
-"""JSON of Shikimori (export and API) and of MyAnimeList (API and the list page)."""
+"""JSON of Shikimori (export and API) and of MyAnimeList (API and list page)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ def _rows(document: Any) -> list[Any] | None:
 
 
 def _page(document: Any) -> Any:
-    """The address of another page of an answer of MyAnimeList, which names the list."""
+    """The URL of another page of a MyAnimeList response, which tells the kind of the list."""
     paging = as_object(document.get("paging")) if isinstance(document, Mapping) else {}
     return paging.get("next") or paging.get("previous")
 
@@ -45,11 +45,11 @@ def _listed(line: int, row: Mapping[str, Any], asked: MediaType | None) -> Liste
         if name in row:
             listed: ListedRow = shape(line, row, asked)
             return listed
-    raise ValueError("the row names no title")
+    raise ValueError("the row has no title")
 
 
 def _exported(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRow:
-    """Shikimori's export, and a rate of its API that names the title by its id."""
+    """A row of Shikimori's export, or a user rate of its API without the title."""
     reader = RowReader()
     kind = stated(kind_of_word(row.get("target_type")), kind_of_keys(row, _COUNTED), asked)
     subject = reader.subject(
@@ -61,10 +61,10 @@ def _exported(line: int, row: Mapping[str, Any], asked: MediaType | None) -> Lis
 
 
 def _rated(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRow:
-    """A user rate of Shikimori's API, with the title in it."""
+    """A user rate of Shikimori's API that includes the title."""
     kind = next((kind for kind in _KINDS if as_object(row.get(kind))), None)
     if kind is None:
-        raise ValueError("the row names neither an anime nor a manga")
+        raise ValueError("the row has neither an anime nor a manga")
     about = as_object(row.get(kind))
     reader = RowReader()
     subject = reader.subject(
@@ -115,7 +115,7 @@ _TITLE_KEYS = {kind: keys["of_title"] for kind, keys in _MAL_API.items()}
 
 
 def _mal_api(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRow:
-    """A row of MyAnimeList's API."""
+    """A row of MyAnimeList's official API."""
     node = as_object(row.get("node"))
     said = as_object(row.get("list_status") or node.get("my_list_status"))
     picture = as_object(node.get("main_picture"))
@@ -153,7 +153,7 @@ def _mal_api(line: int, row: Mapping[str, Any], asked: MediaType | None) -> List
 
 
 def _mal_page(kind: MediaType) -> Any:
-    """A row of the list page of MyAnimeList."""
+    """The mapper for rows of MyAnimeList's list page."""
     again, counted, total = _MAL_PAGE[kind]
 
     def listed(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRow:
@@ -183,7 +183,7 @@ _MAL_PAGE = {
     "anime": ("is_rewatching", "num_watched_episodes", "anime_num_episodes"),
     "manga": ("is_rereading", "num_read_chapters", "manga_num_chapters"),
 }
-# By a key that only this shape has.
+# The mapper of a row by a key that only its format has.
 _SHAPES = {
     "target_id": _exported,
     "target_title": _exported,

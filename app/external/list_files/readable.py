@@ -1,4 +1,4 @@
-"""Text as a person can read it: without HTML entities, and without what a wrong encoding made of it."""
+"""Repair text: decode HTML entities and mojibake."""
 
 import re
 from html import unescape
@@ -7,9 +7,9 @@ from html.entities import html5
 from ftfy import fix_encoding
 from ftfy.badness import is_bad
 
-_ROUNDS = 3  # text passes through more than one program that escapes it, never through many
+_ROUNDS = 3  # text may have been escaped by several programs in turn
 _ENTITY = re.compile(
-    r"&#(5[56]\d{3});&#(5[67]\d{3});"  # a character beyond U+FFFF, escaped half by half
+    r"&#(5[56]\d{3});&#(5[67]\d{3});"  # a character beyond U+FFFF, escaped as a surrogate pair
     r"|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 )
 _TAG = re.compile(r"<[A-Za-z/!]")
@@ -17,7 +17,7 @@ _OF_TAGS = re.compile(r"&(?:amp;)*(?:amp|lt|gt|#0*6[02]|#[xX]0*3[cCeE]);")
 
 
 def readable(text: str) -> str:
-    """The text with entities decoded and mojibake repaired; unchanged where neither is in it."""
+    """The text with entities decoded and mojibake repaired; unchanged if it has neither."""
     if "&" in text:
         text = _decoded(text)
     if not text.isascii() and is_bad(text):
@@ -26,7 +26,7 @@ def readable(text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    if _TAG.search(text):  # beside real tags, an escaped <, > or & must not become one
+    if _TAG.search(text):  # next to real markup, an escaped <, > or & must stay escaped
         escaped = _OF_TAGS.findall(text)
         return "".join(
             part
@@ -46,7 +46,7 @@ def _unescaped(text: str) -> str:
 
 
 def entity(reference: str) -> str:
-    """The character that a reference stands for; the reference itself where HTML has none of its name."""
+    """The character of an entity reference; the reference itself if HTML does not define it."""
     halves = _ENTITY.fullmatch(reference)
     if halves and halves[1]:
         pair = chr(int(halves[1])) + chr(int(halves[2]))
@@ -54,5 +54,5 @@ def entity(reference: str) -> str:
     if reference == "&nbsp;":
         return " "
     if reference.startswith("&#"):
-        return unescape(reference).replace("\ufffd", "")  # of a number that is no character
+        return unescape(reference).replace("\ufffd", "")  # a number that is not a character
     return html5.get(reference[1:], reference)

@@ -1,4 +1,4 @@
-"""A list file of any service: unpacked within bounds, recognised by what is in it."""
+"""Read a list file of any supported service, detected from the content."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,32 +15,32 @@ _SHAPES: tuple[Any, ...] = (own, anilist, kitsu, rates)
 
 
 def read_list(content: bytes, media_type: MediaType | None = None) -> ListFile:
-    """Every row of the file, in order; a broken row is named, a broken file raises.
+    """Parse a list file; invalid rows are listed, an invalid file raises.
 
-    ``media_type`` is what the person says that a file lists which does not say so itself.
+    ``media_type`` is the kind the user states, for files that do not state it.
 
-    Raises :class:`UnreadableList` (``UnknownKind`` where nobody says anime or manga), or ``PayloadTooLarge``
-    for one that unpacks to more than can be a list.
+    Raises :class:`UnreadableList` (``UnknownKind`` if neither states the kind), or ``PayloadTooLarge`` if the
+    unpacked file exceeds the limits.
     """
     content = unpacked(content).lstrip(_BLANK)
     try:
         if content.startswith(b"<"):
-            return _against(media_type, mal_xml.read(content))
+            return _check_kind(media_type, mal_xml.read(content))
         document = orjson.loads(content.rstrip(b"\x00" + _BLANK))
     except ValueError as error:
-        raise UnreadableList(f"The file cannot be read: {str(error)[:200]}.") from error
+        raise UnreadableList(f"The file cannot be parsed: {str(error)[:200]}.") from error
     try:
         for shape in _SHAPES:
             if shape.reads(document):
                 found: ListFile = shape.read(document, media_type)
-                return _against(media_type, found)
+                return _check_kind(media_type, found)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise UnreadableList from error  # it begins like such a list, and goes on otherwise
+        raise UnreadableList from error  # the format was recognised, but its structure is wrong
     raise UnreadableList
 
 
-def _against(asked: MediaType | None, found: ListFile) -> ListFile:
-    """The file, with a note at each row that says another kind than the person did."""
+def _check_kind(asked: MediaType | None, found: ListFile) -> ListFile:
+    """Add a note to each row whose kind differs from the one the user stated."""
     if asked is None:
         return found
     rows = [row if row.subject.media_type == asked else _noted(row) for row in found.rows]
@@ -48,5 +48,5 @@ def _against(asked: MediaType | None, found: ListFile) -> ListFile:
 
 
 def _noted(row: ListedRow) -> ListedRow:
-    note = f"the file says that this is of {row.subject.media_type}"
+    note = f"the file says that this is {row.subject.media_type}"
     return replace(row, note=f"{row.note}; {note}" if row.note else note)

@@ -1,11 +1,11 @@
-"""Scales of scores of other services, turned into ours of 0 to 100."""
+"""Convert the score scales of other services to 0 to 100."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Score(NamedTuple):
-    """``value`` in hundredths; ours from ``low`` to ``high`` is the same score in the service's scale."""
+    """``value`` is 0 to 100; scores from ``low`` to ``high`` are equal in the service's scale."""
 
     value: int
     low: int
@@ -13,11 +13,11 @@ class Score(NamedTuple):
 
 
 Scale = Callable[[float], Score | None]
-"""From a number above 0; None where the scale has no such number."""
+"""Converts a number above 0; None if it is not on the scale."""
 
 
 def _even(most: int, *, step: int) -> Scale:
-    """From 0 to ``most`` in steps of one; finer numbers are taken as they are."""
+    """A linear scale up to ``most``; ``step`` is the width of one point in hundredths."""
 
     def read(number: float) -> Score | None:
         if not 0 < number <= most:
@@ -30,7 +30,7 @@ def _even(most: int, *, step: int) -> Scale:
 
 
 def _named(*points: Score) -> Scale:
-    """Scales of a few points, which have no arithmetic."""
+    """A scale whose points have fixed values."""
 
     def read(number: float) -> Score | None:
         return points[int(number) - 1] if number.is_integer() and 0 < number <= len(points) else None
@@ -43,7 +43,7 @@ TWENTY_POINTS = _even(20, step=5)
 TEN_POINTS = _even(10, step=10)
 TEN_POINTS_WITH_DECIMALS = _even(10, step=1)
 FIVE_POINTS_WITH_DECIMALS = _even(5, step=1)
-# as AniList itself converts them
+# the conversions AniList uses itself
 FIVE_STARS = _named(
     Score(10, 1, 29), Score(30, 30, 49), Score(50, 50, 69), Score(70, 70, 89), Score(90, 90, 100)
 )

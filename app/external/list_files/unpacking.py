@@ -1,4 +1,4 @@
-"""What an uploaded file holds, as UTF-8: unpacked within bounds, whatever its encoding."""
+"""Decompress an uploaded file within bounds, and convert it to UTF-8."""
 
 import re
 import zlib
@@ -7,16 +7,16 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from app.errors import Invalid, PayloadTooLarge
 
 _LARGEST = 100 * 1024 * 1024  # bytes, unpacked
-# What a parser makes of each is many times as large as the mark itself. A list of 50,000 entries has fewer.
+# Each of these marks costs a parser many times its size in memory; a list of 50,000 entries has fewer.
 _MOST_MARKS = {b"<": 4_000_000, b"&": 2_000_000, b"{": 2_000_000, b"[": 2_000_000, b",": 12_000_000}
 _GZIP = b"\x1f\x8b"
-_PACKED_AT_MOST = 2  # times; browsers and people pack what is packed already
+_MOST_LAYERS = 2  # of gzip; browsers and users compress files that already are
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.-]{1,40})["']""")
-# What Windows has in the place of control characters that nobody writes.
+# Characters of Windows-1252 in the range of the C1 control characters, which no text contains.
 _WINDOWS = {byte: text for byte in range(0x80, 0xA0) if (text := bytes([byte]).decode("cp1252", "ignore"))}
 _STRAY = {0xDC00 + byte: _WINDOWS.get(byte, chr(byte)) for byte in range(0x80, 0x100)}
-_LATIN = re.compile(r"(iso-?8859-?1|latin-?1)", re.IGNORECASE)  # Windows' encoding, as all browsers read it
-# Those that lists come in; others are no encodings of text, or cost more than they give.
+_LATIN = re.compile(r"(iso-?8859-?1|latin-?1)", re.IGNORECASE)  # decoded as Windows-1252, as browsers do
+# The encodings lists come in; some other Python codecs do not decode text, or are decompression bombs.
 _TRUSTED = re.compile(
     r"(iso-?8859-\d+|latin-?1|windows-125\d|cp125\d|koi8-[ru]|shift_jis|euc-(jp|kr)|gb(k|2312|18030)|big5)",
     re.IGNORECASE,
@@ -28,13 +28,13 @@ class UnreadableList(Invalid):
 
 
 def unpacked(content: bytes) -> bytes:
-    """Raises :class:`UnreadableList`, or ``PayloadTooLarge`` for more than can be a list."""
-    for _ in range(_PACKED_AT_MOST):
+    """The content as UTF-8; raises :class:`UnreadableList`, or ``PayloadTooLarge`` beyond the limits."""
+    for _ in range(_MOST_LAYERS):
         if not content.startswith(_GZIP):
             break
         content = _inflated(content)
     if any(content.count(mark) > most for mark, most in _MOST_MARKS.items()):
-        raise PayloadTooLarge("The file has more parts than a list of 50,000 entries.")
+        raise PayloadTooLarge("The file has more elements than a list of 50,000 entries.")
     return _utf8(content)
 
 
@@ -46,12 +46,12 @@ def _inflated(content: bytes) -> bytes:
         try:
             parts.append(unpacker.decompress(content, room + 1))
         except zlib.error as error:
-            raise UnreadableList("The gzip archive is damaged.") from error
+            raise UnreadableList("The gzip archive is corrupt.") from error
         room -= len(parts[-1])
         if room < 0:
             raise PayloadTooLarge("The archive unpacks to more than 100 MiB.")
         if not unpacker.eof:
-            raise UnreadableList("The gzip archive is cut off.")
+            raise UnreadableList("The gzip archive is truncated.")
         content = unpacker.unused_data
     return b"".join(parts)
 
@@ -75,7 +75,7 @@ def _wide(start: bytes) -> str | None:
 
 
 def _narrow(content: bytes) -> str:
-    """In the encoding that is declared; else old UTF-8 with stray bytes, which are of Windows' encoding."""
+    """Decode by the declared encoding, otherwise as UTF-8 with stray bytes of Windows-1252."""
     declared = _DECLARED.match(content)
     name = declared[1].decode() if declared else ""
     if _LATIN.fullmatch(name):

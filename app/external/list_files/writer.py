@@ -1,4 +1,4 @@
-"""A list as files that other services read."""
+"""Write a list in formats that other services import."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ _CSV_COLUMNS = (
 
 
 class ListWriter(Protocol):
-    """Writes a list file piece by piece: the beginning, entries some at a time, the end."""
+    """Writes a list file in chunks: the beginning, batches of entries, the end."""
 
     def begin(self, total: int) -> bytes: ...
 
@@ -39,9 +39,9 @@ class ListWriter(Protocol):
 
 
 class MalXmlWriter:
-    """MyAnimeList's export; entries without a MyAnimeList id stand in it by their titles.
+    """MyAnimeList's XML format; entries without a MyAnimeList id are identified by their titles.
 
-    Scores are rounded half up to whole numbers, which is all that MyAnimeList has.
+    Scores are rounded half up to MyAnimeList's whole numbers.
     """
 
     def __init__(self, media_type: MediaType, username: str) -> None:
@@ -65,14 +65,14 @@ class MalXmlWriter:
 
 
 def _mal_row(entry: ExportedEntry) -> dict[str, str]:
-    """The tags of a row: what an import brought and we do not model, then what we know."""
+    """The tags of a row: carried tags of the imported file take precedence over ours about the title."""
     tags, state = MODELLED[entry.media_type], entry.fields
-    ours = title_tags(entry.media_type, entry.title, entry.total, entry.format)
-    theirs = state["carried"].get("mal", {})
+    about = title_tags(entry.media_type, entry.title, entry.total, entry.format)
+    carried = state["carried"].get("mal", {})
     row = {
         tags["id"]: str(entry.mal_id or 0),
-        **ours,
-        **{tag: text for tag, text in theirs.items() if text or tag not in ours},
+        **about,
+        **{tag: text for tag, text in carried.items() if text or tag not in about},
         tags["progress"]: str(state["progress"]),
         tags["started_at"]: _mal_day(state["started_at"]),
         tags["finished_at"]: _mal_day(state["finished_at"]),
@@ -103,7 +103,7 @@ def _text(text: str) -> str:
 
 
 def _mal_day(day: str | None) -> str:
-    """MyAnimeList writes an unknown part as zeros."""
+    """A date with zeros for unknown components."""
     return (day or "0000") + "-00" * (2 - (day or "").count("-"))
 
 
@@ -112,7 +112,7 @@ def _yes(value: bool, kind: MediaType) -> str:
 
 
 class CsvWriter:
-    """One row an entry, with a header; scores are 0 to 10, tags a comma list."""
+    """CSV with a header and one row per entry; scores are 0 to 10, tags comma-separated."""
 
     def begin(self, total: int) -> bytes:
         return BYTE_ORDER_MARK + write_rows([_CSV_COLUMNS])
@@ -136,10 +136,10 @@ def _cell(entry: ExportedEntry, column: str) -> Any:
 
 
 class JsonWriter:
-    """Everything that we know of each entry; :mod:`app.external.list_files.own` reads it again."""
+    """All fields of each entry; :mod:`app.external.list_files.own` reads this format."""
 
     def __init__(self) -> None:
-        self._before = b""  # what stands between an entry and the next
+        self._separator = b""  # empty before the first entry
 
     def begin(self, total: int) -> bytes:
         return b'{"format":"%s","version":1,"entries":[' % FORMAT.encode()
@@ -147,8 +147,8 @@ class JsonWriter:
     def write(self, entries: Sequence[ExportedEntry]) -> bytes:
         pieces: list[bytes] = []
         for entry in entries:
-            pieces += [self._before, b"\n", orjson.dumps(entry)]
-            self._before = b","
+            pieces += [self._separator, b"\n", orjson.dumps(entry)]
+            self._separator = b","
         return b"".join(pieces)
 
     def end(self) -> bytes:

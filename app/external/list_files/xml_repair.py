@@ -1,11 +1,11 @@
-"""XML that somebody wrote without escaping, made well-formed. What it declares stays as it is."""
+"""Repair XML that was written without escaping. Declarations are left alone."""
 
 import re
 from xml.sax.saxutils import escape
 
 from app.external.list_files.readable import entity
 
-# Each alternative takes text once and none looks back, so that the time is linear in the text.
+# Every alternative consumes text and none backtracks over it, so that the run time is linear.
 _PIECE = re.compile(
     r"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)"
     r"|&#5[56]\d{3};&#5[67]\d{3};|&#\d{1,7};|&#x[0-9a-fA-F]{1,6};|&[A-Za-z][A-Za-z0-9]{1,31};"
@@ -16,7 +16,7 @@ _OF_XML = frozenset(("&lt;", "&gt;", "&amp;", "&quot;", "&apos;"))
 
 
 def repaired(text: str) -> str:
-    """Lone ``&`` and ``<`` are escaped, and entities of HTML become their characters."""
+    """Escape lone ``&`` and ``<``, and replace HTML entities by their characters."""
     return _PIECE.sub(_well_formed, text)
 
 
@@ -28,5 +28,5 @@ def _well_formed(found: re.Match[str]) -> str:
 
 
 def _legal(text: str) -> str:
-    """Without the characters that XML has no way to write."""
+    """The text without characters that XML cannot represent."""
     return "".join(one for one in text if one >= " " or one in "\t\n\r")

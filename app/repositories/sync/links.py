@@ -42,7 +42,9 @@ _CONNECT = """
     values (:user_id, :service, :remote_user_id, :remote_name, :score_format, :token, :expires_at)
     on conflict (user_id, service) do update
     set remote_name = excluded.remote_name, score_format = excluded.score_format, token = excluded.token,
-        expires_at = excluded.expires_at, refused_at = null, reminded_days = null, connected_at = now(),
+        expires_at = excluded.expires_at, refused_at = null, reminded_days = null,
+        connected_at = case when service_links.remote_user_id = excluded.remote_user_id
+                            then service_links.connected_at else now() end,
         pulled_at = case when service_links.remote_user_id = excluded.remote_user_id
                          then service_links.pulled_at end,
         remote_user_id = excluded.remote_user_id

@@ -65,7 +65,7 @@ async def _remade(upload: bytes) -> bytes:
     # In isolated mode and without our environment: no secret is within reach of a decoder.
     command = [sys.executable, "-I", str(Path(picture.__file__))]
     try:
-        ended = await run_child(command, upload, within=_WITHIN)
+        ended = await run_child(command, upload, seconds=_WITHIN)
     except OSError as error:
         raise ServiceUnavailable(retry_after=5) from error
     return _checked(ended.code, ended.output)

@@ -1,4 +1,4 @@
-"""Background jobs: putting them into the queue, running them, picking up what was lost."""
+"""Background jobs: enqueueing, running, retrying, and recovery of lost ones."""
 
 from app.services.jobs.queue import JobQueue, JobService
 from app.services.jobs.retry_policy import JobTimings

@@ -1,4 +1,4 @@
-"""The queue of jobs. The row is the truth; Redis only rings, and whatever it loses the sweep rings again."""
+"""The job queue: rows are authoritative, Redis only notifies workers, a sweep repeats lost notifications."""
 
 import asyncio
 import time
@@ -23,33 +23,33 @@ from app.schemas.jobs import (
     QueuedJob,
     Sweep,
 )
-from app.services.jobs.retry_policy import GiveUp, JobTimings, TryAgain, after_attempt, is_bug, judge
+from app.services.jobs.retry_policy import Fail, JobTimings, Retry, after_attempt, decide, is_bug
 from app.services.jobs.run import JobRun, LeaseLost, Perform
 from app.utils.db.database import Database, DatabaseUnavailable, Transaction
 from app.utils.metrics import JOB_ATTEMPTS
 from app.utils.redis.client import REDIS_FAULTS
 
-_RINGS_A_SWEEP = 50  # of a class; a worker that was rung for goes on until nothing is left
-_LEASES_A_SWEEP = 100
-_DELETED_AT_ONCE = 1000
-_ROWS_AN_INSERT = 500
+_SENDS_PER_SWEEP = 50  # per class; a notified worker continues until no job is left
+_LEASES_PER_SWEEP = 100
+_DELETE_BATCH = 1000
+_INSERT_BATCH = 500
 _DEAD_WORKER = "The worker that ran this job died."
 
 
 class JobQueue(Protocol):
-    """What rings at the workers; both methods may raise ``REDIS_FAULTS``."""
+    """Notifies the workers; both methods may raise ``REDIS_FAULTS``."""
 
     async def send(self, job_id: int, job_class: JobClass) -> None:
-        """Ring for a job: a worker with room for its class takes whichever of the class is next."""
+        """Notify: a worker with room for the class takes whichever of its jobs is next."""
         ...
 
     async def depths(self) -> Mapping[JobClass, int]:
-        """How many messages of each class wait for a worker."""
+        """The number of messages per class that wait for a worker."""
         ...
 
 
 class JobService:
-    """``owner_id`` of the reading methods is whose jobs may be seen; None is everybody's."""
+    """Enqueues, runs and lists jobs. ``owner_id`` of the reads restricts them to a user; None is everyone."""
 
     def __init__(self, db: Database, queue: JobQueue, *, timings: JobTimings | None = None) -> None:
         self._db = db
@@ -60,9 +60,10 @@ class JobService:
     async def enqueue(
         self, tx: Transaction, job: Job, *, owner_id: int | None = None, run_after: datetime | None = None
     ) -> EnqueuedJob:
-        """Queue the job with the caller's transaction, to run at once or not before ``run_after``.
+        """Queue the job in the caller's transaction, to run at once or not before ``run_after``.
 
-        When a live job has the same key, the answer is that one; if it was less urgent, it no longer is.
+        If a queued or running job has the same key, that one is returned, promoted to this job's class if
+        it was less urgent.
         """
         enqueued = await JobRepository(tx).insert(job, owner_id=owner_id, run_after=run_after)
         if enqueued.promoted or (enqueued.created and run_after is None):
@@ -77,19 +78,19 @@ class JobService:
         owner_id: int | None = None,
         job_class: JobClass | None = None,
     ) -> int:
-        """Queue those of the jobs whose key is not live, and answer how many those were.
+        """Queue the jobs whose key has no queued or running job; returns how many.
 
-        With ``job_class`` in that class, else each in its own.
+        With ``job_class`` all of them in that class, else each in its own.
         """
         created: list[QueuedJob] = []
-        for start in range(0, len(jobs), _ROWS_AN_INSERT):
-            some = jobs[start : start + _ROWS_AN_INSERT]
-            created += await JobRepository(tx).insert_many(some, owner_id=owner_id, job_class=job_class)
+        for start in range(0, len(jobs), _INSERT_BATCH):
+            batch = jobs[start : start + _INSERT_BATCH]
+            created += await JobRepository(tx).insert_many(batch, owner_id=owner_id, job_class=job_class)
         tx.after_commit(lambda: self._send(created))
         return len(created)
 
     async def promote_upkeep(self, tx: Transaction, jobs: Sequence[Job]) -> None:
-        """Move those of the jobs that are live as upkeep to their own class."""
+        """Move those jobs that are queued or running as upkeep to their own class."""
         for job_class in {job.job_class for job in jobs}:
             keys = [job.key for job in jobs if job.job_class == job_class]
             moved = await JobRepository(tx).promote_upkeep(keys, job_class)
@@ -126,7 +127,7 @@ class JobService:
             return JobPage(page, await jobs.count(owner_id=owner_id, status=status, kind=kind))
 
     async def retry(self, job_id: int, *, owner_id: int | None = None) -> JobState:
-        """Queue a failed job once more, as if it were new."""
+        """Queue a failed job again, with all its attempts."""
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx)
             job = await jobs.find(job_id, owner_id=owner_id)
@@ -145,14 +146,14 @@ class JobService:
             return await JobRepository(connection).count_queued(kind.name, job_class)
 
     async def run(self, job_id: int, perform: Perform) -> None:
-        """Make one attempt at a job; one that is not due, runs elsewhere or is over is left alone."""
+        """Make one attempt at a job; does nothing if it is not due, running elsewhere or finished."""
         run = JobRun(self._db, self._timings)
         claimed = await self._claim(lambda: run.claim(job_id))
         if claimed is not None:
             await self._attempt(run, claimed, perform)
 
     async def run_next(self, job_class: JobClass, perform: Perform) -> bool:
-        """Make one attempt at the job of this class whose turn it is; False when none may run now."""
+        """Make one attempt at the next job of this class; False if none may run now."""
         run = JobRun(self._db, self._timings)
         claimed = await self._claim(lambda: run.claim_next(job_class))
         if claimed is not None:
@@ -170,14 +171,14 @@ class JobService:
             except asyncio.CancelledError:
                 await asyncio.shield(self._release(run))
                 raise
-            except Exception as error:  # noqa: BLE001  # whatever a handler raises ends in the row
+            except Exception as error:  # noqa: BLE001  # any failure of a handler is recorded in the row
                 await self._after_failure(run, error)
             else:
                 await self._after_success(run, seconds=time.monotonic() - started)
 
     async def sweep(self) -> Sweep:
-        """Take jobs from dead workers, and ring for those whose message was lost or whose time has come."""
-        requeued, failed = await self._reap()
+        """Requeue jobs of dead workers; notify of jobs that are due or whose notification was lost."""
+        requeued, failed = await self._recover_expired()
         try:
             depths = await self._queue.depths()
         except REDIS_FAULTS:
@@ -186,14 +187,16 @@ class JobService:
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx)
             for job_class, due in (await jobs.count_due()).items():
-                unheard = min(due - depths.get(job_class, 0), _RINGS_A_SWEEP)
-                if unheard > 0:
-                    to_send += await jobs.mark_sent(job_class, quiet=self._timings.quiet, limit=unheard)
+                missing = min(due - depths.get(job_class, 0), _SENDS_PER_SWEEP)
+                if missing > 0:
+                    to_send += await jobs.mark_sent(
+                        job_class, quiet=self._timings.resend_after, limit=missing
+                    )
         await self._send(to_send)
         return Sweep(len(to_send), requeued, failed)
 
     async def fire(self, name: str, job: Job, *, every: float) -> bool:
-        """Queue a periodic job unless it was fired within ``every`` seconds, by whichever scheduler."""
+        """Queue a periodic job unless any scheduler fired it within the last ``every`` seconds."""
         async with self._db.transaction() as tx:
             fired = await JobRepository(tx).fire(name, every=every)
             if fired:
@@ -201,19 +204,19 @@ class JobService:
         return fired
 
     async def forget_old(self) -> int:
-        """Delete finished jobs past their keeping, and answer how many there were."""
+        """Delete finished jobs past their retention time; returns how many."""
         deleted = 0
         while True:
             async with self._db.transaction() as tx:
-                some = await JobRepository(tx).delete_old(
-                    older=self._timings.keep, unowned=self._timings.keep_unowned, limit=_DELETED_AT_ONCE
+                batch = await JobRepository(tx).delete_old(
+                    older=self._timings.keep, unowned=self._timings.keep_unowned, limit=_DELETE_BATCH
                 )
-            deleted += some
-            if some < _DELETED_AT_ONCE:
+            deleted += batch
+            if batch < _DELETE_BATCH:
                 return deleted
 
     async def _claim(self, claim: Callable[[], Awaitable[ClaimedJob | None]]) -> ClaimedJob | None:
-        """Claim, however long PostgreSQL is away: the message is spent, and later ones can wait too."""
+        """Claim a job, retrying while PostgreSQL is down: the message is consumed and would be lost."""
         while True:
             try:
                 claimed = await claim()
@@ -231,32 +234,34 @@ class JobService:
 
     async def _after_failure(self, run: JobRun, error: Exception) -> None:
         if run.finished:
-            log.error("job.failed_after_its_end", exc_info=error)
+            log.error("job.failed_after_finish", exc_info=error)
             return
         job = run.claimed
-        verdict = judge(error, kind=job.kind, attempts=job.attempts, age=job.age, timings=self._timings)
-        if await self._write(run, verdict):
-            outcome = "failed" if isinstance(verdict, GiveUp) else "retried" if verdict.counted else "put off"
+        decision = decide(error, kind=job.kind, attempts=job.attempts, age=job.age, timings=self._timings)
+        if await self._write(run, decision):
+            outcome = (
+                "failed" if isinstance(decision, Fail) else "retried" if decision.counted else "postponed"
+            )
             JOB_ATTEMPTS.labels(job.kind, outcome).inc()
-            _log_verdict(verdict, attempts=job.attempts, error=error if is_bug(error) else None)
+            _log_decision(decision, attempts=job.attempts, error=error if is_bug(error) else None)
 
     async def _release(self, run: JobRun) -> None:
-        """Give the job of a run that was cancelled back at once; the attempt was not its fault."""
-        if not run.finished and await self._write(run, TryAgain(0, "", counted=False)):
+        """Requeue the job of a cancelled run immediately; this does not count as an attempt."""
+        if not run.finished and await self._write(run, Retry(0, "", counted=False)):
             log.info("job.released")
             await self._send([QueuedJob(run.claimed.id, run.claimed.job_class)])
 
-    async def _write(self, run: JobRun, verdict: GiveUp | TryAgain | None) -> bool:
-        """Write how the attempt ended; False when the lease was lost, and then nothing is written."""
+    async def _write(self, run: JobRun, decision: Fail | Retry | None) -> bool:
+        """Record how the attempt ended (None is success); False if the lease was lost."""
         deadline = time.monotonic() + self._timings.lease
         while True:
             try:
                 async with self._db.transaction() as tx:
-                    held = await _settle(JobRepository(tx), run, verdict)
+                    held = await _finish(JobRepository(tx), run, decision)
             except DatabaseUnavailable as error:
                 self._outage.begins(error)
                 if time.monotonic() > deadline:
-                    log.warning("job.end_not_written")
+                    log.warning("job.outcome_not_written")
                     return False
                 await asyncio.sleep(1)
             else:
@@ -265,54 +270,54 @@ class JobService:
                     log.warning("job.lease_lost")
                 return held
 
-    async def _reap(self) -> tuple[int, int]:
-        """Requeue the jobs of dead workers, or fail those that were tried often enough."""
+    async def _recover_expired(self) -> tuple[int, int]:
+        """Requeue the jobs of dead workers, or fail those without attempts left; returns both counts."""
         requeued = failed = 0
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx)
-            for dead in await jobs.lock_expired(limit=_LEASES_A_SWEEP):
-                verdict = after_attempt(
+            for dead in await jobs.lock_expired(limit=_LEASES_PER_SWEEP):
+                decision = after_attempt(
                     _DEAD_WORKER, kind=dead.kind, attempts=dead.attempts, timings=self._timings
                 )
-                if isinstance(verdict, GiveUp):
-                    await jobs.give_up(dead.id, error=verdict.reason)
+                if isinstance(decision, Fail):
+                    await jobs.give_up(dead.id, error=decision.reason)
                     failed += 1
                 else:
-                    await jobs.take_back(dead.id, delay=verdict.delay, error=verdict.reason)
+                    await jobs.take_back(dead.id, delay=decision.delay, error=decision.reason)
                     requeued += 1
         return requeued, failed
 
     async def _send(self, jobs: Sequence[QueuedJob]) -> None:
-        """Ring for jobs; where Redis is down, the sweep will, once it is back."""
+        """Notify workers of jobs; if Redis is down, the sweep does it once Redis is back."""
         for position, job in enumerate(jobs):
             try:
                 await self._queue.send(job.id, job.job_class)
             except REDIS_FAULTS:
-                unsent = [one.id for one in jobs[position:]]
-                with suppress(DatabaseUnavailable):  # then they count as sent, and are rung for a bit later
+                unsent = [job.id for job in jobs[position:]]
+                with suppress(DatabaseUnavailable):  # then they count as sent, and are sent again later
                     async with self._db.transaction() as tx:
                         await JobRepository(tx).mark_unsent(unsent)
                 return
 
 
-async def _settle(jobs: JobRepository, run: JobRun, verdict: GiveUp | TryAgain | None) -> bool:
+async def _finish(jobs: JobRepository, run: JobRun, decision: Fail | Retry | None) -> bool:
     job_id = run.claimed.id
-    if verdict is None:
+    if decision is None:
         return await jobs.succeed(job_id, run.token)
-    if isinstance(verdict, GiveUp):
-        return await jobs.fail(job_id, run.token, verdict.reason)
+    if isinstance(decision, Fail):
+        return await jobs.fail(job_id, run.token, decision.reason)
     return await jobs.requeue(
-        job_id, run.token, delay=verdict.delay, error=verdict.reason or None, counted=verdict.counted
+        job_id, run.token, delay=decision.delay, error=decision.reason or None, counted=decision.counted
     )
 
 
-def _log_verdict(verdict: GiveUp | TryAgain, *, attempts: int, error: Exception | None) -> None:
-    if isinstance(verdict, GiveUp):
-        log.error("job.failed", reason=verdict.reason, attempts=attempts, exc_info=error)
-    elif verdict.counted:
+def _log_decision(decision: Fail | Retry, *, attempts: int, error: Exception | None) -> None:
+    if isinstance(decision, Fail):
+        log.error("job.failed", reason=decision.reason, attempts=attempts, exc_info=error)
+    elif decision.counted:
         log.warning(
-            "job.will_retry", reason=verdict.reason, attempts=attempts, in_seconds=round(verdict.delay, 1),
+            "job.will_retry", reason=decision.reason, attempts=attempts, in_seconds=round(decision.delay, 1),
             exc_info=error,
         )  # fmt: skip
     else:
-        log.info("job.put_off", reason=verdict.reason, in_seconds=round(verdict.delay, 1))
+        log.info("job.postponed", reason=decision.reason, in_seconds=round(decision.delay, 1))

@@ -1,4 +1,4 @@
-"""What becomes of a job after an attempt failed: pure rules, and the figures they use."""
+"""The retry policy: what happens to a job after a failed attempt. Pure functions and their timings."""
 
 import random
 from dataclasses import dataclass
@@ -10,77 +10,78 @@ from app.utils.db.database import DatabaseUnavailable, UnstorableValue
 
 @dataclass(frozen=True, slots=True)
 class JobTimings:
-    """All in seconds. A lease outlives three heartbeats, so one that is late costs nothing."""
+    """All in seconds. A lease is longer than three heartbeats, so that a late one does not lose it."""
 
     lease: float = 20.0
     heartbeat: float = 5.0
-    promotion_check: float = 1.0  # how often a run of upkeep looks whether it was ordered meanwhile
-    quiet: float = 10.0  # a message that was sent this long ago and led to nothing is sent again
+    promotion_check: float = 1.0  # how often a running upkeep job checks whether it was promoted
+    resend_after: float = 10.0  # a notification without effect for this long is sent again
     backoff: float = 5.0  # before the second attempt; doubles with each further one
     longest_backoff: float = 600.0
-    patience: float = 24 * 3600.0  # how long a job may be put off before it fails
-    keep: float = 30 * 24 * 3600.0  # finished jobs
-    keep_unowned: float = 3 * 24 * 3600.0  # successes of the scheduler's own jobs
+    longest_postponement: float = 24 * 3600.0  # age after which a postponed job fails
+    keep: float = 30 * 24 * 3600.0  # retention of finished jobs
+    keep_unowned: float = 3 * 24 * 3600.0  # retention of the scheduler's own successful jobs
 
 
-class TooSlow(Exception):
-    """The attempt was stopped at the time limit of its kind."""
+class TimedOut(Exception):
+    """The attempt exceeded the time limit of its kind of job."""
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUp:
-    """The job fails for good."""
+class Fail:
+    """The job fails permanently."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class TryAgain:
-    """The job is queued once more, in ``delay`` seconds; ``counted`` if this was a real attempt."""
+class Retry:
+    """The job is queued again in ``delay`` seconds; ``counted`` if this was an attempt."""
 
     delay: float
     reason: str
     counted: bool = True
 
 
-_PASSES = (UpstreamFailure, ServiceUnavailable, RateLimited)
-_LONGEST_REASON = 500
+_TEMPORARY = (UpstreamFailure, ServiceUnavailable, RateLimited)
+_LONGEST_REASON = 500  # characters
 
 
-def judge(
+def decide(
     error: BaseException, *, kind: str, attempts: int, age: float, timings: JobTimings
-) -> GiveUp | TryAgain:
-    """The verdict on a job of ``kind`` whose ``attempts``-th attempt ended in ``error``."""
+) -> Fail | Retry:
+    """What to do with a job, ``age`` seconds old, whose ``attempts``-th attempt raised ``error``."""
     reason = _reason(error)
     if isinstance(error, RateLimited | UpstreamUnavailable) and error.retry_after is not None:
-        return _put_off(error.retry_after, reason, age, timings)
-    if isinstance(error, AppError | UnstorableValue) and not isinstance(error, _PASSES):
-        return GiveUp(reason)
+        return _postpone(error.retry_after, reason, age, timings)
+    if isinstance(error, AppError | UnstorableValue) and not isinstance(error, _TEMPORARY):
+        return Fail(reason)
     return after_attempt(reason, kind=kind, attempts=attempts, timings=timings)
 
 
-def after_attempt(reason: str, *, kind: str, attempts: int, timings: JobTimings) -> GiveUp | TryAgain:
-    """The verdict on a failure that may pass by itself."""
+def after_attempt(reason: str, *, kind: str, attempts: int, timings: JobTimings) -> Fail | Retry:
+    """What to do after a failure that may be temporary: exponential backoff, up to ``max_attempts``."""
     if attempts >= JOBS.get(kind, Job).max_attempts:
-        return GiveUp(reason)
+        return Fail(reason)
     delay = min(timings.backoff * 2 ** (attempts - 1), timings.longest_backoff)
-    return TryAgain(delay * random.uniform(0.5, 1.5), reason)
+    return Retry(delay * random.uniform(0.5, 1.5), reason)
 
 
-def _put_off(retry_after: float, reason: str, age: float, timings: JobTimings) -> GiveUp | TryAgain:
-    """Nobody was asked, so this was no attempt; jitter keeps a crowd from coming back at once."""
+def _postpone(retry_after: float, reason: str, age: float, timings: JobTimings) -> Fail | Retry:
+    """No request was sent, so it does not count as an attempt; jitter prevents a thundering herd."""
     delay = max(retry_after, 1.0)
-    if age + delay > timings.patience:
-        return GiveUp(reason)
-    return TryAgain(delay + random.uniform(0, min(delay, 5.0)), reason, counted=False)
+    if age + delay > timings.longest_postponement:
+        return Fail(reason)
+    return Retry(delay + random.uniform(0, min(delay, 5.0)), reason, counted=False)
 
 
 def is_bug(error: BaseException) -> bool:
-    return not isinstance(error, AppError | TooSlow | UnreadableJob | DatabaseUnavailable | UnstorableValue)
+    """Whether the failure is unexpected, and its traceback worth logging."""
+    return not isinstance(error, AppError | TimedOut | UnreadableJob | DatabaseUnavailable | UnstorableValue)
 
 
 def _reason(error: BaseException) -> str:
-    """What the row says; a bug shows nothing of itself there."""
+    """The error text of the row, which users can see: a bug must not reveal internals."""
     if isinstance(error, DatabaseUnavailable):
         return "The database did not answer."
     if is_bug(error):

@@ -1,4 +1,4 @@
-"""One attempt at a job: its lease, its heartbeat, and writes that only the holder of the lease can make."""
+"""One attempt at a job: lease, heartbeat, and transactions that commit only while the lease is held."""
 
 import asyncio
 import time
@@ -9,20 +9,20 @@ from uuid import uuid4
 from app.logs import log
 from app.repositories.jobs import JobRepository
 from app.schemas.jobs import ClaimedJob, Job, JobClass
-from app.services.jobs.retry_policy import JobTimings, TooSlow
+from app.services.jobs.retry_policy import JobTimings, TimedOut
 from app.utils.background import start
 from app.utils.db.database import Database, DatabaseUnavailable, Transaction
 
-_PROGRESS_EVERY = 1.0  # seconds between two writes of the progress
-_CANCEL_WAIT = 5.0  # seconds a cancelled handler has to let go
+_PROGRESS_INTERVAL = 1.0  # seconds between two writes of the progress
+_CANCEL_TIMEOUT = 5.0  # seconds for a cancelled handler to return
 
 
 class LeaseLost(Exception):
-    """The job is somebody else's by now, or over; what this run does no longer counts."""
+    """Another worker has taken the job, or it is finished; the work of this run is void."""
 
 
 class JobRun:
-    """What a handler is given beside its job."""
+    """The context of a running job that its handler receives."""
 
     def __init__(self, db: Database, timings: JobTimings) -> None:
         self.token = uuid4()
@@ -30,17 +30,17 @@ class JobRun:
         self._db = db
         self._timings = timings
         self._claimed: ClaimedJob | None = None
-        self._row = asyncio.Lock()  # keeps our own heartbeat from meeting our own last commit
+        self._row = asyncio.Lock()  # the heartbeat must not wait for the row lock of the last commit
         self._held_until = 0.0
         self._progress_at = 0.0
-        self.ordered = asyncio.Event()  # set once the job is more than upkeep, which may be while it runs
+        self.ordered = asyncio.Event()  # set unless the job is upkeep; may be promoted while it runs
 
     async def claim(self, job_id: int) -> ClaimedJob | None:
-        """Take the job; None when it is not due, running elsewhere, or over."""
+        """Claim the job; None if it is not due, running elsewhere or finished."""
         return await self._take(lambda jobs: jobs.claim(job_id, self.token, lease=self._timings.lease))
 
     async def claim_next(self, job_class: JobClass) -> ClaimedJob | None:
-        """Take the job of this class whose turn it is; None when none may run now."""
+        """Claim the next job of this class; None if none may run now."""
         return await self._take(
             lambda jobs: jobs.claim_next(job_class, self.token, lease=self._timings.lease)
         )
@@ -61,9 +61,9 @@ class JobRun:
 
     @asynccontextmanager
     async def transaction(self, *, finish: bool = False) -> AsyncIterator[Transaction]:
-        """A transaction that commits only while this run holds the job, else raises :class:`LeaseLost`.
+        """A transaction that commits only if this run still holds the lease, else raises :class:`LeaseLost`.
 
-        With ``finish`` the same commit ends the job as succeeded: its effect then happens exactly once.
+        With ``finish`` the same commit marks the job as succeeded, so that its effect happens exactly once.
         """
         async with AsyncExitStack() as until_committed:
             async with self._db.transaction() as tx:
@@ -76,9 +76,9 @@ class JobRun:
             self.finished = self.finished or finish
 
     async def progress(self, done: int, total: int | None = None) -> None:
-        """Note how far the work is; call it as often as is handy, about one a second is written."""
+        """Record the progress; may be called often, since at most one call per second is written."""
         now = time.monotonic()
-        if done != total and now - self._progress_at < _PROGRESS_EVERY:
+        if done != total and now - self._progress_at < _PROGRESS_INTERVAL:
             return
         self._progress_at = now
         try:
@@ -90,10 +90,13 @@ class JobRun:
             raise LeaseLost
 
     async def attempt(self, perform: Callable[[], Awaitable[None]], *, limit: float) -> None:
-        """Do the work for at most ``limit`` seconds, with a heartbeat that ends it when the lease is lost."""
+        """Run the handler for at most ``limit`` seconds, with a heartbeat.
+
+        Raises :class:`LeaseLost` or :class:`TimedOut` after the handler was cancelled.
+        """
         work = asyncio.ensure_future(perform())
-        heartbeat = start(self._beat(), "heartbeat of a job")
-        promotion = start(self._notice_promotion(), "promotion of a job")
+        heartbeat = start(self._heartbeat(), "heartbeat of a job")
+        promotion = start(self._watch_promotion(), "promotion of a job")
         try:
             done, _ = await asyncio.wait(
                 {work, heartbeat}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
@@ -109,10 +112,10 @@ class JobRun:
             heartbeat.result()
             raise LeaseLost
         else:
-            raise TooSlow(f"The attempt was stopped after {limit:g} seconds.")
+            raise TimedOut(f"The attempt was stopped after {limit:g} seconds.")
 
-    async def _beat(self) -> None:
-        """Extend the lease again and again; return when it is lost."""
+    async def _heartbeat(self) -> None:
+        """Extend the lease periodically; return when it is lost."""
         while True:
             await asyncio.sleep(self._timings.heartbeat)
             try:
@@ -123,15 +126,15 @@ class JobRun:
                 if time.monotonic() > self._held_until:
                     return
 
-    async def _notice_promotion(self) -> None:
-        """Look again and again whether somebody ordered what runs as upkeep."""
+    async def _watch_promotion(self) -> None:
+        """Set ``ordered`` once a job that started as upkeep is promoted."""
         while not self.ordered.is_set():
             await asyncio.sleep(self._timings.promotion_check)
             try:
                 async with self._db.reader() as connection:
                     job_class = await JobRepository(connection).job_class_of(self.claimed.id)
             except DatabaseUnavailable:
-                continue  # the heartbeat tells whether the job is still ours
+                continue  # the heartbeat finds out whether the lease is still held
             if job_class != "upkeep":
                 self.ordered.set()
 
@@ -145,11 +148,11 @@ class JobRun:
 
 async def _stop(work: "asyncio.Future[None]") -> None:
     work.cancel()
-    _, stubborn = await asyncio.wait({work}, timeout=_CANCEL_WAIT)
-    if stubborn:
-        log.error("job.would_not_stop")
+    _, pending = await asyncio.wait({work}, timeout=_CANCEL_TIMEOUT)
+    if pending:
+        log.error("job.ignored_cancellation")
     elif not work.cancelled():
-        work.exception()  # noted as seen; the job is judged by what stopped it
+        work.exception()  # mark as retrieved: what matters is why the work was stopped
 
 
 Perform = Callable[[Job, JobRun], Awaitable[None]]

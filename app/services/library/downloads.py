@@ -18,7 +18,7 @@ class Downloads:
     """A person has two at once; two more wait, and further ones are refused."""
 
     def __init__(self) -> None:
-        self._slots = Slots(running=_OF_A_PERSON, waiting=_WAITING, patience=_PATIENCE)
+        self._slots = Slots(running=_OF_A_PERSON, waiting=_WAITING, timeout=_PATIENCE)
         self._places = asyncio.Semaphore(_WRITTEN_AT_ONCE)
 
     @asynccontextmanager

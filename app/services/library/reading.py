@@ -9,7 +9,7 @@ from app.errors import PayloadTooLarge, RateLimited, ServiceUnavailable
 from app.external.list_files import UnknownKind, UnreadableList, child, read_list
 from app.external.list_files.packing import PackedList
 from app.schemas.domain.library import MediaType
-from app.utils.processes.child import Ended, run_child
+from app.utils.processes.child import ChildResult, run_child
 from app.utils.slots import NoSlot, Slots
 
 _SMALL = 64 * 1024  # bytes; what is not packed and not longer is read within milliseconds
@@ -34,7 +34,7 @@ class ListReader:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._slots = Slots(running=1, waiting=_WAITING, patience=_WITHIN)
+        self._slots = Slots(running=1, waiting=_WAITING, timeout=_WITHIN)
 
     async def read(self, content: bytes, media_type: MediaType | None) -> PackedList:
         """The rows of the file. Raises ``UnreadableList`` and ``PayloadTooLarge``."""
@@ -69,7 +69,7 @@ class ListReader:
         command = [sys.executable, "-I", "-c", _SCRIPT, _ROOT, str(largest), media_type or ""]
         try:
             async with self._places:
-                ended = await run_child(command, content, within=_WITHIN)
+                ended = await run_child(command, content, seconds=_WITHIN)
         except OSError as error:
             raise ServiceUnavailable(retry_after=5) from error
         return await asyncio.to_thread(_read_answer, ended)
@@ -83,7 +83,7 @@ async def _read_in_thread(content: bytes, media_type: MediaType | None) -> Packe
     return await asyncio.to_thread(lambda: PackedList(PackedList.pack(read_list(content, media_type))))
 
 
-def _read_answer(ended: Ended) -> PackedList | None:
+def _read_answer(ended: ChildResult) -> PackedList | None:
     if ended.code == 0:
         return PackedList(ended.output)
     if ended.code == child.NOT_READ:

@@ -1,1 +1,1 @@
-"""Access tokens, refresh tokens, secret files."""
+"""Access tokens, refresh tokens, encryption at rest and secret files."""

@@ -1,4 +1,4 @@
-"""Encryption at rest with keys that are derived from the application's secret."""
+"""Encryption at rest with keys derived from the application secret."""
 
 import hmac
 import secrets
@@ -10,27 +10,27 @@ _NONCE = 12  # bytes
 
 
 class Encryption:
-    """Encrypts with ``secret``; reads what was encrypted with ``previous`` too, so that it can be replaced.
+    """Encrypts with ``secret``; also decrypts with ``previous``, so that the secret can be rotated.
 
-    ``purpose`` separates uses: what was encrypted for one cannot be read for another.
+    Each ``purpose`` has its own key: data encrypted for one cannot be decrypted for another.
     """
 
     def __init__(self, secret: str, *, previous: str | None = None) -> None:
-        self._secrets = [one.encode() for one in (secret, previous) if one]
+        self._secrets = [key.encode() for key in (secret, previous) if key]
 
     def encrypt(self, content: bytes, purpose: str) -> bytes:
-        """AES-256-GCM: 28 bytes longer than ``content``."""
+        """Encrypt with AES-256-GCM; the result is 28 bytes longer than ``content``."""
         nonce = secrets.token_bytes(_NONCE)
         return nonce + AESGCM(_key(self._secrets[0], purpose)).encrypt(nonce, content, None)
 
     def decrypt(self, stored: bytes, purpose: str) -> bytes:
-        """The content; ValueError where it was encrypted with another secret or for another purpose."""
+        """Decrypt; raises :class:`ValueError` if another secret or purpose was used."""
         for secret in self._secrets:
             try:
                 return AESGCM(_key(secret, purpose)).decrypt(stored[:_NONCE], stored[_NONCE:], None)
             except InvalidTag:
                 continue
-        raise ValueError(f"this was not encrypted for {purpose!r} with a secret of ours")
+        raise ValueError(f"not encrypted for {purpose!r} with a known secret")
 
     def is_current(self, stored: bytes, purpose: str) -> bool:
         """Whether it was encrypted with the secret of today, not with the one before."""
@@ -41,7 +41,7 @@ class Encryption:
         return True
 
     def fingerprints(self, content: bytes, purpose: str) -> list[bytes]:
-        """32 bytes that stand for ``content`` and tell nothing of it: by the secret, then by the previous."""
+        """Keyed 32-byte digests of ``content``: with the current secret, then with the previous one."""
         return [hmac.digest(_key(secret, purpose), content, "sha256") for secret in self._secrets]
 
 

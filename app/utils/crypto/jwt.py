@@ -1,4 +1,4 @@
-"""Access tokens: signed, short-lived, bound to a session; every claim is checked, none is optional."""
+"""Access tokens: signed, short-lived JWTs bound to a session; every claim is required and checked."""
 
 import base64
 import hashlib
@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
+from jwt.types import Options
 
 from app.utils.clock import Clock, utc_now
 from app.utils.text.cleaning import INT_MAX
@@ -17,15 +18,15 @@ from app.utils.text.cleaning import INT_MAX
 _ISSUER = "anisync"
 _AUDIENCE = "anisync:api"
 _TYPE = "access"
-_SKEW = 10  # seconds by which the clocks of our own machines may differ
-_LONGEST = 4096  # characters; ours have some 400
-_NUMBER = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+_LEEWAY = 10  # seconds of clock skew between API servers
+_LONGEST = 4096  # characters; issued tokens have about 400
+_USER_ID = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_FAR = 2**33  # seconds; no instant that we sign is past it
+_LATEST_EXPIRY = 2**33  # Unix seconds; datetime.fromtimestamp() fails far beyond
 
 
 class BadToken(Exception):
-    """Not an access token of ours that is valid now."""
+    """The text is not a currently valid access token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Claims:
 
 
 class AccessTokens:
-    """Signs with ``secret``; reads what ``previous`` signed too, so that a secret can be replaced."""
+    """Signs with ``secret``; also accepts what ``previous`` signed, so that the secret can be rotated."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class AccessTokens:
         self._clock = clock
 
     def issue(self, user_id: int, session_id: UUID, *, not_after: datetime) -> tuple[str, int]:
-        """A token and its lifetime in seconds; it never outlives ``not_after``."""
+        """A new token and its lifetime in seconds; it expires at ``not_after`` at the latest."""
         now = self._clock().replace(microsecond=0)
         expires_at = min(now + self._lifetime, not_after)
         claims = {
@@ -74,7 +75,7 @@ class AccessTokens:
         return token, int((expires_at - now).total_seconds())
 
     def read(self, token: str) -> Claims:
-        """What a valid token says; raises :class:`BadToken` for any other."""
+        """The claims of a valid token; raises :class:`BadToken` for any other text."""
         try:
             if len(token) > _LONGEST or not _is_canonical(token):
                 raise BadToken
@@ -91,58 +92,57 @@ class AccessTokens:
         return [self._keys[key_id]] if key_id in self._keys else []
 
     def _claims(self, token: str, key: str) -> Claims | None:
-        # PyJWT checks the signature only: its checks of claims accept numbers written as text,
-        # a list of audiences, and tokens without an end.
-        options: Any = dict.fromkeys(_PYJWT_CHECKS, False)
         try:
-            said = jwt.decode(token, key, algorithms=[self._algorithm], options=options)
+            payload = jwt.decode(
+                token,
+                key,
+                algorithms=[self._algorithm],
+                issuer=_ISSUER,
+                audience=_AUDIENCE,
+                options=_OPTIONS,
+            )
         except jwt.InvalidSignatureError:
             return None
         now = int(self._clock().timestamp())
-        if not (_is_ours(said) and _is_timely(said, now)):
+        if not (_is_well_formed(payload) and _is_current(payload, now)):
             raise BadToken
         return Claims(
-            user_id=int(said["sub"]),
-            session_id=UUID(said["sid"]),
-            token_id=said["jti"],
-            expires_at=datetime.fromtimestamp(said["exp"], UTC),
+            user_id=int(payload["sub"]),
+            session_id=UUID(payload["sid"]),
+            token_id=payload["jti"],
+            expires_at=datetime.fromtimestamp(payload["exp"], UTC),
         )
 
 
-_PYJWT_CHECKS = (
-    "verify_exp",
-    "verify_nbf",
-    "verify_iat",
-    "verify_aud",
-    "verify_iss",
-    "verify_sub",
-    "verify_jti",
-)
+# PyJWT's checks of times stay off: they accept numbers written as text, read the system clock, which tests
+# cannot move, and apply the leeway to the expiry too.
+_OPTIONS: Options = {
+    "require": ["iss", "aud", "type", "sub", "sid", "jti", "iat", "nbf", "exp"],
+    "strict_aud": True,
+    "verify_iat": False,
+    "verify_nbf": False,
+    "verify_exp": False,
+}
 
 
-def _is_ours(said: Mapping[str, Any]) -> bool:
-    names = ("sub", "sid", "jti")
-    if any(not isinstance(said.get(name), str) for name in names):
+def _is_well_formed(payload: Mapping[str, Any]) -> bool:
+    """Check the claims PyJWT knows nothing of, or whose format it leaves open."""
+    if payload["type"] != _TYPE or not isinstance(payload["sid"], str):
         return False
-    fixed = (said.get("iss"), said.get("aud"), said.get("type"))
-    if fixed != (_ISSUER, _AUDIENCE, _TYPE) or not _TOKEN_ID.fullmatch(said["jti"]):
+    if not _TOKEN_ID.fullmatch(payload["jti"]) or not _USER_ID.fullmatch(payload["sub"]):
         return False
-    return _NUMBER.fullmatch(said["sub"]) is not None and int(said["sub"]) <= INT_MAX
+    return int(payload["sub"]) <= INT_MAX
 
 
-def _is_timely(said: Mapping[str, Any], now: int) -> bool:
-    iat, nbf, exp = (_whole(said.get(name)) for name in ("iat", "nbf", "exp"))
-    if iat is None or nbf is None or exp is None:
+def _is_current(payload: Mapping[str, Any], now: int) -> bool:
+    iat, nbf, exp = payload["iat"], payload["nbf"], payload["exp"]
+    if any(type(instant) is not int for instant in (iat, nbf, exp)):  # a bool is an int, too
         return False
-    return max(iat, nbf) <= now + _SKEW and now < exp < _FAR
-
-
-def _whole(value: Any) -> int | None:
-    return value if type(value) is int else None
+    return bool(max(iat, nbf) <= now + _LEEWAY and now < exp < _LATEST_EXPIRY)
 
 
 def _is_canonical(token: str) -> bool:
-    """False where the last characters carry bits that decoding drops: a changed token that still verifies."""
+    """Reject a signature with stray trailing bits: base64 ignores them, so an altered token would verify."""
     signature = token.rpartition(".")[2]
     decoded = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
     return base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() == signature

@@ -1,4 +1,4 @@
-"""Refresh tokens: opaque, known to be ours without a look-up, each leading to one successor."""
+"""Refresh tokens: opaque, verifiable without a database lookup, each with exactly one successor."""
 
 import base64
 import hashlib
@@ -6,53 +6,54 @@ import hmac
 import secrets
 from uuid import UUID
 
-_BODY, _TAG = 32, 18  # bytes; with the session they fill base64 without spare bits
+_BODY, _TAG = 32, 18  # bytes; with the 16 of the session a multiple of 3, so base64 has no padding
 _LENGTH = 16 + _BODY + _TAG
 
 
 class RefreshTokens:
-    """Makes tokens with ``secret``; knows those of ``previous`` too, so that a secret can be replaced.
+    """Issues tokens with ``secret``; also accepts those of ``previous``, so that the secret can be rotated.
 
-    A token is the session, a secret body, and a tag that proves that we made it. The body of a successor
-    is derived from its predecessor's, so whoever shows the predecessor again can be given the same
-    successor although nothing readable is stored.
+    A token is the session id, a secret body and a MAC over both. The body of a successor is derived from
+    that of its predecessor, so a client that repeats a refresh gets the same successor again although only
+    hashes are stored.
     """
 
     def __init__(self, secret: str, *, previous: str | None = None) -> None:
-        self._keys = [_derived(key) for key in (secret, previous) if key]
+        self._keys = [_derive_key(key) for key in (secret, previous) if key]
 
     def first(self, session_id: UUID) -> str:
-        return self._sealed(self._keys[0], session_id.bytes, secrets.token_bytes(_BODY))
+        """A new random token that starts the chain of a session."""
+        return self._sign(self._keys[0], session_id.bytes, secrets.token_bytes(_BODY))
 
     def successors(self, token: str) -> list[str]:
-        """What may follow ``token``: the one we would make now, and the one made before a new secret."""
-        raw = _decoded(token)
+        """The valid successors of ``token``: by the current secret, then by the previous one."""
+        raw = _decode(token)
         session, body = raw[:16], raw[16 : 16 + _BODY]
-        return [self._sealed(key, session, _mac(key, b"next", session + body)[:_BODY]) for key in self._keys]
+        return [self._sign(key, session, _mac(key, b"next", session + body)[:_BODY]) for key in self._keys]
 
     def session_of(self, token: str) -> UUID | None:
-        """The session of a token that we made, whether or not it was spent since; None for any other text."""
+        """The session id of a genuine token, spent or not; None for any other text."""
         try:
-            raw = _decoded(token)
+            raw = _decode(token)
         except ValueError:
             return None
-        if len(raw) != _LENGTH or _encoded(raw) != token:
+        if len(raw) != _LENGTH or _encode(raw) != token:
             return None
-        sealed, tag = raw[:-_TAG], raw[-_TAG:]
-        if not any(hmac.compare_digest(tag, _mac(key, b"tag", sealed)[:_TAG]) for key in self._keys):
+        signed, tag = raw[:-_TAG], raw[-_TAG:]
+        if not any(hmac.compare_digest(tag, _mac(key, b"tag", signed)[:_TAG]) for key in self._keys):
             return None
         return UUID(bytes=raw[:16])
 
-    def _sealed(self, key: bytes, session: bytes, body: bytes) -> str:
-        return _encoded(session + body + _mac(key, b"tag", session + body)[:_TAG])
+    def _sign(self, key: bytes, session: bytes, body: bytes) -> str:
+        return _encode(session + body + _mac(key, b"tag", session + body)[:_TAG])
 
 
 def digest(token: str) -> bytes:
-    """What is stored of a secret token."""
+    """The SHA-256 digest under which a secret token is stored."""
     return hashlib.sha256(token.encode()).digest()
 
 
-def _derived(secret: str) -> bytes:
+def _derive_key(secret: str) -> bytes:
     return hmac.digest(secret.encode(), b"refresh tokens", "sha256")
 
 
@@ -60,9 +61,9 @@ def _mac(key: bytes, purpose: bytes, message: bytes) -> bytes:
     return hmac.digest(key, purpose + b":" + message, "sha256")
 
 
-def _encoded(raw: bytes) -> str:
+def _encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode()
 
 
-def _decoded(token: str) -> bytes:
+def _decode(token: str) -> bytes:
     return base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)

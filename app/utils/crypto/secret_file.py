@@ -1,4 +1,4 @@
-"""A random secret that is made once and kept in a file which only its owner can read."""
+"""A random secret, generated once and kept in a file that only its owner can read."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def read_or_make_secret(path: Path) -> str:
-    """The secret in ``path``; safe when several processes ask for it first at the same time."""
+    """The secret in ``path``, generated if missing; safe for processes that start at the same time."""
     if not path.exists():
         descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w") as file:
@@ -15,7 +15,7 @@ def read_or_make_secret(path: Path) -> str:
             file.flush()
             os.fsync(descriptor)
         try:
-            os.link(draft, path)  # unlike a rename, it never replaces the one of somebody quicker
+            os.link(draft, path)  # unlike rename(), fails if another process was faster
         except FileExistsError:
             pass
         finally:

@@ -1,1 +1,1 @@
-"""PostgreSQL: engine, transactions, migrations."""
+"""PostgreSQL: engine, connection pool, transactions, migrations."""

@@ -1,4 +1,4 @@
-"""PostgreSQL through async SQLAlchemy: the engine, transactions, and work that follows a commit."""
+"""PostgreSQL through async SQLAlchemy: the engine, transactions and after-commit callbacks."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as _
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from app.utils.db.pool import CountedPool
-from app.utils.metrics import FOLLOWER_FAILURES
+from app.utils.metrics import AFTER_COMMIT_FAILURES
 
 _log = structlog.get_logger(__name__)
 
@@ -22,55 +22,56 @@ Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 AfterCommit = Callable[[], Awaitable[None]]
 Recorder = Callable[["Transaction", Sequence[object]], Awaitable[None]]
 
-_IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is trusted
-_POOL_WAIT = 2.0  # seconds a request waits for a connection before it is told 503
+_IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is not pinged
+_POOL_WAIT = 2.0  # seconds a request waits for a connection before it fails with 503
 
 
 class DatabaseUnavailable(Exception):
-    """PostgreSQL cannot be reached, or did not answer in time; the work may be tried again."""
+    """PostgreSQL is unreachable or did not answer in time; the operation may be retried."""
 
 
 class ReferenceGone(Exception):
-    """What a new row refers to was deleted meanwhile."""
+    """A foreign key violation: the referenced row was deleted concurrently."""
 
 
 class UnstorableValue(Exception):
-    """PostgreSQL refused a value: it does not fit its type, or a result or a CHECK constraint does not."""
+    """PostgreSQL rejected a value: it is out of range for its type or violates a CHECK constraint."""
 
     def __init__(self) -> None:
-        super().__init__("A value is beyond what can be stored.")
+        super().__init__("A value is out of the range that can be stored.")
 
 
 class Transaction:
-    """One unit of work: repositories execute on ``session``, services add what must follow the commit."""
+    """One unit of work: repositories execute on ``session``, services register after-commit callbacks."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
         self.facts: list[object] = []
-        self._followers: list[AfterCommit] = []
+        self._callbacks: list[AfterCommit] = []
 
     def emit(self, fact: object) -> None:
-        """Hand an event over, to be stored with this transaction and published after its commit."""
+        """Record an event, stored with this transaction and published after its commit."""
         self.facts.append(fact)
 
-    def after_commit(self, follower: AfterCommit) -> None:
-        self._followers.append(follower)
+    def after_commit(self, callback: AfterCommit) -> None:
+        """Run ``callback`` once the transaction is committed."""
+        self._callbacks.append(callback)
 
-    async def run_followers(self) -> None:
-        """Run all of them, in their order. The commit stands: one that fails is logged and stops no other."""
-        for follower in self._followers:
+    async def run_callbacks(self) -> None:
+        """Run the after-commit callbacks in order; a failure is logged and does not stop the others."""
+        for callback in self._callbacks:
             try:
-                await follower()
-            except Exception as error:  # noqa: BLE001  # whatever it is, the caller's work is done
-                FOLLOWER_FAILURES.inc()
+                await callback()
+            except Exception as error:  # noqa: BLE001  # the commit stands whatever a callback raises
+                AFTER_COMMIT_FAILURES.inc()
                 _log.error("after_commit.failed", exc_info=error)
 
 
 class Database:
     """Hands out transactions (for writes) and autocommit connections (for single-statement reads).
 
-    Both turn every fault of the connection into :class:`DatabaseUnavailable`, and every data exception
-    into :class:`UnstorableValue`.
+    Both translate connection faults to :class:`DatabaseUnavailable`, data exceptions to
+    :class:`UnstorableValue` and foreign key violations to :class:`ReferenceGone`.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -96,13 +97,13 @@ class Database:
         pre_ping: bool = True,
         statement_timeout: float = 5.0,
     ) -> "Database":
-        """Make the pool; nothing is opened before the first use. ``statement_timeout`` is in seconds."""
+        """Create the pool; it connects on first use. ``statement_timeout`` and ``recycle`` are in seconds."""
         milliseconds = str(int(statement_timeout * 1000))
         engine = create_async_engine(
             url,
             poolclass=CountedPool,
-            hide_parameters=True,  # a failure is logged with its statement, never with what people sent
-            # The overflow is kept: opening costs more than a page. The last used goes first; the rest idle.
+            hide_parameters=True,  # parameters are user data and must not reach the log
+            # Overflow connections are kept: opening one costs more than a request. LIFO leaves surplus idle.
             pool_size=pool_size + max_overflow,
             max_overflow=0,
             pool_use_lifo=True,
@@ -118,7 +119,7 @@ class Database:
                     "statement_timeout": milliseconds,
                     "lock_timeout": "4000",
                     "idle_in_transaction_session_timeout": "10000",
-                    # our filters differ too much in selectivity for one generic plan
+                    # the catalogue's filters differ too much in selectivity for one generic plan
                     "plan_cache_mode": "force_custom_plan",
                 },
             },
@@ -129,26 +130,26 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commit at the end of the block, roll back on an exception; followers run after the commit."""
-        with _translated():
+        """Commit at the end of the block, roll back on an exception; then run the after-commit callbacks."""
+        with _translate_errors():
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 tx = Transaction(session)
                 yield tx
                 if tx.facts and self._recorder is not None:
                     await self._recorder(tx, tx.facts)
-        await tx.run_followers()
+        await tx.run_callbacks()
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in autocommit: one round trip a statement. For reads only."""
-        with _translated():
+        """A connection in autocommit mode: one round trip per statement. For reads only."""
+        with _translate_errors():
             async with self._reader.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator[Driver]:
-        """A connection beneath SQLAlchemy, in autocommit: a third of the cost, for the hottest reads."""
-        with _translated():
+        """A bare asyncpg connection in autocommit mode: a third of the overhead, for the hottest reads."""
+        with _translate_errors():
             pooled = await self.engine.raw_connection()
             driver: Driver = pooled.driver_connection  # type: ignore[assignment]
             try:
@@ -159,97 +160,98 @@ class Database:
                 pooled.close()
 
     async def scalar(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """The first column of the first row of one reading statement."""
+        """The first column of the first row of a query."""
         async with self.reader() as connection:
             return (await connection.execute(text(sql), parameters or {})).scalar()
 
-    def note_figures(self) -> None:
-        """Write down for the metrics how busy the pool is."""
+    def update_metrics(self) -> None:
+        """Set the pool gauges to the current state."""
         pool = self.engine.pool
         if isinstance(pool, CountedPool):
-            pool.note_figures()
+            pool.update_metrics()
 
     async def close(self) -> None:
         await self.engine.dispose()
 
 
-class _translated:  # noqa: N801  # used like a keyword
-    """Turn what the block cannot help into the three exceptions above."""
+class _translate_errors:  # noqa: N801  # used like a function; a class costs less than @contextmanager
+    """Translate driver errors to the three exceptions above."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is not None and _is_about_a_value(error):
-            # neither the message nor the parameters: they hold what people sent
+        if error is not None and _is_value_error(error):
+            # neither the message nor the parameters, which contain user data
             statement = getattr(error, "statement", None)
-            _log.warning("database.value_refused", sqlstate=_state_of(error), statement=statement)
+            _log.warning("database.value_rejected", sqlstate=_sqlstate_of(error), statement=statement)
             raise UnstorableValue from error
         if error is not None and is_connection_fault(error):
             raise DatabaseUnavailable(type(error).__name__) from error
-        if isinstance(error, exc.IntegrityError) and _state_of(error) == _NO_SUCH_REFERENCE:
+        if isinstance(error, exc.IntegrityError) and _sqlstate_of(error) == _FOREIGN_KEY_VIOLATION:
             raise ReferenceGone from error
 
 
-_NO_SUCH_REFERENCE = "23503"  # no row of ours is deleted while others refer to it without a cascade
+# Always an insert that lost a race: every foreign key cascades or is set to null, so no delete fails with it.
+_FOREIGN_KEY_VIOLATION = "23503"
 _UNSTORABLE_STATES = (
-    "22",  # data exceptions: out of range, no such instant, division by zero, no text of this encoding…
-    "23514",  # a CHECK constraint forbids it
+    "22",  # data exceptions: out of range, invalid timestamp, division by zero, invalid encoding…
+    "23514",  # check violation
 )
 _UNAVAILABLE_STATES = (
     "08",  # connection exceptions
-    "28",  # the role is refused
-    "3D000",  # the database is gone
+    "28",  # invalid authorization
+    "3D000",  # database does not exist
     "53",  # insufficient resources
-    "57",  # operator intervention: shutdown, crash, cancelled by timeout
+    "57",  # operator intervention: shutdown, crash, statement timeout
     "55P03",  # lock not available
     "25006",  # read-only after a failover
-    "25P03",  # idle in transaction for too long
+    "25P03",  # idle-in-transaction timeout
     "40001",  # serialization failure
     "40P01",  # deadlock
 )
 
 
-def _is_about_a_value(error: BaseException) -> bool:
-    """True where a value is to blame, also one that asyncpg could not even send."""
+def _is_value_error(error: BaseException) -> bool:
+    """Whether a value caused the error, including values that asyncpg could not encode."""
     if isinstance(error, asyncpg.InterfaceError):
         return isinstance(error, ValueError)
-    return _state_of(error).startswith(_UNSTORABLE_STATES)
+    return _sqlstate_of(error).startswith(_UNSTORABLE_STATES)
 
 
 def is_connection_fault(error: BaseException) -> bool:
-    """True for faults that say nothing of the statement: the same work may succeed later."""
+    """Whether the fault is unrelated to the statement, so that a retry may succeed."""
     if isinstance(error, exc.TimeoutError | exc.InterfaceError | ConnectionError | TimeoutError):
         return True
     if isinstance(error, exc.DBAPIError):
         if error.connection_invalidated:
             return True
-        return _is_passing(error.orig)
-    if isinstance(error, _Dbapi.Error):  # SQLAlchemy's own layer, where it hands out a bare connection
-        return isinstance(error, _Dbapi.InterfaceError) or _is_passing(error)
-    if isinstance(error, asyncpg.PostgresError):  # of COPY, which runs beneath SQLAlchemy
-        return _is_passing(error)
+        return _is_transient(error.orig)
+    if isinstance(error, _Dbapi.Error):  # raised by SQLAlchemy's adapter around a bare connection
+        return isinstance(error, _Dbapi.InterfaceError) or _is_transient(error)
+    if isinstance(error, asyncpg.PostgresError):  # from COPY, which bypasses SQLAlchemy
+        return _is_transient(error)
     if isinstance(error, asyncpg.InterfaceError):
-        return not _is_about_a_value(error)
-    # a path in it says that the fault is of a file; one of a socket has none
+        return not _is_value_error(error)
+    # an OSError with a file name is about a file, not about the socket
     return isinstance(error, OSError) and error.filename is None
 
 
-def _is_passing(error: BaseException | None) -> bool:
-    return _state(error).startswith(_UNAVAILABLE_STATES)
+def _is_transient(error: BaseException | None) -> bool:
+    return _sqlstate(error).startswith(_UNAVAILABLE_STATES)
 
 
-def _state(error: BaseException | None) -> str:
+def _sqlstate(error: BaseException | None) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
-def _state_of(error: BaseException) -> str:
-    """The SQLSTATE of an error of any layer: SQLAlchemy's own wraps that of the driver."""
-    return _state(error.orig if isinstance(error, exc.DBAPIError) else error)
+def _sqlstate_of(error: BaseException) -> str:
+    """The SQLSTATE of an error of any layer; SQLAlchemy's errors wrap those of the driver."""
+    return _sqlstate(error.orig if isinstance(error, exc.DBAPIError) else error)
 
 
 def _ping_after_idle(engine: AsyncEngine) -> None:
-    """Like ``pool_pre_ping``, without its round trip for a connection that was just in use."""
+    """Like ``pool_pre_ping``, but without the round trip for a connection that was in use a moment ago."""
 
     @event.listens_for(engine.sync_engine, "checkin")
     def _note(_: Any, record: Any) -> None:
@@ -269,7 +271,7 @@ def _ping_after_idle(engine: AsyncEngine) -> None:
 
 
 async def wait_until_ready(database: Database, *, seconds: float) -> None:
-    """Return when PostgreSQL answers, or raise :class:`DatabaseUnavailable` after ``seconds``."""
+    """Wait until PostgreSQL answers; raises :class:`DatabaseUnavailable` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
         try:

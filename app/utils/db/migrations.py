@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema, one process at a time, or say how far it is from it."""
+"""Migrate a database to the current schema, one process at a time, or report its revision."""
 
 import asyncio
 import logging
@@ -22,55 +22,55 @@ from app.utils.db.database import DatabaseUnavailable, is_connection_fault
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 _ALEMBIC_INI = Path(__file__).parents[3] / "alembic.ini"
-_LOCK = 0x616E6973  # the key of the advisory lock, any number of ours
-_LOCK_WITHIN = 300.0  # seconds; somebody else may be migrating a large table
-_CONNECT_WITHIN = 50.0  # seconds; a start that fails has failed within a minute
-_LOGIN_STATES = ("28", "3D", "42501")  # wrong role or password, no such database, no right to it
+_LOCK_KEY = 0x616E6973  # key of the advisory lock, an arbitrary number
+_LOCK_TIMEOUT = 300.0  # seconds; another process may be migrating a large table
+_CONNECT_TIMEOUT = 50.0  # seconds, so that a failing start fails within a minute
+_LOGIN_STATES = ("28", "3D", "42501")  # wrong role or password, no such database, insufficient privilege
 
 
 class SchemaNotReady(Exception):
-    """The schema is not the one that this code needs; the text says what was found and wanted."""
+    """The schema is not at the revision this code needs; the message names both revisions."""
 
 
 class LoginRefused(Exception):
-    """PostgreSQL answers, but does not let us into that database."""
+    """PostgreSQL is up but rejects the role, the password or the database name."""
 
 
 @dataclass(frozen=True)
 class SchemaState:
     database: str
     schema: str
-    found: str | None
-    wanted: str
+    revision: str | None
+    head: str
     known: bool
-    """False where the revision found is of newer code than this."""
+    """False if the revision comes from newer code than this."""
 
     @property
     def at_head(self) -> bool:
-        return self.found == self.wanted
+        return self.revision == self.head
 
     @property
     def remedy(self) -> str:
-        """What brings a schema that is not at head there."""
-        return "run `anisync migrate`" if self.known else "newer than this code: deploy the code that made it"
+        """What an operator does about a schema that is not at head."""
+        return "run `anisync migrate`" if self.known else "newer than this code: deploy the newer version"
 
     def __str__(self) -> str:
-        found = self.found or "none"
-        return f"database {self.database}, schema {self.schema}: revision {found}, wanted {self.wanted}"
+        revision = self.revision or "none"
+        return f"database {self.database}, schema {self.schema}: revision {revision}, expected {self.head}"
 
 
 async def ensure(url: str, *, auto: bool) -> SchemaState:
-    """Make sure of the newest schema before a start: migrate, or only check."""
+    """Require the head revision before a start; with ``auto`` migrate to it first."""
     return await (upgrade(url) if auto else require_head(url))
 
 
 async def upgrade(url: str) -> SchemaState:
-    """Migrate to head under an advisory lock; returns the state after. Waits for a database that starts."""
+    """Migrate to head under an advisory lock and return the new state. Waits for a starting database."""
     engine = _engine(url)
     try:
         await _wait_for(engine)
-        async with engine.connect() as keeper:
-            await _lock(await keeper.execution_options(isolation_level="AUTOCOMMIT"))
+        async with engine.connect() as lock_connection:
+            await _lock(await lock_connection.execution_options(isolation_level="AUTOCOMMIT"))
             state = await _state(engine)
             if not state.known:
                 raise SchemaNotReady(f"{state} ({state.remedy})")
@@ -84,17 +84,17 @@ async def upgrade(url: str) -> SchemaState:
 
 
 async def inspect(url: str) -> SchemaState:
-    """Read how far the schema is, without waiting for a database that does not answer."""
+    """Read the revision of the schema, without waiting for a database that does not answer."""
     engine = _engine(url)
     try:
-        with _translated():
+        with _translate_errors():
             return await _state(engine)
     finally:
         await engine.dispose()
 
 
 async def require_head(url: str) -> SchemaState:
-    """Return the state of a schema at head, or raise :class:`SchemaNotReady`."""
+    """The state of a schema at head; raises :class:`SchemaNotReady` for any other."""
     engine = _engine(url)
     try:
         await _wait_for(engine)
@@ -111,11 +111,11 @@ def _engine(url: str) -> AsyncEngine:
 
 
 async def _wait_for(engine: AsyncEngine) -> None:
-    """Return as soon as the database takes a connection."""
-    deadline = time.monotonic() + _CONNECT_WITHIN
+    """Wait until the database accepts a connection."""
+    deadline = time.monotonic() + _CONNECT_TIMEOUT
     while True:
         try:
-            with _translated():
+            with _translate_errors():
                 async with engine.connect():
                     return
         except DatabaseUnavailable:
@@ -125,14 +125,14 @@ async def _wait_for(engine: AsyncEngine) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what keeps us out of the database into errors of one line."""
+def _translate_errors() -> Iterator[None]:
+    """Translate connection and login failures to errors with a one-line message."""
     try:
         yield
     except Exception as error:
         state = str(getattr(getattr(error, "orig", None), "sqlstate", ""))
         if isinstance(error, exc.DBAPIError) and state.startswith(_LOGIN_STATES):
-            raise LoginRefused(f"PostgreSQL refuses us: {_one_line(error)}") from error
+            raise LoginRefused(f"PostgreSQL rejects the login: {_one_line(error)}") from error
         if is_connection_fault(error):
             raise DatabaseUnavailable(f"PostgreSQL is not reachable: {_one_line(error)}") from error
         raise
@@ -143,10 +143,11 @@ def _one_line(error: Exception) -> str:
 
 
 async def _lock(connection: AsyncConnection) -> None:
-    # Asked again and again, not waited for: a waiting statement holds a snapshot,
-    # which CREATE INDEX CONCURRENTLY of the one who migrates would wait for in turn.
-    deadline = time.monotonic() + _LOCK_WITHIN
-    while not (await connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": _LOCK})).scalar():
+    # Polled rather than waited for: a waiting statement holds a snapshot, which CREATE INDEX CONCURRENTLY
+    # in the migrating process would wait for in turn.
+    deadline = time.monotonic() + _LOCK_TIMEOUT
+    query = text("select pg_try_advisory_lock(:key)")
+    while not (await connection.execute(query, {"key": _LOCK_KEY})).scalar():
         if time.monotonic() > deadline:
             raise SchemaNotReady("another process holds the migration lock")
         await asyncio.sleep(0.2)
@@ -157,20 +158,20 @@ async def _state(engine: AsyncEngine) -> SchemaState:
         return await connection.run_sync(_read_state)
 
 
-def wanted_revision() -> str:
-    """The revision that this code needs: the newest migration beside it."""
-    wanted = _scripts().get_current_head()
-    if wanted is None:
-        raise SchemaNotReady("there are no migrations beside this code")
-    return wanted
+def head_revision() -> str:
+    """The newest migration that ships with this code."""
+    head = _scripts().get_current_head()
+    if head is None:
+        raise SchemaNotReady("no migrations were found next to this code")
+    return head
 
 
 def _read_state(connection: Connection) -> SchemaState:
-    wanted = wanted_revision()
+    head = head_revision()
     row = connection.execute(text("select current_database(), current_schema()")).one()
-    found = MigrationContext.configure(connection).get_current_revision()
-    known = found is None or found in {script.revision for script in _scripts().walk_revisions()}
-    return SchemaState(database=row[0], schema=row[1], found=found, wanted=wanted, known=known)
+    revision = MigrationContext.configure(connection).get_current_revision()
+    known = revision is None or revision in {script.revision for script in _scripts().walk_revisions()}
+    return SchemaState(database=row[0], schema=row[1], revision=revision, head=head, known=known)
 
 
 def _scripts() -> ScriptDirectory:

@@ -1,4 +1,4 @@
-"""A connection pool that can be asked how busy it is."""
+"""A connection pool that reports its load as metrics."""
 
 from typing import Any
 
@@ -8,9 +8,12 @@ from app.utils.metrics import POOL_CONNECTIONS, POOL_LIMIT, POOL_WAITING
 
 
 class CountedPool(AsyncAdaptedQueuePool):
-    """Knows how many callers wait for a connection, or for one to be opened."""
+    """Counts the callers that wait for a connection, or for one to be opened.
 
-    _sqla_logger_namespace = "sqlalchemy.pool.CountedPool"  # as quiet as the library's own
+    SQLAlchemy has no public hook or count for that: its ``checkout`` event fires once the wait is over.
+    """
+
+    _sqla_logger_namespace = "sqlalchemy.pool.CountedPool"  # same logger tree as the built-in pools
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -23,8 +26,8 @@ class CountedPool(AsyncAdaptedQueuePool):
         finally:
             self.waiting -= 1
 
-    def note_figures(self) -> None:
-        """Write down how things are now."""
+    def update_metrics(self) -> None:
+        """Set the gauges to the current state."""
         POOL_CONNECTIONS.labels("in_use").set(self.checkedout())
         POOL_CONNECTIONS.labels("idle").set(self.checkedin())
         POOL_LIMIT.set(self.size() + self._max_overflow)

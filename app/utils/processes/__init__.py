@@ -1,1 +1,1 @@
-"""Running programs: supervisor, signals, HTTP server, embedded PostgreSQL and Valkey."""
+"""Operating system processes: supervisor, signals, HTTP server, embedded PostgreSQL and Valkey."""

@@ -1,4 +1,4 @@
-"""Work on what strangers sent, in a process of its own: without our environment, within a time."""
+"""Run untrusted input through a separate process: empty environment, bounded time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,30 +7,30 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """``code`` is the exit code, below zero where a signal ended it; None where it ran out of time."""
+class ChildResult:
+    """``code`` is the exit code, negative if a signal killed the process, None after a timeout."""
 
     code: int | None
     output: bytes
 
 
-async def run_child(command: Sequence[str], given: bytes, *, within: float) -> Ended:
-    """Run the command with ``given`` on its standard input for at most ``within`` seconds.
+async def run_child(command: Sequence[str], stdin: bytes, *, seconds: float) -> ChildResult:
+    """Run the command with ``stdin`` as its input for at most ``seconds``.
 
-    It gets an empty environment, so no secret is within reach of a decoder, and is killed when the caller is
-    cancelled. Raises :class:`OSError` where no process can be started.
+    Its environment is empty, so that an exploited decoder finds no secrets, and it is killed if the caller
+    is cancelled. Raises :class:`OSError` if the process cannot be started.
     """
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env={}
     )
     try:
-        output, _ = await asyncio.wait_for(child.communicate(given), within)
+        output, _ = await asyncio.wait_for(child.communicate(stdin), seconds)
     except TimeoutError:
-        return Ended(None, b"")
+        return ChildResult(None, b"")
     finally:
         if child.returncode is None:
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
-    return Ended(child.returncode, output)
+    return ChildResult(child.returncode, output)

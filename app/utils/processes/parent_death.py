@@ -1,6 +1,6 @@
-"""Start a program that ends with the one who started it, however that one ends; a stand-alone script."""
+"""Start a program that ends when its parent dies, even by SIGKILL; also a stand-alone script."""
 
-# It runs before the program and then becomes it, so the process id and the open files stay the same.
+# The script prepares the process and then execs the program, so process id and open files stay the same.
 
 import ctypes
 import os
@@ -10,36 +10,36 @@ import sys
 import time
 
 SAME, NAMESPACE, NOBODY = "same", "namespace", "nobody"
-"""As whom the program runs: as is; as `nobody` to itself only (a user namespace); as `nobody` for real."""
+"""The user a program runs as: the current one; `nobody` inside a user namespace; `nobody` for real."""
 
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT = 1, 8, 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_NEWUSER = 0x10000000
-_WATCH_EVERY = 0.25  # seconds, where the kernel offers no notice of a parent's death
-_REFUSED = 97  # exit code when the identity cannot be taken
+_WATCH_INTERVAL = 0.25  # seconds, where the kernel cannot signal the death of a parent
+_REFUSED = 97  # exit code if the identity cannot be assumed
 
 
 def bound_to_parent(command: list[str], last_signal: signal.Signals, identity: str = SAME) -> list[str]:
     """The command line that runs ``command`` and sends it ``last_signal`` when the calling thread dies."""
-    own = [sys.executable, "-I", "-S", __file__]
-    return [*own, str(os.getpid()), str(int(last_signal)), identity, *command]
+    script = [sys.executable, "-I", "-S", __file__]
+    return [*script, str(os.getpid()), str(int(last_signal)), identity, *command]
 
 
 def _main(parent: int, last_signal: int, identity: str, command: list[str]) -> None:
     try:
         {SAME: lambda: None, NAMESPACE: _enter_namespace, NOBODY: _become_nobody}[identity]()
     except (OSError, KeyError) as error:
-        print(f"cannot run as {identity}: {error}", file=sys.stderr)  # noqa: T201  # a script, before any log
+        print(f"cannot run as {identity}: {error}", file=sys.stderr)  # noqa: T201  # a script without logging
         sys.exit(_REFUSED)
     if command[0] == "probe":
         sys.exit(_probe(command[1:]))
-    # Last, because a change of user clears it.
+    # After the change of user, which would clear it.
     if sys.platform == "linux":
         _check(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, last_signal, 0, 0, 0))
     else:
-        _leave_watcher(parent, last_signal)
+        _fork_watcher(parent, last_signal)
     if os.getppid() != parent:
         sys.exit(0)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -60,7 +60,7 @@ def _enter_namespace() -> None:
 
 
 def _become_nobody() -> None:
-    """Drop root, but keep the right to pass closed folders: the binaries may lie under a private home."""
+    """Drop root but keep CAP_DAC_OVERRIDE: the binaries may be in another user's private home directory."""
     libc = ctypes.CDLL(None, use_errno=True)
     nobody = pwd.getpwnam("nobody")
     _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
@@ -74,7 +74,7 @@ def _become_nobody() -> None:
 
 
 def _probe(paths: list[str]) -> int:
-    """Can this identity read every path, and write into the folders among them?"""
+    """Exit code 0 if this identity can read every path, and write to those that are folders."""
     try:
         for path in paths:
             if os.path.isdir(path):
@@ -88,8 +88,8 @@ def _probe(paths: list[str]) -> int:
     return 0
 
 
-def _leave_watcher(parent: int, last_signal: int) -> None:
-    """Fork a watcher that is nobody's child and signals this process once ``parent`` is gone."""
+def _fork_watcher(parent: int, last_signal: int) -> None:
+    """Fork a detached process that signals this one once ``parent`` is gone."""
     program = os.getpid()
     if os.fork():
         os.wait()
@@ -104,7 +104,7 @@ def _leave_watcher(parent: int, last_signal: int) -> None:
         if not is_alive(parent):
             os.kill(program, last_signal)
             break
-        time.sleep(_WATCH_EVERY)
+        time.sleep(_WATCH_INTERVAL)
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Programs of our own that run beside each other: command lines, shared metrics, when one answers."""
+"""AniSync's own programs: command lines, shared metrics, readiness."""
 
 import importlib.util
 import os
@@ -19,49 +19,49 @@ _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def own_program(name: str, environment: Mapping[str, str], *arguments: str, fd: int | None = None) -> Program:
-    """A command of our own command line; it inherits the open file ``fd``."""
+    """The program that runs ``anisync`` with ``arguments``; it inherits the file descriptor ``fd``."""
     root = str(Path(__file__).parents[3])
-    # -P keeps a package `app` of the working directory out
+    # -P: a package `app` in the working directory must not shadow this one
     command = [sys.executable, "-P", "-m", "app.cli", *arguments]
     return Program(name, command, {**environment, "PYTHONPATH": root}, pass_fds=() if fd is None else (fd,))
 
 
-def keep_byte_code(folder: Path, *, unless_there_is_that_of: str) -> None:
-    """Let Python keep what it compiles in ``folder`` where it is told not to beside the source.
+def cache_bytecode(folder: Path, *, unless_compiled: str) -> None:
+    """Cache bytecode in ``folder`` where PYTHONDONTWRITEBYTECODE forbids it next to the source.
 
-    Programs that start together would otherwise each compile all they import, at every start. Nothing
-    changes where the module of this name has byte code already, since then the others have it too.
+    Otherwise programs that start together would each compile everything they import, on every start. Does
+    nothing if the module ``unless_compiled`` already has bytecode, because then all modules have.
     """
-    found = importlib.util.find_spec(unless_there_is_that_of)
+    found = importlib.util.find_spec(unless_compiled)
     if not sys.dont_write_bytecode or found is None or found.cached is None or Path(found.cached).exists():
         return
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(folder)
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for the programs that we start
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for child processes
     os.environ["PYTHONPYCACHEPREFIX"] = str(folder)
 
 
 @contextmanager
-def meeting_place_of_metrics(folder: Path) -> Iterator[dict[str, str]]:
-    """The variable that makes several processes count into one place, a fresh one."""
-    for left in folder.glob("metrics-*"):
-        if not is_alive(int(left.name.split("-")[1])):
-            shutil.rmtree(left, ignore_errors=True)
-    place = tempfile.mkdtemp(prefix=f"metrics-{os.getpid()}-", dir=folder)
+def shared_metrics(folder: Path) -> Iterator[dict[str, str]]:
+    """The environment variable with which several processes share metrics, in a new subfolder."""
+    for leftover in folder.glob("metrics-*"):
+        if not is_alive(int(leftover.name.split("-")[1])):
+            shutil.rmtree(leftover, ignore_errors=True)
+    shared = tempfile.mkdtemp(prefix=f"metrics-{os.getpid()}-", dir=folder)
     try:
-        yield {_METRICS: place}
+        yield {_METRICS: shared}
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(shared, ignore_errors=True)
 
 
-def forget_metrics_of(pid: int, environment: Mapping[str, str]) -> None:
-    """Drop what only a living process can mean, once it has ended."""
+def drop_live_metrics(pid: int, environment: Mapping[str, str]) -> None:
+    """Drop the live gauges of a process that has ended."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid, environment[_METRICS])  # type: ignore[no-untyped-call]
 
 
 def when_answering(url: str, then: Callable[[], None]) -> None:
-    """Call ``then``, in a thread, once the URL answers; its socket is open and keeps the question."""
+    """Call ``then`` in a thread once the URL answers. Its socket must be listening already."""
 
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -78,14 +78,14 @@ def when_answering(url: str, then: Callable[[], None]) -> None:
 
 
 def stop_with_launcher(name: str) -> None:
-    """Stop this process, gently, when its parent dies, if that is a program called ``name``.
+    """Stop this process gracefully when its parent dies, if the parent is a program called ``name``.
 
-    For launchers that stay around and pass signals on: killed, they can not.
+    For launchers such as ``uv run``, which forward signals but cannot do so once they are killed.
     """
     parent = os.getppid()
     try:
-        called = Path(f"/proc/{parent}/comm").read_text().strip()
+        parent_name = Path(f"/proc/{parent}/comm").read_text().strip()
     except OSError:
         return
-    if called == name:
+    if parent_name == name:
         end_with_parent(parent)

@@ -1,4 +1,4 @@
-"""Serve an ASGI application over HTTP: the listening socket, and uvicorn as we want it."""
+"""Serve an ASGI application over HTTP: the listening socket and the configuration of uvicorn."""
 
 import errno
 import signal
@@ -8,15 +8,15 @@ from typing import Any, NoReturn
 import uvicorn
 
 _BACKLOG = 2048
-_GRACE = 15  # seconds that running requests get when the server is told to stop
+_GRACE = 15  # seconds for running requests to finish when the server stops
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on; the text says why, in one line."""
+    """The address cannot be bound; the message is one line with the reason."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, to be shared by any number of server processes. Port 0 picks a free one."""
+    """A listening socket that several server processes can share. Port 0 picks a free port."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -37,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
-    """The URL that reaches it from this machine."""
+    """The URL of the socket for clients on this machine."""
     host, port = listener.getsockname()[:2]
     if host in {"0.0.0.0", "::"}:
         host = "localhost"
@@ -45,15 +45,15 @@ def address_of(listener: socket.socket) -> str:
 
 
 def serve(application: str, listener: socket.socket) -> None:
-    """Run ``module:attribute`` on the socket until SIGTERM or SIGINT; requests under way may finish."""
-    # uvicorn raises the signal once more when it is done; an orderly end is no failure.
+    """Run ``module:attribute`` on the socket until SIGTERM or SIGINT; running requests may finish."""
+    # uvicorn re-raises the signal after its shutdown; exit with code 0 instead of dying from it.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     uvicorn.Server(configure(application)).run(sockets=[listener])
 
 
 def configure(application: Any) -> uvicorn.Config:
-    """uvicorn as we want it, for an application or the ``module:attribute`` where it is."""
+    """The configuration of uvicorn for an application object or its ``module:attribute``."""
     return uvicorn.Config(
         application,
         loop="uvloop",
@@ -62,19 +62,19 @@ def configure(application: Any) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # the application knows which proxies it trusts
+        proxy_headers=False,  # the application resolves them against TRUSTED_PROXIES
         lifespan="on",
         ws="websockets-sansio",
         ws_max_size=4096,
         ws_max_queue=16,
         ws_ping_interval=30,
         ws_ping_timeout=10,
-        ws_per_message_deflate=False,  # it doubles the memory of a connection
-        timeout_keep_alive=65,  # longer than the proxies in front, so that they close first
+        ws_per_message_deflate=False,  # it doubles the memory per connection
+        timeout_keep_alive=65,  # longer than common proxies (60), so that the proxy closes first
         timeout_graceful_shutdown=_GRACE,
         backlog=_BACKLOG,
     )
 
 
-def _leave(*_: object) -> NoReturn:
+def _exit(*_: object) -> NoReturn:
     raise SystemExit(0)

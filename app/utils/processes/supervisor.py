@@ -1,4 +1,4 @@
-"""Keep a set of programs running: start again what ends, stop all of it in order; knows nothing of theirs."""
+"""A generic process supervisor: restarts programs that end, stops all of them in order."""
 
 import os
 import select
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from app.utils.processes.parent_death import bound_to_parent
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a program is started again
-_STEADY_AFTER = 60.0  # seconds; whoever lived that long starts afresh
-_LOOK_EVERY = 0.5  # seconds, for what no signal announces
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a restart
+_STEADY_AFTER = 60.0  # seconds of uptime after which the pause is reset
+_POLL_INTERVAL = 0.5  # seconds, for events without a signal
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PARENT = "SUPERVISOR_PID"
 
@@ -28,8 +28,8 @@ class Program:
 
 
 @dataclass
-class Pause:
-    """How long to wait before the next try: doubled as long as tries fail soon."""
+class RestartBackoff:
+    """The pause before a restart in seconds, doubled while restarts fail early."""
 
     length: float = _FIRST_PAUSE
     until: float = 0.0
@@ -55,78 +55,77 @@ class Pause:
 class _Child:
     program: Program
     running: subprocess.Popen[bytes] | None = None
-    pause: Pause = field(default_factory=Pause)
+    backoff: RestartBackoff = field(default_factory=RestartBackoff)
 
 
 class Supervisor:
-    """Runs ``programs`` until it is told to stop; to be used in the main thread.
+    """Runs ``programs`` until a stop signal arrives; must be used in the main thread.
 
-    ``tend`` is called every half second, to look after anything else; ``on_exit`` with the process id of
-    each program that ended; ``on_stop`` before the programs are told to. They die with this process, even
-    when it is killed.
+    ``on_tick`` is called every half second; ``on_exit`` with the process id of each program that ended;
+    ``on_stop`` before the programs are stopped. The programs die with this process, even if it is killed.
     """
 
     def __init__(
         self,
         programs: Sequence[Program],
         *,
-        say: Callable[[str], None],
-        tend: Callable[[], None] = lambda: None,
+        log: Callable[[str], None],
+        on_tick: Callable[[], None] = lambda: None,
         on_exit: Callable[[int], None] = lambda _: None,
         on_stop: Callable[[], None] = lambda: None,
-        stop_within: float = 20.0,
+        stop_timeout: float = 20.0,
     ) -> None:
         self._children = [_Child(program) for program in programs]
-        self._say = say
-        self._tend = tend
+        self._log = log
+        self._on_tick = on_tick
         self._on_exit = on_exit
         self._on_stop = on_stop
-        self._stop_within = stop_within
+        self._stop_timeout = stop_timeout
 
     def run(self) -> None:
-        """Return once a signal asked to stop and every program has ended; a second signal hurries them."""
+        """Return after a stop signal, when every program has ended; a second signal kills them."""
         with _signals() as wake:
             try:
                 for child in self._children:
                     self._start(child)
-                while not wake.stop_asked:
-                    self._tend()
-                    self._look_after_programs()
-                    wake.wait(_LOOK_EVERY)
-                self._say("stopping")
+                while not wake.stop_requested:
+                    self._on_tick()
+                    self._restart_programs()
+                    wake.wait(_POLL_INTERVAL)
+                self._log("stopping")
             finally:
                 self._on_stop()
                 self._stop_all(wake)
 
     def _start(self, child: _Child) -> None:
-        child.pause.mark_start()
+        child.backoff.mark_start()
         child.running = subprocess.Popen(
             bound_to_parent(list(child.program.command), signal.SIGTERM),
             env={**child.program.env, _PARENT: str(os.getpid())},
             pass_fds=child.program.pass_fds,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the terminal is ours to pass on
+            start_new_session=True,  # Ctrl-C must reach the supervisor only, which stops them in order
         )
 
-    def _look_after_programs(self) -> None:
+    def _restart_programs(self) -> None:
         for child in self._children:
             if child.running is not None and child.running.poll() is not None:
                 self._on_exit(child.running.pid)
                 ending = _ending(child.running.returncode)
                 child.running = None
-                pause = child.pause.begin()
-                self._say(f"{child.program.name} {ending}; starting it again in {pause:g} s")
-            if child.running is None and child.pause.over:
+                pause = child.backoff.begin()
+                self._log(f"{child.program.name} {ending}; restarting in {pause:g} s")
+            if child.running is None and child.backoff.over:
                 self._start(child)
 
     def _stop_all(self, wake: "_Wake") -> None:
         alive = [each.running for each in reversed(self._children) if each.running is not None]
         for child in alive:
             child.terminate()
-        wake.stop_asked = False
-        deadline = time.monotonic() + self._stop_within
+        wake.stop_requested = False
+        deadline = time.monotonic() + self._stop_timeout
         while any(child.poll() is None for child in alive):
-            if wake.stop_asked or time.monotonic() > deadline:
+            if wake.stop_requested or time.monotonic() > deadline:
                 for child in alive:
                     child.kill()
                 break
@@ -136,15 +135,15 @@ class Supervisor:
 
 
 class _Wake:
-    """Sleeps that a signal ends; the handlers only leave a mark."""
+    """A sleep that signals interrupt; the handlers only set a flag."""
 
     def __init__(self, reader: int) -> None:
         self._reader = reader
-        self.stop_asked = False
+        self.stop_requested = False
 
     def note(self, number: int, _: object) -> None:
         if number in _STOP_SIGNALS:
-            self.stop_asked = True
+            self.stop_requested = True
 
     def wait(self, seconds: float) -> None:
         if select.select([self._reader], [], [], seconds)[0]:
@@ -171,19 +170,19 @@ def _signals() -> Iterator[_Wake]:
 
 def _ending(code: int) -> str:
     if code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"ended with code {code}"
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"
 
 
 def end_with_supervisor(grace: float = 20.0) -> None:
-    """In a program: make sure it ends ``grace`` seconds after its supervisor died, whatever it is doing."""
+    """In a program: stop when its supervisor dies, and exit hard ``grace`` seconds later."""
     parent = os.environ.get(_PARENT)
     if parent is not None:
         end_with_parent(int(parent), grace=grace)
 
 
 def end_with_parent(parent: int, *, grace: float | None = None) -> None:
-    """Ask this process to stop once ``parent`` is its parent no more, and ``grace`` seconds later end it."""
+    """Once ``parent`` is gone, send this process SIGTERM, and ``grace`` seconds later exit hard."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""Redis or Valkey: a client that fails fast instead of hanging."""
+"""A Redis or Valkey client that fails fast while the server is unreachable."""
 
 import time
 from typing import Any
@@ -9,19 +9,19 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-# What a caller catches when the server is gone; its library raises both kinds.
+# Every exception redis-py raises when the server is unavailable.
 REDIS_FAULTS = (RedisError, OSError)
 
-_TIMEOUT = 0.25  # seconds; the library's own default turns a silent server into a minute
-_REST = 1.0  # seconds in which a server that could not be reached is left alone
-_CONNECTIONS = 20  # of one process; a burst shares them instead of opening hundreds at once
-_POOL_WAIT = 0.5  # seconds until one of them is free
+_TIMEOUT = 0.25  # seconds; with the library's default a hanging server blocks a request for a minute
+_REST = 1.0  # seconds without a new attempt after the server could not be reached
+_CONNECTIONS = 20  # per process; a burst shares them instead of opening hundreds
+_POOL_WAIT = 0.5  # seconds to wait for a free connection
 
 
 def connect_redis(url: str) -> Redis:
-    """Make a client; nothing is opened before the first command. No command is retried.
+    """Create a client; it connects on the first command. No command is retried.
 
-    While the server is away, one command a second finds that out, and all others fail at once.
+    While the server is down, one command per second tries to connect and all others fail immediately.
     """
     pool = _RestingPool.from_url(
         url,
@@ -38,23 +38,23 @@ def connect_redis(url: str) -> Redis:
 class _RestingPool(BlockingConnectionPool):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._away = False
+        self._down = False
         self._rest_until = 0.0
 
     async def ensure_connection(self, connection: Any) -> None:
-        if connection.is_connected and not self._away:
+        if connection.is_connected and not self._down:
             await super().ensure_connection(connection)
             return
         now = time.monotonic()
         if now < self._rest_until:
             raise RedisConnectionError("the server could not be reached a moment ago")
-        if self._away:  # this one tries; the others need not wait for what it finds
+        if self._down:  # only this command tries; concurrent ones fail without waiting for it
             self._rest_until = now + _REST
         try:
             await super().ensure_connection(connection)
         except REDIS_FAULTS:
-            self._away = True
+            self._down = True
             self._rest_until = time.monotonic() + _REST
             raise
-        self._away = False
+        self._down = False
         self._rest_until = 0.0

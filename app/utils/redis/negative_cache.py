@@ -1,4 +1,4 @@
-"""What is known not to exist, for a while: in Redis for all processes, in memory for this one."""
+"""Remember for a while which keys do not exist upstream: in Redis, and in memory as a fallback."""
 
 import time
 from collections import OrderedDict
@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 
 from app.utils.redis.client import REDIS_FAULTS
 
-_MOST_LOCAL = 20_000  # keys; the oldest go first
+_MOST_LOCAL = 20_000  # keys in memory; the oldest are evicted first
 
 
 class NegativeCache:
-    """Only what an upstream denied belongs here, never a failure to ask it."""
+    """For definite "not found" answers of an upstream only, never for a failed request."""
 
     def __init__(self, redis: Redis, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis

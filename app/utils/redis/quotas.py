@@ -1,4 +1,4 @@
-"""How often something may happen: exact sliding windows, shared through Redis, local without it."""
+"""Quotas per client: exact sliding windows in Redis, per process while Redis is down."""
 
 import math
 import time
@@ -12,12 +12,12 @@ from redis.asyncio import Redis
 from app.utils.redis.client import REDIS_FAULTS
 
 _PREFIX = "quota:"
-_MOST_LOCAL = 50_000  # keys kept in memory while Redis is away; the least used go first
+_MOST_LOCAL = 50_000  # keys in memory while Redis is down; the least recently used are evicted first
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most ``limit`` times in any ``period`` seconds; ``name`` keeps its keys apart from other quotas'."""
+    """At most ``limit`` uses in any ``period`` seconds; ``name`` is the namespace of its keys."""
 
     name: str
     limit: int
@@ -26,7 +26,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a key stands: ``reset_after`` is in seconds, until the oldest use is forgotten."""
+    """The state of a key: ``reset_after`` is the number of seconds until the oldest use expires."""
 
     allowed: bool
     limit: int
@@ -35,7 +35,7 @@ class Standing:
 
 
 def rate_headers(quota: Quota, standing: Standing) -> dict[str, str]:
-    """The fields of the RateLimit draft; times are in whole seconds."""
+    """Response headers of the IETF RateLimit draft; times are in whole seconds."""
     return {
         "RateLimit-Limit": str(standing.limit),
         "RateLimit-Remaining": str(standing.remaining),
@@ -45,9 +45,9 @@ def rate_headers(quota: Quota, standing: Standing) -> dict[str, str]:
 
 
 class Quotas:
-    """Counts uses per key. When Redis cannot be asked, each process counts for itself.
+    """Counts uses per key; while Redis is down each process counts on its own.
 
-    The last ``limit`` instants of a key are all that is kept, so an attacker buys no memory with volume.
+    At most ``limit`` timestamps are kept per key, so a flood of requests does not grow memory.
     """
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,15 +57,15 @@ class Quotas:
         self._local: OrderedDict[str, deque[float]] = OrderedDict()
 
     async def take(self, quota: Quota, key: str) -> Standing:
-        """Use the quota once, if it is not spent; ``allowed`` says whether it was not."""
+        """Use the quota once if it is not exhausted; ``allowed`` tells whether it was used."""
         return await self._ask(quota, key, take=True)
 
     async def peek(self, quota: Quota, key: str) -> Standing:
-        """Say whether the next use would be allowed, without using it."""
+        """Whether the next use would be allowed, without using the quota."""
         return await self._ask(quota, key, take=False)
 
     async def give_back(self, quota: Quota, key: str) -> None:
-        """Forget the latest use: it turned out not to count."""
+        """Undo the latest use, for an operation that should not have counted."""
         name = _name(quota, key)
         if name in self._local:
             used = self._local[name]
@@ -118,7 +118,7 @@ def _standing(quota: Quota, allowed: bool, used: int, reset: float) -> Standing:
     return Standing(allowed, quota.limit, max(0, quota.limit - used), reset)
 
 
-# The clock of Redis decides, so that processes with wrong clocks agree.
+# Uses the clock of Redis, so that clock skew between processes does not matter.
 _USE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,4 +1,4 @@
-"""When a call to somebody else's server may leave: one pace for all processes, kept in Redis."""
+"""Rate limiting of upstream calls across processes: slots are reserved in Redis, by traffic class."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from app.utils.redis.client import REDIS_FAULTS
 
-# Who asks, most urgent first: a request that somebody waits for, what a person ordered, background refreshes.
+# Traffic classes, most urgent first: a request with a waiting client, an ordered sync, a background refresh.
 Traffic = Literal["reader", "order", "upkeep"]
 
 _MORE_URGENT: dict[Traffic, tuple[Traffic, ...]] = {
@@ -23,18 +23,18 @@ _MORE_URGENT: dict[Traffic, tuple[Traffic, ...]] = {
 }
 _PREFIX = "limit:"
 _PARTS = ("slots", "stepped", "ban", "order", "upkeep", "asked", "order_waits")
-_LATE = 0.2  # seconds; who wakes later than this after his slot asks for another
-_GRACE = 1.0  # seconds without Redis until a process goes on alone
+_LATE = 0.2  # seconds; a caller that wakes later than this after its slot reserves another
+_GRACE = 1.0  # seconds without Redis before a process switches to its own pace
 _MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """All times in seconds: calls lie ``spacing`` apart, at most ``count`` in any ``window``.
+    """All times in seconds: calls are at least ``spacing`` apart, at most ``count`` in any ``window``.
 
-    Orders and upkeep together keep an even ``step``, so that at most ``count - reserve`` of them fall into a
-    window and the slots they used fall free evenly: readers find ``reserve`` slots at once and then one a
-    step. A process that cannot ask Redis keeps ``alone`` between its calls.
+    Orders and upkeep together are evenly ``step`` apart, so that at most ``count - reserve`` of them fall
+    into a window and their slots expire evenly: readers find ``reserve`` slots at once, then one per step.
+    Without Redis a process keeps ``alone`` seconds between its calls.
     """
 
     spacing: float
@@ -45,9 +45,10 @@ class Rate:
 
     @classmethod
     def of(cls, *, per_second: float, per_minute: int) -> "Rate":
-        """The rate for limits that the far side counts, with room for jitter and for three processes.
+        """The rate that stays within an upstream's limits, with a margin for jitter and for three processes.
 
-        The spacing costs nothing over a minute; on the way calls may drift together by half a second.
+        The spacing is generous because network latency can move two calls together by half a second; it
+        does not reduce the calls per minute.
         """
         spacing = 1.5 / per_second
         alone = max(spacing, 180 / per_minute)
@@ -55,53 +56,50 @@ class Rate:
 
     @property
     def step(self) -> float:
-        """Seconds between two calls that are no reader's."""
+        """Seconds between two calls of orders and upkeep."""
         return self.window / (self.count - self.reserve)
 
     @property
     def half(self) -> int:
-        """The most upkeep calls in a window in which others ask."""
+        """The maximum of upkeep calls in a window that has other traffic."""
         return max(1, self.count // 2)
 
     @property
     def near(self) -> float:
-        """Seconds that an order or upkeep reserves ahead: so soon it gives way to a reader."""
+        """Seconds that orders and upkeep may reserve ahead; small, so that they do not delay a reader."""
         return self.step / 4
 
     def kept_free(self, traffic: Traffic) -> int:
-        """Slots of a window that this class leaves to those before it."""
+        """Slots of a window that this class leaves to more urgent ones."""
         return {"reader": 0, "order": self.reserve // 2, "upkeep": self.reserve}[traffic]
 
     def starves_after(self, traffic: Traffic) -> float:
-        """Seconds without a slot after which a class gets one, whoever else asks."""
+        """Seconds without a slot after which a class gets one regardless of more urgent traffic."""
         return {"reader": 0.0, "order": self.window / 20, "upkeep": self.window / 3}[traffic]
 
 
 class LimitReached(Exception):
-    """No slot in time; ``retry_after`` is in seconds, ``banned`` when the far side asked for silence."""
+    """No slot before the deadline; ``retry_after`` is in seconds, ``banned`` if the upstream banned us."""
 
     def __init__(self, retry_after: float, *, banned: bool) -> None:
-        super().__init__(f"no slot within the time given; the next is {retry_after:.1f} s away")
+        super().__init__(f"no slot before the deadline; the next is {retry_after:.1f} s away")
         self.retry_after = retry_after
         self.banned = banned
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
-    """A slot that was reserved, ``wait`` seconds from now; or how far away one would have been.
-
-    In the latter case it makes sense to ask again in ``again`` seconds.
-    """
+class _Reservation:
+    """A slot ``wait`` seconds from now; if not ``granted``, the estimated wait, and when to ask again."""
 
     granted: bool
     wait: float
-    again: float = 0.0
+    ask_again_in: float = 0.0
     banned: bool = False
-    alone: bool = False
+    local: bool = False
 
 
 class SharedLimiter:
-    """Reserves slots for calls to the upstream ``name``, across all processes on one Redis."""
+    """Reserves slots for calls to the upstream ``name`` across all processes that share a Redis."""
 
     def __init__(
         self,
@@ -120,29 +118,29 @@ class SharedLimiter:
         self._script: Any = redis.register_script(_RESERVE)
         self._extend_ban: Any = redis.register_script(_BAN)
         self._pacer = AsyncLimiter(1, rate.spacing * 0.95)
-        # first come, first served: of each of these classes one caller of this process asks at a time
-        self._line: dict[Traffic, asyncio.Lock] = {"order": asyncio.Lock(), "upkeep": asyncio.Lock()}
+        # FIFO: one caller per class and process asks Redis at a time
+        self._queues: dict[Traffic, asyncio.Lock] = {"order": asyncio.Lock(), "upkeep": asyncio.Lock()}
         self._waiting: Counter[Traffic] = Counter()
         self._banned_until = float("-inf")
-        self._alone = _OwnPace(rate)
+        self._fallback = _LocalPace(rate)
 
     async def acquire(
         self, *, traffic: Traffic, max_wait: float, promoted: asyncio.Event | None = None
     ) -> float:
-        """Return at the moment the call may leave, with the seconds that were waited for it.
+        """Wait until the call may be sent; returns the seconds waited.
 
-        Once ``promoted`` is set, a call of upkeep waits as an order. Raises :class:`LimitReached` as soon as
-        it is known that ``max_wait`` will not do.
+        Once ``promoted`` is set, an upkeep call waits as an order. Raises :class:`LimitReached` as soon as
+        it is clear that no slot comes within ``max_wait`` seconds.
         """
-        begun = self._clock()
+        started = self._clock()
         if traffic == "upkeep" and promoted is not None:
-            await self._wait_until_promoted(begun + max_wait, promoted)
+            await self._wait_until_promoted(started + max_wait, promoted)
         else:
-            await self._wait(traffic, begun + max_wait)
+            await self._wait(traffic, started + max_wait)
         await self._pacer.acquire()
         now = self._clock()
-        self._alone.note(now)
-        return now - begun
+        self._fallback.note(now)
+        return now - started
 
     def pace(self, rate: Rate) -> None:
         """Keep another rate from now on, in this process: each learns it from the answers it gets."""
@@ -151,15 +149,15 @@ class SharedLimiter:
         self._alone = _OwnPace(rate)
 
     async def ban(self, seconds: float) -> None:
-        """No call from any process for so long; never shortens a longer silence."""
+        """Send no call from any process for ``seconds``; never shortens a longer ban."""
         self._banned_until = max(self._banned_until, self._clock() + seconds)
         try:
             await self._extend_ban(keys=[self._keys[2]], args=[round(seconds * 1000)])
         except REDIS_FAULTS:
-            return  # the next reservation that reaches Redis brings it along
+            return  # the next reservation that reaches Redis passes it on
 
     async def _wait_until_promoted(self, deadline: float, promoted: asyncio.Event) -> None:
-        """Wait as upkeep, and as an order from the moment the event is set."""
+        """Wait as upkeep until the event is set, then as an order."""
         if promoted.is_set():
             return await self._wait("order", deadline)
         as_upkeep = asyncio.create_task(self._wait("upkeep", deadline))
@@ -180,45 +178,46 @@ class SharedLimiter:
             if traffic == "reader":
                 await self._take_slot(deadline, traffic)
             else:
-                await self._wait_in_line(deadline, traffic)
+                await self._wait_in_queue(deadline, traffic)
         finally:
             self._waiting[traffic] -= 1
 
-    async def _wait_in_line(self, deadline: float, traffic: Traffic) -> None:
-        line = self._line[traffic]
+    async def _wait_in_queue(self, deadline: float, traffic: Traffic) -> None:
+        queue = self._queues[traffic]
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                await line.acquire()
+                await queue.acquire()
         except TimeoutError:
             raise LimitReached(self._waiting[traffic] * self._rate.step, banned=False) from None
         try:
             await self._take_slot(deadline, traffic)
         finally:
-            line.release()
+            queue.release()
 
     async def _take_slot(self, deadline: float, traffic: Traffic) -> None:
-        begun = self._clock()
+        started = self._clock()
         while True:
             asked = self._clock()
             left = max(0.0, deadline - asked)
-            turn = await self._reserve(traffic, left, waited=asked - begun)
-            # A slot of Redis counts from when it was asked; one of our own from when Redis was given up.
-            slot = (self._clock() if turn.alone else asked) + turn.wait
-            _obey_cancellation()
-            if turn.granted:
-                if turn.wait > 0:
-                    await self._sleep(turn.wait)
-                spoiled = await self._spoiled(slot, waited=turn.wait)
-                _obey_cancellation()
-                if not spoiled:
+            reservation = await self._reserve(traffic, left, waited=asked - started)
+            # A slot of Redis is relative to the request, a local one to the moment Redis was given up.
+            slot = (self._clock() if reservation.local else asked) + reservation.wait
+            _raise_if_cancelled()
+            if reservation.granted:
+                if reservation.wait > 0:
+                    await self._sleep(reservation.wait)
+                lost = await self._is_lost(slot, waited=reservation.wait)
+                _raise_if_cancelled()
+                if not lost:
                     return
-            elif turn.wait > left:
-                raise LimitReached(turn.wait, banned=turn.banned)
+            elif reservation.wait > left:
+                raise LimitReached(reservation.wait, banned=reservation.banned)
             else:
-                await self._sleep(max(0.02, turn.again) + random.uniform(0, self._rate.near / 5))
+                jitter = random.uniform(0, self._rate.near / 5)
+                await self._sleep(max(0.02, reservation.ask_again_in) + jitter)
 
-    async def _spoiled(self, slot: float, *, waited: float) -> bool:
-        """Whether the slot went by while we slept, or silence was ordered meanwhile."""
+    async def _is_lost(self, slot: float, *, waited: float) -> bool:
+        """Whether the slot passed while we slept, or the upstream was banned meanwhile."""
         now = self._clock()
         if now - slot > _LATE or now < self._banned_until:
             return True
@@ -230,12 +229,12 @@ class SharedLimiter:
             return False
         return left > 0
 
-    async def _reserve(self, traffic: Traffic, left: float, *, waited: float) -> _Turn:
-        """A slot within ``left`` seconds, or how far away one is."""
-        rate, silence = self._rate, self._banned_until - self._clock()
+    async def _reserve(self, traffic: Traffic, left: float, *, waited: float) -> _Reservation:
+        """Reserve a slot within ``left`` seconds, or find out how far away the next one is."""
+        rate, ban = self._rate, self._banned_until - self._clock()
         near = left if traffic == "reader" else min(left, rate.near)
         starves_after = rate.starves_after(traffic)
-        # The pages of an order are asked for one after another: none of them should wait that long anew.
+        # An order fetches its pages one after another; the starvation time must not apply to each page anew.
         may_starve = traffic == "order" or waited > starves_after
         try:
             granted, micros, banned = await self._script(
@@ -251,57 +250,60 @@ class SharedLimiter:
                     _micros(near),
                     _micros(min(left, rate.window / 12)),
                     _micros(starves_after) if may_starve else 0,
-                    round(silence * 1000) if silence > 0 else 0,
+                    round(ban * 1000) if ban > 0 else 0,
                 ],
             )
         except REDIS_FAULTS:
-            if silence > 0:
-                return _Turn(False, silence, silence, banned=True)
-            return self._alone.reserve(self._clock(), traffic, waiting=self._waiting, waited=waited)
-        self._alone.end()
+            if ban > 0:
+                return _Reservation(False, ban, ban, banned=True)
+            return self._fallback.reserve(self._clock(), traffic, waiting=self._waiting, waited=waited)
+        self._fallback.end()
         wait = int(micros) / _MICRO
         if banned:
             self._banned_until = max(self._banned_until, self._clock() + wait)
-            return _Turn(bool(granted), wait, wait, banned=True)
-        return _Turn(bool(granted), wait, min(wait - near, rate.step / 2))
+            return _Reservation(bool(granted), wait, wait, banned=True)
+        return _Reservation(bool(granted), wait, min(wait - near, rate.step / 2))
 
 
-class _OwnPace:
-    """Without Redis: a pace so slow that several processes together keep the limit.
+class _LocalPace:
+    """The pace of a process without Redis, slow enough for several processes to stay within the limit.
 
-    It begins a little after Redis was lost, since losing one command is no reason to leave the common pace.
+    It starts after a grace period, because a single failed command does not mean that Redis is down.
     """
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._last = self._last_upkeep = self._last_asked = float("-inf")
-        self._begun: float | None = None
+        self._down_since: float | None = None
 
     def note(self, now: float) -> None:
-        """A call left."""
+        """Record that a call was sent."""
         self._last = now
 
     def end(self) -> None:
-        self._begun = None
+        """Redis is back."""
+        self._down_since = None
 
-    def reserve(self, now: float, traffic: Traffic, *, waiting: Counter[Traffic], waited: float) -> _Turn:
-        """Only a slot that is due now and that nobody more urgent waits for; until then Redis is asked."""
-        if self._begun is None:
-            self._begun = now
-        slot = max(now, self._begun + _GRACE, self._last + self._rate.alone)
+    def reserve(
+        self, now: float, traffic: Traffic, *, waiting: Counter[Traffic], waited: float
+    ) -> _Reservation:
+        """Grant a slot only if it is due now and no more urgent call waits; else Redis is asked again."""
+        if self._down_since is None:
+            self._down_since = now
+        slot = max(now, self._down_since + _GRACE, self._last + self._rate.alone)
         if traffic == "upkeep":
             slot = max(slot, self._last_upkeep + self._upkeep_spacing(now))
         else:
             self._last_asked = now
         if slot > now:
-            return _Turn(False, slot - now, min(slot - now, _GRACE))
+            return _Reservation(False, slot - now, min(slot - now, _GRACE))
         starving = waited > 4 * self._rate.alone
         if not starving and any(waiting[other] for other in _MORE_URGENT[traffic]):
-            return _Turn(False, _GRACE / 10, _GRACE / 10)
+            return _Reservation(False, _GRACE / 10, _GRACE / 10)
         self._last = now
         if traffic == "upkeep":
             self._last_upkeep = now
-        return _Turn(True, 0.0, alone=True)
+        return _Reservation(True, 0.0, local=True)
 
     def _upkeep_spacing(self, now: float) -> float:
         shared = now - self._last_asked < self._rate.window
@@ -313,17 +315,17 @@ def _micros(seconds: float) -> int:
     return round(seconds * _MICRO)
 
 
-def _obey_cancellation() -> None:
-    """redis-py sends through ``asyncio.wait_for``, which on Python 3.11 can swallow a cancellation."""
+def _raise_if_cancelled() -> None:
+    """Redis-py uses ``asyncio.wait_for``, which on Python 3.11 can swallow a cancellation."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
-# The clock of Redis decides. ``slots`` holds the last slots given out, some of which may lie ahead, and
-# ``upkeep`` those of upkeep; ``stepped`` is the last slot that was no reader's, ``order`` the last order's.
-# ``asked`` is when a reader or an order last asked; ``order_waits`` until when an order counts as in line.
-# A slot more than ten minutes ahead was given out before that clock was set back.
+# All times are microseconds of the clock of Redis. ``slots`` holds the latest reserved slots, some of them in
+# the future, and ``upkeep`` those of upkeep; ``stepped`` is the latest slot of an order or upkeep, ``order``
+# the latest of an order. ``asked`` is when a reader or an order last asked, ``order_waits`` until when an
+# order counts as waiting. A slot over ten minutes ahead means that the clock was set back: start over.
 _RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -374,7 +376,7 @@ if traffic ~= 'reader' then
     keep_window(upkeep, half)
     slot = math.max(slot, own + window / half)
   end
-  -- booked ahead is only what a reader could not have earlier, since no slot is given out before the last
+  -- reserve far ahead only where a reader could not go earlier: slots are handed out in ascending order
   if starving and slot <= soonest then horizon = far end
 end
 

@@ -1,4 +1,4 @@
-"""One call for many askers: a future per key in the process, a short Redis lock across processes."""
+"""Single flight: concurrent callers of a key share one run, in the process and across processes."""
 
 import asyncio
 import logging
@@ -16,16 +16,16 @@ _log = logging.getLogger(__name__)
 Work = Callable[[], Awaitable[bytes]]
 
 _PREFIX = "flight:"
-_KEPT = 10_000  # milliseconds in which those who waited can fetch the outcome
-_POLLS = (0.01, 0.02, 0.04)  # seconds between looks at a leader elsewhere; then the last, over and over
+_RESULT_TTL = 10_000  # milliseconds for which waiters in other processes can fetch the result
+_POLLS = (0.01, 0.02, 0.04)  # seconds between polls of a leader in another process; the last one repeats
 
 
 class SingleFlight:
-    """Runs one piece of work per key at a time, over all processes, and gives all who wait its outcome.
+    """Runs the work of a key at most once at a time across processes; all callers get its result.
 
-    The work must look once more whether it is still needed: it may begin just after another run ended.
-    What it raises reaches the waiters of this process; those of others then try for themselves.
-    Without Redis there is one run a process. A leader that died is replaced after ``lease`` seconds.
+    The work must check again whether it is still needed: it may start just after another run has finished.
+    An exception reaches the callers in this process; other processes then run the work themselves.
+    Without Redis there is one run per process. A dead leader is replaced after ``lease`` seconds.
     """
 
     def __init__(self, redis: Redis, *, lease: float = 1.5) -> None:
@@ -37,38 +37,38 @@ class SingleFlight:
         self._flights: dict[str, asyncio.Task[bytes]] = {}
 
     def under_way(self, key: str) -> bool:
-        """Whether this process runs or awaits the work of ``key`` already."""
+        """Whether this process already runs or awaits the work of ``key``."""
         return key in self._flights
 
     async def join(self, key: str, work: Work, *, seconds: float) -> bytes:
-        """The outcome of the work of ``key``; raises ``TimeoutError`` after ``seconds``.
+        """The result of the work of ``key``; raises ``TimeoutError`` after ``seconds``.
 
-        Neither that nor a caller who leaves stops the work: it ends in its own time, for whoever asks next.
+        Neither a timeout nor a cancelled caller stops the work: the next caller may use its result.
         """
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.create_task(self._fly(key, work), name=f"flight {key}")
+            flight = asyncio.create_task(self._run(key, work), name=f"flight {key}")
             self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._land(key, done))
+            flight.add_done_callback(lambda done: self._remove(key, done))
         done, _ = await asyncio.wait({flight}, timeout=seconds)
         if not done:
-            flight.add_done_callback(_report_unheard)
+            flight.add_done_callback(_log_late_failure)
             raise TimeoutError(f"{key} took longer than {seconds} s")
         return flight.result()
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel all running work."""
         flights = list(self._flights.values())
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    def _land(self, key: str, flight: asyncio.Task[bytes]) -> None:
+    def _remove(self, key: str, flight: asyncio.Task[bytes]) -> None:
         del self._flights[key]
         if not flight.cancelled():
-            flight.exception()  # whoever waited has it; nobody may have waited
+            flight.exception()  # mark as retrieved: there may be no caller left
 
-    async def _fly(self, key: str, work: Work) -> bytes:
+    async def _run(self, key: str, work: Work) -> bytes:
         token = uuid4().hex
         while True:
             try:
@@ -82,21 +82,21 @@ class SingleFlight:
                 return outcome
 
     async def _claim(self, key: str, token: str) -> str | None:
-        """``None`` when the key is ours now, else the token of its leader."""
+        """``None`` if this process is now the leader of the key, else the token of the leader."""
         holder: Any = await self._redis.set(_PREFIX + key, token, nx=True, get=True, px=self._lease_ms)
         return None if holder is None else _text(holder)
 
     async def _lead(self, key: str, token: str, work: Work) -> bytes:
-        heartbeat = start(self._keep(key, token), "heartbeat of a flight")
+        heartbeat = start(self._extend_lease(key, token), "heartbeat of a flight")
         outcome = b""
         try:
             outcome = await work()
         finally:
             heartbeat.cancel()
-            await self._tell(key, token, outcome)
+            await self._publish(key, token, outcome)
         return outcome
 
-    async def _keep(self, key: str, token: str) -> None:
+    async def _extend_lease(self, key: str, token: str) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
             try:
@@ -104,15 +104,15 @@ class SingleFlight:
             except REDIS_FAULTS:
                 continue
 
-    async def _tell(self, key: str, token: str, outcome: bytes) -> None:
-        """Leave the outcome for the waiters elsewhere and free the key; without Redis nobody waits there."""
+    async def _publish(self, key: str, token: str, outcome: bytes) -> None:
+        """Store the result for waiters in other processes and release the key."""
         try:
-            await self._finish(keys=[_PREFIX + key, _PREFIX + token], args=[token, outcome, _KEPT])
+            await self._finish(keys=[_PREFIX + key, _PREFIX + token], args=[token, outcome, _RESULT_TTL])
         except REDIS_FAULTS:
-            return
+            return  # the lease expires by itself
 
     async def _await_outcome(self, key: str, leader: str) -> bytes | None:
-        """What the leader found, or ``None`` when it ended without telling."""
+        """The leader's result, or ``None`` if it ended without one."""
         pauses = iter(_POLLS)
         while True:
             await asyncio.sleep(next(pauses, _POLLS[-1]))
@@ -124,17 +124,19 @@ class SingleFlight:
                 return None
 
 
-def _report_unheard(flight: "asyncio.Task[bytes]") -> None:
-    """Log a failure that came after a caller had given up; upstreams fail so, which is no bug."""
+def _log_late_failure(flight: "asyncio.Task[bytes]") -> None:
+    """Log a failure that no caller waited for; a warning, since a slow upstream failing is no bug."""
     if not flight.cancelled() and (error := flight.exception()):
-        _log.warning("flight.failed_unheard", extra={"flight": flight.get_name(), "error": repr(error)[:200]})
+        _log.warning(
+            "flight.failed_after_timeout", extra={"flight": flight.get_name(), "error": repr(error)[:200]}
+        )
 
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-# An empty outcome means that the work raised: nothing is told.
+# An empty result means that the work raised: nothing is stored, and waiters run it themselves.
 _FINISH = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end

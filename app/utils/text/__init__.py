@@ -1,1 +1,1 @@
-"""Text from outside: cleaning, e-mail addresses, spreadsheet cells."""
+"""Text from external sources: cleaning, e-mail addresses, search terms, CSV cells."""

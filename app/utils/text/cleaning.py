@@ -1,12 +1,12 @@
-"""What values from elsewhere must pass before a row may hold them."""
+"""Validation and normalisation of external values before they are stored."""
 
 import re
 from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 
-INT_MAX = 2**31 - 1  # what PostgreSQL's integer holds
-BIGINT_MAX = 2**63 - 1  # what its bigint holds
+INT_MAX = 2**31 - 1  # largest PostgreSQL integer
+BIGINT_MAX = 2**63 - 1  # largest PostgreSQL bigint
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?:[T ].*)?", re.ASCII | re.DOTALL)
@@ -20,14 +20,14 @@ def is_storable(text: str) -> bool:
 
 
 def clean_text(value: object) -> str | None:
-    """The text without outer white space and what cannot be stored; ``None`` where nothing is left."""
+    """The text without surrounding white space and unstorable characters; ``None`` if nothing is left."""
     if not isinstance(value, str):
         return None
     return _UNSTORABLE.sub("", value).strip() or None
 
 
 def clean_int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
-    """A whole number between the two limits, else ``None``; ``True`` is no number, ``24.0`` is."""
+    """An integer within the inclusive limits, else ``None``; ``24.0`` is accepted, ``True`` is not."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -37,17 +37,17 @@ def clean_int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
 
 @lru_cache(maxsize=1024)
 def minutes_of(text: str) -> float | None:
-    """The length that "24 min per ep", "1 hr 55 min" or "30 sec" states, in minutes."""
+    """The duration in minutes of a text such as "24 min per ep", "1 hr 55 min" or "30 sec"."""
     total = sum(float(number) * _MINUTES[unit.lower()] for number, unit in _LENGTH.findall(text))
     return round(total, 2) or None
 
 
 def partial_date(text: str) -> str | None:
-    """``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``: as much as the text states before any time of day.
+    """Normalise to ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, dropping any time of day.
 
-    A part of zeros is unknown. ``None`` where there is no such date.
+    A month or day of zero is unknown. ``None`` if the date does not exist.
     """
-    if len(text) == 10 and text[4] == text[7] == "-":  # the usual case, in a tenth of the time
+    if len(text) == 10 and text[4] == text[7] == "-":  # fast path for the common format, ten times faster
         with suppress(ValueError):
             return date.fromisoformat(text).isoformat()
     match = _DATE.fullmatch(text.strip())

@@ -1,19 +1,19 @@
-"""E-mail addresses: one spelling of each, whichever keyboard wrote it."""
+"""Validation and normalisation of e-mail addresses."""
 
 import unicodedata
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-# A home network has addresses too; the package offers this list to be changed.
+# Self-hosted installations use domains such as .local; the package documents changing this list.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
-LONGEST = 320  # characters; 64 before the @ and 255 after it
+LONGEST = 320  # characters: 64 before the @ and 255 after it
 
 
 def normal_email(text: str) -> str:
-    """The address as it is stored; raises :class:`ValueError` for what is none."""
-    if len(text) > LONGEST:  # what takes time to read is not begun
+    """The normalised address to store; raises :class:`ValueError` if it is not valid."""
+    if len(text) > LONGEST:  # parsing takes time that grows with the length
         raise ValueError("is not an e-mail address")
     try:
         found = validate_email(

@@ -15,7 +15,7 @@ from app.container import Container, build
 from app.main import create_app
 from app.services.health import WITHIN
 from app.utils.db.database import Database
-from app.utils.db.migrations import wanted_revision
+from app.utils.db.migrations import head_revision
 
 GONE = "postgresql+asyncpg://anisync@127.0.0.1:9/anisync"
 GONE_REDIS = "redis://127.0.0.1:9/0"
@@ -41,7 +41,7 @@ async def test_all_is_well(client: httpx.AsyncClient) -> None:
     answer = await client.get("/health")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
-    wanted = wanted_revision()
+    wanted = head_revision()
     assert answer.json() == {
         "status": "ok",
         "database": {"status": "ok", "revision": wanted, "wanted": wanted},
@@ -65,7 +65,7 @@ async def test_without_postgresql_it_is_an_error(settings: Settings) -> None:
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "error",
-        "database": {"status": "error", "revision": None, "wanted": wanted_revision()},
+        "database": {"status": "error", "revision": None, "wanted": head_revision()},
         "redis": {"status": "ok"},
     }
 
@@ -84,7 +84,7 @@ async def test_another_revision_is_an_error(client: httpx.AsyncClient, database_
     answer = await client.get("/health")
     assert answer.status_code == 503
     assert answer.json()["database"]["revision"] == "of the future"
-    await execute(database_url, f"update alembic_version set version_num = '{wanted_revision()}'")
+    await execute(database_url, f"update alembic_version set version_num = '{head_revision()}'")
     assert (await client.get("/health")).status_code == 200
 
 

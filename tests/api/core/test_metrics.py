@@ -163,7 +163,7 @@ class FailingOnce(Database):
 
     noted = 0
 
-    def note_figures(self) -> None:
+    def update_metrics(self) -> None:
         self.noted += 1
         if self.noted == 1:
             raise ZeroDivisionError("no figures")

@@ -62,9 +62,9 @@ async def test_a_schema_at_head_passes(database_url: str, auto: bool) -> None:
 async def test_an_empty_database_is_migrated_only_when_wanted(empty_database_url: str) -> None:
     refused = await start(empty_database_url, auto=False)
     assert refused["type"] == "lifespan.startup.failed"
-    wanted = migrations.wanted_revision()
+    wanted = migrations.head_revision()
     expected = (
-        rf"Not started: database clone_\d+, schema public: revision none, wanted {wanted} \(.*migrate.*\)"
+        rf"Not started: database clone_\d+, schema public: revision none, expected {wanted} \(.*migrate.*\)"
     )
     assert re.fullmatch(expected, refused["message"])
     assert await start(empty_database_url, auto=True) == OPEN
@@ -84,7 +84,7 @@ async def test_a_database_that_is_not_there_is_told_apart(database_url: str) -> 
     refused = await start(database_url.replace("@/clone", "@/none"), auto=True)
     assert refused["type"] == "lifespan.startup.failed"
     assert re.fullmatch(
-        r'Not started: PostgreSQL refuses us: database "none_\d+" does not exist', refused["message"]
+        r'Not started: PostgreSQL rejects the login: database "none_\d+" does not exist', refused["message"]
     )
 
 
@@ -134,7 +134,7 @@ def test_uvicorn_alone_refuses_with_one_line_and_a_code(
     assert server.returncode != 0
     assert "Traceback" not in printed
     assert len([line for line in printed.splitlines() if "Not started" in line]) == 1
-    assert migrations.wanted_revision() in printed
+    assert migrations.head_revision() in printed
 
 
 def test_uvicorn_alone_migrates_and_serves(tmp_path: Path, empty_database_url: str, redis_url: str) -> None:

@@ -202,7 +202,7 @@ async def test_public_lists_are_imported_by_name_and_again_change_nothing(
 
 async def test_a_name_that_nobody_has_says_so(me: Connected) -> None:
     job = await me.order("/api/import/anilist", username="nobody")
-    assert (job["status"], job["error"]) == ("failed", "AniList has no such thing.")
+    assert (job["status"], "has no such" in job["error"]) == ("failed", True)
     for name in ("", " ", "a b", "../x", "x" * 51):
         assert (await me.client.post("/api/import/anilist", json={"username": name})).status_code == 422
 

@@ -120,7 +120,7 @@ def test_several_ids_of_one_site_are_told_once() -> None:
             sources = [f"https://myanimelist.net/anime/{number}", "https://myanimelist.net/anime/7"]
             offline_database.to_anime(offline_row() | {"sources": sources}, notes)
 
-    assert [log["event"] for log in logs] == ["dump_first_id_taken"]
+    assert [log["event"] for log in logs] == ["dump.several_ids"]
 
 
 def test_a_word_that_nobody_knows_is_left_out_and_told() -> None:

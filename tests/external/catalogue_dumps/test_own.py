@@ -166,6 +166,6 @@ def test_a_word_that_nobody_knows_is_told_once_and_left_out(field: str, attribut
 
     assert [getattr(anime, attribute) for anime in found] == [None] * 3
     assert [(log["event"], log["word"]) for log in logs] == [
-        ("dump_word_unknown", "wobbly"),
-        ("dump_word_unknown", "shaky"),
+        ("dump.unknown_value", "wobbly"),
+        ("dump.unknown_value", "shaky"),
     ]

@@ -119,8 +119,8 @@ BAD: list[tuple[Any, str, str]] = [
     (b'{"mal_id": NaN, "title": "a"}', "failed", "not JSON"),
     (b'{"mal_id": 1, "title": "\xff"}', "failed", ""),
     (b'{"mal_id": 1, "title": "a\\ud800"}', "failed", ""),
-    (b'{"mal_id": 1, "title": "a\\u0000b"}', "failed", "title holds NUL"),
-    (b'{"mal_id": 1, "title": "a", "synonyms": ["b\\u0000"]}', "failed", "synonyms holds NUL"),
+    (b'{"mal_id": 1, "title": "a\\u0000b"}', "failed", "title contains NUL"),
+    (b'{"mal_id": 1, "title": "a", "synonyms": ["b\\u0000"]}', "failed", "synonyms contains NUL"),
     (b'{"mal_id": ' + b"9" * 5000 + b', "title": "a"}', "failed", ""),
     (b'{"mal_id": 1, "title": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "failed", "not JSON"),
     ({"mal_id": 1}, "failed", "no title"),
@@ -128,10 +128,10 @@ BAD: list[tuple[Any, str, str]] = [
     ({"mal_id": 1, "title": "  "}, "failed", "no title"),
     ({"mal_id": 1, "title": 5}, "failed", "title is not text"),
     ({"mal_id": 1, "title": "a" * 501}, "failed", "title is longer than 500"),
-    ({"mal_id": 2**31, "title": "a"}, "failed", "mal_id is no whole number"),
-    ({"mal_id": "1", "title": "a"}, "failed", "mal_id is no whole number"),
-    ({"mal_id": 0, "title": "a"}, "failed", "mal_id is no whole number"),
-    ({"mal_id": True, "title": "a"}, "failed", "mal_id is no whole number"),
+    ({"mal_id": 2**31, "title": "a"}, "failed", "mal_id is not a whole number"),
+    ({"mal_id": "1", "title": "a"}, "failed", "mal_id is not a whole number"),
+    ({"mal_id": 0, "title": "a"}, "failed", "mal_id is not a whole number"),
+    ({"mal_id": True, "title": "a"}, "failed", "mal_id is not a whole number"),
     ({"mal_id": 1, "anilist_id": 10**30, "title": "a"}, "failed", "anilist_id"),
     ({"mal_id": 1, "title": "a", "episodes": -1}, "failed", "episodes"),
     ({"mal_id": 1, "title": "a", "episodes": 12.5}, "failed", "episodes"),
@@ -149,7 +149,7 @@ BAD: list[tuple[Any, str, str]] = [
     ({"mal_id": 1, "title": "a", "aired_from": 2017}, "failed", "aired_from"),
     ({"title": "a"}, "skipped", "neither mal_id nor anilist_id"),
     ({"mal_id": None, "anilist_id": None, "title": "a"}, "skipped", "neither mal_id nor anilist_id"),
-    (dumps.offline_row(None), "skipped", "no address of MyAnimeList or AniList"),
+    (dumps.offline_row(None), "skipped", "no MyAnimeList or AniList URL"),
     (dumps.offline_row(2**31), "failed", "out of range"),
     (dumps.offline_row(10**40), "failed", "out of range"),
     (dumps.offline_row(1, sources="https://myanimelist.net/anime/1"), "failed", "sources"),
@@ -190,7 +190,7 @@ def test_a_bad_row_of_a_document_is_named_by_its_line_and_the_others_are_read(
     ((line, found, why),) = faults(rows)
     assert (line, found) == (4, outcome)
     assert why
-    assert reason in why or reason == "title holds NUL"  # JSON may name another row's member first
+    assert reason in why or reason == "title contains NUL"  # JSON may name another row's member first
 
 
 def test_a_line_that_never_ends_is_dropped_without_being_kept(
@@ -221,22 +221,22 @@ MANY = [dumps.own_row(mal_id, synopsis=str(mal_id**99)) for mal_id in range(1, 3
 @pytest.mark.parametrize(
     ("name", "contents", "reason"),
     [
-        ("x.jsonl.gz", dumps.lines(ROWS), "is not what .gz says"),
-        ("x.jsonl.zst", dumps.packed(dumps.lines(ROWS), ".gz")[3:], "is not what .zst says"),
+        ("x.jsonl.gz", dumps.lines(ROWS), "is not a .gz file"),
+        ("x.jsonl.zst", dumps.packed(dumps.lines(ROWS), ".gz")[3:], "is not a .zst file"),
         ("x.xml", b"<anime/>\n", "neither JSON nor JSON Lines"),
         ("x.csv", b"id,title\n1,a\n", "neither JSON nor JSON Lines"),
         ("x.json", b'{"anime": [1, 2]}', "no list of titles"),
         ("x.json", b'{"data": {"1": {}}}', "no list of titles"),
-        ("x.json", b'{"data": ', "cut off"),
-        ("x.json", b'{"lastUpdate": tomorrow, "data": []}', "is no dump"),
+        ("x.json", b'{"data": ', "truncated"),
+        ("x.json", b'{"lastUpdate": tomorrow, "data": []}', "is not a dump"),
         ("x.json", b"", "neither JSON nor JSON Lines"),
-        ("x.json", b"[" + b"[" * 200_000, "cut off"),
-        ("x.jsonl.gz", gzip.compress(dumps.lines(MANY))[:-5000], "cut off"),
-        ("x.jsonl.zst", zstandard.ZstdCompressor().compress(dumps.lines(MANY))[:-5000], "cut off"),
-        ("x.jsonl.gz", damaged(gzip.compress(dumps.lines(MANY))), "damaged"),
-        ("x.jsonl.zst", damaged(CHECKED.compress(dumps.lines(MANY))), "damaged"),
-        ("x.json", PRETTY[:-40], "cut off"),
-        ("x.json", dumps.document(ROWS)[:-2], "cut off"),
+        ("x.json", b"[" + b"[" * 200_000, "truncated"),
+        ("x.jsonl.gz", gzip.compress(dumps.lines(MANY))[:-5000], "truncated"),
+        ("x.jsonl.zst", zstandard.ZstdCompressor().compress(dumps.lines(MANY))[:-5000], "truncated"),
+        ("x.jsonl.gz", damaged(gzip.compress(dumps.lines(MANY))), "corrupt"),
+        ("x.jsonl.zst", damaged(CHECKED.compress(dumps.lines(MANY))), "corrupt"),
+        ("x.json", PRETTY[:-40], "truncated"),
+        ("x.json", dumps.document(ROWS)[:-2], "truncated"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_dump_or_not_whole_is_said_to_be_so(
@@ -272,7 +272,7 @@ def test_rows_before_the_end_of_a_cut_file_are_read(tmp_path: Path, name: str, c
 
     assert len(rows) >= 6
     assert all(isinstance(row, DumpTitle) for row in rows)
-    with pytest.raises(DumpUnreadable, match="cut off"):
+    with pytest.raises(DumpUnreadable, match="truncated"):
         list(iter(lambda: dump.read(2500), []))
     dump.close()
 

@@ -190,7 +190,7 @@ async def test_a_file_cut_off_keeps_what_came_before_and_counts_it(load: Importe
     whole = dumps.document([own_row(mal_id) for mal_id in range(1, 11)])
     path = dumps.write(load.folder, "x.json", whole[:-60])
 
-    with pytest.raises(DumpUnreadable, match=r"cut off.*rows before that are stored") as fault:
+    with pytest.raises(DumpUnreadable, match=r"truncated.*rows before that are stored") as fault:
         await load.service.run(path)
 
     assert fault.value.details == {"added": 8, "updated": 0, "unchanged": 0, "skipped": 0, "failed": 0}

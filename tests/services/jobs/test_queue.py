@@ -23,7 +23,7 @@ async def enqueue_and_fail(database: Database, jobs: JobService) -> None:
         raise RolledBack
 
 
-async def quiet(job: object, run: JobRun) -> None:
+async def resend_after(job: object, run: JobRun) -> None:
     """A handler with nothing to do."""
 
 
@@ -137,7 +137,7 @@ async def test_a_job_for_later_is_neither_rung_for_nor_run_before_its_time(
     enqueued = await jobs.submit(Mark(1), run_after=utc_now() + timedelta(hours=1))
     await jobs.sweep()
     assert bell.rung == []
-    await jobs.run(enqueued.id, quiet)
+    await jobs.run(enqueued.id, resend_after)
     assert (await table.job(enqueued.id)).status == "queued"
     await table.rows("update jobs set run_after = now()")
     await jobs.sweep()
@@ -178,7 +178,7 @@ async def test_lists_are_newest_first_filtered_and_counted(jobs: JobService, tab
     owner = (await table.rows(accounts))[0].id
     mine = [await jobs.submit(Mark(number), owner_id=owner) for number in range(3)]
     await jobs.submit(RefreshStale())
-    await jobs.run(mine[0].id, quiet)
+    await jobs.run(mine[0].id, resend_after)
 
     everything = await jobs.list()
     assert everything.total == 4
@@ -214,7 +214,7 @@ async def test_a_failed_job_can_be_retried_as_if_it_were_new(
     assert (revived.status, revived.attempts, revived.error) == ("queued", 0, None)
     assert (revived.started_at, revived.finished_at) == (None, None)
     assert bell.rung == [enqueued.id]
-    await jobs.run(enqueued.id, quiet)
+    await jobs.run(enqueued.id, resend_after)
     assert (await jobs.get(enqueued.id)).status == "succeeded"
 
 

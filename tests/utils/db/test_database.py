@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.utils.db.database import Database, DatabaseUnavailable, ReferenceGone, UnstorableValue
-from app.utils.metrics import FOLLOWER_FAILURES
+from app.utils.metrics import AFTER_COMMIT_FAILURES
 
 
 async def backend(database: Database) -> int:
@@ -150,14 +150,14 @@ async def test_work_after_a_commit_that_fails_stops_no_other(
     async def succeed() -> None:
         done.append("later")
 
-    before = FOLLOWER_FAILURES._value.get()
+    before = AFTER_COMMIT_FAILURES._value.get()
     async with database.transaction() as tx:
         await tx.session.execute(text("create table committed (n int)"))
         for follower in (fail, succeed, fail, succeed):
             tx.after_commit(follower)
     assert done == ["later", "later"]
     assert await database.scalar("select count(*) from committed") == 0
-    assert FOLLOWER_FAILURES._value.get() == before + 2
+    assert AFTER_COMMIT_FAILURES._value.get() == before + 2
     assert caplog.text.count("ZeroDivisionError: swordfish") == 2
 
 
@@ -201,7 +201,7 @@ async def test_a_value_that_cannot_be_stored_is_told_apart(
         with pytest.raises(UnstorableValue):
             async with database.driver() as driver:
                 await driver.fetchval(sql.format("$1"), value)
-    assert "database.value_refused" in caplog.text
+    assert "database.value_rejected" in caplog.text
     assert "sqlstate=" in caplog.text
     assert not isinstance(value, str) or value not in caplog.text, "the log holds what people sent"
     assert await backend(database)

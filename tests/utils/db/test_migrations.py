@@ -21,7 +21,7 @@ async def test_the_clone_is_at_head(database_url: str) -> None:
 
 
 async def test_an_empty_database_names_both_revisions(empty_database_url: str) -> None:
-    with pytest.raises(SchemaNotReady, match=r"schema public: revision none, wanted \w+"):
+    with pytest.raises(SchemaNotReady, match=r"schema public: revision none, expected \w+"):
         await migrations.require_head(empty_database_url)
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 
 from app.utils.processes.embedded import EmbeddedError, EmbeddedServers, ServerUrls
 from app.utils.processes.embedded.identity import choose_identity
-from app.utils.processes.embedded.orphans import _noted_in
+from app.utils.processes.embedded.orphans import _recorded_in
 from app.utils.processes.embedded.postgres import Postgres
 from app.utils.processes.embedded.wheels import postgres_binary
 from app.utils.processes.parent_death import NAMESPACE, NOBODY, SAME
@@ -203,10 +203,10 @@ def test_a_server_is_found_by_its_own_note_where_there_is_no_proc(used: Path) ->
     servers = EmbeddedServers(used)
     with servers:
         for name, pid in servers.pids().items():
-            assert _noted_in(used / NOTES[name]) == [pid]
+            assert _recorded_in(used / NOTES[name]) == [pid]
     for note in NOTES.values():
         (used / note).write_text(f"{os.getpid()}\n")
-        assert _noted_in(used / note) == []
+        assert _recorded_in(used / note) == []
 
 
 NOTES = {"PostgreSQL": "postgres/postmaster.pid", "Valkey": "valkey/valkey.pid"}
@@ -237,7 +237,7 @@ def test_a_server_that_cannot_start_says_why(used: Path) -> None:
 
 def test_the_owner_of_less_is_not_joined_by_who_needs_more(used: Path) -> None:
     with subprocess.Popen(
-        python(_OWNER.replace("[1])", "[1]), wanted=['Valkey']"), str(used)),
+        python(_OWNER.replace("[1])", "[1]), names=['Valkey']"), str(used)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as owner:

@@ -1,11 +1,11 @@
-"""Upkeep of embedded servers: what was revived is told, what cannot be is tried ever more slowly."""
+"""The monitor of embedded servers: restarts are logged, failed ones are retried with backoff."""
 
 from app.utils.processes.embedded import EmbeddedError, EmbeddedServers
 from app.utils.processes.embedded.monitor import ServerMonitor
 
 
 class Servers(EmbeddedServers):
-    """Revives what the script says; an error is raised."""
+    """Restarts what the script says, or raises its error."""
 
     def __init__(self, *script: list[str] | EmbeddedError) -> None:
         self.script = list(script)
@@ -17,21 +17,21 @@ class Servers(EmbeddedServers):
         return step
 
 
-def test_what_was_revived_is_told_and_the_next_look_waits() -> None:
-    said: list[str] = []
+def test_a_restart_is_logged_and_pauses_the_next_check() -> None:
+    logged: list[str] = []
     servers = Servers([], ["PostgreSQL", "Valkey"], ["Valkey"])
-    upkeep = ServerMonitor(servers, said.append)
+    monitor = ServerMonitor(servers, logged.append)
     for _ in range(5):
-        upkeep()
-    assert said == ["PostgreSQL and Valkey had ended; started again"]
+        monitor()
+    assert logged == ["PostgreSQL and Valkey had died; restarted"]
     assert servers.script == [["Valkey"]]
 
 
-def test_a_failure_is_told_and_tried_again_later() -> None:
-    said: list[str] = []
+def test_a_failed_restart_is_logged_and_retried_later() -> None:
+    logged: list[str] = []
     servers = Servers(EmbeddedError("PostgreSQL did not start: no space left."), [])
-    upkeep = ServerMonitor(servers, said.append)
-    upkeep()
-    upkeep()
-    assert said == ["PostgreSQL did not start: no space left. Trying again in 0.5 s."]
+    monitor = ServerMonitor(servers, logged.append)
+    monitor()
+    monitor()
+    assert logged == ["PostgreSQL did not start: no space left. Retrying in 0.5 s."]
     assert len(servers.script) == 1

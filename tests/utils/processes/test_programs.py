@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[3]
 PROBE = """
 import sys
 from pathlib import Path
-from app.utils.processes.programs import keep_byte_code
-keep_byte_code(Path(sys.argv[1]), unless_there_is_that_of=sys.argv[2])
+from app.utils.processes.programs import cache_bytecode
+cache_bytecode(Path(sys.argv[1]), unless_compiled=sys.argv[2])
 import slow_to_compile
 import subprocess
 subprocess.run([sys.executable, "-c", "import also_slow"], check=True)

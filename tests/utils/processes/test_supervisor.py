@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.utils.processes.supervisor import Pause
+from app.utils.processes.supervisor import RestartBackoff
 from tests.fixtures.processes import python, wait_until
 
 _SUPERVISOR = """
@@ -20,10 +20,10 @@ programs = [
 ]
 Supervisor(
     programs,
-    say=lambda line: print(line, flush=True),
+    log=lambda line: print(line, flush=True),
     on_exit=lambda pid: print("ended", pid, flush=True),
     on_stop=lambda: print("before the end", flush=True),
-    stop_within=float(sys.argv[1]),
+    stop_timeout=float(sys.argv[1]),
 ).run()
 print("all ended", flush=True)
 """
@@ -34,11 +34,11 @@ _FAILING = "import sys; print('tried', flush=True); sys.exit(3)"
 
 
 class Supervised:
-    def __init__(self, log: Path, *programs: str, stop_within: float = 20) -> None:
+    def __init__(self, log: Path, *programs: str, stop_timeout: float = 20) -> None:
         self._log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                python(_SUPERVISOR, str(stop_within), *programs), stdout=output, stderr=output
+                python(_SUPERVISOR, str(stop_timeout), *programs), stdout=output, stderr=output
             )
 
     @property
@@ -67,14 +67,14 @@ def test_an_orderly_stop(tmp_path: Path) -> None:
 
 
 def test_a_deaf_program_is_ended_in_time(tmp_path: Path) -> None:
-    supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_within=0.5)
+    supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_timeout=0.5)
     wait_until(lambda: "deaf" in supervised.said)
     supervised.process.terminate()
     assert supervised.process.wait(10) == 0
 
 
 def test_a_second_signal_hurries(tmp_path: Path) -> None:
-    supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_within=300)
+    supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_timeout=300)
     wait_until(lambda: "deaf" in supervised.said)
     supervised.process.send_signal(signal.SIGINT)
     wait_until(lambda: "before the end" in supervised.said)
@@ -89,7 +89,7 @@ def test_what_ends_is_started_again_and_its_end_is_told(tmp_path: Path) -> None:
     (child,) = supervised.wait_for_children(1)
     child.send_signal(signal.SIGSEGV)
     wait_until(lambda: [each.pid for each in supervised.children()] not in ([], [child.pid]))
-    assert supervised.said == [f"ended {child.pid}", "one was ended by SIGSEGV; starting it again in 0.5 s"]
+    assert supervised.said == [f"ended {child.pid}", "one was killed by SIGSEGV; restarting in 0.5 s"]
     supervised.process.terminate()
     supervised.process.wait(10)
 
@@ -99,8 +99,8 @@ def test_a_program_that_keeps_failing_is_tried_ever_more_slowly(tmp_path: Path) 
     wait_until(lambda: supervised.said.count("tried") == 3)
     supervised.process.terminate()
     supervised.process.wait(10)
-    pauses = [line for line in supervised.said if "starting it again" in line][:2]
-    assert pauses == [f"one ended with code 3; starting it again in {pause} s" for pause in ("0.5", "1")]
+    pauses = [line for line in supervised.said if "restarting" in line][:2]
+    assert pauses == [f"one exited with code 3; restarting in {pause} s" for pause in ("0.5", "1")]
 
 
 def test_a_killed_supervisor_leaves_nobody(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_program_deaf_to_its_supervisors_death_ends_all_the_same(tmp_path: Pat
 
 
 def test_pauses_double_up_to_a_limit_and_begin_anew_after_a_steady_time() -> None:
-    pause = Pause()
+    pause = RestartBackoff()
     pause.mark_start()
     assert [pause.begin() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert not pause.over

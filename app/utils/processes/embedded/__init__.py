@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Valkey out of PyPI wheels: no Docker, nothing to install."""
+"""Real PostgreSQL and Valkey servers from PyPI wheels: no Docker, no system packages."""
 
 from app.utils.processes.embedded.errors import EmbeddedError
 from app.utils.processes.embedded.servers import POSTGRES, VALKEY, EmbeddedServers, ServerUrls

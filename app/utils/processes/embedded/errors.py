@@ -1,5 +1,5 @@
-"""What can go wrong with an embedded server."""
+"""The error of the embedded servers."""
 
 
 class EmbeddedError(Exception):
-    """An embedded server cannot be run; the text says why and what to do, in one line."""
+    """An embedded server cannot run; the message is one line with the reason and the remedy."""

@@ -1,4 +1,4 @@
-"""As whom PostgreSQL runs: it refuses root, and a user without a name."""
+"""The user that PostgreSQL runs as: it refuses root, and user ids without a passwd entry."""
 
 import os
 import pwd
@@ -12,18 +12,18 @@ from app.utils.processes.parent_death import NAMESPACE, NOBODY, SAME, bound_to_p
 
 
 def choose_identity(*paths: Path, among: Sequence[str] | None = None) -> str:
-    """The first identity that can use every one of ``paths``."""
+    """The first identity with access to all ``paths``; raises :class:`EmbeddedError` if there is none."""
     for identity in among or _candidates():
         if identity == SAME or _works(identity, paths):
             return identity
     raise EmbeddedError(
-        "PostgreSQL does not run as root, and neither a user namespace nor the user `nobody` can be used "
-        "here: start as a normal user, or set DATABASE_URL and REDIS_URL."
+        "PostgreSQL refuses to run as root, and neither a user namespace nor the user `nobody` is available: "
+        "start as an ordinary user, or set DATABASE_URL and REDIS_URL."
     )
 
 
 def adopt(folder: Path, identity: str) -> None:
-    """Give a data folder to its identity, where an earlier start used another one."""
+    """Change the owner of a data folder to the identity, if an earlier start used another one."""
     owner = pwd.getpwnam("nobody").pw_uid if identity == NOBODY else os.geteuid()
     if not folder.exists() or folder.stat().st_uid == owner:
         return

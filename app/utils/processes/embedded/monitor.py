@@ -1,29 +1,29 @@
-"""Start embedded servers again when they die, ever more slowly where they keep dying."""
+"""Restart embedded servers that die, with exponential backoff."""
 
 from collections.abc import Callable
 
 from app.utils.processes.embedded.errors import EmbeddedError
 from app.utils.processes.embedded.servers import EmbeddedServers
-from app.utils.processes.supervisor import Pause
+from app.utils.processes.supervisor import RestartBackoff
 
 
 class ServerMonitor:
-    """Call it often, in the main thread; ``say`` gets a line for whatever happened."""
+    """To be called periodically in the main thread; ``log`` gets one line per event."""
 
-    def __init__(self, servers: EmbeddedServers, say: Callable[[str], None]) -> None:
+    def __init__(self, servers: EmbeddedServers, log: Callable[[str], None]) -> None:
         self._servers = servers
-        self._say = say
-        self._pause = Pause()
+        self._log = log
+        self._backoff = RestartBackoff()
 
     def __call__(self) -> None:
-        if not self._pause.over:
+        if not self._backoff.over:
             return
         try:
             revived = self._servers.revive()
         except EmbeddedError as error:
-            self._say(f"{error} Trying again in {self._pause.begin():g} s.")
+            self._log(f"{error} Retrying in {self._backoff.begin():g} s.")
             return
         if revived:
-            self._pause.begin()
-            self._pause.mark_start()
-            self._say(f"{' and '.join(revived)} had ended; started again")
+            self._backoff.begin()
+            self._backoff.mark_start()
+            self._log(f"{' and '.join(revived)} had died; restarted")

@@ -29,7 +29,7 @@ _FAST_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes"
 
 class Postgres(Server):
     name = "PostgreSQL"
-    # fast shutdown, then an immediate one, which recovers at the next start
+    # fast shutdown, then immediate shutdown, which needs recovery at the next start
     stop_signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))
 
     def __init__(self, home: Path, run: Path, *, fast: bool, identity: str) -> None:
@@ -39,7 +39,7 @@ class Postgres(Server):
 
     @staticmethod
     def url(run: Path) -> str:
-        """The URL of the server whose socket is in ``run``."""
+        """The database URL of the server whose socket is in the folder ``run``."""
         return f"postgresql+asyncpg://{_ROLE}@/{DATABASE}?host={quote(str(run))}"
 
     @property
@@ -52,8 +52,8 @@ class Postgres(Server):
         if not self.folder.exists():
             self._create()
         adopt(self.folder, self.identity)
-        # We own the home and nothing lives in the folder, so a lock file here is of the dead;
-        # its process id may belong to anybody by now.
+        # This process owns the home and no server runs here, so a lock file is stale, and its process id may
+        # have been reused.
         self.pid_file.unlink(missing_ok=True)
         for socket in self.run.glob(".s.PGSQL.5432*"):
             socket.unlink()
@@ -64,7 +64,7 @@ class Postgres(Server):
         return [str(postgres_binary("postgres")), "-D", str(self.folder), *settings]
 
     def is_ready(self, pid: int) -> bool:
-        """The eighth line of its lock file is what pg_ctl waits for, too."""
+        """Check the eighth line of the lock file, as pg_ctl does."""
         try:
             lines = self.pid_file.read_text().splitlines()
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class Postgres(Server):
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def _create(self) -> None:
-        """Make the cluster and its database under another name, so that half of one is never used."""
+        """Create the cluster under a temporary name, so that an incomplete one is never used."""
         draft = self.folder.with_name(f"{self.folder.name}.init-{os.getpid()}")
         self._run(
             [
@@ -95,7 +95,7 @@ class Postgres(Server):
                 child.kill()
                 raise
         if child.returncode:
-            raise EmbeddedError(f"{Path(command[0]).name} failed: {self.last_words()} (see {self.log})")
+            raise EmbeddedError(f"{Path(command[0]).name} failed: {self.last_log_line()} (see {self.log})")
 
 
 def _sync(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Both servers of a home: owned by the first process that asks, shared by the others."""
+"""The embedded servers of a home folder: run by the first process that needs them, shared by others."""
 
 import hashlib
 import os
@@ -20,8 +20,8 @@ from app.utils.processes.embedded.wheels import postgres_binary, valkey_binary
 
 POSTGRES, VALKEY = Postgres.name, Valkey.name
 
-_LONGEST_FOLDER = 88  # bytes; a socket's whole path must fit into 107, on macOS into 103
-_OTHERS_READY_WITHIN = 180.0  # seconds
+_LONGEST_FOLDER = 88  # bytes; the path of a unix socket is limited to 107, on macOS to 103
+_JOIN_TIMEOUT = 180.0  # seconds to wait for servers that another process is starting
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,29 @@ class ServerUrls:
 class EmbeddedServers:
     """PostgreSQL and Valkey with their data under ``home``.
 
-    ``fast`` trades durability for speed, for tests. ``wanted`` leaves one of the two out.
+    ``fast`` trades durability for speed, for tests. ``names`` selects the servers to run.
     """
 
     def __init__(
-        self, home: Path, *, fast: bool = False, wanted: Collection[str] = (POSTGRES, VALKEY)
+        self, home: Path, *, fast: bool = False, names: Collection[str] = (POSTGRES, VALKEY)
     ) -> None:
         self.home = home.resolve()
         self._fast = fast
-        self._wanted = frozenset(wanted)
+        self._names = frozenset(names)
         self._ownership: Ownership | None = None
         self._servers: list[Server] = []
 
     @property
     def owner(self) -> bool:
-        """True where this process runs the servers, and stops them."""
+        """Whether this process runs the servers, and stops them."""
         return self._ownership is not None and self._ownership.held
 
     def start(self) -> ServerUrls:
-        """Start the servers, or join those that another process of this home runs.
+        """Start the servers, or join those that another process runs for this home.
 
-        To be called in the main thread: the servers die with the thread that started them.
+        Must be called in the main thread: the servers die with the thread that started them.
         """
-        self._look_for_wheels()
+        self._check_wheels()
         try:
             self._make_home()
             self._ownership = Ownership(self.home)
@@ -65,29 +65,29 @@ class EmbeddedServers:
             self._start_all(run)
         except PermissionError as error:
             self.stop()
-            raise EmbeddedError(f"{error.filename} is not ours to use: {error.strerror}.") from error
+            raise EmbeddedError(f"{error.filename} cannot be used: {error.strerror}.") from error
         except BaseException:
             self.stop()
             raise
         return _urls(run)
 
     def revive(self) -> list[str]:
-        """Start again what died, and name it; where the owner of a joined home is gone, take its place."""
+        """Restart servers that died and return their names; take over if the owning process is gone."""
         if self._ownership is None:
             return []
         if not self.owner:
             if not self._ownership.acquire():
                 return []
             self._start_all(_socket_folder(self.home))
-            return sorted(self._wanted)
-        fallen = [server for server in self._servers if not server.running]
-        for server in fallen:
+            return sorted(self._names)
+        dead = [server for server in self._servers if not server.running]
+        for server in dead:
             server.start()
-        self._ownership.announce(self._wanted)
-        return [server.name for server in fallen]
+        self._ownership.announce(self._names)
+        return [server.name for server in dead]
 
     def stop(self) -> None:
-        """Stop the servers if they are ours."""
+        """Stop the servers if this process owns them."""
         for server in reversed(self._servers):
             server.stop()
         self._servers = []
@@ -104,13 +104,14 @@ class EmbeddedServers:
         self.stop()
 
     def pids(self) -> dict[str, int]:
-        """The process of each server that we own and that lives."""
+        """The process ids of the running servers that this process owns, by name."""
         return {each.name: each.child.pid for each in self._servers if each.child and each.running}
 
-    def _look_for_wheels(self) -> None:
-        if POSTGRES in self._wanted:
+    def _check_wheels(self) -> None:
+        """Raise :class:`EmbeddedError` before anything is created if a binary is missing."""
+        if POSTGRES in self._names:
             postgres_binary("postgres")
-        if VALKEY in self._wanted:
+        if VALKEY in self._names:
             valkey_binary()
 
     def _make_home(self) -> None:
@@ -119,16 +120,17 @@ class EmbeddedServers:
         (self.home / "logs").mkdir(exist_ok=True)
 
     def _own_or_join(self, ownership: Ownership) -> bool:
-        deadline = time.monotonic() + _OTHERS_READY_WITHIN
+        """True if this process is now the owner, False if another one has the servers up."""
+        deadline = time.monotonic() + _JOIN_TIMEOUT
         while not ownership.acquire():
-            up = ownership.announced()
-            if up is not None:
-                if missing := self._wanted - up:
-                    names = " and ".join(sorted(missing))
-                    raise EmbeddedError(f"The process that owns {self.home} runs no {names}: stop it first.")
+            running = ownership.announced()
+            if running is not None:
+                if missing := self._names - running:
+                    absent = " and ".join(sorted(missing))
+                    raise EmbeddedError(f"The process that owns {self.home} runs no {absent}: stop it first.")
                 return False
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"Another process holds {self.home} but its servers do not get ready.")
+                raise EmbeddedError(f"Another process owns {self.home} but its servers do not become ready.")
             time.sleep(0.05)
         return True
 
@@ -137,14 +139,14 @@ class EmbeddedServers:
         self._servers = self._build(run)
         for server in self._servers:
             server.start()
-        self._ownership.announce(self._wanted)
+        self._ownership.announce(self._names)
 
     def _build(self, run: Path) -> list[Server]:
         servers: list[Server] = []
-        if POSTGRES in self._wanted:
+        if POSTGRES in self._names:
             identity = choose_identity(self.home, run, postgres_binary("postgres"))
             servers.append(Postgres(self.home, run, fast=self._fast, identity=identity))
-        if VALKEY in self._wanted:
+        if VALKEY in self._names:
             servers.append(Valkey(self.home, run, fast=self._fast))
         return servers
 
@@ -154,7 +156,7 @@ def _urls(run: Path) -> ServerUrls:
 
 
 def _socket_folder(home: Path) -> Path:
-    """A private folder for the sockets; outside the home where its path is too long for a socket."""
+    """A private folder for the sockets; in the temporary folder if the home's path is too long."""
     run = home / "run"
     if len(os.fsencode(run)) > _LONGEST_FOLDER:
         digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
@@ -164,6 +166,6 @@ def _socket_folder(home: Path) -> Path:
     run.mkdir(mode=0o700, exist_ok=True)
     found = run.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), home.stat().st_uid):
-        raise EmbeddedError(f"{run} belongs to somebody else: remove it, or choose another ANISYNC_HOME.")
+        raise EmbeddedError(f"{run} belongs to another user: remove it, or choose another ANISYNC_HOME.")
     run.chmod(0o700)
     return run

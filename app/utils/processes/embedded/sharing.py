@@ -1,4 +1,4 @@
-"""Who owns the servers of a home, and how others find them."""
+"""Ownership of a home folder's servers, and how other processes find them."""
 
 import fcntl
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[bool]:
-    """Hold the lock on a file for as long as this lasts; False where somebody else holds it."""
+    """Hold the lock on a file for the duration of the block; False if another process holds it."""
     descriptor = try_lock(path)
     try:
         yield descriptor is not None
@@ -20,7 +20,10 @@ def exclusive(path: Path) -> Iterator[bool]:
 
 
 def try_lock(path: Path) -> int | None:
-    """Lock a file until the descriptor is closed, at the latest by the kernel when we die."""
+    """Lock a file until the returned descriptor is closed, or this process dies; None if it is locked.
+
+    Not ``filelock``: the descriptor is close-on-exec, so that a child cannot keep the lock.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,12 +34,12 @@ def try_lock(path: Path) -> int | None:
 
 
 class Ownership:
-    """A lock that the kernel lets go when its holder dies, and a note of which servers are up."""
+    """A lock that the kernel releases when its holder dies, and a file that lists the running servers."""
 
     def __init__(self, home: Path) -> None:
         self._lock = home / "lock"
         self._note = home / "servers.json"
-        self._held: int | None = None
+        self._held: int | None = None  # the descriptor of the locked file
 
     @property
     def held(self) -> bool:
@@ -57,7 +60,7 @@ class Ownership:
         draft.replace(self._note)
 
     def announced(self) -> set[str] | None:
-        """The servers that the owner has up, or ``None`` while it is starting them."""
+        """The servers that the owner runs, or ``None`` while it is starting them."""
         try:
             return set(json.loads(self._note.read_text())["servers"])
         except FileNotFoundError:

