@@ -16,7 +16,10 @@ from app.errors import NotFound
 
 STATIC = Path(__file__).parents[1] / "static"
 # Each answers the page, which reads the path. None begins with a word that a path of the API begins with.
-VIEWS = ("/", "/title/{anime_id:int}", "/library", "/sign-in", "/sign-up", "/reset-password")
+VIEWS = (
+    "/", "/title/{anime_id:int}", "/library", "/continue", "/statistics", "/history", "/import", "/profile",
+    "/operator/jobs", "/operator/syncs", "/operator/users", "/sign-in", "/sign-up", "/reset-password",
+)  # fmt: skip
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: https:; "

@@ -117,6 +117,7 @@ class EntryChangeRow(Base):
         Index("ix_entry_changes_entry", "user_id", "entry_id", text("id desc")),
         Index("ix_entry_changes_anime", "user_id", "anime_id", text("id desc")),
         Index("ix_entry_changes_job_id", "job_id", postgresql_where=text("job_id is not null")),
+        Index("ix_entry_changes_newest", "user_id", text("id desc"), postgresql_where=text("job_id is null")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -100,12 +100,14 @@ def test_the_page_asks_no_other_host_and_runs_no_text() -> None:
 def test_both_languages_have_the_same_words() -> None:
     def keys(name: str) -> list[str]:
         text = (STATIC / "assets/words" / name).read_text()
-        return re.findall(r'^  "?([\w. -]+?)"?: ', text, re.MULTILINE)
+        return re.findall(r'^  "?([\w.:* -]+?)"?: ["{]', text, re.MULTILINE)
 
     assert len(keys("en.js")) > 100
     assert keys("en.js") == keys("ru.js")
-    used = {word for path in modules() for word in re.findall(r'\bt\("([\w. -]+)"', path.read_text())}
-    assert used - set(keys("en.js")) == set()
+    assert keys("en_more.js") == keys("ru_more.js")
+    assert set(keys("en.js")) & set(keys("en_more.js")) == set()
+    used = {word for path in modules() for word in re.findall(r'\bt\("([\w.:* -]+)"', path.read_text())}
+    assert used - set(keys("en.js")) - set(keys("en_more.js")) == set()
 
 
 def test_the_first_load_is_small() -> None:

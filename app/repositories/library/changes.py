@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Row, text
 
 from app.repositories.library.states import difference, snapshot, state_of
-from app.schemas.domain.library import EntryChange, EntryState, Subject
+from app.schemas.domain.library import EntryChange, EntryState, HistoryLine, Subject
 from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
@@ -83,6 +83,32 @@ class ChangeRepository:
         )
         found = rows.all()
         return _replayed(found)[offset:], found[0].total if found else 0
+
+    async def list_newest(
+        self, user_id: int, *, limit: int, offset: int = 0
+    ) -> tuple[list[HistoryLine], int]:
+        """One page of what changed on a list, newest first, and the number of all; not what jobs did."""
+        rows = await self._session.execute(
+            text(
+                """
+                select c.id, c.entry_id, c.anime_id, c.origin, c.before, c.after, c.changed_at,
+                       coalesce(a.title, e.title, c.after ->> 'title', c.before ->> 'title') as title,
+                       coalesce(a.image_url, e.cover_url) as image_url
+                from (select * from entry_changes where user_id = :user_id and job_id is null
+                      order by id desc limit :limit offset :offset) c
+                left join anime a on a.id = c.anime_id
+                left join entries e on e.id = c.entry_id
+                order by c.id desc
+                """
+            ),
+            {"user_id": user_id, "limit": limit, "offset": offset},
+        )
+        lines = [HistoryLine(**row) for row in rows.mappings()]
+        total = await self._session.execute(
+            text("select count(*) from entry_changes where user_id = :user_id and job_id is null"),
+            {"user_id": user_id},
+        )
+        return lines, int(total.scalar_one())
 
     async def list_entries_of_job(self, user_id: int, job_id: int) -> list[int]:
         """The ids of the entries that one import changed, in their order."""

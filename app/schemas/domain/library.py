@@ -128,3 +128,21 @@ class EntryCount:
     media_type: MediaType
     status: EntryStatus
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One change of one entry, as far as it goes: ``before`` and ``after`` hold the fields that it changed.
+
+    ``before`` is None for an addition, ``after`` for a deletion; what stands there then is the whole entry.
+    """
+
+    id: int
+    entry_id: int
+    anime_id: int | None
+    title: str | None
+    image_url: str | None
+    origin: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    changed_at: datetime

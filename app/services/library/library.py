@@ -14,7 +14,7 @@ from app.repositories.library import (
     ListFilter,
     lock_lists,
 )
-from app.schemas.domain.library import Entry, EntryChange, EntryCount, RenderedEntry, Shape
+from app.schemas.domain.library import Entry, EntryChange, EntryCount, HistoryLine, RenderedEntry, Shape
 from app.services.library.matching import match_some, match_titles
 from app.services.library.undo import last_change, take_back
 from app.services.library.writer import NotOnList, Operation, Outcome, Target, Versions, apply
@@ -133,6 +133,14 @@ class LibraryService:
             if total == 0:
                 raise NotOnList
             return found, total
+
+    async def list_changes(self, user_id: int, *, limit: int, offset: int) -> tuple[list[HistoryLine], int]:
+        """One page of what changed on the whole list, newest first, and how many changes there are.
+
+        What imports and other jobs changed is in their reports.
+        """
+        async with self._db.transaction() as tx:
+            return await ChangeRepository(tx).list_newest(user_id, limit=limit, offset=offset)
 
     async def undo(self, user_id: int, anime_id: int, *, shape: Shape = "core") -> RenderedEntry | None:
         """Take back the last change that was not taken back yet; None where that removed the entry.

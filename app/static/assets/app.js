@@ -4,7 +4,7 @@ import { addRoute, startRouter } from "./router.js";
 import { resume } from "./session.js";
 import { shell } from "./shell.js";
 import { effect, scope, still } from "./view.js";
-import { loadWords } from "./words.js";
+import { loadRareWords, loadWords } from "./words.js";
 
 addRoute("discover", "/", () => import("./views/discover.js"));
 addRoute("title", "/title/:id", () => import("./views/title.js"));
@@ -12,6 +12,17 @@ addRoute("library", "/library", () => import("./views/library.js"));
 addRoute("sign-in", "/sign-in", () => import("./views/sign.js"));
 addRoute("sign-up", "/sign-up", () => import("./views/sign.js"));
 addRoute("reset-password", "/reset-password", () => import("./views/sign.js"));
+
+const rare = (load) => async () => {
+  const [module] = await Promise.all([load(), loadRareWords()]);
+  return module;
+};
+addRoute("continue", "/continue", rare(() => import("./views/continue.js")));
+addRoute("statistics", "/statistics", rare(() => import("./views/statistics.js")));
+addRoute("history", "/history", rare(() => import("./views/history.js")));
+addRoute("import", "/import", rare(() => import("./views/import.js")));
+addRoute("profile", "/profile", rare(() => import("./views/profile.js")));
+addRoute("operator", "/operator/:part", rare(() => import("./views/operator.js")));
 
 // A mail about a forgotten password leads to the root, with its token after the #.
 const mailed = /^#reset=(.+)$/.exec(location.hash);

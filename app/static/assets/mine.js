@@ -172,7 +172,8 @@ export async function add(anime, fields = { status: "plan_to_watch" }) {
   }
 }
 
-async function refreshOne(id) {
+/** Ask for one entry again. */
+export async function refreshOne(id) {
   try {
     settle(id, (await get(`/users/me/list/${id}`)).value);
   } catch (error) {

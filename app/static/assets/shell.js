@@ -1,5 +1,5 @@
 // The frame around every view: navigation, search, banners, toasts; and the place where views come and go.
-import { get, online, watchServer } from "./api.js";
+import { online, watchServer } from "./api.js";
 import { icon } from "./icons.js";
 import { loadList } from "./mine.js";
 import { language, theme, titleLanguage } from "./prefs.js";
@@ -14,6 +14,11 @@ import { t } from "./words.js";
 export const PLACES = [
   ["discover", "/", "compass", () => true],
   ["library", "/library", "shelf", () => true],
+  ["continue", "/continue", "play", signedIn],
+  ["statistics", "/statistics", "chart", signedIn],
+  ["history", "/history", "clock", signedIn],
+  ["import", "/import", "swap", signedIn],
+  ["operator", "/operator/jobs", "gear", isOperator],
 ];
 
 /** Set by views: what the tab is called. */
@@ -79,6 +84,7 @@ function account() {
     }
     return menu(t("account_of", { name: profile.username }), avatar(profile), () => [
       h("p", { class: "who" }, h("strong", {}, profile.full_name || profile.username), profile.email && h("small", {}, profile.email)),
+      h("a", { href: "/profile" }, icon("person"), t("nav.profile")),
       look(),
       h("button", { type: "button", "data-closes": true, onclick: () => signOut().then(() => go("/")) }, icon("out"), t("sign_out")),
     ]);
@@ -170,5 +176,3 @@ export function shell() {
     toastArea(),
   );
 }
-
-export { isOperator, get };

@@ -9,10 +9,13 @@ let moments = days;
 let ago = new Intl.RelativeTimeFormat("en");
 export let compare = new Intl.Collator("en").compare;
 
+let rare = false; // whether the words of the rarer views are wanted too
+
 /** Load the words of the chosen language; what follows may be called after that. */
 export async function loadWords() {
   const chosen = language.peek();
-  words = (await (chosen === "ru" ? import("./words/ru.js") : import("./words/en.js"))).default;
+  words = { ...(await (chosen === "ru" ? import("./words/ru.js") : import("./words/en.js"))).default };
+  if (rare) await loadRareWords();
   plural = new Intl.PluralRules(chosen);
   numbers = new Intl.NumberFormat(chosen);
   days = new Intl.DateTimeFormat(chosen, { dateStyle: "medium" });
@@ -22,9 +25,11 @@ export async function loadWords() {
   document.documentElement.lang = chosen;
 }
 
-/** Add words of a module that is loaded later. */
-export function addWords(more) {
-  Object.assign(words, more[language.peek()]);
+/** The words of views that are not part of the first load. */
+export async function loadRareWords() {
+  rare = true;
+  const more = language.peek() === "ru" ? import("./words/ru_more.js") : import("./words/en_more.js");
+  Object.assign(words, (await more).default);
 }
 
 /** The words for a key; `n` chooses the plural, `{name}` is filled in. */

@@ -284,3 +284,34 @@ async def test_what_is_recent_is_kept_however_much_it_is(
         container.library.entries.forget_changes(), container.library.entries.forget_changes()
     )
     assert (await mine.get(f"{LIST}/{one}/history")).headers["X-Total-Count"] == "701"
+
+
+async def test_what_changed_on_the_whole_list(mine: httpx.AsyncClient, database: Database) -> None:
+    one, two = await titles_of(database)
+    await mine.post(LIST, json={"anime_id": one, "status": "watching", "progress": 2})
+    await mine.post(ITEMS, json={"title": "Mine", "type": "manga", "source": "manual"})
+    await mine.patch(f"{LIST}/{one}", json={"score": 8.5, "progress": 3})
+    await mine.post(LIST, json={"anime_id": two, "status": "on_hold"})
+    await mine.delete(f"{LIST}/{two}")
+    answer = await mine.get("/users/me/history", params={"limit": 3})
+    assert answer.headers["X-Total-Count"] == "5"
+    told = [(line["title"], line["action"], line["changes"]) for line in answer.json()]
+    assert told == [
+        ("Two", "removed", {"status": ["on_hold", None], "progress": [0, None]}),
+        ("Two", "added", {"status": [None, "on_hold"], "progress": [None, 0]}),
+        ("One", "changed", {"score": [None, 8.5], "progress": [2, 3]}),
+    ]
+    rest = (await mine.get("/users/me/history", params={"offset": 3})).json()
+    assert [(line["title"], line["anime_id"], line["origin"]) for line in rest] == [
+        ("Mine", None, "tracker"),
+        ("One", one, "api"),
+    ]
+
+
+async def test_nobody_sees_what_changed_on_the_list_of_another(
+    mine: httpx.AsyncClient, database: Database, other_user: SignedIn
+) -> None:
+    [one, _] = await titles_of(database)
+    await mine.post(LIST, json={"anime_id": one, "status": "watching"})
+    answer = await mine.get("/users/me/history", headers=other_user.headers)
+    assert (answer.json(), answer.headers["X-Total-Count"]) == ([], "0")
