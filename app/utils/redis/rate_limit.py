@@ -146,7 +146,7 @@ class SharedLimiter:
         """Keep another rate from now on, in this process: each learns it from the answers it gets."""
         self._rate = rate
         self._pacer = AsyncLimiter(1, rate.spacing * 0.95)
-        self._alone = _OwnPace(rate)
+        self._fallback = _LocalPace(rate)
 
     async def ban(self, seconds: float) -> None:
         """Send no call from any process for ``seconds``; never shortens a longer ban."""
