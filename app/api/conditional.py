@@ -70,6 +70,12 @@ def catalogue_answer(body: bytes, headers: Mapping[str, str] | None = None) -> R
     return Response(body, headers=whole, media_type=_JSON)
 
 
+def personal_answer(body: bytes) -> Response:
+    """An answer that shows what belongs to who asks; no shared cache may keep it."""
+    headers = {"ETag": etag_of(body), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    return Response(body, headers=headers, media_type=_JSON)
+
+
 def catalogue_page(request: Request, query: Page, page: AnimePage) -> Response:
     return catalogue_answer(page.body, page_headers(request, query, page.total))
 

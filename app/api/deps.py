@@ -43,6 +43,17 @@ async def _principal(request: Request, _: BearerToken) -> Principal:
 CurrentUser = Annotated[Principal, Depends(_principal)]
 
 
+async def _optional_principal(bearer: BearerToken, services: Services) -> Principal | None:
+    if bearer is None:
+        return None
+    principal = await services.accounts.authentication.authenticate(bearer)
+    return principal if "read:content" in principal.permissions else None
+
+
+OptionalUser = Annotated[Principal | None, Depends(_optional_principal)]
+"""Who is calling, where a token says so and may read lists; a bad token is 401, none is nobody."""
+
+
 class Page(BaseModel):
     """``limit`` with ``offset``, or with ``page`` in its place."""
 

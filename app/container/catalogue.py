@@ -10,6 +10,7 @@ from app.services.catalogue.anime import AnimeService
 from app.services.catalogue.coalescing import RequestCoalescer
 from app.services.catalogue.dumps import DumpService
 from app.services.catalogue.events import CatalogueEvents
+from app.services.catalogue.franchises import FranchiseService
 from app.services.catalogue.ingest import CatalogueIngest
 from app.services.catalogue.jikan_proxy import JikanProxy
 from app.services.catalogue.lookup import CatalogueLookup
@@ -29,6 +30,7 @@ class CatalogueServices:
     events: CatalogueEvents
     jikan: JikanProxy
     lookup: CatalogueLookup
+    franchises: FranchiseService
     relations: RelationService
     sync: CatalogueSync
 
@@ -53,6 +55,7 @@ async def build_catalogue(base: Foundation, *, jikan_rate: Rate) -> AsyncIterato
             lookup=CatalogueLookup(
                 db, client, ingest=ingest, refresh_queue=queue, absent=absent, coalescer=coalescer
             ),
+            franchises=FranchiseService(db),
             relations=RelationService(db),
             sync=CatalogueSync(db, client, base.jobs, ingest=ingest, refresh_queue=queue, absent=absent),
         )

@@ -6,7 +6,13 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.schemas.domain.relations import RelatedTitle, RelationType, StoredRelation, UpstreamRelation
+from app.schemas.domain.relations import (
+    ListMark,
+    RelatedTitle,
+    RelationType,
+    StoredRelation,
+    UpstreamRelation,
+)
 from app.schemas.domain.watching import AnimeCard
 from app.utils.db.database import Driver, Transaction
 
@@ -88,6 +94,11 @@ class RelationReads:
         titles = map(_title, rows)
         return {title.card.mal_id: title for title in titles if title.card.mal_id is not None}
 
+    async def marks(self, user_id: int, anime_ids: Collection[int]) -> dict[int, ListMark]:
+        """How far somebody is with those of these titles that are on the list, by our ids."""
+        rows = await self._driver.fetch(_MARKS, user_id, list(anime_ids))
+        return {row["anime_id"]: ListMark(row["status"], row["progress"], row["score"]) for row in rows}
+
     async def edges(self) -> list[tuple[int, int, RelationType]]:
         """All that is recorded of two anime of the catalogue, by our ids; the second is this to the first."""
         return [tuple(row) for row in await self._driver.fetch(_EDGES, timeout=_PATIENCE)]
@@ -165,6 +176,10 @@ _COMPONENT = """
         ) other
     )
     select id from member
+"""
+_MARKS = """
+    select anime_id, status, progress, score / 10.0::float8 as score from entries
+    where user_id = $1 and anime_id = any($2::int[])
 """
 _EDGES = """
     select f.id, t.id, r.type from anime_relations r

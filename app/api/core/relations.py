@@ -1,16 +1,16 @@
-"""How anime belong together: relations."""
+"""How anime belong together: relations, and the order to watch a franchise in."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import TypeAdapter
 
 from app.api.access import CheckedRoute, access
-from app.api.conditional import catalogue_answer
-from app.api.deps import Services
+from app.api.conditional import catalogue_answer, personal_answer
+from app.api.deps import OptionalUser, Services
 from app.api.openapi.failures import KNOWN_ALREADY, failures
-from app.errors import NotFound, ServiceUnavailable
-from app.schemas.core.relations import RelationOut
+from app.errors import NotFound, ServiceUnavailable, Unauthenticated
+from app.schemas.core.relations import RelationOut, WatchOrderOut, WatchOrderQuery
 from app.schemas.fields import Id
 
 router = APIRouter(prefix="/anime", tags=["catalogue"], route_class=CheckedRoute)
@@ -31,3 +31,23 @@ async def list_relations(anime_id: AnimeId, services: Services) -> Response:
     """List what other anime and manga are to this one: sequels, side stories, summaries, adaptations."""
     relations = await services.catalogue.relations.list(anime_id)
     return catalogue_answer(_Relations.dump_json([RelationOut.of(relation) for relation in relations]))
+
+
+@router.get(
+    "/{anime_id}/watch-order",
+    response_model=WatchOrderOut,
+    responses=KNOWN_ALREADY | failures(NotFound, Unauthenticated, ServiceUnavailable),
+)
+@access("public")
+async def watch_order(
+    anime_id: AnimeId, query: Annotated[WatchOrderQuery, Query()], user: OptionalUser, services: Services
+) -> Response:
+    """Get the order to watch the franchise of an anime in; the same from any of its titles.
+
+    With a token it shows your progress and what comes next.
+    """
+    order = await services.catalogue.franchises.watch_order(
+        anime_id, sort=query.order, include=query.include, user_id=getattr(user, "user_id", None)
+    )
+    body = WatchOrderOut.of(order).model_dump_json().encode()
+    return catalogue_answer(body) if user is None else personal_answer(body)

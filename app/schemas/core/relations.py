@@ -1,12 +1,22 @@
 """Relations of a title as the core surface shows them."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.schemas.core.watching import CardOut
-from app.schemas.domain.library import MediaType
-from app.schemas.domain.relations import Relation, RelationType
+from app.schemas.domain.library import EntryStatus, MediaType
+from app.schemas.domain.relations import (
+    Franchise,
+    Included,
+    Relation,
+    RelationType,
+    Step,
+    WatchOrder,
+    WatchRole,
+    WatchSort,
+)
 
 
 class RelationOut(BaseModel):
@@ -26,3 +36,124 @@ class RelationOut(BaseModel):
     @classmethod
     def of(cls, relation: Relation) -> "RelationOut":
         return cls.model_validate(relation)
+
+
+def words_of(values: Any) -> Any:
+    """Repeated values, each of which may be a comma list."""
+    if not isinstance(values, list):
+        return values
+    words = [word.strip() for value in values for word in str(value).split(",")]
+    return [word for word in words if word]
+
+
+class WatchOrderQuery(BaseModel):
+    order: WatchSort = "release"
+    include: Annotated[
+        list[Included],
+        BeforeValidator(words_of),
+        Field(default_factory=list, description="What is told beside main and side titles; a comma list."),
+    ]
+
+
+class TieOut(BaseModel):
+    """This title is the `type` of that one."""
+
+    type: RelationType
+    anime_id: int
+
+
+class MarkOut(BaseModel):
+    """How far you are with a title."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    status: EntryStatus
+    progress: int
+    score: float | None
+
+
+class StepOut(BaseModel):
+    """A title in its place. `released_later`: it was made after something that it precedes in the story."""
+
+    position: int
+    anime: CardOut
+    role: WatchRole
+    optional: bool
+    released_later: bool
+    minutes: Annotated[
+        float | None, Field(description="How long all its episodes take, where that is known.")
+    ]
+    why: Annotated[TieOut | None, Field(description="What it is to another title, which put it here.")]
+    entry: Annotated[MarkOut | None, Field(description="Null where it is not on your list.")]
+
+
+class FranchiseOut(BaseModel):
+    id: int
+    title: str
+    size: int
+
+
+class AlternativeOut(BaseModel):
+    """Another version of the story, in an order of its own."""
+
+    title: str
+    items: list[StepOut]
+
+
+class WatchOrderOut(BaseModel):
+    """A franchise in the order to watch it. `next` is the first main title that you have not completed."""
+
+    order: WatchSort
+    franchise: FranchiseOut
+    next: StepOut | None
+    items: list[StepOut]
+    alternatives: list[AlternativeOut]
+    related: Annotated[
+        list[FranchiseOut],
+        Field(description="Other parts of a large franchise, each with an order of its own."),
+    ]
+
+    @classmethod
+    def of(cls, order: WatchOrder) -> "WatchOrderOut":
+        items = _steps(order, order.plan.steps)
+        return cls(
+            order=order.sort,
+            franchise=_franchise(order, order.plan.franchise),
+            next=None if order.next is None else items[order.next - 1],
+            items=items,
+            alternatives=[
+                AlternativeOut(title=_first(order, steps), items=_steps(order, steps))
+                for steps in order.plan.alternatives
+            ],
+            related=[_franchise(order, franchise) for franchise in order.plan.related],
+        )
+
+
+def _franchise(order: WatchOrder, franchise: Franchise) -> FranchiseOut:
+    card = order.titles[franchise.mal_id].card
+    return FranchiseOut(id=card.id, title=card.title, size=franchise.size)
+
+
+def _first(order: WatchOrder, steps: Sequence[Step]) -> str:
+    return order.titles[next(step for step in steps if step.role == "alternative").mal_id].card.title
+
+
+def _steps(order: WatchOrder, steps: Sequence[Step]) -> list[StepOut]:
+    return [_step(order, position, step) for position, step in enumerate(steps, start=1)]
+
+
+def _step(order: WatchOrder, position: int, step: Step) -> StepOut:
+    title = order.titles[step.mal_id]
+    mark = (order.marks or {}).get(step.mal_id)
+    why = step.why
+    minutes = title.minutes and title.card.episodes and title.minutes * title.card.episodes
+    return StepOut(
+        position=position,
+        anime=CardOut.of(title.card),
+        role=step.role,
+        optional=step.role not in ("main", "alternative"),
+        released_later=step.released_later,
+        minutes=minutes,
+        why=None if why is None else TieOut(type=why.type, anime_id=order.titles[why.mal_id].card.id),
+        entry=None if mark is None else MarkOut.model_validate(mark),
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
-from app.schemas.domain.library import MediaType
+from app.schemas.domain.library import EntryStatus, MediaType
 from app.schemas.domain.watching import AnimeCard
 
 RelationType = Literal[
@@ -99,3 +99,74 @@ class Relation:
     disputed: bool
     title: str | None
     anime: AnimeCard | None
+
+
+WatchRole = Literal["main", "side", "recap", "special", "alternative", "spin_off"]
+WatchSort = Literal["release", "story"]
+Included = Literal["recap", "special", "alternative", "spin_off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Why a title is where it is: it is the ``type`` of ``mal_id``."""
+
+    type: RelationType
+    mal_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A title in its place. ``released_later``: it was made after something that it comes before."""
+
+    mal_id: int
+    role: WatchRole
+    released_later: bool = False
+    why: Tie | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Franchise:
+    """Its first title, by MyAnimeList's id, and how many there are."""
+
+    mal_id: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPlan:
+    """``alternatives`` tell the same story otherwise, each by itself; ``related`` are its looser parts."""
+
+    franchise: Franchise
+    steps: tuple[Step, ...]
+    alternatives: tuple[tuple[Step, ...], ...] = ()
+    related: tuple[Franchise, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListMark:
+    """How far somebody is with a title; ``score`` is 0 to 10."""
+
+    status: EntryStatus
+    progress: int
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOrder:
+    """A plan with its titles; ``marks`` are those of who asks, by the same ids, None for nobody."""
+
+    sort: WatchSort
+    plan: WatchPlan
+    titles: Mapping[int, RelatedTitle]
+    marks: Mapping[int, ListMark] | None
+
+    @property
+    def next(self) -> int | None:
+        """The place of the first title of the main line that is not completed, from 1."""
+        if self.marks is None:
+            return None
+        for place, step in enumerate(self.plan.steps, start=1):
+            mark = self.marks.get(step.mal_id)
+            if step.role == "main" and (mark is None or mark.status != "completed"):
+                return place
+        return None

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.errors import NotFound
 from app.repositories.relations import RelationReads
@@ -54,6 +55,7 @@ class Edge:
     disputed: bool = False
 
 
+@lru_cache(maxsize=10_000)
 def released(mal_id: int, aired_from: str | None) -> tuple[str, int]:
     """A key that sorts titles by their first day: unknown parts of a date last, unknown dates at the end."""
     year, month, day = (*(aired_from or "").split("-"), "", "")[:3]

@@ -11,6 +11,7 @@ from app.container import Container
 from app.schemas.domain.anime import UpstreamAnime
 from app.schemas.domain.relations import UpstreamRelation
 from app.services.catalogue.ingest import CatalogueIngest
+from tests.fixtures.accounts import SignedIn
 
 TITLES = [
     {"mal_id": 901, "title": "First", "aired_from": "2001-04-01"},
@@ -105,3 +106,53 @@ async def test_what_mal_says_replaces_what_it_said_before(
     assert len(await related(client, ids["Second"])) == 2
     await ingest.store([UpstreamAnime(mal_id=902, title="Second")])  # as lists have it
     assert len(await related(client, ids["Second"])) == 2
+
+
+SEASONS = [
+    {
+        "mal_id": 911 + n,
+        "title": f"Season {n + 1}",
+        "aired_from": f"{2001 + n}-04-01",
+        "type": "TV",
+        "episodes": 12,
+    }
+    for n in range(3)
+] + [{"mal_id": 921, "title": "A film", "aired_from": "2002-01-01", "type": "Movie", "episodes": 1}]
+ORDERED = [
+    {"a": 911, "b": 912, "t": "sequel"},
+    {"a": 912, "b": 913, "t": "sequel"},
+    {"a": 921, "b": 911, "t": "full_story"},
+]
+
+
+async def test_the_watch_order_shows_how_far_one_is_and_what_comes_next(
+    client: httpx.AsyncClient, container: Container, user: SignedIn, tmp_path: Path
+) -> None:
+    await load(container, write(tmp_path / "all.jsonl", [*SEASONS, *ORDERED]))
+    ids = {anime["title"]: anime["id"] for anime in (await client.get("/anime")).json()}
+    entry = {"anime_id": ids["Season 1"], "status": "completed"}
+    await client.post("/users/me/list", json=entry, headers=user.headers)
+
+    path = f"/anime/{ids['Season 2']}/watch-order"
+    order = (await client.get(path)).json()
+    assert order["franchise"] == {"id": ids["Season 1"], "title": "Season 1", "size": 4}
+    assert [item["anime"]["title"] for item in order["items"]] == ["Season 1", "Season 2", "Season 3"]
+    assert (order["order"], order["next"], order["items"][0]["entry"]) == ("release", None, None)
+    assert order["items"][1]["why"] == {"type": "sequel", "anime_id": ids["Season 1"]}
+
+    own = await client.get(path, params={"order": "story", "include": "recap,special"}, headers=user.headers)
+    assert own.headers["Cache-Control"].startswith("private")
+    order = own.json()
+    assert [(item["position"], item["role"], item["optional"]) for item in order["items"]] == [
+        (1, "main", False), (2, "recap", True), (3, "main", False), (4, "main", False),
+    ]  # fmt: skip
+    assert order["items"][0]["entry"] == {"status": "completed", "progress": 0, "score": None}
+    assert order["next"] == order["items"][2]
+    for other in ids.values():
+        same = await client.get(f"/anime/{other}/watch-order", headers=user.headers)
+        assert same.json()["next"]["anime"]["title"] == "Season 2"
+
+    bad = {"Authorization": "Bearer nobody"}
+    assert (await client.get(path, headers=bad)).status_code == 401
+    assert (await client.get(path, params={"include": "everything"})).status_code == 422
+    assert (await client.get("/anime/999999/watch-order")).status_code == 404

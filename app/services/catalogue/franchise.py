@@ -1,0 +1,381 @@
+"""A franchise as a graph: its continuities, and the lines of titles that are watched one after another."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+
+from app.schemas.domain.relations import RelatedTitle, RelationType
+from app.services.catalogue.relations import Edge, released
+
+TIES: frozenset[RelationType] = frozenset({
+    "sequel", "prequel", "side_story", "parent_story", "summary", "full_story", "alternative_version",
+    "spin_off", "alternative_setting",
+})  # fmt: skip
+"""What makes titles a franchise; characters in common, adaptations and the rest do not."""
+
+_LOOSE = frozenset({"spin_off", "alternative_setting"})
+_LARGE = 60  # titles, beyond which a franchise is cut at its loose ties
+_MUCH_LONGER = 1.5  # a later version of a story comes before the first where it is so much longer
+_SHORT_STORY = 4  # how many times longer a line is than one that cannot be its parent
+_EXTRA_TYPES = frozenset({"Special", "CM", "PV", "Music"})
+_EPISODE_MINUTES = {"Movie": 90.0, "Music": 4.0, "CM": 1.0, "PV": 2.0}
+_HOURS = frozenset({"Movie", "OVA", "TV Special"})
+_MOST_HOURS = 3  # of a title of these types; dumps that say so few minutes dropped the word for hours
+
+# What two titles are to each other where several relations are recorded: the first of these.
+_KINDS: tuple[RelationType, ...] = (
+    "full_story", "sequel", "spin_off", "alternative_version", "alternative_setting", "parent_story",
+)  # fmt: skip
+_FORWARD: Mapping[RelationType, RelationType] = {
+    "prequel": "sequel",
+    "summary": "full_story",
+    "side_story": "parent_story",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """The relations of some titles, one a pair.
+
+    ``kinds`` are by pairs, the smaller id first: ``sequel``, ``full_story`` (one sums up the other),
+    ``parent_story`` (one is a side story), ``spin_off``, ``alternative_version``, ``alternative_setting``.
+    ``below`` holds the pairs of a title and one that it sums up, is a side story or a spin-off of.
+    ``next`` are the sequels of a title.
+    """
+
+    titles: Mapping[int, RelatedTitle]
+    kinds: dict[tuple[int, int], RelationType] = field(default_factory=dict)
+    below: set[tuple[int, int]] = field(default_factory=set)
+    next: dict[int, set[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, titles: Mapping[int, RelatedTitle], edges: Iterable[Edge]) -> "Ties":
+        found: dict[tuple[int, int], list[Edge]] = defaultdict(list)
+        for edge in edges:
+            if edge.type in TIES:
+                found[_pair(edge.from_id, edge.to_id)].append(edge)
+        ties = cls(titles)
+        for pair, both in sorted(found.items()):
+            ties._note(pair, both)
+        return ties
+
+    def _note(self, pair: tuple[int, int], both: list[Edge]) -> None:
+        kinds = {_FORWARD.get(edge.type, edge.type) for edge in both}
+        kind = min(kinds, key=_KINDS.index)
+        self.kinds[pair] = kind
+        for edge in both:
+            if _FORWARD.get(edge.type, edge.type) != kind:
+                continue
+            if edge.type in ("sequel", "prequel"):
+                first, second = (edge.from_id, edge.to_id)[:: 1 if edge.type == "sequel" else -1]
+                self.next.setdefault(first, set()).add(second)
+            elif edge.type in ("summary", "side_story", "spin_off"):
+                self.below.add((edge.to_id, edge.from_id))
+            elif edge.type in ("full_story", "parent_story"):
+                self.below.add((edge.from_id, edge.to_id))
+
+    @property
+    def ids(self) -> set[int]:
+        return {id_ for pair in self.kinds for id_ in pair} | self.titles.keys()
+
+    @property
+    def recaps(self) -> set[int]:
+        """Titles that sum up another."""
+        return {one for one, two in self.below if self.kind(one, two) == "full_story"}
+
+    def kind(self, one: int, two: int) -> RelationType | None:
+        return self.kinds.get(_pair(one, two))
+
+    def neighbours(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {id_: [] for id_ in sorted(self.ids)}
+        for one, two in self.kinds:
+            found[one].append(two)
+            found[two].append(one)
+        return found
+
+    def released(self, id_: int) -> tuple[str, int]:
+        title = self.titles.get(id_)
+        return released(id_, None if title is None else title.aired_from)
+
+    def among(self, ids: Collection[int]) -> "Ties":
+        """Those of the titles that are among ``ids``."""
+        return Ties(
+            {id_: title for id_, title in self.titles.items() if id_ in ids},
+            {pair: kind for pair, kind in self.kinds.items() if pair[0] in ids and pair[1] in ids},
+            {pair for pair in self.below if pair[0] in ids and pair[1] in ids},
+            {id_: more & set(ids) for id_, more in self.next.items() if id_ in ids},
+        )
+
+
+def continuities(ties: Ties) -> list[Ties]:
+    """The whole franchise, or, of a large one, its parts that nothing but loose ties connects."""
+    if len(ties.titles) <= _LARGE:
+        return [ties]
+    tight = {pair: kind for pair, kind in ties.kinds.items() if kind not in _LOOSE}
+    neighbours = Ties(ties.titles, tight).neighbours()
+    left, parts = set(ties.ids), []
+    while left:
+        part, queue = set[int](), [min(left)]
+        while queue:
+            id_ = queue.pop()
+            if id_ not in part:
+                part.add(id_)
+                queue += neighbours.get(id_, ())
+        left -= part
+        parts.append(ties.among(part))
+    return [part for part in parts if part.titles]
+
+
+@dataclass(eq=False, slots=True)
+class Line:
+    """Titles to be watched one after another, and which of them follows which."""
+
+    ids: set[int]
+    next: dict[int, set[int]]
+    minutes: float
+    start: tuple[str, int]
+
+    @classmethod
+    def of(cls, ids: Collection[int], next_: Mapping[int, set[int]], ties: Ties) -> "Line":
+        inside = {id_: next_.get(id_, set()) & set(ids) for id_ in ids}
+        minutes = sum(minutes_of(ties.titles[id_]) for id_ in ids if id_ in ties.titles)
+        return cls(set(ids), inside, minutes, min(map(ties.released, ids)))
+
+
+def lines(ties: Ties) -> tuple[list[Line], dict[int, set[int]]]:
+    """Every title of a continuity in one line each, and what follows what; the main line comes first.
+
+    Two versions of one story are never in one line; recaps are lines by themselves.
+    """
+    apart = ties.recaps
+    next_, bridged = _bridged(ties, apart)
+    _break_cycles(next_, ties)
+    _reduce(next_)
+    rivals = _rivals(ties)
+    groups = [*_joined(_segments(next_, rivals), rivals, next_, ties)]
+    groups += ({id_} for id_ in sorted(apart | bridged))
+    found = [Line.of(group, next_, ties) for group in groups if group & ties.titles.keys()]
+    main = _main(found, apart | bridged, ties)
+    others = sorted((line for line in found if line is not main), key=lambda line: line.start)
+    return [main, *others], next_
+
+
+def is_extra(title: RelatedTitle) -> bool:
+    """A special, a clip, or a few minutes of something."""
+    if title.type in _EXTRA_TYPES:
+        return True
+    return title.type not in ("TV", "Movie") and title.minutes is not None and title.minutes <= 10
+
+
+def minutes_of(title: RelatedTitle) -> float:
+    """How long a title takes to watch; guessed from its type where that is not known."""
+    minutes = title.minutes or _EPISODE_MINUTES.get(title.type or "", 24.0)
+    if title.type in _HOURS and minutes <= _MOST_HOURS:
+        minutes *= 60
+    return minutes * (title.card.episodes or (12 if title.type == "TV" else 1))
+
+
+def _pair(one: int, two: int) -> tuple[int, int]:
+    return (one, two) if one < two else (two, one)
+
+
+def _bridged(ties: Ties, apart: Collection[int]) -> tuple[dict[int, set[int]], set[int]]:
+    """The sequels of every title of a line, past recaps, unknown titles and alternative episodes.
+
+    An alternative episode is a special, the other version of a longer title, that something follows: what
+    follows it follows the longer one.
+    """
+    next_ = {id_: set(ties.next.get(id_, ())) for id_ in sorted(ties.ids)}
+    before = reversed_steps(next_)
+    bridged: set[int] = set()
+    for id_ in sorted(ties.ids):
+        fore = set(before[id_])
+        if not fore and next_[id_] and (whole := _longer_version(id_, ties)):
+            bridged.add(id_)
+            fore = {whole}
+        if id_ in ties.titles and id_ not in apart and id_ not in bridged:
+            continue
+        after = next_.pop(id_)
+        for one in before[id_]:
+            next_[one].discard(id_)
+        for one in fore & next_.keys():
+            next_[one] |= after - {one}
+        for two in after:
+            before[two] = (before[two] - {id_}) | (fore - {two})
+    return next_, bridged
+
+
+def _longer_version(id_: int, ties: Ties) -> int | None:
+    """The title that a special tells otherwise."""
+    title = ties.titles.get(id_)
+    if title is None or title.type != "Special":
+        return None
+    whole = [
+        other
+        for other in ties.titles
+        if ties.kind(id_, other) == "alternative_version"
+        and minutes_of(ties.titles[other]) > _SHORT_STORY * minutes_of(title)
+    ]
+    return min(whole, key=ties.released, default=None)
+
+
+def reversed_steps(next_: Mapping[int, set[int]]) -> dict[int, set[int]]:
+    """For each title those it follows."""
+    before: dict[int, set[int]] = {id_: set() for id_ in next_}
+    for id_, after in next_.items():
+        for other in after:
+            before.setdefault(other, set()).add(id_)
+    return before
+
+
+def _break_cycles(next_: dict[int, set[int]], ties: Ties) -> None:
+    """Of each cycle, drop the step that goes back furthest in time."""
+
+    def day(id_: int) -> int:
+        year, month, day = ties.released(id_)[0].split("-")
+        return (int(year) * 12 + int(month)) * 31 + int(day)
+
+    while True:
+        try:
+            TopologicalSorter({id_: sorted(next_[id_]) for id_ in sorted(next_)}).prepare()
+        except CycleError as error:
+            cycle: list[int] = error.args[1]  # each is a sequel of the next one
+            steps = [(two, one) for one, two in pairwise(cycle)]
+            first, second = max(steps, key=lambda step: (day(step[0]) - day(step[1]), step))
+            next_[first].discard(second)
+        else:
+            return
+
+
+def earliest(next_: Mapping[int, set[int]], ties: Ties) -> dict[int, tuple[str, int]]:
+    """For each title the first release among itself and all that follows it, near or far."""
+    found: dict[int, tuple[str, int]] = {}
+    for id_ in TopologicalSorter(next_).static_order():  # sequels first
+        found[id_] = min([ties.released(id_), *(found[other] for other in next_.get(id_, ()))])
+    return found
+
+
+def in_order(next_: Mapping[int, set[int]], ties: Ties) -> Iterator[int]:
+    """Each title after those it follows; what was made later comes right before what it precedes."""
+    firsts = earliest(next_, ties)
+    waiting = {id_: len(before) for id_, before in reversed_steps(next_).items()}
+    ready = [(firsts[id_], ties.released(id_), id_) for id_, number in waiting.items() if number == 0]
+    heapify(ready)
+    while ready:
+        id_ = heappop(ready)[-1]
+        yield id_
+        for other in next_.get(id_, ()):
+            waiting[other] -= 1
+            if waiting[other] == 0:
+                heappush(ready, (firsts[other], ties.released(other), other))
+
+
+def _reduce(next_: dict[int, set[int]]) -> None:
+    """Drop the steps that longer ways lead along too."""
+    bit = {id_: 1 << place for place, id_ in enumerate(next_)}
+    reach: dict[int, int] = {}
+    for id_ in TopologicalSorter(next_).static_order():  # sequels first
+        far = 0
+        for other in next_[id_]:
+            far |= reach[other]
+        next_[id_] = {other for other in next_[id_] if not far & bit[other]}
+        reach[id_] = far | sum(bit[other] for other in next_[id_])
+
+
+def _rivals(ties: Ties) -> dict[int, set[int]]:
+    """For each title the other versions of its story."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for (one, two), kind in ties.kinds.items():
+        if kind == "alternative_version":
+            found[one].add(two)
+            found[two].add(one)
+    return found
+
+
+def _segments(next_: Mapping[int, set[int]], rivals: Mapping[int, set[int]]) -> list[list[int]]:
+    """Runs of titles each of which has one sequel, and that one no other prequel; no two are rivals."""
+    before = reversed_steps(next_)
+    inner = {id_ for id_ in next_ if len(before[id_]) == 1 and len(next_[min(before[id_])]) == 1}
+    runs = []
+    for id_ in sorted(next_.keys() - inner):
+        run = [id_]
+        while len(next_[run[-1]]) == 1 and (following := min(next_[run[-1]])) in inner:
+            if not rivals.get(following, set()).isdisjoint(run):
+                runs.append(run)
+                run = []
+            run.append(following)
+        runs.append(run)
+    return runs
+
+
+def _joined(
+    segments: list[list[int]], versions: Mapping[int, set[int]], next_: Mapping[int, set[int]], ties: Ties
+) -> list[set[int]]:
+    """Segments that follow each other as one, unless that would join two versions of one story."""
+    of = {id_: place for place, segment in enumerate(segments) for id_ in segment}
+    groups = [{place} for place in range(len(segments))]
+    rivals = [
+        {of[other] for id_ in segment for other in versions.get(id_, ()) if other in of}
+        for segment in segments
+    ]
+    found = [Line.of(segment, next_, ties) for segment in segments]
+    later = {
+        place
+        for place, others in enumerate(rivals)
+        if any(_precedes(found[other], found[place]) for other in others - {place})
+    }
+    for one, two in _steps(segments, next_, of, later, ties):
+        ours, theirs = groups[one], groups[two]
+        if ours is not theirs and not any(rivals[place] & theirs for place in ours):
+            ours |= theirs
+            for place in theirs:
+                groups[place] = ours
+    unique = {id(group): group for group in groups}.values()
+    return [{id_ for place in group for id_ in segments[place]} for group in unique]
+
+
+def _steps(
+    segments: list[list[int]],
+    next_: Mapping[int, set[int]],
+    of: Mapping[int, int],
+    later: Collection[int],
+    ties: Ties,
+) -> list[tuple[int, int]]:
+    """What leads from segment to segment; first from the latest prequel of each, then what is no ``later``
+    version of a story."""
+    before = reversed_steps(next_)
+    steps = []
+    for two, segment in enumerate(segments):
+        fore = sorted(before[segment[0]], key=ties.released, reverse=True)
+        for place, id_ in enumerate(fore):
+            one = of[id_]
+            steps.append((place > 0, one in later or two in later, ties.released(segment[0]), one, two))
+    return [(one, two) for *_, one, two in sorted(steps)]
+
+
+def _precedes(one: Line, two: Line) -> bool:
+    """Whether the first goes before the second: it was there first, unless the second is much longer."""
+    if one.start > two.start:
+        return one.minutes > _MUCH_LONGER * two.minutes
+    return two.minutes <= _MUCH_LONGER * one.minutes
+
+
+def _main(found: list[Line], apart: Collection[int], ties: Ties) -> Line:
+    """The line that all others belong to: neither a recap, nor a side story or spin-off of another."""
+    line_of = {id_: line for line in found for id_ in line.ids}
+    lower = {id(line) for line in found if line.ids <= set(apart)}
+    for below, above in ties.below:
+        one, two = line_of.get(below), line_of.get(above)
+        if one is None or two is None or one is two or one.minutes > _SHORT_STORY * two.minutes:
+            continue
+        lower.add(id(one))
+    best, *others = sorted(
+        [line for line in found if id(line) not in lower] or found, key=lambda line: line.start
+    )
+    for line in others:
+        if not _precedes(best, line):
+            best = line
+    return best

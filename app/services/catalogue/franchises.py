@@ -1,0 +1,45 @@
+"""Franchises of the catalogue: what belongs to a title, and the order to watch it in."""
+
+from collections.abc import Collection
+
+from app.errors import NotFound
+from app.repositories.relations import RelationReads
+from app.schemas.domain.relations import Included, RelatedTitle, StoredRelation, WatchOrder, WatchSort
+from app.services.catalogue.franchise import TIES
+from app.services.catalogue.relations import settle
+from app.services.catalogue.watch_order import plan
+from app.utils.db.database import Database
+
+
+class FranchiseService:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def watch_order(
+        self, anime_id: int, *, sort: WatchSort, include: Collection[Included], user_id: int | None
+    ) -> WatchOrder:
+        """The order to watch the franchise of a title in, with the progress of ``user_id`` where given."""
+        async with self._db.driver() as driver:
+            reads = RelationReads(driver)
+            asked = await reads.find_title(anime_id)
+            if asked is None:
+                raise NotFound(f"There is no anime {anime_id}.")
+            key, titles, records = await _franchise(reads, asked)
+            marks = None
+            if user_id is not None:
+                keys = {title.card.id: id_ for id_, title in titles.items()}
+                found = await reads.marks(user_id, keys)
+                marks = {keys[id_]: mark for id_, mark in found.items()}
+        edges = settle(records, {id_: title.aired_from for id_, title in titles.items()})
+        return WatchOrder(sort, plan(key, titles, edges, sort=sort, include=include), titles, marks)
+
+
+async def _franchise(
+    reads: RelationReads, asked: RelatedTitle
+) -> tuple[int, dict[int, RelatedTitle], list[StoredRelation]]:
+    """The id of the title among its franchise, the titles of that, and what is recorded of them."""
+    mal_id = asked.card.mal_id
+    if mal_id is None:
+        return 0, {0: asked}, []
+    members = await reads.component(mal_id, TIES)
+    return mal_id, await reads.titles(members), await reads.list_between(members)
