@@ -20,6 +20,7 @@ _users = cast(Table, UserRow.__table__)
 _u = _users.c
 _known = cast(Table, KnownAddressRow.__table__)
 _NAMES = tuple(Account.__dataclass_fields__)  # which are columns
+_PUBLIC = (_u.is_active, _u.list_visibility == "public")
 _ACCOUNT = [_u[name] for name in _NAMES]
 
 
@@ -43,6 +44,17 @@ class AccountRepository:
         )
         return _account(row.one_or_none())
 
+    async def list_taken(self, username: str | None, email: str | None) -> list[str]:
+        """Which of the two an account has."""
+        wanted = {"username": username, "email": email}
+        taken = []
+        for name, value in wanted.items():
+            if value is not None:
+                found = select(_u.id).where(func.lower(_u[name]) == func.lower(value))
+                if (await self._on.execute(found)).scalar_one_or_none() is not None:
+                    taken.append(name)
+        return taken
+
     async def has_email(self, email: str) -> bool:
         found = await self._on.execute(select(_u.id).where(func.lower(_u.email) == func.lower(email)))
         return found.one_or_none() is not None
@@ -51,6 +63,15 @@ class AccountRepository:
         """An account that may sign in, by its e-mail in any case."""
         named = select(*_ACCOUNT).where(func.lower(_u.email) == func.lower(email), _u.is_active)
         return _account((await self._on.execute(named)).one_or_none())
+
+    async def find_public(self, username: str) -> Account | None:
+        """An open account whose list is public, by its name in any case."""
+        named = select(*_ACCOUNT).where(func.lower(_u.username) == func.lower(username), *_PUBLIC)
+        return _account((await self._on.execute(named)).one_or_none())
+
+    async def has_public_list(self, user_id: int) -> bool:
+        found = await self._on.execute(select(_u.id).where(_u.id == user_id, *_PUBLIC))
+        return found.one_or_none() is not None
 
     async def find_by_username(self, username: str) -> Account | None:
         """By the name in any case."""
@@ -128,7 +149,9 @@ class AccountRepository:
         try:
             return _account((await self._on.execute(changed)).one_or_none())
         except IntegrityError as error:
-            raise Taken from error
+            raise Taken(
+                [name for name in ("username", "email") if f"uq_users_{name}" in str(error)]
+            ) from error
 
     async def note_address(self, user_id: int, network: str, now: datetime) -> None:
         """Remember that the account signed in from here."""

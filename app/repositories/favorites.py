@@ -35,6 +35,19 @@ class FavoriteRepository:
         ).first()
         return None if row is None else Favorite(row.id, card_of(row), row.created_at)
 
+    async def find(self, user_id: int, anime_id: int) -> Favorite | None:
+        found = await self._on.execute(
+            text(
+                f"""
+                select f.id, f.created_at, {CARD} from favorites f join anime a on a.id = f.anime_id
+                where f.user_id = :user_id and f.anime_id = :anime_id
+                """
+            ),
+            {"user_id": user_id, "anime_id": anime_id},
+        )
+        row = found.first()
+        return None if row is None else Favorite(row.id, card_of(row), row.created_at)
+
     async def delete(self, user_id: int, anime_id: int) -> None:
         await self._on.execute(
             text("delete from favorites where user_id = :user_id and anime_id = :anime_id"),

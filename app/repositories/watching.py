@@ -190,6 +190,28 @@ class WatchRepository:
         )
         return [_progress_of(row) for row in rows], total
 
+    async def list_of_title(
+        self, user_id: int, anime_id: int, *, limit: int, offset: int
+    ) -> tuple[list[WatchProgress], int]:
+        """One page of the reports of one title, by episode, and how many there are in all."""
+        rows, total = await fetch_page(
+            self._on,
+            select=f"{_PROGRESS}, {_PERCENT}, {CARD}",
+            source="""
+                from watch_progress w join anime a on a.id = w.anime_id
+                where w.user_id = :user_id and w.anime_id = :anime_id
+            """,
+            order="w.episode",
+            values={"user_id": user_id, "anime_id": anime_id, "limit": limit, "offset": offset},
+        )
+        return [_progress_of(row) for row in rows], total
+
+    async def delete_of_title(self, user_id: int, anime_id: int) -> None:
+        await self._on.execute(
+            text("delete from watch_progress where user_id = :user_id and anime_id = :anime_id"),
+            {"user_id": user_id, "anime_id": anime_id},
+        )
+
     async def insert_view(
         self, user_id: int, anime_id: int, *, episode: int, release_id: int | None, viewed_at: datetime
     ) -> View:

@@ -152,6 +152,7 @@ async def _ids_of(container: Container, owner: SignedIn, client: httpx.AsyncClie
         "session_id": session.id,
         "token_id": token.id,
         "item_id": item["id"],
+        "entry_id": item["id"],
         "job_id": job.id,
         "anime_id": anime_id,
         "collection_id": collection["id"],
@@ -165,13 +166,24 @@ async def _title(container: Container) -> int:
         return int(row.scalar_one())
 
 
+# Their id is of the catalogue, which is everybody's: a title that there is may be answered as one.
+_OF_THE_CATALOGUE = {
+    "PUT /users/me/list/{anime_id}",
+    "PUT /favorites/{anime_id}",
+    "GET /watch/progress/{anime_id}",
+}
+
+
 def _is_of_somebody(route: Route) -> bool:
+    if route.name in _OF_THE_CATALOGUE:
+        return False
     own = ("/users/me", "/auth", "/jobs", "/api/library", "/favorites", "/watch", "/collections", "/views")
     return bool(route.parameters) and route.path.startswith(own) and route.access != "public"
 
 
 _BODIES: Mapping[str, Any] = {
     "PATCH /users/me/list/{anime_id}": {"progress": 1},
+    "PATCH /users/me/entries/{entry_id}": {"progress": 1},
     "PATCH /collections/{collection_id}": {"name": "Theirs"},
     "POST /collections/{collection_id}/items": {"anime_id": 1},
 }

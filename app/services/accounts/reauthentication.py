@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.errors import Forbidden, NotFound
+from app.errors import FieldError, Forbidden, NotFound, field_details
 from app.repositories.accounts import AccountRepository
 from app.schemas.domain.accounts import ClientInfo
 from app.services.accounts.audit import audit
@@ -25,8 +25,13 @@ class Reauthentication:
         self._throttle = throttle
         self._clock = clock
 
-    async def check(self, user_id: int, password: str, client: ClientInfo) -> str:
-        """What :meth:`recheck` takes, where it is the password of the account; raises :class:`Forbidden`."""
+    async def check(
+        self, user_id: int, password: str, client: ClientInfo, *, field: str = "current_password"
+    ) -> str:
+        """What :meth:`recheck` takes, where it is the password of the account; raises :class:`Forbidden`.
+
+        ``field`` is where the client sent it.
+        """
         async with self._db.reader() as connection:
             found = await AccountRepository(connection).find_secrets_of(
                 user_id, network=client.network, since=self._clock() - KNOWN_FOR
@@ -41,7 +46,7 @@ class Reauthentication:
             if not verdict.matches:
                 await self._throttle.fail(attempt)
                 audit("proof.failed", user_id=user_id, address=client.address)
-                raise _wrong()
+                raise _wrong(field)
             async with self._db.transaction() as tx:
                 await self._throttle.succeed(tx, attempt)
         return found.password_hash
@@ -49,8 +54,9 @@ class Reauthentication:
     async def recheck(self, tx: Transaction, user_id: int, proven: str) -> None:
         """Keep the password what it was when it was proven; raises :class:`Forbidden` where it changed."""
         if not await AccountRepository(tx).lock_with_password(user_id, proven):
-            raise _wrong()
+            raise _wrong("current_password")
 
 
-def _wrong() -> Forbidden:
-    return Forbidden("The password is wrong.")
+def _wrong(field: str) -> Forbidden:
+    error = FieldError(field, "The password is wrong.", "wrong")
+    return Forbidden(error.message, details=field_details([error]))

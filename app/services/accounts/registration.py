@@ -113,7 +113,7 @@ async def _insert(
             return account
         if username or (email and await accounts.has_email(email)):
             break
-    raise Taken
+    raise Taken(await accounts.list_taken(username, email))
 
 
 def _names_from(email: str) -> Iterator[str]:

@@ -53,6 +53,14 @@ class UserService:
             raise NotFound("There is no such account.")
         return account
 
+    async def get_public(self, username: str) -> Account:
+        """One whose list is public, by its name in any case."""
+        async with self._db.reader() as connection:
+            account = await AccountRepository(connection).find_public(username)
+        if account is None:
+            raise NotFound("There is no such account, or its list is private.")
+        return account
+
     async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
         """One page of all accounts, and how many there are."""
         async with self._db.reader() as connection:
@@ -100,7 +108,7 @@ class UserService:
 
     async def erase(self, user: Principal, password: str, client: ClientInfo) -> None:
         """Delete the account and everything that belongs to it."""
-        proven = await self._reauthentication.check(user.user_id, password, client)
+        proven = await self._reauthentication.check(user.user_id, password, client, field="password")
         async with self._db.transaction() as tx:
             # first of all, as all who write a list do: an import that runs would wait for us, and we for it
             await lock_lists(tx, [user.user_id])
@@ -129,7 +137,7 @@ class UserService:
     async def _prove(self, user: Principal, password: str | None, client: ClientInfo) -> str:
         if password is None:
             text = "A new e-mail address needs your current password."
-            raise Invalid.fields({"current_password": [text]})
+            raise Invalid.fields({"current_password": [text]}, code="required")
         return await self._reauthentication.check(user.user_id, password, client)
 
     async def _store(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.errors import Invalid
+from app.errors import FieldError, Invalid, field_details
 from app.schemas.domain.library import EntryState, Subject
 
 
@@ -12,8 +12,8 @@ class ProgressAboveTotal(Invalid):
     """More was seen than there is."""
 
     def __init__(self, total: int, *, field: str = "progress") -> None:
-        text = f"There are only {total}."
-        super().__init__(f"{field}: {text}", details={"fields": {field: [text]}, "max": total})
+        error = FieldError(field, f"There are only {total}.", "above_total", {"max": total})
+        super().__init__(f"{field}: {error.message}", details={**field_details([error]), "max": total})
 
 
 def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject, today: str) -> EntryState:

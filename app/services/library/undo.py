@@ -7,14 +7,14 @@ from itertools import count
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
 from app.schemas.domain.library import Entry, EntryChange
 from app.services.library.matching import MATCH, caught_up
-from app.services.library.writer import NotOnList
+from app.services.library.writer import NotOnList, Target
 from app.utils.db.database import Transaction
 
 UNDO = "undo"
 _PAGE = 50
 
 
-async def last_change(tx: Transaction, user_id: int, anime_id: int) -> EntryChange:
+async def last_change(tx: Transaction, user_id: int, target: Target) -> EntryChange:
     """The newest change that no later undo has taken back; raises ``NotOnList`` where there is none.
 
     That the catalogue came to know the title is no change of the person's.
@@ -22,7 +22,13 @@ async def last_change(tx: Transaction, user_id: int, anime_id: int) -> EntryChan
     changes = ChangeRepository(tx)
     undone = 0
     for page in count():
-        found, _ = await changes.list_of_anime(user_id, anime_id, limit=_PAGE, offset=page * _PAGE)
+        found, _ = await changes.list_of_entry(
+            user_id,
+            anime_id=target.anime_id,
+            entry_id=target.entry_id,
+            limit=_PAGE,
+            offset=page * _PAGE,
+        )
         for change in found:
             if change.origin == UNDO:
                 undone += 1

@@ -31,6 +31,16 @@ class FavoriteService:
                 raise AlreadyFavorite
             raise UnknownTitle
 
+    async def put(self, user_id: int, anime_id: int) -> tuple[Favorite, bool]:
+        """The favourite, and whether it is new. Raises ``UnknownTitle``."""
+        async with self._db.transaction() as tx:
+            favorites = FavoriteRepository(tx)
+            if added := await favorites.insert(user_id, anime_id):
+                return added, True
+            if found := await favorites.find(user_id, anime_id):
+                return found, False
+            raise UnknownTitle
+
     async def remove(self, user_id: int, anime_id: int) -> None:
         """What is no favourite is no error."""
         async with self._db.transaction() as tx:

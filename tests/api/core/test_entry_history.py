@@ -105,7 +105,7 @@ async def test_everything_is_taken_back_step_by_step(mine: httpx.AsyncClient, da
     states: list[Any] = [None, *entries[:-1], None]
     for before in reversed(states):
         undone = (await mine.post(f"{LIST}/{one}/undo")).json()
-        stamps = undone and {name: undone[name] for name in ("created_at", "updated_at")}
+        stamps = undone and {name: undone[name] for name in ("created_at", "updated_at", "version")}
         assert undone == (before and {**before, **stamps})
     assert (await mine.post(f"{LIST}/{one}/undo")).status_code == 404
 

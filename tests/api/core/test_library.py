@@ -48,6 +48,7 @@ async def test_an_entry_is_added_shown_and_found(mine: httpx.AsyncClient, titles
     assert entry == {
         "id": IsInt,
         "anime_id": titles[0],
+        "media_type": "anime",
         "status": "watching",
         "score": 8.5,
         "progress": 3,
@@ -59,6 +60,7 @@ async def test_an_entry_is_added_shown_and_found(mine: httpx.AsyncClient, titles
         "notes": None,
         "tags": ["jazz"],
         "is_private": False,
+        "version": 1,
         "created_at": IsDatetime(iso_string=True),
         "updated_at": IsDatetime(iso_string=True),
         "anime": {
@@ -119,7 +121,7 @@ async def test_a_patch_changes_what_was_sent_only(mine: httpx.AsyncClient, title
     before = (await add(mine, titles[0], score=7, notes="good")).json()
     after = (await mine.patch(f"{LIST}/{titles[0]}", json={"score": None, "progress": 2})).json()
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"score", "progress", "started_at", "updated_at"}
+    assert changed == {"score", "progress", "started_at", "updated_at", "version"}
     assert (await mine.patch(f"{LIST}/{titles[0]}", json={})).status_code == 422
     assert (await mine.patch(f"{LIST}/{titles[1]}", json={"score": 1})).status_code == 404
 
@@ -168,7 +170,12 @@ async def test_another_device_hears_of_changes_and_deletions(
     await mine.delete(f"{LIST}/{titles[0]}")
     answer = await mine.get(LIST, params={"updated_since": first["updated_at"]})
     gone, kept = answer.json()
-    assert gone == {"anime_id": titles[0], "deleted": True, "updated_at": IsDatetime(iso_string=True)}
+    assert gone == {
+        "id": first["id"],
+        "anime_id": titles[0],
+        "deleted": True,
+        "updated_at": IsDatetime(iso_string=True),
+    }
     assert kept["anime_id"] == titles[1]
     assert answer.headers["X-Total-Count"] == "2"
     await add(mine, titles[0])

@@ -52,7 +52,9 @@ async def test_a_report_is_kept_and_shown(mine: httpx.AsyncClient, titles: list[
         "created_at": IsDatetime(iso_string=True),
         "last_watched_at": IsDatetime(iso_string=True),
         "anime": IsPartialDict(id=titles[0], title="Cowboy Bebop", episodes=26),
+        "entry": None,
     }
+    del row["entry"]
     assert (await mine.get("/watch/continue")).json() == [row]
 
 
@@ -193,3 +195,32 @@ async def test_favorites(mine: httpx.AsyncClient, titles: list[int], other_user:
         assert (await mine.delete(f"/favorites/{titles[1]}")).status_code == 204
     assert (await mine.get("/favorites")).json() == [first.json()]
     assert (await mine.post("/favorites", json={"anime_id": titles[1]})).status_code == 201
+
+
+async def test_a_report_answers_the_entry_and_each_episode_is_remembered(
+    mine: httpx.AsyncClient, titles: list[int], other_user: SignedIn
+) -> None:
+    path = f"{PROGRESS}/{titles[0]}"
+    assert (await mine.get(path)).json() == []
+    for episode, percent in ((3, 95), (1, 100), (4, 20)):
+        answer = (await report(mine, titles[0], episode, progress_percent=percent)).json()
+        assert answer["entry"] == (await mine.get(f"/users/me/list/{titles[0]}")).json()
+    assert answer["entry"] == IsPartialDict(status="watching", progress=3, version=1)
+    rows = await mine.get(path)
+    assert [(row["episode"], row["progress_percent"]) for row in rows.json()] == [(1, 100), (3, 95), (4, 20)]
+    assert rows.headers["X-Total-Count"] == "3"
+    assert (await mine.get(f"{path}?limit=1&page=3")).json()[0]["episode"] == 4
+    assert (await mine.get(path, headers=other_user.headers)).json() == []
+    for _ in range(2):
+        assert (await mine.delete(path)).status_code == 204
+        assert (await mine.get(path)).json() == []
+    assert (await mine.get(f"/users/me/list/{titles[0]}")).json()["progress"] == 3
+    assert (await mine.get(f"{PROGRESS}/2000000000")).status_code == 404
+
+
+async def test_a_favorite_can_be_put_again_and_again(mine: httpx.AsyncClient, titles: list[int]) -> None:
+    first = await mine.put(f"/favorites/{titles[0]}")
+    again = await mine.put(f"/favorites/{titles[0]}")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json() == (await mine.get("/favorites")).json()[0]
+    assert (await mine.put("/favorites/2000000000")).status_code == 404

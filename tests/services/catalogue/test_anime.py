@@ -49,7 +49,7 @@ FILTERS = [
     DRAMA,
     CatalogueFilter(genres=("drama", "Comedy"), genres_excluded=("Kids",), sfw=True, min_score=2.0),
     CatalogueFilter(search="ka"),
-    CatalogueFilter(year_from=1990, status="finished", type="TV"),
+    CatalogueFilter(year_from=1990, statuses=("finished",), types=("TV",)),
 ]
 
 
@@ -202,9 +202,9 @@ PLANS: dict[str, tuple[CatalogueFilter, AnimeSort, str]] = {
     "rising": (EVERY, "score", "ix_anime_score_rising"),
     "frequent genre": (CatalogueFilter(genres=("Action",)), "-score", "ix_anime_score"),
     "rare genre": (CatalogueFilter(genres=("Villainess",)), "title", "ix_anime_tag_ids"),
-    "upcoming": (CatalogueFilter(status="upcoming"), "-score", "ix_anime_status_score"),
-    "year": (CatalogueFilter(year=2010, season="spring"), "-score", "ix_anime_year_score"),
-    "rare type": (CatalogueFilter(type="Music"), "-score", "ix_anime_type_score"),
+    "upcoming": (CatalogueFilter(statuses=("upcoming",)), "-score", "ix_anime_status_score"),
+    "year": (CatalogueFilter(year=2010, seasons=("spring",)), "-score", "ix_anime_year_score"),
+    "rare type": (CatalogueFilter(types=("Music",)), "-score", "ix_anime_type_score"),
     "newest": (EVERY, "-year", "ix_anime_year_falling"),
     "title": (EVERY, "title", "ix_anime_title"),
     "word": (CatalogueFilter(search="tsutsumo kanomiri"), "-score", "ix_anime_search_text"),
