@@ -14,13 +14,14 @@ from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
 from app.container.sync import SyncServices, build_sync
-from app.container.upstreams import build_anilist, build_hianime
+from app.container.upstreams import build_anilist, build_hianime, build_sources
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
 from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
 from app.services.recommendations import RecommendationService
+from app.services.sources import SourceService
 from app.utils.db.database import Database
 from app.utils.redis.bus import Bus
 from app.utils.redis.quotas import Quotas
@@ -47,6 +48,7 @@ class Container:
     library: LibraryServices
     operations: OperationServices
     recommendations: RecommendationService
+    sources: SourceService
     sync: SyncServices
     watching: WatchingServices
 
@@ -71,6 +73,7 @@ async def build(
             build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)
         )
         anilist = await enter(build_anilist(base))
+        catalogue = await enter(build_catalogue(base, jikan_rate=jikan_rate))
         yield Container(
             settings=settings,
             db=base.db,
@@ -78,7 +81,7 @@ async def build(
             quotas=base.quotas,
             bus=base.bus,
             accounts=await enter(build_accounts(base)),
-            catalogue=await enter(build_catalogue(base, jikan_rate=jikan_rate)),
+            catalogue=catalogue,
             hianime=await enter(build_hianime(base)),
             events=base.events,
             idempotency=IdempotencyService(base.db, base.encryption),
@@ -86,6 +89,7 @@ async def build(
             library=await enter(build_library(base, anilist)),
             operations=await enter(build_operations(base)),
             recommendations=RecommendationService(base.db),
+            sources=await enter(build_sources(base, catalogue.anime, anilist)),
             sync=await enter(build_sync(base, anilist)),
             watching=await enter(build_watching(base)),
         )

@@ -6,9 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from app.container.foundation import Foundation
 from app.external.anilist.client import ANILIST, ANILIST_RATE, AniListClient
 from app.external.hianime.client import HIANIME, HIANIME_RATE, HiAnimeClient
+from app.external.mangadex.client import MANGADEX, MANGADEX_RATE, MangaDexClient
+from app.services.catalogue.anime import AnimeService
 from app.services.catalogue.cached_calls import CachedCalls
 from app.services.catalogue.coalescing import RequestCoalescer
 from app.services.hianime import MISSES, PATIENCE, HiAnimeService
+from app.services.sources import SourceService
 from app.utils.redis.rate_limit import SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
 
@@ -22,6 +25,27 @@ async def build_anilist(base: Foundation) -> AsyncIterator[AniListClient]:
         yield client
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def build_sources(
+    base: Foundation, anime: AnimeService, anilist: AniListClient
+) -> AsyncIterator[SourceService]:
+    async with AsyncExitStack() as stack:
+        limiter = SharedLimiter(MANGADEX.name, MANGADEX_RATE, base.redis)
+        mangadex = MangaDexClient(base.settings.mangadex_base_url, limiter=limiter, transport=base.transport)
+        stack.push_async_callback(mangadex.close)
+        flights = SingleFlight(base.redis)
+        stack.push_async_callback(flights.close)
+        coalescer = RequestCoalescer(flights, base.quotas)
+        yield SourceService(
+            base.db,
+            anime,
+            anilist,
+            mangadex,
+            anilist_calls=CachedCalls(ANILIST.name, base.redis, coalescer),
+            mangadex_calls=CachedCalls(MANGADEX.name, base.redis, coalescer),
+        )
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.manga import MangaRow
 from app.models.relations import RelationCountRow, RelationRow
 from app.models.sync import OAuthStateRow, ServiceLinkRow, SyncConflictRow, SyncSnapshotRow
 
@@ -47,6 +48,7 @@ __all__ = [
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "MangaRow",
     "OAuthStateRow",
     "PasswordResetRow",
     "RelationCountRow",

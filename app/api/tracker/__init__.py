@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api.tracker import anilist, auth, imports, library
+from app.api.tracker import anilist, auth, imports, library, sources
 
 routers: tuple[APIRouter, ...] = (
     auth.router,
@@ -10,4 +10,5 @@ routers: tuple[APIRouter, ...] = (
     anilist.router,
     anilist.callbacks,
     imports.router,
+    sources.router,
 )

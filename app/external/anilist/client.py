@@ -147,7 +147,7 @@ class AniListClient(Client):
         asked = {"userId": account.remote_user_id, "type": media_type.upper(), "ids": list(media_ids)}
         try:
             answer = await self._ask(queries.ENTRIES, asked, JOB, account.token)
-        except (NotFound, UpstreamRejected):
+        except (NotFound, UpstreamError):
             return None
         found = answer.get("Page")
         entries = found.get("mediaList") if isinstance(found, dict) else None

@@ -17,6 +17,7 @@ ABSENT_FOR = timedelta(minutes=10)  # "MAL has no such title" is believed for ab
 RAW_FOR = timedelta(minutes=5)  # answers of Jikan that are passed through
 HIANIME_FOR = timedelta(minutes=2)
 HIANIME_SOURCES_FOR = timedelta(seconds=30)  # addresses of streams run out soon
+SUGGESTIONS_FOR = timedelta(minutes=15)  # titles that a search of AniList or MangaDex finds
 REQUESTED_FOR = timedelta(minutes=1)  # a refresh that was just queued is not queued again
 
 
