@@ -223,7 +223,7 @@ async def test_recommendations_are_printed_with_their_reasons(
         )
     code, output, _ = await anisync("recommend", "mio", cwd=tmp_path, **given)
     assert (code, output.splitlines()) == (
-        0, ["B: Among the best rated of all", "A (TV, 1998): Among the best rated of all"]
+        0, ["A (TV, 1998): Popular with everybody", "B: Popular with everybody"]
     )  # fmt: skip
     code, _, errors = await anisync("recommend", "nobody", cwd=tmp_path, **given)
     assert (code, errors) == (1, "anisync: There is no account nobody.\n")

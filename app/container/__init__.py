@@ -13,6 +13,7 @@ from app.container.catalogue import CatalogueServices, build_catalogue
 from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
+from app.container.recommendations import RecommendationServices, build_recommendations
 from app.container.sync import SyncServices, build_sync
 from app.container.upstreams import build_anilist, build_hianime, build_sources
 from app.external.jikan.client import JIKAN_RATE
@@ -20,7 +21,6 @@ from app.services.events import EventOutbox
 from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
-from app.services.recommendations import RecommendationService
 from app.services.sources import SourceService
 from app.utils.db.database import Database
 from app.utils.redis.bus import Bus
@@ -47,9 +47,9 @@ class Container:
     jobs: JobService
     library: LibraryServices
     operations: OperationServices
-    recommendations: RecommendationService
     sources: SourceService
     sync: SyncServices
+    recommendations: RecommendationServices
     watching: WatchingServices
 
 
@@ -88,8 +88,8 @@ async def build(
             jobs=base.jobs,
             library=await enter(build_library(base, anilist)),
             operations=await enter(build_operations(base)),
-            recommendations=RecommendationService(base.db),
             sources=await enter(build_sources(base, catalogue.anime, anilist)),
             sync=await enter(build_sync(base, anilist)),
+            recommendations=await enter(build_recommendations(base)),
             watching=await enter(build_watching(base)),
         )

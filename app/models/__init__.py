@@ -26,6 +26,12 @@ from app.models.library import (
     WatchProgressRow,
 )
 from app.models.manga import MangaRow
+from app.models.recommendations import (
+    IgnoredRecommendationRow,
+    OpenRatingsRow,
+    RecommendationModelRow,
+    SimilarTitlesRow,
+)
 from app.models.relations import RelationCountRow, RelationRow
 from app.models.sync import OAuthStateRow, ServiceLinkRow, SyncConflictRow, SyncSnapshotRow
 
@@ -44,18 +50,22 @@ __all__ = [
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",
+    "IgnoredRecommendationRow",
     "ImportReportRow",
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
     "MangaRow",
     "OAuthStateRow",
+    "OpenRatingsRow",
     "PasswordResetRow",
+    "RecommendationModelRow",
     "RelationCountRow",
     "RelationRow",
     "ScheduleRow",
     "ServiceLinkRow",
     "SessionRow",
+    "SimilarTitlesRow",
     "StudioRow",
     "SyncConflictRow",
     "SyncSnapshotRow",

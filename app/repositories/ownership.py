@@ -49,6 +49,7 @@ OWNED: dict[str, Owned] = {
     "entry_tombstones": Owned("list_deletions"),
     "entry_changes": Owned("list_history"),
     "favorites": Owned("favorites"),
+    "ignored_recommendations": Owned("ignored_recommendations"),
     "watch_progress": Owned("watch_progress"),
     "views": Owned("views"),
     "collections": Owned("collections", secret=frozenset({"share_hash"})),

@@ -178,7 +178,8 @@ def _is_of_somebody(route: Route) -> bool:
     if route.name in _OF_THE_CATALOGUE:
         return False
     own = ("/users/me", "/auth", "/jobs", "/api/library", "/favorites", "/watch", "/collections", "/views")
-    return bool(route.parameters) and route.path.startswith(own) and route.access != "public"
+    is_own = bool(route.parameters) and route.path.startswith(own) and route.access != "public"
+    return is_own and route.name != "POST /users/me/recommendations/ignored/{anime_id}"  # any title may be
 
 
 _BODIES: Mapping[str, Any] = {
