@@ -27,7 +27,7 @@ def client_of(transport: httpx.AsyncBaseTransport, gate: OpenGate | None = None)
     )
 
 
-def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # noqa: B006  # it is only read
+def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # it is only read
     viewer = {"id": 77, "name": "mio", "mediaListOptions": {"scoreFormat": "POINT_3"}}
     return httpx.Response(200, json={"data": {"Viewer": viewer}}, headers=dict(headers))
 
@@ -95,8 +95,8 @@ async def test_a_list_is_read_whole_in_every_scale(score_format: str) -> None:
     for number in range(1, 702):
         anilist.add(number, mal_id=number, score=number % 101, progress=number, hidden=number % 7 == 0)
     anilist.custom = {"Seventh": list(range(7, 702, 7)), "Best": [1, 2, 7]}
-    anilist.edit(3, score=60, status="REPEATING", repeat=2, startedAt=fuzzy(2015), completedAt=fuzzy(2016, 4, 9),
-                 notes=" kept ", private=True)  # fmt: skip
+    anilist.edit(3, score=60, status="REPEATING", repeat=2, startedAt=fuzzy(2015),
+                 completedAt=fuzzy(2016, 4, 9), notes=" kept ", private=True)  # fmt: skip
     anilist.edit(4, status="SOMETHING_NEW")
     lists = AniListLists(client_of(httpx.MockTransport(anilist)))
     found = {one.remote_id: one for one in await lists.list_entries(ME, "anime")}
@@ -137,8 +137,8 @@ async def test_an_entry_is_saved_in_its_words_and_dates() -> None:
     }  # fmt: skip
     entry = await lists.save(ME, "manga", 1, news)
     assert anilist.saves == [
-        {"mediaId": 1, "status": "REPEATING", "scoreRaw": 85, "progress": 0, "progressVolumes": 0, "repeat": 1,
-         "startedAt": fuzzy(2020, 5), "completedAt": fuzzy(), "notes": "", "private": True},
+        {"mediaId": 1, "status": "REPEATING", "scoreRaw": 85, "progress": 0, "progressVolumes": 0,
+         "repeat": 1, "startedAt": fuzzy(2020, 5), "completedAt": fuzzy(), "notes": "", "private": True},
     ]  # fmt: skip
     assert entry.state == SyncState(
         status="rewatching", score=85, rewatch_count=1, started_at="2020-05", is_private=True
