@@ -9,6 +9,7 @@ from app.external.anilist.client import AniListClient
 from app.services.library import LibraryService
 from app.services.library.anilist_imports import AniListImportService
 from app.services.library.anilist_refresh import AniListRefreshService
+from app.services.library.backfill import BackfillService
 from app.services.library.downloads import Downloads
 from app.services.library.exports import ExportService
 from app.services.library.imports import ImportService
@@ -23,6 +24,7 @@ from app.services.watching.progress import WatchService
 class LibraryServices:
     anilist_imports: AniListImportService
     anilist_refresh: AniListRefreshService
+    backfill: BackfillService
     entries: LibraryService
     exports: ExportService
     imports: ImportService
@@ -43,6 +45,7 @@ async def build_library(base: Foundation, anilist: AniListClient) -> AsyncIterat
     yield LibraryServices(
         anilist_imports=AniListImportService(base.db, base.jobs, anilist, imports, reader),
         anilist_refresh=AniListRefreshService(entries, anilist),
+        backfill=BackfillService(base.db, base.jobs, anilist),
         entries=entries,
         exports=ExportService(base.db, downloads),
         imports=imports,

@@ -139,6 +139,15 @@ class ImportPublicList(ImportList):
 
 
 @dataclass(frozen=True, slots=True)
+class BackfillTotals(Job):
+    """Ask AniList for the totals and ids of titles that only people know."""
+
+    name: ClassVar[str] = "library.backfill"
+    job_class: ClassVar[JobClass] = "upkeep"
+    timeout: ClassVar[float] = 7200.0
+
+
+@dataclass(frozen=True, slots=True)
 class SyncList(Job):
     """Bring a person's list and a service's together; or ``only_fetch``, of one kind where that is given."""
 

@@ -46,6 +46,10 @@ class SourceService:
         self._anilist_calls = anilist_calls
         self._mangadex_calls = mangadex_calls
 
+    async def cache_counts(self) -> dict[str, int]:
+        """How often answers of AniList were at hand, and how often it was asked."""
+        return await self._anilist_calls.counts()
+
     async def search(self, words: str, media_type: MediaType | None, *, limit: int = 20) -> list[Suggestion]:
         """The catalogue's own titles of a kind, or of both, best first."""
         if len(words) < _FEWEST_LETTERS:

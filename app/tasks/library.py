@@ -2,6 +2,7 @@
 
 from app.container import Container
 from app.schemas.jobs import (
+    BackfillTotals,
     ForgetChanges,
     ForgetKeys,
     ImportList,
@@ -17,6 +18,11 @@ from app.tasks.registry import handles
 @handles(ImportList)
 async def import_list(job: ImportList, services: Container, run: JobRun) -> None:
     await services.library.imports.run(job, run)
+
+
+@handles(BackfillTotals)
+async def backfill_totals(_: BackfillTotals, services: Container, run: JobRun) -> None:
+    await services.library.backfill.run(run)
 
 
 @handles(ImportPublicList)

@@ -31,6 +31,7 @@ from app.schemas.tracker.anilist import (
     ResolveIn,
 )
 from app.schemas.tracker.library import ItemDeletedOut
+from app.schemas.tracker.sources import CacheStatsOut
 from app.utils.redis.quotas import Quota
 
 SYNCS = Quota("ordered syncs of a person", 30, 3600)
@@ -147,6 +148,20 @@ async def resolve_conflict(
     return ConflictOut.of(
         await services.sync.conflicts.resolve(user.user_id, _SERVICE, conflict_id, use=body.use)
     )
+
+
+@router.get("/stats")
+@access("admin:*")
+async def get_cache_stats(services: Services) -> CacheStatsOut:
+    """Get how well the cache of AniList's answers does."""
+    return CacheStatsOut.of(await services.sources.cache_counts())
+
+
+@router.post("/backfill", status_code=202)
+@access("admin:*")
+async def start_backfill(user: CurrentUser, services: Services) -> QueuedJobOut:
+    """Fill in totals and AniList ids of list entries that the catalogue has no title for, as a job."""
+    return QueuedJobOut.of(await services.library.backfill.order(user.user_id))
 
 
 @router.delete("")

@@ -146,9 +146,22 @@ def _mapped(said: Any, media_type: MediaType, scale: str | None) -> RemoteEntry 
         is_private=entry.get("private") is True,
     )
     stamp = clean_int(entry.get("updatedAt"), 0) or 0
-    return RemoteEntry(
-        remote_id, state, datetime.fromtimestamp(stamp, UTC), _subject(media, media_type, remote_id)
-    )
+    untold = frozenset(name for name, said_as in _SAID_AS.items() if said_as not in entry)
+    subject = _subject(media, media_type, remote_id)
+    return RemoteEntry(remote_id, state, datetime.fromtimestamp(stamp, UTC), subject, untold)
+
+
+# by the names that AniList's answers have
+_SAID_AS = {
+    "score": "score",
+    "progress": "progress",
+    "volumes": "progressVolumes",
+    "rewatch_count": "repeat",
+    "started_at": "startedAt",
+    "finished_at": "completedAt",
+    "notes": "notes",
+    "is_private": "private",
+}
 
 
 def _subject(media: Mapping[str, Any], media_type: MediaType, remote_id: int) -> Subject:

@@ -114,12 +114,20 @@ class RemoteAccount:
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
-    """An entry of a service's list; ``remote_id`` is the title's id there."""
+    """An entry of a service's list; ``remote_id`` is the title's id there.
+
+    ``untold`` are the fields that the answer did not speak of, which is no statement about them.
+    """
 
     remote_id: int
     state: SyncState
     updated_at: datetime
     subject: Subject
+    untold: frozenset[str] = frozenset()
+
+    def filled(self, known: SyncState) -> SyncState:
+        """The state, where nothing was told with what is ``known``."""
+        return replace(self.state, **{name: getattr(known, name) for name in self.untold})
 
 
 class RemoteLists(Protocol):

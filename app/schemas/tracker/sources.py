@@ -1,5 +1,6 @@
 """What the tracker's clients read of sources of titles."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -37,6 +38,20 @@ class SuggestionOut(BaseModel):
     mal_id: int | None
     format: str | None
     site_url: str | None
+
+
+class CacheStatsOut(BaseModel):
+    """Of all processes together; ``hit_rate`` is 0 to 1, null while nothing was asked."""
+
+    hits: int
+    misses: int
+    hit_rate: float | None
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> "CacheStatsOut":
+        hits, misses = counts["hits"], counts["misses"]
+        rate = round(hits / (hits + misses), 4) if hits + misses else None
+        return cls(hits=hits, misses=misses, hit_rate=rate)
 
 
 class MaxOut(BaseModel):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -205,7 +206,8 @@ class ListSync:
             await self._note_fault(user_id, service, pending, merged.snapshot, refusal.message, run)
             return
         SYNC_PUSHES.labels(service, "sent").inc()
-        settled = settle(merged.snapshot, merged.wanted, answer.state)
+        expected = replace(merged.snapshot.remote, **merged.wanted)
+        settled = settle(merged.snapshot, merged.wanted, answer.filled(expected))
         await self._occupy(user_id, service, run)
         await self._merge_one(user_id, service, pending, answer, hold, run, base=settled)
 
@@ -312,6 +314,6 @@ def _outcome(known: Known, remotes: Sequence[RemoteEntry], service: str, hold: H
             merged.add(entry.id)
             base = stored.snapshot if stored is not None and stored.entry_id == entry.id else None
             outcome.bring_together(entry, base, remote, hold)
-        elif stored is None or stored.snapshot.remote != remote.state:
+        elif stored is None or stored.snapshot.remote != remote.filled(stored.snapshot.remote):
             outcome.add(remote, known.subject_of(remote), service)
     return outcome

@@ -13,7 +13,7 @@ from app.repositories.sync import (
     StoredSnapshot,
 )
 from app.schemas.domain.library import Entry, EntryState, MediaType, Subject
-from app.schemas.domain.sync import FieldConflict, Hold, RemoteEntry, Snapshot, SyncState
+from app.schemas.domain.sync import NOTHING, FieldConflict, Hold, RemoteEntry, Snapshot, SyncState
 from app.services.sync.merge import Merged, merge
 from app.utils.db.database import Transaction
 
@@ -40,7 +40,8 @@ class Outcome:
     def bring_together(self, entry: Entry, base: Snapshot | None, remote: RemoteEntry, hold: Hold) -> Merged:
         later = entry.updated_at >= remote.updated_at
         local = SyncState.of(entry.state)
-        merged = merge(base, local, remote.state, local_is_later=later, hold=hold)
+        told = remote.filled(NOTHING if base is None else base.remote)
+        merged = merge(base, local, told, local_is_later=later, hold=hold)
         state = entry.state if merged.local == local else merged.local.onto(entry.state)
         self.updates.append(_Update(entry, state, remote.remote_id, merged))
         return merged

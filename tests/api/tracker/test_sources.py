@@ -13,6 +13,7 @@ from app.config import Settings
 from app.container import Container, build
 from app.external.mangadex.client import map_manga
 from app.main import create_app
+from app.tasks import performer
 from app.utils.db.database import Database
 from tests.fixtures.accounts import make_account
 from tests.standin.anilist import API, AniListStandin, failure
@@ -189,3 +190,32 @@ def test_recorded_manga_are_understood(shared: Path) -> None:
                 assert mapped is not None
                 assert mapped.title
     assert seen > 100
+
+
+async def test_operators_fill_in_totals_and_see_how_the_cache_does(
+    me: httpx.AsyncClient, services: Container, upstreams: Upstreams
+) -> None:
+    upstreams.anilist.know(30, type="MANGA", mal_id=300, total=12)
+    upstreams.anilist.know(31, mal_id=310, total=5)
+    for item in (
+        {"title": "By id", "type": "manga", "anilist_id": 30},
+        {"title": "By the other id", "type": "anime", "mal_id": 310, "progress": 9},
+        {"title": "Mine", "type": "manga", "mal_id": 300, "max_progress": 3},
+        {"title": "Nobody's", "type": "manga"},
+    ):
+        assert (await me.post("/api/library/items", json={**item, "source": "manual"})).status_code == 200
+    assert (await me.post("/api/anilist/backfill")).status_code == 403
+    admin = await make_account(services, role="admin")
+    queued = await me.post("/api/anilist/backfill", headers=admin.headers)
+    assert queued.status_code == 202
+    await services.jobs.run(queued.json()["job_id"], performer(services))
+    items = {item["title"]: item for item in (await me.get("/api/library/items")).json()}
+    assert items["By id"] == IsPartialDict(max_progress=12, anilist_id=30)
+    assert items["By the other id"] == IsPartialDict(max_progress=None, anilist_id=31, progress=9)
+    assert items["Mine"] == IsPartialDict(max_progress=3, anilist_id=30)
+    assert items["Nobody's"] == IsPartialDict(max_progress=None, anilist_id=None)
+    await get(me, "autocomplete", q="title")
+    await get(me, "autocomplete", q="title")
+    stats = (await me.get("/api/anilist/stats", headers=admin.headers)).json()
+    assert stats == {"hits": 1, "misses": 1, "hit_rate": 0.5}
+    assert (await me.get("/api/anilist/stats")).status_code == 403

@@ -258,6 +258,25 @@ async def test_a_run_that_dies_after_it_told_does_not_tell_again(
     assert anilist.saves == [IsPartialDict(mediaId=1, progress=8)]
 
 
+async def test_what_an_answer_leaves_out_erases_nothing(me: Connected, anilist: AniListStandin) -> None:
+    anilist.add(1, score=70, notes="kept", progress=1)
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    anilist.answer = lambda name, variables: (
+        httpx.Response(200, json={"data": {"SaveMediaListEntry": {"id": 9, "status": "CURRENT"}}})
+        if name == "SaveMediaListEntry"
+        else None
+    )
+    item = await me.patch((await me.items())[1], progress=6)
+    await make_quiet(me)
+    for _ in range(2):
+        assert (await push(me))["status"] == "succeeded"
+    entry = (await me.client.get("/users/me/export", params={"format": "json"})).text
+    assert '"kept"' in entry
+    assert (await me.items())[1]["progress"] == item["progress"] == 6
+    assert anilist.count("SaveMediaListEntry") == 1
+
+
 async def test_the_import_of_a_kind_tells_anilist_nothing(me: Connected, anilist: AniListStandin) -> None:
     anilist.add(1, progress=2)
     anilist.add(2, type="MANGA", progress=3, hidden=True)
