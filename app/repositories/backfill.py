@@ -23,7 +23,7 @@ class BackfillRepository:
         self._session = tx.session
 
     async def list_unknown(self, media_type: MediaType, *, after: int, limit: int) -> list[UnknownTotal]:
-        """Entries that no catalogue title belongs to, without a total or without AniList's id, by their ids."""
+        """Entries without a catalogue title that lack a total or AniList's id, by their ids."""
         rows = await self._session.execute(
             text(
                 """
@@ -41,19 +41,36 @@ class BackfillRepository:
     async def fill(self, found: Mapping[int, tuple[int | None, int]]) -> Sequence[int]:
         """Give entries, by id, the total and AniList's id where they have none; answers those that changed.
 
-        A total below what was seen is none. The lists are locked.
+        A total below what was seen is none; an id that another entry of the person has stays with that one.
+        The lists are locked.
         """
         rows = [{"id": id_, "total": total, "anilist_id": key} for id_, (total, key) in found.items()]
         changed = await self._session.execute(
             text(
                 """
+                with given as (
+                    select e.id, case when r.total >= e.progress then r.total end as total,
+                           case when row_number() over (
+                                    partition by e.user_id, e.media_type, r.anilist_id
+                                    order by e.anilist_id nulls last, e.id) = 1
+                                 and not exists (
+                                    select from entries o
+                                    where o.user_id = e.user_id and o.media_type = e.media_type
+                                      and o.anilist_id = r.anilist_id and o.id <> e.id)
+                                then r.anilist_id end as anilist_id
+                    from entries e
+                    join jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, total int, anilist_id int)
+                         on r.id = e.id
+                    where e.anime_id is null
+                )
                 update entries e
-                set max_progress = coalesce(e.max_progress, case when r.total >= e.progress then r.total end),
+                set max_progress = coalesce(e.max_progress, r.total),
                     anilist_id = coalesce(e.anilist_id, r.anilist_id), version = e.version + 1,
                     updated_at = greatest(clock_timestamp(), e.updated_at + interval '1 microsecond')
-                from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, total int, anilist_id int)
-                where e.id = r.id and e.anime_id is null
-                  and (e.max_progress is null and r.total >= e.progress or e.anilist_id is null)
+                from given r
+                where e.id = r.id
+                  and (e.max_progress is null and r.total is not null
+                       or e.anilist_id is null and r.anilist_id is not null)
                 returning e.id
                 """
             ),
