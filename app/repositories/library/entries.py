@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
 from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
+from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
@@ -209,6 +210,7 @@ class EntryRepository:
         How an entry was follows from how it is, back through all changes: the line tells but little.
         """
         if news:
+            self._tx.emit(EntryChanged(user_id, (), origin))
             rows = _json([snapshot(new.subject, new.state) for new in news])
             await (await self._tx.driver()).execute(_INSERT_RECORDED, user_id, origin, job_id, rows)
 
