@@ -107,7 +107,7 @@ def test_methods_are_compared_on_unseen_lists_alone() -> None:
     assert report.test_lists > 60
     assert report.results["all"]["model"].ndcg > report.results["all"]["genres"].ndcg
     for setting in ("all", "series"):
-        found = report.results[setting]  # type: ignore[index]
+        found = report.results[setting]
         assert found["model"].ndcg > found["popularity"].ndcg + 0.1
         assert found["model"].low <= found["model"].ndcg <= found["model"].high
         assert report.as_json()[setting]["EASE^R"]["ndcg@10"] > 0

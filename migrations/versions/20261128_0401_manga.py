@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-revision: str = "20261128_0345"
-down_revision: str | None = "20261128_0312"
+revision: str = "20261128_0401"
+down_revision: str | None = "20261128_0400"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
