@@ -18,7 +18,7 @@ from tests.fixtures.servers import Clones
 pytestmark = [pytest.mark.bench, pytest.mark.xdist_group("bench")]
 
 _ROUNDS = 60
-_LISTS, _LISTED = 400, 120
+_LISTS, _LISTED = 60, 200
 _SHORT, _LONG = 300, 5000
 
 Served = tuple[httpx.AsyncClient, Container]
@@ -26,7 +26,7 @@ Served = tuple[httpx.AsyncClient, Container]
 
 @pytest.fixture(scope="module")
 async def served(clones: Clones, servers: ServerUrls) -> AsyncIterator[Served]:
-    """The whole catalogue, and a model of some hundred lists."""
+    """The whole catalogue, and a model of some lists."""
     async with (
         stocked(clones, real_or_made()) as stock,
         client_on(stock.url, servers.redis_url) as (client, container),
