@@ -1,8 +1,12 @@
 """Expected failures: one exception hierarchy, which each API surface renders in its own format."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import field as dataclass_field
 from math import ceil
 from typing import Any, ClassVar
+
+_NAMED = {"username": "user name", "email": "e-mail address"}
 
 
 class AppError(Exception):
@@ -30,17 +34,42 @@ class AppError(Exception):
         self.headers = dict(headers or {})
 
 
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field: ``code`` and ``params`` for programs, ``message`` for people."""
+
+    field: str
+    message: str
+    code: str = "invalid"
+    params: Mapping[str, Any] = dataclass_field(default_factory=dict)
+
+
+def field_details(errors: Sequence[FieldError]) -> dict[str, Any]:
+    """``details`` of a failure of fields: the messages by field, and all of each error in a list."""
+    fields: dict[str, list[str]] = {}
+    for error in errors:
+        fields.setdefault(error.field, []).append(error.message)
+    return {"fields": fields, "errors": [{**asdict(error), "params": dict(error.params)} for error in errors]}
+
+
 class Invalid(AppError):
     code = "VALIDATION_ERROR"
     status = 422
     default_message = "The request is invalid."
 
     @classmethod
-    def fields(cls, fields: Mapping[str, Sequence[str]], message: str | None = None) -> "Invalid":
-        """A validation failure of fields, listed in ``details.fields``; the message names the first."""
-        errors = {name: list(texts) for name, texts in fields.items()}
-        first, [text, *_] = next(iter(errors.items()))
-        return cls(message or f"{first}: {text}", details={"fields": errors})
+    def fields(
+        cls, fields: Mapping[str, Sequence[str]], message: str | None = None, *, code: str = "invalid"
+    ) -> "Invalid":
+        """A validation failure of fields, in ``details``; the message names the first."""
+        return cls.of(
+            [FieldError(name, text, code) for name, texts in fields.items() for text in texts], message
+        )
+
+    @classmethod
+    def of(cls, errors: Sequence[FieldError], message: str | None = None) -> "Invalid":
+        first = errors[0]
+        return cls(message or f"{first.field}: {first.message}", details=field_details(errors))
 
 
 class BadRequest(AppError):
@@ -86,6 +115,11 @@ class Taken(Conflict):
     """The user name or e-mail address is in use."""
 
     default_message = "This name or e-mail is taken."
+
+    def __init__(self, fields: Sequence[str] = ()) -> None:
+        """``fields`` of the request that somebody else has: ``username``, ``email``."""
+        told = [FieldError(name, f"This {_NAMED[name]} is taken.", "taken") for name in fields]
+        super().__init__(told[0].message if told else None, details=field_details(told) if told else None)
 
 
 class PreconditionFailed(AppError):

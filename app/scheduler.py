@@ -10,6 +10,7 @@ from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import Outage, configure_logs, log
 from app.schemas.jobs import (
+    FitRecommendations,
     ForgetChanges,
     ForgetEvents,
     ForgetJobs,
@@ -43,6 +44,7 @@ PERIODIC = (
     Periodic(MatchEntries(), every=60),
     Periodic(ForgetKeys(), every=3600),
     Periodic(ForgetChanges(), every=86_400),
+    Periodic(FitRecommendations(), every=86_400),
     Periodic(ForgetEvents(), every=3600),
 )
 

@@ -1,19 +1,26 @@
 """A batch of list operations: each is read on its own, so that a bad one fails alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from fastapi import Response
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.api.validation import invalid
 from app.errors import AppError
-from app.schemas.core.library import BatchErrorOut, BatchIn, BatchOperationIn, BatchResultOut
+from app.schemas.core.library import (
+    BatchErrorOut,
+    BatchIn,
+    BatchOperation,
+    BatchResultOut,
+    DeleteOperation,
+    UpdateOperation,
+)
 from app.schemas.domain.library import RenderedEntry
 from app.services.library import Operation, Outcome, Target
 
-_STATUS = {"add": 201, "update": 200, "delete": 204}
+_OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 
 
 class BatchDraft:
@@ -22,37 +29,62 @@ class BatchDraft:
     def __init__(self, body: BatchIn) -> None:
         self.operations: list[Operation] = []
         self._results: list[orjson.Fragment | None] = []
+        given: Any
         for given in body.operations:
             try:
-                self.operations.append(_operation(BatchOperationIn.model_validate(given)))
+                self.operations.append(_operation(_OPERATION.validate_python(given)))
                 self._results.append(None)
             except ValidationError as error:
-                faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
-                self._results.append(_failed(given.get("anime_id"), invalid(faults)))
+                target = (_whole(given.get("anime_id")), _whole(given.get("mal_id")))
+                self._results.append(_failed(*target, invalid(_faults(error))))
 
-    def answer(self, outcomes: Sequence[Outcome], entries: Sequence[RenderedEntry]) -> Response:
-        """All results in the order of the request; ``entries`` are those of the outcomes that have one."""
-        rest, shown = iter(outcomes), iter(entries)
-        results = [result or _result(next(rest), shown) for result in self._results]
+    def answer(self, outcomes: Sequence[tuple[Outcome, RenderedEntry | None]]) -> Response:
+        """All results in the order of the request."""
+        rest = iter(outcomes)
+        results = [result or _result(*next(rest)) for result in self._results]
         body = orjson.dumps({"results": results})
         return Response(body, media_type="application/json")
 
 
-def _operation(given: BatchOperationIn) -> Operation:
-    return Operation(given.op, Target(anime_id=given.anime_id), given.sent(), given.progress_delta)
+def _operation(given: BatchOperation) -> Operation:
+    target = Target(anime_id=given.anime_id, mal_id=given.mal_id)
+    if isinstance(given, DeleteOperation):
+        return Operation("delete", target, versions=given.if_match)
+    steps = given.progress_delta if isinstance(given, UpdateOperation) else 0
+    return Operation(given.op, target, given.sent(), steps, given.if_match)
 
 
-def _result(outcome: Outcome, shown: Iterator[RenderedEntry]) -> orjson.Fragment | dict[str, Any]:
-    anime_id = outcome.operation.target.anime_id
+def _faults(error: ValidationError) -> list[Any]:
+    """Without the name of the operation, with which pydantic begins the place of each fault."""
+    found = error.errors(include_url=False)
+    return [{**fault, "loc": ("body", *(fault["loc"][1:] or ("op",)))} for fault in found]
+
+
+def _result(outcome: Outcome, shown: RenderedEntry | None) -> orjson.Fragment | dict[str, Any]:
+    target = outcome.operation.target
     if outcome.error is not None:
-        return _failed(anime_id, outcome.error)
-    entry = None if outcome.entry is None else orjson.Fragment(next(shown).body)
-    status = _STATUS[outcome.operation.verb]
-    return {"anime_id": anime_id, "status": status, "entry": entry, "error": None}
+        return _failed(target.anime_id, target.mal_id, outcome.error)
+    return {
+        "anime_id": target.anime_id if shown is None else shown.anime_id,
+        "mal_id": target.mal_id,
+        "status": _status(outcome),
+        "version": None if shown is None else shown.version,
+        "entry": None if shown is None else orjson.Fragment(shown.body),
+        "error": None,
+    }
 
 
-def _failed(anime_id: Any, error: AppError) -> orjson.Fragment:
+def _status(outcome: Outcome) -> int:
+    if outcome.operation.verb == "delete":
+        return 204
+    return 201 if outcome.created else 200
+
+
+def _failed(anime_id: int | None, mal_id: int | None, error: AppError) -> orjson.Fragment:
     said = BatchErrorOut(code=error.code, message=error.message, details=error.details)
-    known = anime_id if type(anime_id) is int else None  # not true, which Python takes for 1
-    result = BatchResultOut(anime_id=known, status=error.status, error=said)
+    result = BatchResultOut(anime_id=anime_id, mal_id=mal_id, status=error.status, version=None, error=said)
     return orjson.Fragment(result.model_dump_json())  # which writes a whole number of any size
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None  # not true, which Python takes for 1

@@ -1,7 +1,5 @@
 """What the query string of a catalogue route may hold."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,11 +13,11 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from app.api.deps import Page
-from app.api.query import FastQuery
+from app.api.deps import MAX_LIMIT, Page
+from app.api.query import FastQuery, known_keys, split, words
 from app.schemas.domain.anime import ANIME_TYPES, Season, Status, TagKind
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, PageSpec
-from app.schemas.fields import storable
+from app.schemas.fields import Id, storable
 
 _MOST_GENRES = 50
 _TYPES = {name.lower(): name for name in ANIME_TYPES}
@@ -29,22 +27,6 @@ def _faulty(query: type[BaseModel], fault: PydanticCustomError, names: list[str]
     """The same fault of several parameters."""
     faults = [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
     return ValidationError.from_exception_data(query.__name__, faults)
-
-
-def _words(values: Iterable[str]) -> list[str]:
-    """Repeated values, each of which may be a comma list."""
-    words = [word.strip() for value in values for word in value.split(",")]
-    return list(dict.fromkeys(word for word in words if word))
-
-
-def _keys(values: Iterable[str]) -> list[str]:
-    keys = _words(values)
-    for key in keys:
-        if key not in ANIME_KEYS:
-            near = get_close_matches(key[:50], ANIME_KEYS, 1, 0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"there is no field {key[:50]}{hint}")
-    return keys
 
 
 def _type(value: Any) -> Any:
@@ -65,17 +47,23 @@ def _lower(value: Any) -> Any:
 _Genre = Annotated[str, StringConstraints(max_length=1000), AfterValidator(storable)]
 _Genres = Annotated[list[_Genre], Field(max_length=_MOST_GENRES, default_factory=list)]
 _Year = Annotated[int, Field(ge=1, le=9999)]
-_Type = Annotated[
+TypeName = Annotated[
     str,
     BeforeValidator(_type),
     AfterValidator(_known_type),
     Field(json_schema_extra={"enum": list[Any](ANIME_TYPES)}),
 ]
+# Of which each title has one, and several may be wanted.
+_split = BeforeValidator(split)
+_several: Any = Field(max_length=20, default_factory=list, description="One of these; repeat or comma list.")
+_Statuses = Annotated[list[Annotated[Status, BeforeValidator(_lower)]], _split, _several]
+_Seasons = Annotated[list[Annotated[Season, BeforeValidator(_lower)]], _split, _several]
+_Types = Annotated[list[TypeName], _split, _several]
 _Search = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(storable)]
 Fields = Annotated[
     list[Annotated[str, Field(max_length=500)]],
     Field(max_length=50, default_factory=list, description="Only these keys of a title; a comma list."),
-    AfterValidator(_keys),
+    AfterValidator(known_keys(ANIME_KEYS)),
 ]
 
 
@@ -105,9 +93,18 @@ class CatalogueQuery(SliceQuery):
     genre_list: Annotated[_Genres, Field(alias="genre[]")]
     genre_exclude: _Genres
     genre_exclude_list: Annotated[_Genres, Field(alias="genre_exclude[]")]
-    status: Annotated[Status, BeforeValidator(_lower)] | None = None
-    season: Annotated[Season, BeforeValidator(_lower)] | None = None
-    type: _Type | None = None
+    status: _Statuses
+    season: _Seasons
+    type: _Types
+    ids: Annotated[
+        list[Id],
+        _split,
+        Field(
+            max_length=MAX_LIMIT,
+            default_factory=list,
+            description="Only these anime, up to 100; without `limit` the page holds all of them.",
+        ),
+    ]
     year: _Year | None = None
     year_from: _Year | None = None
     year_to: _Year | None = None
@@ -119,6 +116,8 @@ class CatalogueQuery(SliceQuery):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "CatalogueQuery":
+        if "limit" not in self.model_fields_set and len(self.ids) > self.limit:
+            self.limit = len(self.ids)
         if self.q is not None and self.search is not None and self.q != self.search:
             fault = PydanticCustomError("contradiction", "search and q are the same: give one of them")
             raise _faulty(type(self), fault, ["q"])
@@ -129,11 +128,12 @@ class CatalogueQuery(SliceQuery):
 
     def wanted(self) -> CatalogueFilter:
         return CatalogueFilter(
-            genres=tuple(_words([*self.genre, *self.genre_list])),
-            genres_excluded=tuple(_words([*self.genre_exclude, *self.genre_exclude_list])),
-            status=self.status,
-            season=self.season,
-            type=self.type,
+            genres=tuple(words([*self.genre, *self.genre_list])),
+            genres_excluded=tuple(words([*self.genre_exclude, *self.genre_exclude_list])),
+            statuses=tuple(self.status),
+            seasons=tuple(self.season),
+            types=tuple(self.type),
+            ids=tuple(self.ids),
             year=self.year,
             year_from=self.year_from,
             year_to=self.year_to,
@@ -153,4 +153,7 @@ class SearchQuery(SliceQuery):
 
 
 class GenresQuery(FastQuery):
-    kind: TagKind | None = None
+    kind: Annotated[TagKind | None, Field(description="Only of this kind.")] = None
+    sfw: Annotated[bool, Field(description="Count no adult titles, and leave out what only those have.")] = (
+        False
+    )

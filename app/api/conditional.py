@@ -14,7 +14,7 @@ from app.schemas.domain.cached import CachedAnswer
 from app.schemas.domain.library import RenderedEntry
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
-_VERSION = re.compile(r'"(\d{1,18})-(\d{1,18})"')  # a strong ETag of an entry, and nothing around it
+_VERSION = re.compile(r'"(?:(\d{1,18})-)?(\d{1,18})"')  # a strong ETag of an entry, or its version alone
 
 # Any cache may keep it, and asks each time whether it is still good: a change shows at once.
 _SHARED = "public, no-cache"
@@ -103,15 +103,22 @@ def entry_answer(
     return Response(entry.body, status, {**tag, **(headers or {})}, media_type=_JSON)
 
 
+def undone_answer(entry: RenderedEntry | None) -> Response:
+    """The entry after an undo, or ``null`` where that took it off the list."""
+    return Response(b"null", media_type=_JSON) if entry is None else entry_answer(entry)
+
+
 async def _versions(
     request: Request,
     _: Annotated[
         str | None,
         Header(
-            alias="If-Match", description="The ETag that the change is based on; a stale one answers 412."
+            alias="If-Match",
+            description="The ETag that the change is based on, or its `version` in quotes; a stale one "
+            "answers 412 with the current entry in `details`.",
         ),
     ] = None,
-) -> frozenset[tuple[int, int]] | None:
+) -> frozenset[tuple[int | None, int]] | None:
     """The pairs of id and version that the client allows; None allows any.
 
     Tags are compared strongly (RFC 9110, 13.1.1): a weak one allows nothing. Several headers are one list.
@@ -120,7 +127,7 @@ async def _versions(
     if not given or [line.strip() for line in given] == ["*"]:
         return None
     known = [_VERSION.fullmatch(tag.strip()) for tag in ",".join(given).split(",")]
-    return frozenset((int(match[1]), int(match[2])) for match in known if match)
+    return frozenset((int(match[1]) if match[1] else None, int(match[2])) for match in known if match)
 
 
-IfMatch = Annotated[frozenset[tuple[int, int]] | None, Depends(_versions)]
+IfMatch = Annotated[frozenset[tuple[int | None, int]] | None, Depends(_versions)]

@@ -100,7 +100,7 @@ def _page_urls(request: Request, page: Page) -> Callable[[int], str]:
     sent = request.scope["query_string"].decode("latin-1").split("&")
     others = "".join(f"{pair}&" for pair in sent if pair and pair.partition("=")[0] not in _PAGING)
     base = f"{absolute_url(request, request.scope['path'])}?{others.translate(_UNFIT)}"
-    limit = f"&limit={page.limit}" if page.limit <= MAX_LIMIT else ""  # what is more was not asked for
+    limit = f"&limit={page.limit}" if page.limit != INT_MAX else ""  # what is more was not asked for
     if page.page:
         return lambda start: f"{base}page={start // page.limit + 1}{limit}"
     return lambda start: f"{base}offset={start}{limit}"

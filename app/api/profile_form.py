@@ -15,26 +15,23 @@ from app.services.accounts.users import ProfileChange
 
 AVATAR_FORM = LARGEST + FORM_OVERHEAD  # bytes
 
-_FIELDS = {
-    "username": {"type": "string"},
-    "full_name": {"type": "string"},
-    "email": {"type": "string", "description": "Needs `current_password`."},
-    "current_password": {"type": "string"},
-}
+_SCHEMA = ProfilePatch.model_json_schema(ref_template="#/components/schemas/{model}")
+_AVATAR = {"type": "string", "format": "binary", "description": "JPEG, PNG, GIF or WebP, at most 5 MB."}
 # What FastAPI cannot see in the signature.
 DOCUMENTED: dict[str, Any] = {
     "requestBody": {
         "content": {
-            "application/json": {"schema": {"type": "object", "properties": _FIELDS}},
+            "application/json": {"schema": {"$ref": "#/components/schemas/ProfilePatch"}},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {**_FIELDS, "avatar": {"type": "string", "format": "binary"}},
+                    "properties": {**_SCHEMA["properties"], "avatar": _AVATAR},
                 }
             },
         }
     }
 }
+_BOOLEANS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
 
 
 async def _change(request: Request) -> ProfileChange:
@@ -55,13 +52,15 @@ async def _json(request: Request) -> Any:
 
 
 async def _from_form(request: Request) -> ProfileChange:
-    async with request.form(max_files=1, max_fields=10, max_part_size=64 * 1024) as form:
+    async with request.form(max_files=1, max_fields=20, max_part_size=64 * 1024) as form:
         fields: dict[str, Any] = dict(form.multi_items())
         picture = fields.pop("avatar", None)
         if not _is_chosen(picture):
             picture = None
         if any(isinstance(value, UploadFile) for value in fields.values()) or isinstance(picture, str):
             raise Invalid.fields({"avatar": ["The one file of the form belongs here."]})
+        if isinstance(adult := fields.get("adult"), str):
+            fields["adult"] = _BOOLEANS.get(adult.lower(), adult)
         upload = await picture.read(LARGEST + 1) if isinstance(picture, UploadFile) else None
     return _checked(fields, upload)
 

@@ -1,7 +1,8 @@
 """The query string of a request: refusing parameters that a route does not have, reading those it has."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -94,6 +95,32 @@ def _is_list_type(annotation: Any) -> bool:
     return origin is list
 
 
+def words(values: Iterable[str]) -> list[str]:
+    """The different words of a parameter that may be repeated and be a comma list."""
+    found = [word.strip() for value in values for word in value.split(",")]
+    return list(dict.fromkeys(word for word in found if word))
+
+
+def split(given: Any) -> Any:
+    """A validator before those of the parts: repeated values, each of which may be a comma list, as one."""
+    return words(given) if isinstance(given, list) else given
+
+
+def known_keys(known: Sequence[str]) -> Callable[[list[str]], list[str]]:
+    """A validator of ``fields``: keys of an object, as a comma list."""
+
+    def check(values: list[str]) -> list[str]:
+        keys = words(values)
+        for key in keys:
+            if key not in known:
+                near = get_close_matches(key[:50], known, 1, 0.5)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise ValueError(f"there is no field {key[:50]}{hint}")
+        return keys
+
+    return check
+
+
 class FastQuery(BaseModel):
     """A query string that the route reads itself, in a tenth of the time that ``Query()`` takes."""
 
@@ -121,7 +148,7 @@ class FastQuery(BaseModel):
         except ValidationError as error:
             faults = error.errors(include_url=False)
             raise RequestValidationError(
-                [{**fault, "loc": ("query", *fault["loc"])} for fault in faults]
+                [{**fault, "loc": ("query", *fault["loc"][:1])} for fault in faults]
             ) from None
 
     @classmethod

@@ -22,12 +22,12 @@ for command in (
     programs.scheduler,
     programs.migrate,
     programs.doctor,
-    recommend.recommend,
 ):
     cli.command()(command)
 cli.add_typer(catalog.commands, name="catalog")
 cli.add_typer(users.commands, name="users")
 cli.add_typer(jobs.commands, name="jobs")
+cli.add_typer(recommend.commands, name="recommend")
 
 
 def main() -> None:

@@ -1,15 +1,34 @@
-"""`anisync recommend`: recommendations for a user."""
+"""`anisync recommend`: what somebody could watch next, and the models that say so."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from app.cli.context import echo, run
+from app.cli.context import echo, echo_error, run
 
 if TYPE_CHECKING:
     from app.container import Container
 
+_MOST_TOLD = 20  # bad rows that are named one by one
 
+
+class _ByUsername(TyperGroup):
+    """`recommend NAME` is `recommend for NAME`, where no command has that name."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["for", *args]
+        return super().resolve_command(ctx, args)
+
+
+commands = typer.Typer(
+    cls=_ByUsername, help="Recommendations: `recommend USERNAME` shows somebody's.", no_args_is_help=True
+)
+
+
+@commands.command("for")
 def recommend(
     username: Annotated[str, typer.Argument(help="The user whose list is used.")],
     limit: Annotated[int, typer.Option(min=1, max=50)] = 10,
@@ -17,11 +36,92 @@ def recommend(
     """Show titles that a user may like and has not listed, each with a reason."""
     import orjson
 
+    from app.schemas.domain.recommendations import Wanted
+
     async def show(services: "Container") -> int:
-        found = await services.recommendations.list_for_username(username, limit=limit)
+        found = await services.recommendations.served.list_for_username(username, Wanted(limit=limit))
         for title in orjson.loads(found):
             about = ", ".join(str(part) for part in (title["type"], title["year"]) if part)
             echo(f"{title['title']}{f' ({about})' if about else ''}: {title['reason']}")
         return 0
 
     run(show)
+
+
+@commands.command("fit")
+def fit(
+    ratings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Lists of others, for this fit and later ones: CSV user_id,mal_id,score,status; or .gz."
+        ),
+    ] = None,
+    forget_ratings: Annotated[bool, typer.Option(help="Learn from the lists of this server alone.")] = False,
+) -> None:
+    """Learn from all lists what to recommend; it is served from then on."""
+    from app.errors import DumpUnreadable
+
+    async def learn(services: "Container") -> int:
+        refits = services.recommendations.refits
+        if forget_ratings:
+            await refits.forget_ratings()
+        if ratings is not None:
+            faults = _Faults()
+            try:
+                dump = await refits.keep_ratings(ratings, faults)
+            except DumpUnreadable as error:
+                echo_error(f"anisync: {error}")
+                return 2
+            echo(
+                f"{ratings.name}: {len(dump.users)} entries of {len(dump.names)} lists, {dump.faults} failed"
+            )
+        summary = await refits.run()
+        echo(
+            f"learned {summary.learned} of {summary.titles} titles from {summary.entries} entries of "
+            f"{summary.lists} lists in {summary.seconds:g} s; {summary.size / 1e6:.1f} MB"
+        )
+        return 0
+
+    run(learn)
+
+
+@commands.command("evaluate")
+def evaluate(
+    train: Annotated[Path, typer.Option(help="Lists to learn from, as for `fit`.")],
+    test: Annotated[
+        Path | None, typer.Option(help="Lists to foretell; 2,000 of the others by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    seed: Annotated[int, typer.Option(help="Of what is drawn by lot.")] = 7,
+) -> None:
+    """Measure how well recommendations foretell what was taken out of lists that they never saw."""
+    import orjson
+
+    from app.errors import DumpUnreadable
+
+    async def measure(services: "Container") -> int:
+        try:
+            report = await services.recommendations.refits.evaluate(
+                train, test, seed=seed, on_fault=_Faults()
+            )
+        except DumpUnreadable as error:
+            echo_error(f"anisync: {error}")
+            return 2
+        echo(orjson.dumps(report.as_json()).decode() if as_json else report.as_table())
+        return 0
+
+    run(measure)
+
+
+class _Faults:
+    """Names bad rows on stderr, as far as they are few."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def __call__(self, fault: Any) -> None:
+        self._told += 1
+        if self._told <= _MOST_TOLD:
+            echo_error(f"line {fault.line}: {fault.outcome}: {fault.reason}")
+        elif self._told == _MOST_TOLD + 1:
+            echo_error("further bad rows are counted only")

@@ -1,4 +1,4 @@
-"""The composition root: the one place that calls constructors, a group of services at a time."""
+"""The composition root: builds all services, group by group."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,13 +13,13 @@ from app.container.catalogue import CatalogueServices, build_catalogue
 from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
+from app.container.recommendations import RecommendationServices, build_recommendations
 from app.container.upstreams import build_hianime
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
 from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
-from app.services.recommendations import RecommendationService
 from app.utils.db.database import Database
 from app.utils.redis.bus import Bus
 from app.utils.redis.quotas import Quotas
@@ -30,7 +30,7 @@ __all__ = ["Container", "build", "issuer_of"]
 
 @dataclass(frozen=True)
 class Container:
-    """Everything that lives as long as the process. Services hold no state of a request."""
+    """All services of a process. Services hold no request state."""
 
     settings: Settings
     db: Database
@@ -45,7 +45,7 @@ class Container:
     jobs: JobService
     library: LibraryServices
     operations: OperationServices
-    recommendations: RecommendationService
+    recommendations: RecommendationServices
     watching: WatchingServices
 
 
@@ -82,6 +82,6 @@ async def build(
             jobs=base.jobs,
             library=await enter(build_library(base)),
             operations=await enter(build_operations(base)),
-            recommendations=RecommendationService(base.db),
+            recommendations=await enter(build_recommendations(base)),
             watching=await enter(build_watching(base)),
         )

@@ -25,6 +25,12 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.recommendations import (
+    IgnoredRecommendationRow,
+    OpenRatingsRow,
+    RecommendationModelRow,
+    SimilarTitlesRow,
+)
 from app.models.relations import RelationCountRow, RelationRow
 
 __all__ = [
@@ -42,15 +48,19 @@ __all__ = [
     "FavoriteRow",
     "GenreRow",
     "IdempotencyRow",
+    "IgnoredRecommendationRow",
     "ImportReportRow",
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "OpenRatingsRow",
     "PasswordResetRow",
+    "RecommendationModelRow",
     "RelationCountRow",
     "RelationRow",
     "ScheduleRow",
     "SessionRow",
+    "SimilarTitlesRow",
     "StudioRow",
     "ThrottleRow",
     "TombstoneRow",

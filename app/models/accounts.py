@@ -16,6 +16,10 @@ class UserRow(Timestamped, Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("role in ('user', 'admin')", name="role"),
+        CheckConstraint(
+            "title_language in ('romaji', 'english', 'japanese', 'russian')", name="title_language"
+        ),
+        CheckConstraint("list_visibility in ('private', 'public')", name="list_visibility"),
         Index("uq_users_username", text("lower(username)"), unique=True),
         Index("uq_users_email", text("lower(email)"), unique=True),
     )
@@ -28,6 +32,10 @@ class UserRow(Timestamped, Base):
     password_hash: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text, server_default="user")
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    timezone: Mapped[str] = mapped_column(Text, server_default="UTC")
+    title_language: Mapped[str] = mapped_column(Text, server_default="romaji")
+    adult: Mapped[bool] = mapped_column(server_default=text("false"))
+    list_visibility: Mapped[str] = mapped_column(Text, server_default="private")
 
 
 class SessionRow(Base):

@@ -1,4 +1,4 @@
-"""Figures of one person's anime list, in one statement."""
+"""SQL of the statistics of a user's anime list, in one statement."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.schemas.domain.library import ENTRY_STATUSES
 
-# A rewatch counts every episode once more; while one runs, the progress is of the rewatch.
+# A rewatch counts every episode again; during one, the progress is that of the rewatch.
 _MINE = """
     select e.status, e.score, e.progress, e.rewatch_count, a.type, a.year, a.tag_ids, a.duration_minutes,
            e.progress + (e.rewatch_count::bigint + e.is_rewatching::int)
                * coalesce(a.episodes, e.max_progress, e.progress) as episodes
     from entries e left join anime a on a.id = e.anime_id
-    where e.user_id = :user_id and e.media_type = 'anime'
+    where e.user_id = :user_id and e.media_type = 'anime' and (not :public or not e.is_private)
 """
 _COUNTED = "count(*) as count, round(avg(m.score) / 10, 2)::float8 as mean_score"
 _STATS = f"""
@@ -26,6 +26,7 @@ with mine as ({_MINE}), activity as (
       and changed_at > now() - interval '366 days'
       and not exists (select from entries e where e.id = c.entry_id and e.media_type = 'manga')
       and not exists (select from entry_tombstones t where t.entry_id = c.entry_id and t.media_type = 'manga')
+      and (not :public or exists (select from entries e where e.id = c.entry_id and not e.is_private))
     group by 1
 )
 select json_build_object(
@@ -66,8 +67,8 @@ class StatsRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def get(self, user_id: int) -> bytes:
-        """The figures as JSON."""
-        values: dict[str, Any] = {"user_id": user_id, "statuses": list(ENTRY_STATUSES)}
+    async def get(self, user_id: int, *, public: bool = False) -> bytes:
+        """The statistics as JSON; with ``public`` only of entries that are not private."""
+        values: dict[str, Any] = {"user_id": user_id, "public": public, "statuses": list(ENTRY_STATUSES)}
         found: str = (await self._connection.execute(text(_STATS), values)).scalar_one()
         return found.encode()

@@ -172,6 +172,15 @@ class RefreshStale(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class FitRecommendations(Job):
+    """Learn anew from all lists what is recommended to whom."""
+
+    name: ClassVar[str] = "recommendations.fit"
+    job_class: ClassVar[JobClass] = "upkeep"
+    timeout: ClassVar[float] = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetJobs(Job):
     """Delete finished jobs that nobody will ask for again."""
 

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def day_in(zone: str, now: datetime) -> str:
+    """The date that it is in a zone of the IANA database, as ``YYYY-MM-DD``."""
+    return now.astimezone(ZoneInfo(zone)).date().isoformat()

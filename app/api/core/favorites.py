@@ -35,6 +35,20 @@ async def add_favorite(body: FavoriteIn, user: CurrentUser, services: Services) 
     return FavoriteOut.of(await services.watching.favorites.add(user.user_id, body.anime_id))
 
 
+@router.put(
+    "/{anime_id}",
+    responses={201: {"model": FavoriteOut, "description": "The anime is a favourite now."}},
+)
+@access("write:content")
+async def put_favorite(
+    anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services, response: Response
+) -> FavoriteOut:
+    """Make an anime one of your favourites; 200 if it is already one."""
+    favorite, created = await services.watching.favorites.put(user.user_id, anime_id)
+    response.status_code = 201 if created else 200
+    return FavoriteOut.of(favorite)
+
+
 @router.delete("/{anime_id}", status_code=204)
 @access("write:content")
 async def remove_favorite(anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:

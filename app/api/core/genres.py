@@ -23,4 +23,4 @@ router = APIRouter(prefix="/genres", tags=["catalogue"], route_class=CheckedRout
 async def list_genres(request: Request, services: Services) -> Response:
     """List genres, themes and demographics with the number of anime in each."""
     query = GenresQuery.read(request)
-    return catalogue_answer(await services.catalogue.anime.genres(query.kind))
+    return catalogue_answer(await services.catalogue.anime.genres(query.kind, sfw=query.sfw))

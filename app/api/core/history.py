@@ -15,7 +15,7 @@ async def list_history(
     page: Paging, user: CurrentUser, services: Services, request: Request, response: Response
 ) -> list[HistoryLineOut]:
     """List what changed on your list, newest first; imports have reports of their own."""
-    lines, total = await services.library.entries.list_changes(
+    lines, total = await services.library.entries.list_history(
         user.user_id, limit=page.limit, offset=page.start
     )
     set_page_headers(request, response, page, total)

@@ -1,50 +1,44 @@
 """A person's anime list."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Request, Response
 
 from app.api.access import access
 from app.api.batch import BatchDraft
-from app.api.conditional import IfMatch, entry_answer
-from app.api.deps import CurrentUser, Page, Paging, Services, page_headers, set_page_headers
+from app.api.conditional import IfMatch, entry_answer, undone_answer
+from app.api.deps import CurrentUser, Paging, Services, page_headers, set_page_headers
 from app.api.idempotency import idempotent_router
+from app.api.library_query import ChangesQuery, ListQuery
 from app.api.openapi.failures import failures
 from app.errors import Conflict, NotFound
-from app.schemas.core.library import BatchIn, BatchOut, ChangeOut, EntryIn, EntryOut, EntryPatch, TombstoneOut
-from app.schemas.domain.library import EntryStatus
-from app.schemas.fields import Id, Instant
-from app.services.library import ListFilter, Operation, Target
+from app.schemas.core.library import (
+    BatchIn,
+    BatchOut,
+    ChangeOut,
+    EntryIn,
+    EntryOut,
+    EntryPatch,
+    EntryPut,
+    ListChangesOut,
+    changes_body,
+)
+from app.schemas.fields import Id
+from app.services.library import Operation, Target
 
 router = idempotent_router("/users/me/list", "list")
 
 AnimeId = Annotated[Id, Path()]
-Sort = Literal[
-    "created", "-created", "updated", "-updated", "title", "-title", "score", "-score",
-    "progress", "-progress", "started", "-started", "finished", "-finished",
-]  # fmt: skip
 _ORIGIN = "api"
 
 
-class ListQuery(Page):
-    """``updated_since`` answers what changed, deleted entries too, the latest change first."""
-
-    status: EntryStatus | None = None
-    sort: Sort = "-created"
-    updated_since: Instant | None = None
-
-    def wanted(self) -> ListFilter:
-        return ListFilter(status=self.status, updated_since=self.updated_since, sort=self.sort)
-
-
-@router.get("", response_model=list[EntryOut | TombstoneOut])
+@router.get("", response_model=list[EntryOut], openapi_extra=ListQuery.parameters())
 @access("read:content")
-async def list_entries(
-    query: Annotated[ListQuery, Query()], user: CurrentUser, services: Services, request: Request
-) -> Response:
+async def list_entries(user: CurrentUser, services: Services, request: Request) -> Response:
     """List the anime on your list, newest first."""
+    query = ListQuery.read(request)
     page = await services.library.entries.list_anime(
-        user.user_id, query.wanted(), limit=query.limit, offset=query.start
+        user.user_id, query.wanted(), query.shape, limit=query.limit, offset=query.start
     )
     headers = page_headers(request, query, page.total)
     return Response(page.body, headers=headers, media_type="application/json")
@@ -64,7 +58,39 @@ async def add_entry(body: EntryIn, user: CurrentUser, services: Services) -> Res
 async def batch(body: BatchIn, user: CurrentUser, services: Services) -> Response:
     """Run up to 500 list operations; each has its own result, and a failed one does not stop the others."""
     draft = BatchDraft(body)
-    return draft.answer(*await services.library.entries.batch(user.user_id, draft.operations, origin=_ORIGIN))
+    return draft.answer(await services.library.entries.batch(user.user_id, draft.operations, origin=_ORIGIN))
+
+
+@router.get("/changes", response_model=ListChangesOut, openapi_extra=ChangesQuery.parameters())
+@access("read:content")
+async def list_changes(user: CurrentUser, services: Services, request: Request) -> Response:
+    """List what has changed on your list, oldest change first; pass `until` as `since` to go on from there.
+
+    A client that keeps a copy of the list asks this again and again: it misses nothing and gets nothing
+    twice. A title that was deleted and added again is among the entries only.
+    """
+    query = ChangesQuery.read(request)
+    since, after = query.since or (None, 0)
+    changes = await services.library.entries.list_changes(
+        user.user_id, query.shape, since=since, after=after, limit=query.limit
+    )
+    return Response(changes_body(changes, since), media_type="application/json")
+
+
+@router.put(
+    "/{anime_id}",
+    response_model=EntryOut,
+    responses={201: {"model": EntryOut, "description": "The title was added."}},
+)
+@access("write:content")
+async def put_entry(
+    anime_id: AnimeId, body: EntryPut, user: CurrentUser, services: Services, if_match: IfMatch
+) -> Response:
+    """Add an anime to your list, or update the fields that are sent if it is there; safe to repeat."""
+    entry, created = await services.library.entries.put(
+        user.user_id, Target(anime_id=anime_id), body.sent(), origin=_ORIGIN, versions=if_match
+    )
+    return entry_answer(entry, status=201 if created else 200)
 
 
 @router.get("/{anime_id}", response_model=EntryOut)
@@ -87,7 +113,7 @@ async def edit_entry(
 @router.delete("/{anime_id}", status_code=204)
 @access("write:content")
 async def delete_entry(anime_id: AnimeId, user: CurrentUser, services: Services, if_match: IfMatch) -> None:
-    """Remove an anime from your list; other devices see the removal with `updated_since`."""
+    """Remove an anime from your list; other devices see it in `/users/me/list/changes`."""
     await services.library.entries.delete(
         user.user_id, Target(anime_id=anime_id), origin=_ORIGIN, versions=if_match
     )
@@ -105,7 +131,7 @@ async def history(
 ) -> list[ChangeOut]:
     """List the changes of an entry, newest first."""
     changes, total = await services.library.entries.history(
-        user.user_id, anime_id, limit=page.limit, offset=page.start
+        user.user_id, Target(anime_id=anime_id), limit=page.limit, offset=page.start
     )
     set_page_headers(request, response, page, total)
     return [ChangeOut.of(change) for change in changes]
@@ -115,5 +141,4 @@ async def history(
 @access("write:content")
 async def undo(anime_id: AnimeId, user: CurrentUser, services: Services) -> Response:
     """Undo the last change of an entry; null if that removed it from the list."""
-    entry = await services.library.entries.undo(user.user_id, anime_id)
-    return Response(b"null", media_type="application/json") if entry is None else entry_answer(entry)
+    return undone_answer(await services.library.entries.undo(user.user_id, Target(anime_id=anime_id)))

@@ -1,25 +1,41 @@
 """Playback: where one stopped, what to go on with, what was seen when."""
 
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Path, Query, Request, Response
+from pydantic import Field
 
 from app.api.access import access
-from app.api.deps import CurrentUser, Paging, Services, set_page_headers
+from app.api.deps import CurrentUser, Page, Paging, Services, set_page_headers
 from app.api.idempotency import idempotent_router
 from app.api.openapi.failures import failures
 from app.errors import NotFound
-from app.schemas.core.watching import ProgressIn, ProgressOut, ViewIn, ViewOut
+from app.schemas.core.watching import (
+    ProgressIn,
+    ProgressOut,
+    ReportedProgressOut,
+    ViewIn,
+    ViewOut,
+    reported_body,
+)
+from app.schemas.fields import Id
 
 router = idempotent_router("", "watching")
 
 
-@router.post("/watch/progress", responses=failures(NotFound))
+class EpisodesPage(Page):
+    limit: Annotated[int, Field(ge=1, le=500, description="Episodes of a page.")] = 500
+
+
+@router.post("/watch/progress", response_model=ReportedProgressOut, responses=failures(NotFound))
 @access("write:content")
-async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> ProgressOut:
+async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> Response:
     """Save the playback position in an episode.
 
-    From 90 % on, the episode counts as watched and the anime is put on your list.
+    From 90 % on, the episode counts as watched and the anime is put on your list. The answer has the list
+    entry as it is now.
     """
-    kept = await services.watching.progress.report(
+    kept, entry = await services.watching.progress.report(
         user.user_id,
         body.anime_id,
         episode=body.episode,
@@ -27,7 +43,32 @@ async def report_progress(body: ProgressIn, user: CurrentUser, services: Service
         percent=body.progress_percent,
         reported_at=body.client_ts,
     )
-    return ProgressOut.of(kept)
+    return Response(reported_body(kept, entry), media_type="application/json")
+
+
+@router.get("/watch/progress/{anime_id}")
+@access("read:content")
+async def list_progress(
+    anime_id: Annotated[Id, Path()],
+    page: Annotated[EpisodesPage, Query()],
+    user: CurrentUser,
+    services: Services,
+    request: Request,
+    response: Response,
+) -> list[ProgressOut]:
+    """List where you stopped in each episode of an anime, by episode; empty if nothing was played."""
+    rows, total = await services.watching.progress.list_of_title(
+        user.user_id, anime_id, limit=page.limit, offset=page.start
+    )
+    set_page_headers(request, response, page, total)
+    return [ProgressOut.of(row) for row in rows]
+
+
+@router.delete("/watch/progress/{anime_id}", status_code=204)
+@access("write:content")
+async def forget_progress(anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
+    """Forget where you stopped in an anime; your list stays as it is. Succeeds if there is nothing."""
+    await services.watching.progress.forget(user.user_id, anime_id)
 
 
 @router.get("/watch/continue")

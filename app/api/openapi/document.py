@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from app import errors
 from app.api.access import Access, route_table
-from app.api.openapi.failures import FAILURES
+from app.api.openapi.failures import FAILURES, UNDOCUMENTED
 from app.api.surface import Failure, Surface
 from app.api.surfaces import surface_of
 from app.errors import AppError
@@ -167,6 +167,12 @@ def _drop_parameter(operation: Json, name: str) -> None:
         operation["parameters"] = kept
 
 
+def _drop_undocumented(operation: Json) -> None:
+    shown = [one for one in operation.pop("parameters", []) if UNDOCUMENTED not in one.get("schema", {})]
+    if shown:
+        operation["parameters"] = shown
+
+
 class _Operation:
     def __init__(self, method: str, path: str, operation: Json, access: Access) -> None:
         self._path = path
@@ -176,6 +182,7 @@ class _Operation:
         self._access = access
         if method != "POST":  # the others share a router with POSTs, and do not look at it
             _drop_parameter(operation, "idempotency-key")
+        _drop_undocumented(operation)
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
 
     def complete(self) -> None:

@@ -8,6 +8,8 @@ Responses = dict[int | str, dict[str, Any]]
 
 # Under this key a response names the failures it stands for; `openapi.py` takes it away again.
 FAILURES = "x-failures"
+# In the schema of a parameter that goes on working for old clients, and is not shown to new ones.
+UNDOCUMENTED = "x-undocumented"
 
 KNOWN_ALREADY: Responses = {304: {"description": "The client has it already, as its If-None-Match says."}}
 

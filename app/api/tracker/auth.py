@@ -54,4 +54,4 @@ def _as_bad_request(failure: type[AppError], message: str) -> Iterator[None]:
     try:
         yield
     except failure as error:
-        raise BadRequest(message) from error
+        raise BadRequest(message, details=error.details) from error

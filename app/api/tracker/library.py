@@ -3,17 +3,18 @@
 from typing import Annotated, Literal
 
 from fastapi import Path, Query, Request, Response
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 
 from app.api.access import access
 from app.api.conditional import IfMatch, entry_answer
 from app.api.deps import MAX_LIMIT, CurrentUser, Page, Services, page_headers
 from app.api.idempotency import idempotent_router
+from app.api.library_query import SearchText
 from app.api.limits import limited_by_person
 from app.api.openapi.failures import failures
 from app.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.schemas.domain.library import Shape
-from app.schemas.fields import BigId, storable
+from app.schemas.fields import BigId
 from app.schemas.tracker.library import (
     AnyStatus,
     AnyType,
@@ -32,9 +33,6 @@ router = idempotent_router("/api/library", "tracker: library")
 ItemId = Annotated[BigId, Path()]
 _ORIGIN = "tracker"
 _SHAPE: Shape = "tracker"
-
-
-SearchText = Annotated[str, StringConstraints(max_length=100), AfterValidator(storable)]
 
 
 class ItemQuery(Page):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.errors import FieldError, field_details
 from app.external.list_files.unpacking import UnreadableList
 from app.schemas.domain.library import MediaType
 
@@ -38,6 +39,9 @@ class KindNotStated(ValueError):
         super().__init__("the file does not say whether this is an anime or a manga")
 
 
+_UNKNOWN = FieldError("type", "anime or manga is needed for this file.", "required")
+
+
 class UnknownKind(UnreadableList):
     """Neither the rows of the file nor the user state whether the file lists anime or manga."""
 
@@ -47,7 +51,7 @@ class UnknownKind(UnreadableList):
     )
 
     def __init__(self) -> None:
-        super().__init__(details={"fields": {"type": ["anime or manga is needed for this file."]}})
+        super().__init__(details=field_details([_UNKNOWN]))
 
 
 def kind_of_word(word: Any) -> MediaType | None:

@@ -35,10 +35,18 @@ class Arguments(list[Any]):
 
 def conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
     """What ``wanted`` asks for, but for its search."""
+    several: tuple[tuple[str, tuple[Any, ...], str], ...] = (
+        ("a.status", wanted.statuses, "text"),
+        ("a.season", wanted.seasons, "text"),
+        ("a.type", wanted.types, "text"),
+        ("a.id", wanted.ids, "int"),
+    )
+    for column, values, kind in several:
+        if len(values) == 1:
+            yield f"{column} = {arguments.place(values[0], kind)}"
+        elif values:
+            yield f"{column} = any({arguments.place(list(values), f'{kind}[]')})"
     plain = (
-        ("a.status =", wanted.status, "text"),
-        ("a.season =", wanted.season, "text"),
-        ("a.type =", wanted.type, "text"),
         ("a.year =", wanted.year, "int"),
         ("a.year >=", wanted.year_from, "int"),
         ("a.year <=", wanted.year_to, "int"),

@@ -89,9 +89,9 @@ class AnimeRepository:
         assert row is not None
         return AnimePage(row["body"], row["total"], row["hidden"])
 
-    async def genres(self, kind: TagKind | None) -> bytes:
+    async def genres(self, kind: TagKind | None, *, sfw: bool) -> bytes:
         """All genres, themes and demographics as JSON, with how many titles have each."""
-        body: bytes = await self._driver.fetchval(_GENRES, kind)
+        body: bytes = await self._driver.fetchval(_SAFE_GENRES if sfw else _GENRES, kind)
         return body
 
     async def tags(self, ids: Sequence[int]) -> dict[int, UpstreamTag]:
@@ -160,15 +160,18 @@ _BOOK = """
 
 _TAGS = "select id, kind, name, mal_id from genres where id = any($1::int[])"
 
-_GENRES = """
+_COUNTED_GENRES = """
     select convert_to(coalesce(json_agg(g), '[]')::text, 'UTF8')
     from (
         select g.id, g.name, g.mal_id, g.kind, coalesce(uses.count, 0) as count
         from genres g
         left join (
-            select tag_id, count(*) as count from anime, unnest(tag_ids) as tag_id group by tag_id
+            select tag_id, {counted} as count, count(*) as all_titles
+            from anime a, unnest(tag_ids) as tag_id group by tag_id
         ) uses on uses.tag_id = g.id
-        where $1::text is null or g.kind = $1
+        where ($1::text is null or g.kind = $1) and (uses.count > 0 or uses.all_titles is null)
         order by g.kind, g.name, g.id
     ) g
 """
+_GENRES = _COUNTED_GENRES.format(counted="count(*)")
+_SAFE_GENRES = _COUNTED_GENRES.format(counted=f"count(*) filter (where {SAFE})")

@@ -64,22 +64,26 @@ class ChangeRepository:
             },
         )
 
-    async def list_of_anime(
-        self, user_id: int, anime_id: int, *, limit: int, offset: int = 0
+    async def list_of_entry(
+        self, user_id: int, *, anime_id: int | None, entry_id: int | None, limit: int, offset: int = 0
     ) -> tuple[list[EntryChange], int]:
-        """One page of the changes of whatever entries the person had of the title, newest first, and their
-        number."""
+        """One page of the changes of one entry, newest first, and their number.
+
+        Of a title these are the changes of whatever entries the person had of it.
+        """
+        column = "entry_id" if anime_id is None else "anime_id"
+        wanted = entry_id if anime_id is None else anime_id
         rows = await self._session.execute(
             text(
                 f"""
                 select *, (select count(*) from entry_changes
-                           where user_id = :user_id and anime_id = :anime_id) as total
-                from ({_CHANGES} where c.user_id = :user_id and c.anime_id = :anime_id
+                           where user_id = :user_id and {column} = :wanted) as total
+                from ({_CHANGES} where c.user_id = :user_id and c.{column} = :wanted
                       order by c.id desc limit :until) newest
                 order by id desc
                 """
             ),
-            {"user_id": user_id, "anime_id": anime_id, "until": offset + limit},
+            {"user_id": user_id, "wanted": wanted, "until": offset + limit},
         )
         found = rows.all()
         return _replayed(found)[offset:], found[0].total if found else 0

@@ -9,13 +9,20 @@ from app.utils.db.database import Transaction
 _KIND = 0x4C697374  # the first key of the advisory locks, any number of ours
 
 
-async def lock_lists(tx: Transaction, user_ids: Iterable[int]) -> None:
+async def lock_lists(tx: Transaction, user_ids: Iterable[int]) -> dict[int, str]:
     """Wait for other writers of these persons' lists, and let them wait until the transaction ends.
 
     So what is committed later is stamped later, and whoever asks for the changes since the last one that
-    was seen misses none.
+    was seen misses none. Answers the time zone of each person.
     """
-    await tx.session.execute(
-        text("select pg_advisory_xact_lock(:kind, user_id) from unnest(cast(:user_ids as int[])) as user_id"),
+    rows = await tx.session.execute(
+        text(
+            """
+            select user_id, pg_advisory_xact_lock(:kind, user_id),
+                   (select timezone from users where id = user_id) as timezone
+            from unnest(cast(:user_ids as int[])) as user_id
+            """
+        ),
         {"kind": _KIND, "user_ids": sorted(set(user_ids))},
     )
+    return {row.user_id: row.timezone or "UTC" for row in rows}

@@ -1,6 +1,6 @@
 """Entries ready to be sent: pages and single ones as JSON, each in one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,12 +8,30 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.repositories.anime.filters import says_little, units
-from app.repositories.library.rendering import FROM_ENTRIES, GIVEN, SHAPES, TITLE, given_rows, instant
-from app.schemas.domain.library import Entry, EntryCount, EntryStatus, MediaType, RenderedEntry, Shape
+from app.repositories.anime.filters import SAFE, says_little, units
+from app.repositories.library.rendering import (
+    FORMAT,
+    FROM_ENTRIES,
+    GIVEN,
+    SHAPES,
+    TITLE,
+    core_entry,
+    given_rows,
+    instant,
+)
+from app.schemas.domain.library import (
+    ENTRY_KEYS,
+    Entry,
+    EntryCount,
+    EntryStatus,
+    MediaType,
+    RenderedEntry,
+    Shape,
+)
 
 _TOMBSTONE = f"""
-json_build_object('anime_id', t.anime_id, 'deleted', true, 'updated_at', {instant("t.deleted_at")})
+json_build_object(
+    'id', t.entry_id, 'anime_id', t.anime_id, 'deleted', true, 'updated_at', {instant("t.deleted_at")})
 """
 
 # All names of the linked title, and the one that the entry itself carries, as they are searched.
@@ -38,11 +56,36 @@ ITEM_SORTS = {"updated_at": "e.updated_at", "title": f"lower({TITLE})"}
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """``sort`` is a key of ``LIST_SORTS``, with ``-`` before it for descending."""
+    """Which of a person's anime are wanted; all conditions must hold.
 
-    status: EntryStatus | None = None
+    One of ``statuses``, of ``types`` and of ``anime_ids``; all of ``genres``, which are names or ids, of
+    themes and demographics too, and of ``tags``, each of which may be a comma list. ``sort`` is a key of
+    ``LIST_SORTS``, with ``-`` before it for descending.
+    """
+
+    statuses: tuple[EntryStatus, ...] = ()
     updated_since: datetime | None = None
+    q: str | None = None
+    genres: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    anime_ids: tuple[int, ...] = ()
+    sfw: bool = False
+    public: bool = False
+    """Without the entries that are private."""
     sort: str = "-created"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryShape:
+    """Which keys of an entry are shown, and whether its title is shown in full."""
+
+    keys: tuple[str, ...] = ENTRY_KEYS
+    expanded: bool = False
+
+    @property
+    def sql(self) -> str:
+        return core_entry(self.keys, expanded=self.expanded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +137,16 @@ class EntryPages:
             for entry, body in zip(entries, rows.scalars(), strict=True)
         ]
 
-    async def list_anime(self, user_id: int, wanted: ListFilter, *, limit: int, offset: int) -> EntryPage:
+    async def list_anime(
+        self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
+    ) -> EntryPage:
         """One page of a person's anime; with ``updated_since`` the deleted ones too, as tombstones."""
         values: dict[str, Any] = {"user_id": user_id, "limit": limit, "offset": offset}
-        conditions = ["e.user_id = :user_id", "e.media_type = 'anime'"]
-        if wanted.status is not None:
-            conditions.append("e.status = :status")
-            values["status"] = wanted.status
-        if wanted.updated_since is not None:
-            conditions.append("e.updated_at > :since")
-            values["since"] = wanted.updated_since
-        where = " and ".join(conditions)
+        where = " and ".join([*_OWN_ANIME, *_conditions(wanted, values)])
         if wanted.updated_since is None:
-            return await self._page(_live_page(SHAPES["core"], where, LIST_SORTS, wanted.sort), values)
-        return await self._page(_changed_page(where), values)
+            return await self._page(_live_page(shape.sql, where, LIST_SORTS, wanted.sort), values)
+        values["since"] = wanted.updated_since
+        return await self._page(_changed_page(shape.sql, f"{where} and e.updated_at > :since"), values)
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
         """One page of all entries in the tracker's words."""
@@ -143,6 +182,35 @@ class EntryPages:
         return EntryPage(row.body.encode(), row.total)
 
 
+_OWN_ANIME = ("e.user_id = :user_id", "e.media_type = 'anime'")
+_TAG_IDS = """
+(select coalesce(array_agg(g.id), '{{}}') from genres g
+ where lower(g.name) = lower(:{name}) or g.id::text = :{name})
+"""
+
+
+def _conditions(wanted: ListFilter, values: dict[str, Any]) -> Iterator[str]:
+    if wanted.statuses:
+        values["statuses"] = list(wanted.statuses)
+        yield "e.status = any(:statuses)"
+    if wanted.anime_ids:
+        values["anime_ids"] = list(wanted.anime_ids)
+        yield "e.anime_id = any(:anime_ids)"
+    if wanted.types:
+        values["types"] = [name.lower() for name in wanted.types]
+        yield f"lower({FORMAT}) = any(:types)"
+    for number, genre in enumerate(wanted.genres):
+        values[f"genre_{number}"] = genre
+        yield f"a.tag_ids && {_TAG_IDS.format(name=f'genre_{number}')}"
+    for number, tag in enumerate(wanted.tags):
+        values[f"tag_{number}"], values[f"tags_{number}"] = tag, [word.strip() for word in tag.split(",")]
+        yield f"(:tag_{number} = any(e.tags) or e.tags @> cast(:tags_{number} as text[]))"
+    flags = ((wanted.sfw, f"({SAFE})"), (wanted.public, "not e.is_private"))
+    yield from (condition for is_set, condition in flags if is_set)
+    if wanted.q:
+        yield from _named(wanted.q, values)
+
+
 def _named(q: str, values: dict[str, Any]) -> list[str]:
     """Conditions that every word of ``q`` occurs in the names; one of a letter or two begins a word there."""
     conditions = []
@@ -175,11 +243,11 @@ def _live_page(shape: str, where: str, sorts: Mapping[str, str], sort: str) -> s
     """
 
 
-def _changed_page(where: str) -> str:
+def _changed_page(shape: str, where: str) -> str:
     """Live and deleted entries in one order, the latest change first."""
     return f"""
     with changed as (
-        select e.updated_at as at, e.id, false as gone from entries e where {where}
+        select e.updated_at as at, e.id, false as gone {FROM_ENTRIES} where {where}
         union all
         select t.deleted_at, t.entry_id, true from entry_tombstones t
         where t.user_id = :user_id and t.media_type = 'anime' and t.deleted_at > :since
@@ -187,7 +255,7 @@ def _changed_page(where: str) -> str:
         select * from changed order by at desc, id desc limit :limit offset :offset
     )
     select coalesce('[' || string_agg(
-               case when page.gone then {_TOMBSTONE}::text else {SHAPES["core"]}::text end,
+               case when page.gone then {_TOMBSTONE}::text else {shape}::text end,
                ',' order by page.at desc, page.id desc) || ']', '[]') as body,
            (select count(*) from changed) as total
     from page

@@ -1,11 +1,12 @@
 """How an entry is shown: one SQL projection for each surface, of one entry and of a page of them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import orjson
 
 from app.repositories.library.states import STATE_COLUMNS, state_values
-from app.schemas.domain.library import Entry, Shape
+from app.schemas.domain.library import ENTRY_KEYS, Entry, Shape
 
 # ``a`` is the catalogue title, if any: what it says goes first, what the person says fills its gaps. Only the
 # total to watch (``max_progress``) is the other way round: one's own is a setting.
@@ -23,18 +24,39 @@ def instant(column: str) -> str:
     return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
-_CORE = f"""
-json_build_object(
-    'id', e.id, 'anime_id', e.anime_id, 'status', e.status, 'score', e.score / 10.0::float8,
-    'progress', e.progress, 'max_progress', {TOTAL},
-    'is_rewatching', e.is_rewatching, 'rewatch_count', e.rewatch_count,
-    'started_at', e.started_at, 'finished_at', e.finished_at, 'notes', e.notes,
-    'tags', to_json(e.tags), 'is_private', e.is_private,
-    'created_at', {instant("e.created_at")}, 'updated_at', {instant("e.updated_at")},
-    'anime', json_build_object(
-        'id', a.id, 'mal_id', {MAL_ID}, 'title', {TITLE}, 'image_url', {COVER}, 'score', a.score,
-        'episodes', {EPISODES}))
+_CARD = f"""
+    'id', a.id, 'mal_id', {MAL_ID}, 'title', {TITLE}, 'image_url', {COVER}, 'score', a.score,
+    'episodes', {EPISODES}
 """
+# What a page of titles shows of each beside that.
+_FULL_CARD = f"""
+    {_CARD}, 'anilist_id', {ANILIST_ID}, 'title_english', a.title_english,
+    'title_japanese', a.title_japanese, 'title_russian', a.title_russian,
+    'synonyms', coalesce(to_json(a.synonyms), '[]'), 'type', {FORMAT}, 'status', a.status,
+    'season', a.season, 'year', a.year, 'duration_minutes', a.duration_minutes, 'images', a.images,
+    'genres', coalesce((
+        select json_agg((select t from (select g.id, g.name, g.mal_id) t) order by g.name)
+        from genres g where g.id = any(a.tag_ids) and g.kind = 'genre'), '[]')
+"""
+_CORE_KEYS = {
+    "score": "e.score / 10.0::float8",
+    "max_progress": TOTAL,
+    "tags": "to_json(e.tags)",
+    "created_at": instant("e.created_at"),
+    "updated_at": instant("e.updated_at"),
+    "anime": f"json_build_object({_CARD})",
+}
+
+
+@lru_cache(256)
+def core_entry(keys: tuple[str, ...] = ENTRY_KEYS, *, expanded: bool = False) -> str:
+    """The JSON of an entry with these keys; ``expanded`` with more of its title."""
+    full = {"anime": f"json_build_object({_FULL_CARD})"} if expanded else {}
+    values = {**_CORE_KEYS, **full}
+    pairs = [f"'{key}', {values.get(key, f'e.{key}')}" for key in keys]
+    return f"json_build_object({', '.join(pairs)})"
+
+
 _TRACKER = f"""
 json_build_object(
     'id', e.id, 'title', {TITLE}, 'type', e.media_type,
@@ -47,12 +69,13 @@ json_build_object(
     'format', {FORMAT}, 'site_url', e.site_url,
     'updated_at', {instant("e.updated_at")})
 """
-SHAPES: dict[Shape, str] = {"core": _CORE, "tracker": _TRACKER}
+SHAPES: dict[Shape, str] = {"core": core_entry(), "tracker": _TRACKER}
 _COLUMNS = ", ".join(
     f"{name} {kind}"
     for name, kind in {
         "place": "int",
         "id": "bigint",
+        "version": "int",
         "media_type": "text",
         "anime_id": "int",
         "mal_id": "int",
@@ -84,6 +107,7 @@ def _given(place: int, entry: Entry) -> dict[str, object]:
         **state_values(entry.state),
         "place": place,
         "id": entry.id,
+        "version": entry.version,
         "media_type": subject.media_type,
         "anime_id": subject.anime_id,
         "mal_id": subject.mal_id,

@@ -1,15 +1,44 @@
 """List entries as the core surface reads and writes them."""
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    WithJsonSchema,
+    model_validator,
+)
 
-from app.schemas.domain.library import EntryChange, EntryState, EntryStatus
+from app.schemas.domain.library import EntryChange, EntryState, EntryStatus, ListChanges, MediaType
 from app.schemas.fields import Id, Note, PartialDate, Progress, RewatchCount, Score, Tag
 from app.schemas.limits import MAX_PROGRESS, MAX_TAGS
 
+_ETAG = re.compile(r'"?(?:(\d{1,18})-)?(\d{1,18})"?')
+
+
+def _versions(given: Any) -> Any:
+    """The pairs of entry id, or None for any, and version that a ``version`` or an ETag stands for."""
+    if type(given) is int and given > 0:
+        return frozenset({(None, given)})
+    found = _ETAG.fullmatch(given) if isinstance(given, str) else None
+    if found is None:
+        raise ValueError("give the version of the entry, or its ETag")
+    return frozenset({(int(found[1]) if found[1] else None, int(found[2]))})
+
+
+IfMatch = Annotated[
+    frozenset[tuple[int | None, int]],
+    BeforeValidator(_versions),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}], "examples": [3]}),
+]
 Tags = Annotated[
     list[Tag], Field(max_length=MAX_TAGS), AfterValidator(lambda tags: list(dict.fromkeys(tags)))
 ]
@@ -17,6 +46,7 @@ Tags = Annotated[
 _EXAMPLE: dict[str, Any] = {
     "id": 7,
     "anime_id": 42,
+    "media_type": "anime",
     "status": "watching",
     "score": 8.5,
     "progress": 13,
@@ -28,6 +58,7 @@ _EXAMPLE: dict[str, Any] = {
     "notes": None,
     "tags": ["jazz"],
     "is_private": False,
+    "version": 3,
     "created_at": "2026-10-03T18:20:00Z",
     "updated_at": "2026-11-20T21:05:11Z",
     "anime": {
@@ -59,6 +90,7 @@ class EntryOut(BaseModel):
 
     id: int
     anime_id: int | None
+    media_type: MediaType
     status: EntryStatus
     score: Score | None
     progress: int
@@ -70,17 +102,75 @@ class EntryOut(BaseModel):
     notes: str | None
     tags: list[str]
     is_private: bool
+    version: int
     created_at: datetime
     updated_at: datetime
     anime: EntryAnimeOut
 
 
-class TombstoneOut(BaseModel):
-    """An entry that was deleted since the instant asked for."""
+class PublicEntryOut(BaseModel):
+    """An entry as others see it, without notes; those that are private are not shown at all."""
 
+    id: int
     anime_id: int | None
-    deleted: Literal[True]
+    media_type: MediaType
+    status: EntryStatus
+    score: Score | None
+    progress: int
+    max_progress: int | None
+    is_rewatching: bool
+    rewatch_count: int
+    started_at: str | None
+    finished_at: str | None
+    tags: list[str]
+    version: int
+    created_at: datetime
     updated_at: datetime
+    anime: EntryAnimeOut
+
+
+class DeletedEntryOut(BaseModel):
+    """An entry that is no longer on the list."""
+
+    id: int
+    anime_id: int | None
+    deleted_at: datetime
+
+
+class ListChangesOut(BaseModel):
+    """``until`` is the ``since`` of the next request; ``has_more``: ask at once."""
+
+    entries: list[EntryOut]
+    deleted: list[DeletedEntryOut]
+    until: str
+    has_more: bool
+
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def changes_body(changes: ListChanges, since: datetime | None) -> bytes:
+    """The JSON of :class:`ListChangesOut`; ``since`` is the instant that was asked for."""
+    at, entry_id = changes.last or (since or _BEGINNING, 0)
+    until = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return orjson.dumps(
+        {
+            "entries": orjson.Fragment(changes.entries),
+            "deleted": orjson.Fragment(changes.deleted),
+            "until": f"{until}~{entry_id}" if changes.has_more else until,
+            "has_more": changes.has_more,
+        }
+    )
+
+
+class MarkOut(BaseModel):
+    """What is yours of one anime; all but ``is_favorite`` is null where it is not on your list."""
+
+    status: EntryStatus | None
+    progress: int | None
+    score: Score | None
+    is_favorite: bool
+    version: int | None
 
 
 class _Editable(BaseModel):
@@ -140,29 +230,82 @@ class EntryPatch(_Editable):
 ENTRY_FIELDS = frozenset(_Editable.model_fields) | {"status"}
 
 
-class BatchOperationIn(EntryPatch):
-    """``add`` needs ``status``, ``update`` at least one field, ``delete`` nothing but the title."""
+class EntryPut(_Editable):
+    """What is not sent stays as it is; a title that is not on the list yet needs ``status``."""
 
-    op: Literal["add", "update", "delete"]
-    anime_id: Id
+    status: EntryStatus = "watching"
+
+
+class _OnTitle(BaseModel):
+    """A title by ``anime_id`` or ``mal_id``; ``if_match`` is the ``version`` that the change is based on."""
+
+    anime_id: Id | None = None
+    mal_id: Id | None = None
+    if_match: IfMatch | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> "BatchOperationIn":
-        fields = self.model_fields_set - {"op", "anime_id"}
-        if self.op == "add" and "status" not in fields:
-            raise ValueError("add needs a status")
-        if self.op == "update" and not fields:
-            raise ValueError("send at least one field")
-        if self.op == "delete" and fields:
-            raise ValueError("delete takes no fields")
+    def _named(self) -> Self:
+        if (self.anime_id is None) == (self.mal_id is None):
+            raise ValueError("give anime_id or mal_id, one of them")
         return self
 
 
+class AddOperation(_Editable, _OnTitle):
+    """Add a title that is not on the list."""
+
+    op: Literal["add"]
+    status: EntryStatus
+
+
+class UpdateOperation(EntryPatch, _OnTitle):
+    """Change the fields sent of a title on the list."""
+
+    op: Literal["update"]
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.sent() and "progress_delta" not in self.model_fields_set:
+            raise ValueError("send at least one field")
+        if {"progress", "progress_delta"} <= self.model_fields_set:
+            raise ValueError("give progress or progress_delta, not both")
+        return self
+
+
+class UpsertOperation(EntryPut, _OnTitle):
+    """Add a title, or change the fields sent where it is on the list."""
+
+    op: Literal["upsert"]
+
+
+class DeleteOperation(_OnTitle):
+    """Take a title off the list."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    op: Literal["delete"]
+
+
+BatchOperation = Annotated[
+    AddOperation | UpdateOperation | UpsertOperation | DeleteOperation, Field(discriminator="op")
+]
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError("an operation is an object")
+    return value
+
+
 class BatchIn(BaseModel):
+    """Operations in the order in which they are carried out."""
+
     model_config = ConfigDict(extra="forbid")
 
     # each operation is read on its own, so that a bad one fails alone
-    operations: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=500)]
+    operations: Annotated[
+        list[Annotated[SkipValidation[BatchOperation], AfterValidator(_object)]],
+        Field(min_length=1, max_length=500),
+    ]
 
 
 class BatchErrorOut(BaseModel):
@@ -175,7 +318,9 @@ class BatchResultOut(BaseModel):
     """``status`` is the HTTP status that the operation would have had on its own."""
 
     anime_id: int | None
+    mal_id: int | None
     status: int
+    version: int | None
     entry: EntryOut | None = None
     error: BatchErrorOut | None = None
 

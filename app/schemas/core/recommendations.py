@@ -1,23 +1,63 @@
 """Recommendations as the core surface shows them."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.schemas.core.anime import EXAMPLE, AnimeOut
+from app.schemas.core.watching import CardOut
+
+_CARD = {key: EXAMPLE[key] for key in ("id", "mal_id", "title", "image_url", "score", "episodes")}
+_WHY: dict[str, JsonValue] = {
+    "part": "discover",
+    "reason": "Because you liked Samurai Champloo and Trigun",
+    "because": [{"id": 205, "title": "Samurai Champloo"}, {"id": 6, "title": "Trigun"}],
+}
 
 
-class RecommendationQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class BecauseOut(BaseModel):
+    """A title of your list that a recommendation comes from."""
 
-    limit: Annotated[int, Field(ge=1, le=50)] = 10
+    id: int
+    title: str
 
 
 class RecommendationOut(AnimeOut):
-    """A title as the catalogue shows it, and why it is recommended, in a few words for a person."""
+    """A title as the catalogue shows it, and why it is recommended.
+
+    ``because`` are the titles that ``reason`` names, at most two: those of your list without which the
+    title would stand lowest. It is empty where everybody likes the title.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {**EXAMPLE, **_WHY}})
+
+    part: Annotated[
+        Literal["continue", "discover"],
+        Field(description="continue: of a franchise that your list has something of."),
+    ]
+    reason: str
+    because: list[BecauseOut]
+
+
+def _require_the_reason(schema: dict[str, Any]) -> None:
+    schema["required"] = ["part", "reason", "because"]
+
+
+class RecommendationPartOut(RecommendationOut):
+    """The keys of a title that ``fields`` selects, and why it is recommended."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_require_the_reason)
+
+
+class SimilarOut(BaseModel):
+    """``score`` is how similar the titles are, 0 to 1."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {**EXAMPLE, "reason": "Because you rated Samurai Champloo 9"}}
+        json_schema_extra={
+            "example": {"anime": _CARD, "score": 0.42, "reason": "Liked by many who like Samurai Champloo"}
+        }
     )
 
+    anime: CardOut
+    score: Annotated[float, Field(ge=0, le=1)]
     reason: str

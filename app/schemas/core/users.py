@@ -1,12 +1,21 @@
 """Accounts as the core surface shows them, and what may be changed of them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from app.schemas.core.fields import Body, Email, FullName, GivenPassword, NewPassword, Username
-from app.schemas.domain.accounts import Account, Permission, Role
+from app.schemas.domain.accounts import Account, Permission, Role, TitleLanguage, Visibility
 
 
 def avatar_path(name: str | None) -> str | None:
@@ -25,6 +34,10 @@ class ProfileOut(BaseModel):
     permissions: list[Permission]
     is_active: bool
     created_at: datetime
+    timezone: str
+    title_language: TitleLanguage
+    adult: bool
+    list_visibility: Visibility
 
     @classmethod
     def of(cls, account: Account) -> "ProfileOut":
@@ -38,6 +51,10 @@ class ProfileOut(BaseModel):
             permissions=sorted(account.permissions),
             is_active=account.is_active,
             created_at=account.created_at,
+            timezone=account.timezone,
+            title_language=account.title_language,
+            adult=account.adult,
+            list_visibility=account.list_visibility,
         )
 
 
@@ -59,6 +76,29 @@ class PublicProfileOut(BaseModel):
         )
 
 
+_LANGUAGES = {"en": "english", "ja": "japanese", "native": "japanese", "ru": "russian"}
+
+
+def _language(given: Any) -> Any:
+    word = given.lower() if isinstance(given, str) else given
+    return _LANGUAGES.get(word, word) if isinstance(word, str) else word
+
+
+def _time_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("use a name of the IANA database, like Europe/Berlin") from None
+
+
+TimeZone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100),
+    AfterValidator(_time_zone),
+    Field(examples=["Europe/Berlin"]),
+]
+
+
 class ProfilePatch(Body):
     """Only what is sent changes. ``avatar`` takes null here; a new one comes as a file."""
 
@@ -67,12 +107,17 @@ class ProfilePatch(Body):
     email: Email | None = None
     avatar: None = None
     current_password: GivenPassword | None = None
+    timezone: TimeZone = "UTC"
+    title_language: Annotated[TitleLanguage, BeforeValidator(_language)] = "romaji"
+    adult: bool = False
+    list_visibility: Visibility = "private"
 
-    @model_validator(mode="after")
-    def _keeps_name(self) -> "ProfilePatch":
-        if "username" in self.model_fields_set and self.username is None:
+    @field_validator("username")
+    @classmethod
+    def _keeps_name(cls, username: str | None) -> str:
+        if username is None:
             raise ValueError("username cannot be removed")
-        return self
+        return username
 
     def values(self) -> dict[str, Any]:
         """The new columns."""

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from app.schemas.core.library import EntryOut
+from app.schemas.domain.library import RenderedEntry
 from app.schemas.domain.watching import (
     AnimeCard,
     Collection,
@@ -101,6 +104,18 @@ class ProgressOut(BaseModel):
             last_watched_at=progress.last_watched_at,
             anime=CardOut.of(progress.anime),
         )
+
+
+class ReportedProgressOut(ProgressOut):
+    """What is kept of a report, and the entry of the title; null where it is not on the list."""
+
+    entry: EntryOut | None
+
+
+def reported_body(kept: WatchProgress, entry: RenderedEntry | None) -> bytes:
+    """The JSON of :class:`ReportedProgressOut`."""
+    progress = ProgressOut.of(kept).model_dump(mode="json")
+    return orjson.dumps({**progress, "entry": None if entry is None else orjson.Fragment(entry.body)})
 
 
 class ViewIn(_Body):

@@ -10,6 +10,9 @@ Permission = Literal[
     "read:content", "write:content", "read:profile", "write:profile", "write:catalog", "admin:*"
 ]
 
+TitleLanguage = Literal["romaji", "english", "japanese", "russian"]
+Visibility = Literal["private", "public"]
+
 _USER: frozenset[Permission] = frozenset(("read:content", "write:content", "read:profile", "write:profile"))
 _ADMIN: frozenset[Permission] = _USER | frozenset(("write:catalog", "admin:*"))
 PERMISSIONS: dict[Role, frozenset[Permission]] = {"user": _USER, "admin": _ADMIN}
@@ -36,6 +39,11 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """``timezone`` is a name of the IANA database, in which the days of the person begin.
+
+    ``adult``: adult titles are wanted. ``list_visibility`` says who may see the list.
+    """
+
     id: int
     username: str
     email: str | None
@@ -44,6 +52,10 @@ class Account:
     role: Role
     is_active: bool
     created_at: datetime
+    timezone: str
+    title_language: TitleLanguage
+    adult: bool
+    list_visibility: Visibility
 
     @property
     def permissions(self) -> frozenset[Permission]:

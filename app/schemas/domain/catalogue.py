@@ -24,14 +24,16 @@ ANIME_KEYS = (
 class CatalogueFilter:
     """Which titles are wanted; all conditions must hold.
 
+    One of ``statuses``, of ``seasons``, of ``types`` and of ``ids``, where there are any.
     ``genres`` are names or ids, of genres, themes and demographics alike. ``search`` is free text.
     """
 
     genres: tuple[str, ...] = ()
     genres_excluded: tuple[str, ...] = ()
-    status: Status | None = None
-    season: Season | None = None
-    type: str | None = None
+    statuses: tuple[Status, ...] = ()
+    seasons: tuple[Season, ...] = ()
+    types: tuple[str, ...] = ()
+    ids: tuple[int, ...] = ()
     year: int | None = None
     year_from: int | None = None
     year_to: int | None = None

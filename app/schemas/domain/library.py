@@ -13,6 +13,17 @@ Shape = Literal["core", "tracker"]  # whose field names and words an entry is sh
 ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_watch", "dropped", "on_hold")
 
 
+# The keys of an entry as the core surface shows it, in the order in which its JSON has them.
+ENTRY_KEYS = (
+    "id", "anime_id", "media_type", "status", "score", "progress", "max_progress", "is_rewatching",
+    "rewatch_count", "started_at", "finished_at", "notes", "tags", "is_private", "version", "created_at",
+    "updated_at", "anime",
+)  # fmt: skip
+
+
+PUBLIC_ENTRY_KEYS = tuple(key for key in ENTRY_KEYS if key not in ("notes", "is_private"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryState:
     """What a person can edit. ``score`` is 0 to 100 or None; dates are as precise as they are known.
@@ -105,6 +116,19 @@ class RenderedEntry:
     version: int
     anime_id: int | None
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListChanges:
+    """What has changed on a list: JSON arrays of entries and of deletions.
+
+    ``last`` is the instant and the entry id of the newest change among them; None where there is none.
+    """
+
+    entries: bytes
+    deleted: bytes
+    last: tuple[datetime, int] | None
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)

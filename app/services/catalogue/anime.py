@@ -62,9 +62,10 @@ class AnimeService:
             raise NotFound(f"There is no anime {anime_id}.")
         return anime
 
-    async def genres(self, kind: TagKind | None) -> bytes:
+    async def genres(self, kind: TagKind | None, *, sfw: bool = False) -> bytes:
+        """All or one kind; with ``sfw`` no adult title counts, and what only those have is left out."""
         async with self._db.driver() as driver:
-            return await AnimeRepository(driver).genres(kind)
+            return await AnimeRepository(driver).genres(kind, sfw=sfw)
 
     async def create(self, new: NewAnime) -> StoredAnime:
         """Add a title. Raises :class:`Conflict` with the ``id`` of one that is there already."""

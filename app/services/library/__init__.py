@@ -1,6 +1,6 @@
 """A person's list: every write to it goes through one engine, one entry or five hundred at a time."""
 
-from app.repositories.library import ItemFilter, ListFilter
+from app.repositories.library import EntryShape, ItemFilter, ListFilter
 from app.services.library.library import LibraryService
 from app.services.library.rules import ProgressAboveTotal
 from app.services.library.writer import (
@@ -8,6 +8,7 @@ from app.services.library.writer import (
     NotOnList,
     Operation,
     Outcome,
+    StaleVersion,
     Target,
     UnknownTitle,
     apply,
@@ -15,6 +16,7 @@ from app.services.library.writer import (
 
 __all__ = [
     "AlreadyOnList",
+    "EntryShape",
     "ItemFilter",
     "LibraryService",
     "ListFilter",
@@ -22,6 +24,7 @@ __all__ = [
     "Operation",
     "Outcome",
     "ProgressAboveTotal",
+    "StaleVersion",
     "Target",
     "UnknownTitle",
     "apply",

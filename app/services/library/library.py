@@ -1,45 +1,99 @@
-"""A person's list: reading pages of it, and writing to it in one transaction a call."""
+"""A user's list: pages, single entries, edits, batches, history and undo."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
+
+from app.repositories.accounts import AccountRepository
 from app.repositories.library import (
     ChangeRepository,
     EntryPage,
     EntryPages,
     EntryRepository,
+    EntryShape,
     ItemFilter,
     ListFilter,
+    MarkRepository,
     lock_lists,
 )
-from app.schemas.domain.library import Entry, EntryChange, EntryCount, HistoryLine, RenderedEntry, Shape
+from app.schemas.domain.library import (
+    Entry,
+    EntryChange,
+    EntryCount,
+    HistoryLine,
+    ListChanges,
+    RenderedEntry,
+    Shape,
+)
 from app.services.library.matching import match_some, match_titles
+from app.services.library.stats import NoPublicList
 from app.services.library.undo import last_change, take_back
-from app.services.library.writer import NotOnList, Operation, Outcome, Target, Versions, apply
+from app.services.library.writer import (
+    NotOnList,
+    Operation,
+    Outcome,
+    StaleVersion,
+    Target,
+    Versions,
+    apply,
+)
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
-KEPT_CHANGES = 500  # of each entry, however old
-CHANGES_KEPT_FOR = timedelta(days=366)  # however many
-_MATCHED_AT_ONCE = 2000  # entries a transaction
+KEPT_CHANGES = 500  # per entry, of any age
+CHANGES_KEPT_FOR = timedelta(days=366)  # any number
+_MATCHED_AT_ONCE = 2000  # entries per transaction
 _USERS_AT_ONCE = 200
+_WHOLE = EntryShape()
 
 
 class LibraryService:
-    """``origin`` says in the history where a change came from: ``api``, ``tracker``, ``watch``…"""
+    """``origin`` is recorded in the history as the source of a change: ``api``, ``tracker``, ``watch``…"""
 
     def __init__(self, db: Database, clock: Clock = utc_now) -> None:
         self._db = db
         self._clock = clock
 
-    async def list_anime(self, user_id: int, wanted: ListFilter, *, limit: int, offset: int) -> EntryPage:
+    async def list_anime(
+        self, user_id: int, wanted: ListFilter, shape: EntryShape = _WHOLE, *, limit: int, offset: int
+    ) -> EntryPage:
         async with self._db.reader() as connection:
-            return await EntryPages(connection).list_anime(user_id, wanted, limit=limit, offset=offset)
+            return await EntryPages(connection).list_anime(user_id, wanted, shape, limit=limit, offset=offset)
+
+    async def list_public(
+        self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
+    ) -> EntryPage:
+        """A page of another user's public list, without private entries; raises ``NoPublicList``."""
+        async with self._db.reader() as connection:
+            if not await AccountRepository(connection).has_public_list(user_id):
+                raise NoPublicList
+            return await EntryPages(connection).list_anime(
+                user_id, replace(wanted, public=True), shape, limit=limit, offset=offset
+            )
+
+    async def list_changes(
+        self, user_id: int, shape: EntryShape, *, since: datetime | None, after: int, limit: int
+    ) -> ListChanges:
+        """Changes since a time; continue with the timestamp and id of ``last``.
+
+        Without ``since`` the whole list. Nothing is missed, since a list's timestamps grow in commit order.
+        """
+        async with self._db.reader() as connection:
+            return await MarkRepository(connection).changes(
+                user_id, shape, since=since, after=after, limit=limit
+            )
+
+    async def marks(self, user_id: int, anime_ids: Sequence[int]) -> bytes:
+        """The user's marks for the titles of a grid, as a JSON object by title id."""
+        async with self._db.reader() as connection:
+            return await MarkRepository(connection).marks(user_id, anime_ids)
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
-        """All entries, manga and titles of one's own included, in the tracker's words."""
+        """All entries in the tracker's format, including manga and custom titles."""
         async with self._db.reader() as connection:
             return await EntryPages(connection).list_items(user_id, wanted, limit=limit, offset=offset)
 
@@ -60,7 +114,7 @@ class LibraryService:
         return found
 
     async def _match(self, user_id: int, anime_id: int) -> bool:
-        """Whether an entry of a title that the catalogue did not know turned out to be of this one."""
+        """Whether a so far unmatched entry turned out to be this title."""
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
             return await match_titles(tx, user_id, [anime_id]) > 0
@@ -78,63 +132,88 @@ class LibraryService:
     async def add(
         self, user_id: int, target: Target, sent: Mapping[str, Any], *, origin: str, shape: Shape = "core"
     ) -> RenderedEntry:
-        """Raises ``AlreadyOnList``, ``UnknownTitle``, or what the rules of an entry say."""
+        """Add an entry; raises ``AlreadyOnList``, ``UnknownTitle``, or a violation of the rules."""
         return await self.edit(user_id, Operation("add", target, sent), origin=origin, shape=shape)
 
     async def edit(
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape = "core"
     ) -> RenderedEntry:
-        """Change the fields sent and no others; raises ``NotOnList``, ``PreconditionFailed``."""
-        async with self._db.transaction() as tx:
-            [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
-            rendered = await _rendered(tx, [outcome.entry], shape)
-        if outcome.error is not None:  # after the commit: that an entry was linked to its title stays
-            raise outcome.error
-        return rendered[0]
+        """Change only the fields sent; raises ``NotOnList``, ``StaleVersion``."""
+        _, rendered = await self._execute(user_id, operation, origin=origin, shape=shape)
+        if rendered is None:
+            raise AssertionError(f"{operation.verb} leaves an entry")
+        return rendered
+
+    async def put(
+        self,
+        user_id: int,
+        target: Target,
+        sent: Mapping[str, Any],
+        *,
+        origin: str,
+        versions: Versions | None = None,
+    ) -> tuple[RenderedEntry, bool]:
+        """Add the title, or change the fields sent; returns the entry and whether it is new.
+
+        Raises ``UnknownTitle``, ``StaleVersion``, or a violation of the rules.
+        """
+        operation = Operation("upsert", target, sent, versions=versions)
+        outcome, rendered = await self._execute(user_id, operation, origin=origin, shape="core")
+        if rendered is None:
+            raise AssertionError("an upsert leaves an entry")
+        return rendered, outcome.created
 
     async def delete(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
-        """Raises ``NotOnList``, ``PreconditionFailed``."""
-        async with self._db.transaction() as tx:
-            operation = Operation("delete", target, versions=versions)
-            [outcome] = await apply(tx, user_id, [operation], origin=origin, today=self._today())
-        if outcome.error is not None:
-            raise outcome.error
+        """Raises ``NotOnList``, ``StaleVersion``."""
+        operation = Operation("delete", target, versions=versions)
+        await self._execute(user_id, operation, origin=origin, shape="core")
 
     async def discard(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
-        """Like :meth:`delete`, but what is not there is no error."""
+        """Like :meth:`delete`, but a missing entry is not an error."""
         with suppress(NotOnList):
             await self.delete(user_id, target, origin=origin, versions=versions)
 
     async def batch(
-        self, user_id: int, operations: Sequence[Operation], *, origin: str, shape: Shape = "core"
-    ) -> tuple[list[Outcome], list[RenderedEntry]]:
+        self, user_id: int, operations: Sequence[Operation], *, origin: str
+    ) -> list[tuple[Outcome, RenderedEntry | None]]:
         """All in one transaction; one that fails says so in its outcome and stops no other.
 
-        Answers the outcomes, and the entries of those that have one.
+        Each outcome comes with the entry as the operation left it, if there is one.
         """
         async with self._db.transaction() as tx:
-            outcomes = await apply(tx, user_id, operations, origin=origin, today=self._today())
-            return outcomes, await _rendered(tx, [outcome.entry for outcome in outcomes], shape)
+            outcomes = await apply(tx, user_id, operations, origin=origin, now=self._clock())
+            return await _with_entries(tx, outcomes, "core")
+
+    async def _execute(
+        self, user_id: int, operation: Operation, *, origin: str, shape: Shape
+    ) -> tuple[Outcome, RenderedEntry | None]:
+        async with self._db.transaction() as tx:
+            outcomes = await apply(tx, user_id, [operation], origin=origin, now=self._clock())
+            [(outcome, rendered)] = await _with_entries(tx, outcomes, shape)
+        if outcome.error is not None:  # after the commit: that an entry was linked to its title stays
+            raise outcome.error
+        return outcome, rendered
 
     async def history(
-        self, user_id: int, anime_id: int, *, limit: int, offset: int
+        self, user_id: int, target: Target, *, limit: int, offset: int
     ) -> tuple[list[EntryChange], int]:
         """One page, newest first, and how many changes there are in all.
 
-        Raises ``NotOnList`` where the title never was on the list.
+        Raises ``NotOnList`` where the title never was on the list, or there never was such an entry.
         """
         async with self._db.transaction() as tx:
-            changes = ChangeRepository(tx)
-            found, total = await changes.list_of_anime(user_id, anime_id, limit=limit, offset=offset)
+            found, total = await ChangeRepository(tx).list_of_entry(
+                user_id, anime_id=target.anime_id, entry_id=target.entry_id, limit=limit, offset=offset
+            )
             if total == 0:
                 raise NotOnList
             return found, total
 
-    async def list_changes(self, user_id: int, *, limit: int, offset: int) -> tuple[list[HistoryLine], int]:
+    async def list_history(self, user_id: int, *, limit: int, offset: int) -> tuple[list[HistoryLine], int]:
         """One page of what changed on the whole list, newest first, and how many changes there are.
 
         What imports and other jobs changed is in their reports.
@@ -142,19 +221,19 @@ class LibraryService:
         async with self._db.transaction() as tx:
             return await ChangeRepository(tx).list_newest(user_id, limit=limit, offset=offset)
 
-    async def undo(self, user_id: int, anime_id: int, *, shape: Shape = "core") -> RenderedEntry | None:
+    async def undo(self, user_id: int, target: Target) -> RenderedEntry | None:
         """Take back the last change that was not taken back yet; None where that removed the entry.
 
         Raises ``NotOnList`` where there is no such change.
         """
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
-            change = await last_change(tx, user_id, anime_id)
-            rendered = await _rendered(tx, [await take_back(tx, user_id, change)], shape)
-            return rendered[0] if rendered else None
+            change = await last_change(tx, user_id, target)
+            entry = await take_back(tx, user_id, change)
+            return None if entry is None else (await _render(tx, [entry], "core"))[0]
 
     async def match(self) -> int:
-        """Link entries of unknown titles to those that the catalogue knows by now; answers how many."""
+        """Link unmatched entries to titles that the catalogue has by now; returns how many."""
         linked = 0
         while True:
             async with self._db.transaction() as tx:
@@ -164,7 +243,7 @@ class LibraryService:
                 return linked
 
     async def forget_changes(self) -> None:
-        """Delete what is old of long histories, some accounts a transaction."""
+        """Delete old changes of long histories, a batch of accounts per transaction."""
         after: int | None = 0
         while after is not None:
             async with self._db.transaction() as tx:
@@ -172,11 +251,25 @@ class LibraryService:
                     after_user=after, users=_USERS_AT_ONCE, keep=KEPT_CHANGES, older=CHANGES_KEPT_FOR
                 )
 
-    def _today(self) -> str:
-        return self._clock().date().isoformat()
+
+async def _with_entries(
+    tx: Transaction, outcomes: Sequence[Outcome], shape: Shape
+) -> list[tuple[Outcome, RenderedEntry | None]]:
+    """The outcomes with their entries; a stale one gets the current entry in its details."""
+    entries = [_entry_to_show(outcome) for outcome in outcomes]
+    rendered = iter(await _render(tx, [entry for entry in entries if entry is not None], shape))
+    shown = [None if entry is None else next(rendered) for entry in entries]
+    for outcome, entry in zip(outcomes, shown, strict=True):
+        if isinstance(outcome.error, StaleVersion):
+            outcome.error.details = {"entry": None if entry is None else orjson.loads(entry.body)}
+    return list(zip(outcomes, shown, strict=True))
 
 
-async def _rendered(tx: Transaction, entries: Sequence[Entry | None], shape: Shape) -> list[RenderedEntry]:
-    """Those of the entries that there are."""
-    found = [entry for entry in entries if entry is not None]
-    return await EntryPages(await tx.session.connection()).render(found, shape)
+def _entry_to_show(outcome: Outcome) -> Entry | None:
+    return outcome.error.entry if isinstance(outcome.error, StaleVersion) else outcome.entry
+
+
+async def _render(tx: Transaction, entries: Sequence[Entry], shape: Shape) -> list[RenderedEntry]:
+    if not entries:
+        return []
+    return await EntryPages(await tx.session.connection()).render(entries, shape)

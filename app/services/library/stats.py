@@ -1,14 +1,27 @@
-"""Figures of one person's list."""
+"""Statistics of a user's list."""
 
+from app.errors import NotFound
+from app.repositories.accounts import AccountRepository
 from app.repositories.stats import StatsRepository
 from app.utils.db.database import Database
+
+
+class NoPublicList(NotFound):
+    default_message = "There is no public list of this account."
 
 
 class StatsService:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    async def get_public(self, user_id: int) -> bytes:
+        """Those of another person, of what is not private; raises :class:`NoPublicList`."""
+        async with self._db.reader() as connection:
+            if not await AccountRepository(connection).has_public_list(user_id):
+                raise NoPublicList
+            return await StatsRepository(connection).get(user_id, public=True)
+
     async def get(self, user_id: int) -> bytes:
-        """As JSON, ready to be sent."""
+        """The statistics as JSON bytes."""
         async with self._db.reader() as connection:
             return await StatsRepository(connection).get(user_id)

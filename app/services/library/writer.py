@@ -5,15 +5,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from app.errors import AppError, Conflict, NotFound, PreconditionFailed
+from app.errors import AppError, Conflict, Invalid, NotFound, PreconditionFailed
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.services.library.matching import match_titles
 from app.services.library.rules import edited, watched
+from app.utils.clock import day_in
 from app.utils.db.database import Transaction
 
-Versions = frozenset[tuple[int, int]]
-_ADDING = ("add", "watch")
+Versions = frozenset[tuple[int | None, int]]
+_ADDING = ("add", "upsert", "watch")
 
 
 class AlreadyOnList(Conflict):
@@ -22,6 +23,20 @@ class AlreadyOnList(Conflict):
 
 class NotOnList(NotFound):
     default_message = "This title is not on the list."
+
+
+class StaleVersion(PreconditionFailed):
+    """The entry has changed since the client read it."""
+
+    def __init__(self, slot: "_Draft") -> None:
+        super().__init__()
+        self._slot = slot
+
+    @property
+    def entry(self) -> Entry | None:
+        """How it is now, after all operations of the batch; None where there is none."""
+        stored, state = self._slot.stored, self._slot.state
+        return None if stored is None or state is None else replace(stored, state=state)
 
 
 class UnknownTitle(NotFound):
@@ -45,11 +60,12 @@ class Target:
 class Operation:
     """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress.
 
-    ``versions`` are the pairs of entry id and version that an ``If-Match`` allows; None allows any.
+    ``versions`` are the pairs of entry id and version that an ``If-Match`` allows; None allows any, and so
+    does an id of None. To ``upsert`` is to add, or to update what is there.
     To ``watch`` is to have seen ``episode`` to its end, at the time ``at``, or now where that is None.
     """
 
-    verb: Literal["add", "update", "delete", "watch"]
+    verb: Literal["add", "update", "upsert", "delete", "watch"]
     target: Target
     sent: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 0
@@ -62,12 +78,13 @@ class Operation:
 class Outcome:
     """What became of one operation, with the entry as the operation left it, whatever came after it.
 
-    A deletion has neither entry nor error.
+    A deletion has neither entry nor error. ``created``: the entry was not there before.
     """
 
     operation: Operation
     entry: Entry | None = None
     error: AppError | None = None
+    created: bool = False
 
 
 @dataclass(slots=True)
@@ -96,11 +113,14 @@ async def apply(
     operations: Sequence[Operation],
     *,
     origin: str,
-    today: str,
+    now: datetime,
     job_id: int | None = None,
 ) -> list[Outcome]:
-    """Carry out the operations in order, in a fixed number of statements however many they are."""
-    await lock_lists(tx, [user_id])
+    """Carry out the operations in order, in a fixed number of statements however many they are.
+
+    The dates that follow from them are those of the person's time zone ``now``.
+    """
+    zones = await lock_lists(tx, [user_id])
     entries, changes = EntryRepository(tx), ChangeRepository(tx)
     targets = [operation.target for operation in operations]
     named = [target.subject for target in targets if target.subject and target.subject.media_type == "anime"]
@@ -120,7 +140,7 @@ async def apply(
     # What seems not to be on the list may be there without its title, which the catalogue has learned since.
     if missing and await match_titles(tx, user_id, sorted(missing)):
         stored = await entries.list_for_update(user_id, anime_ids=known, entry_ids=entry_ids)
-    writer = _Writer(subjects, today)
+    writer = _Writer(subjects, day_in(zones[user_id], now))
     writer.load(stored)
     done = [(operation, writer.execute(operation)) for operation in operations]
     await writer.store(entries, changes, user_id, origin, job_id)
@@ -191,11 +211,17 @@ class _Writer:
     def _after(self, slot: _Draft, operation: Operation) -> EntryState | None:
         if operation.verb == "watch":
             return self._watched(slot, operation)
-        return self._added(slot, operation) if operation.verb == "add" else self._changed(slot, operation)
+        if operation.verb == "add" or (operation.verb == "upsert" and slot.state is None):
+            return self._added(slot, operation)
+        return self._changed(slot, operation)
 
     def _added(self, slot: _Draft, operation: Operation) -> EntryState:
         if slot.state is not None:
             raise AlreadyOnList
+        if operation.versions is not None:
+            raise StaleVersion(slot)
+        if "status" not in operation.sent:
+            raise Invalid.fields({"status": ["A title that is not on the list needs a status."]})
         return edited(None, operation.sent, slot.subject, self._today)
 
     def _watched(self, slot: _Draft, operation: Operation) -> EntryState:
@@ -207,8 +233,8 @@ class _Writer:
     def _changed(self, slot: _Draft, operation: Operation) -> EntryState | None:
         if slot.state is None:
             raise NotOnList
-        if operation.versions is not None and _version(slot) not in operation.versions:
-            raise PreconditionFailed
+        if operation.versions is not None and operation.versions.isdisjoint(_versions(slot)):
+            raise StaleVersion(slot)
         if operation.verb == "delete":
             return None
         sent = dict(operation.sent)
@@ -264,14 +290,21 @@ class _Writer:
             slot.failure = None if slot.stored is not None else AlreadyOnList()
 
 
-def _version(slot: _Draft) -> tuple[int, int] | None:
-    return None if slot.stored is None else (slot.stored.id, slot.stored.version)
+def _versions(slot: _Draft) -> Versions:
+    """What an ``If-Match`` may name: the version alone, or with the id of the entry.
+
+    Nothing that a client could know once an earlier operation of the batch has changed the entry.
+    """
+    stored = slot.stored
+    if stored is None or stored.state != slot.state:
+        return frozenset()
+    return frozenset(((None, stored.version), (stored.id, stored.version)))
 
 
-def _settled(result: _Step | AppError) -> tuple[Entry | None, AppError | None]:
+def _settled(result: _Step | AppError) -> tuple[Entry | None, AppError | None, bool]:
     if isinstance(result, AppError):
-        return None, result
+        return None, result, False
     stored = result.slot.stored
     if result.slot.failure is not None or stored is None or result.after is None:
-        return None, result.slot.failure
-    return replace(stored, state=result.after), None
+        return None, result.slot.failure, False
+    return replace(stored, state=result.after), None, result.before is None

@@ -1,15 +1,16 @@
-"""Playback progress, what to go on with, and the viewing log."""
+"""Playback progress, continue watching, and the viewing history."""
 
 from datetime import datetime
 
-from app.repositories.library import EntryRepository, lock_lists
+from app.repositories.library import EntryPages, EntryRepository, lock_lists
 from app.repositories.watching import Playback, WatchRepository
+from app.schemas.domain.library import RenderedEntry
 from app.schemas.domain.watching import View, WatchProgress
 from app.services.library import Operation, ProgressAboveTotal, Target, UnknownTitle, apply
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
-COUNTED = 90.0  # per cent; from here on an episode counts as seen
+COUNTED = 90.0  # per cent of an episode from which it counts as watched
 
 
 class WatchService:
@@ -26,22 +27,21 @@ class WatchService:
         position_seconds: int | None,
         percent: float | None,
         reported_at: datetime | None,
-    ) -> WatchProgress:
+    ) -> tuple[WatchProgress, RenderedEntry | None]:
         """Keep where the person stopped; one that is (nearly) through counts on the list, and puts it there.
 
-        Raises ``UnknownTitle``, ``ProgressAboveTotal``. A report older than the one that is kept does not
-        move it, but what it saw was seen; a client's clock that runs ahead counts as now.
+        Answers what is kept, and the entry of the title as it is now. Raises ``UnknownTitle``,
+        ``ProgressAboveTotal``. A report older than the one that is kept does not move it, but what it saw was
+        seen; a client's clock that runs ahead counts as now.
         """
         now = self._clock()
         at = min(reported_at or now, now)
         async with self._db.transaction() as tx:
             watching = WatchRepository(tx)
-            told = _known(
-                await watching.find_playback(
-                    user_id, anime_id, position_seconds=position_seconds, percent=percent
-                ),
-                episode,
+            found = await watching.find_playback(
+                user_id, anime_id, position_seconds=position_seconds, percent=percent
             )
+            told = _known(found, episode)
             seen = told.percent is not None and told.percent >= COUNTED
             if seen:
                 # before the report is: all who need both wait in the same order
@@ -56,12 +56,27 @@ class WatchService:
             )
             if seen:
                 await _count_episode(tx, user_id, anime_id, episode, at=at, now=now)
-            return kept
+            return kept, await _entry_of(tx, user_id, anime_id)
+
+    async def list_of_title(
+        self, user_id: int, anime_id: int, *, limit: int, offset: int
+    ) -> tuple[list[WatchProgress], int]:
+        """Where the person stopped in each episode, by episode, and in how many. Raises ``UnknownTitle``."""
+        async with self._db.reader() as connection:
+            watching = WatchRepository(connection)
+            if await watching.find_playback(user_id, anime_id) is None:
+                raise UnknownTitle
+            return await watching.list_of_title(user_id, anime_id, limit=limit, offset=offset)
+
+    async def forget(self, user_id: int, anime_id: int) -> None:
+        """Forget where the person stopped in a title; the list stays. Nothing to forget is no error."""
+        async with self._db.transaction() as tx:
+            await WatchRepository(tx).delete_of_title(user_id, anime_id)
 
     async def list_to_continue(
         self, user_id: int, *, limit: int, offset: int
     ) -> tuple[list[WatchProgress], int]:
-        """Where to go on: an episode that was not finished, or the beginning of the next one."""
+        """Continue watching: per title an unfinished episode, or the beginning of the next one."""
         async with self._db.reader() as connection:
             return await WatchRepository(connection).list_to_continue(
                 user_id, counted=COUNTED, limit=limit, offset=offset
@@ -79,9 +94,14 @@ class WatchService:
             )
 
     async def list_views(self, user_id: int, *, limit: int, offset: int) -> tuple[list[View], int]:
-        """One page of the log, newest first, and how many there are in all."""
+        """One page of the viewing history, newest first, and the total number."""
         async with self._db.reader() as connection:
             return await WatchRepository(connection).list_views(user_id, limit=limit, offset=offset)
+
+
+async def _entry_of(tx: Transaction, user_id: int, anime_id: int) -> RenderedEntry | None:
+    pages = EntryPages(await tx.session.connection())
+    return await pages.find(user_id, "core", anime_id=anime_id)
 
 
 def _known(found: Playback | None, episode: int) -> Playback:
@@ -95,8 +115,8 @@ def _known(found: Playback | None, episode: int) -> Playback:
 async def _count_episode(
     tx: Transaction, user_id: int, anime_id: int, episode: int, *, at: datetime, now: datetime
 ) -> None:
-    """Carry it over to the list, unless the title was taken off the list after it was watched."""
+    """Apply it to the list, unless the title was removed from the list after it was watched."""
     if at < now and await EntryRepository(tx).was_deleted_since(user_id, anime_id, at):
         return
     watched = Operation("watch", Target(anime_id=anime_id), episode=episode, at=at)
-    await apply(tx, user_id, [watched], origin="watch", today=now.date().isoformat())
+    await apply(tx, user_id, [watched], origin="watch", now=now)

@@ -2,6 +2,7 @@
 
 import random
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -108,7 +109,7 @@ async def test_filters_together_over_the_real_catalogue(real: httpx.AsyncClient,
         if not ids:  # then what was perhaps meant by a search is answered
             continue
         offset = chance.randrange(len(ids))
-        asked = [*given, ("limit", 100), ("offset", offset), ("fields", "id")]
+        asked: Any = [*given, ("limit", 100), ("offset", offset), ("fields", "id")]
         page = await real.get("/anime", params=asked)
         assert page.status_code == 200, (given, page.text)
         assert page.headers["X-Total-Count"] == str(len(ids)), given
@@ -135,7 +136,7 @@ async def test_an_unknown_genre_has_no_titles(made: httpx.AsyncClient, genre: st
 
 
 @pytest.mark.parametrize("search", ["%", "_", "shi%", "s_i", "\\", "%%%"])
-async def test_wildcards_are_letters(made: httpx.AsyncClient, made_stock: Stock, search: str) -> None:
+async def test_wildcards_are_literal(made: httpx.AsyncClient, made_stock: Stock, search: str) -> None:
     assert expected(made_stock.titles, [("search", search)]) == []
     assert (await made.get("/anime", params={"search": search})).json() == []
 
@@ -146,7 +147,7 @@ async def test_quotes_are_punctuation_like_any_other(made: httpx.AsyncClient) ->
     assert (quoted.status_code, quoted.json()) == (200, plain.json())
 
 
-async def test_wildcards_are_found_as_letters(real: httpx.AsyncClient, real_stock: Stock) -> None:
+async def test_titles_with_wildcards_are_found(real: httpx.AsyncClient, real_stock: Stock) -> None:
     for search in ("%", "100%", "_"):
         page = await real.get("/anime", params={"search": search, "limit": 100, "fields": "id"})
         ids = expected(real_stock.titles, [("search", search)])
@@ -164,3 +165,33 @@ async def test_case_of_words_does_not_matter(made: httpx.AsyncClient) -> None:
     assert await ids(type="tv_special") == await ids(type="TV Special")
     assert await ids(q=" shi ") == await ids(search="shi", q="shi") == await ids(search="SHI")
     assert await ids(search="") == await ids()
+
+
+async def test_several_values_are_alternatives(made: httpx.AsyncClient, made_stock: Stock) -> None:
+    async def total(query: str) -> int:
+        answer = await made.get(f"/anime?limit=1&{query}")
+        assert answer.status_code == 200, answer.text
+        return int(answer.headers["X-Total-Count"])
+
+    for name, first, second in (
+        ("status", "finished", "Airing"),
+        ("type", "TV", "movie"),
+        ("season", "spring", "fall"),
+    ):
+        parts = await total(f"{name}={first}") + await total(f"{name}={second}")
+        assert await total(f"{name}={first}&{name}={second}") == parts > 0
+        assert await total(f"{name}={first},{second}") == parts
+    assert (await made.get("/anime?status=finished&status=seen")).status_code == 422
+    assert (await made.get("/anime?min_score=1&min_score=2")).status_code == 422
+
+
+async def test_a_grid_of_known_ids_is_one_page(made: httpx.AsyncClient, made_stock: Stock) -> None:
+    some = [title["id"] for title in (await made.get("/anime?limit=100&fields=id&sort=year")).json()]
+    answer = await made.get(f"/anime?fields=id&ids={','.join(map(str, some))}&sort=year")
+    assert [title["id"] for title in answer.json()] == some
+    assert [title["id"] for title in (await made.get(f"/anime?ids={some[3]}&ids=2000000000")).json()] == [
+        some[3]
+    ]
+    assert len((await made.get(f"/anime?limit=2&ids={some[0]},{some[1]},{some[2]}")).json()) == 2
+    for bad in ("x", "0", ",".join(map(str, range(1, 102)))):
+        assert (await made.get(f"/anime?ids={bad}")).status_code == 422

@@ -24,3 +24,13 @@ async def test_genres_of_one_kind(made: httpx.AsyncClient) -> None:
         ]
     assert (await made.get("/genres?kind=studio")).status_code == 422
     assert "did you mean kind?" in (await made.get("/genres?knd=genre")).text
+
+
+async def test_genres_without_adult_titles(made: httpx.AsyncClient, made_stock: Stock) -> None:
+    every = {genre["id"]: genre["count"] for genre in (await made.get("/genres")).json()}
+    safe = {genre["id"]: genre["count"] for genre in (await made.get("/genres?sfw=true")).json()}
+    for id_, count in every.items():
+        total = (await made.get(f"/anime?genre={id_}&sfw=true&limit=1")).headers["X-Total-Count"]
+        assert safe.get(id_, 0) == int(total)
+        assert id_ in safe or count > 0
+    assert sum(safe.values()) < sum(every.values())

@@ -1,4 +1,4 @@
-"""Recommendations over HTTP, on the best known titles of the real catalogue."""
+"""Recommendations by genres over HTTP, on the best known titles of the real catalogue."""
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -53,7 +53,8 @@ class Person:
             assert answer.status_code == 201, answer.text
 
     async def recommended(self, limit: int = 10) -> list[dict[str, Any]]:
-        answer = await self.client.get(RECOMMENDATIONS, params={"limit": limit}, headers=self.who.headers)
+        params: dict[str, str | int] = {"limit": limit, "algo": "genres"}
+        answer = await self.client.get(RECOMMENDATIONS, params=params, headers=self.who.headers)
         assert answer.status_code == 200, answer.text
         return [RecommendationOut.model_validate(title).model_dump() for title in answer.json()]
 
@@ -77,25 +78,34 @@ def labels(title: dict[str, Any]) -> set[str]:
     return {tag["name"] for kind in ("genres", "themes", "demographics") for tag in title[kind]}
 
 
-async def test_an_empty_list_is_answered_with_the_best_rated(person: Person) -> None:
-    found = await person.recommended()
-    assert len(found) == 10
-    rated = [
-        title.columns["score"]
-        for title in person.titles.values()
-        if title.columns.get("score") and title.columns.get("rating") != HENTAI
-    ]
-    assert [title["score"] for title in found] == sorted(rated, reverse=True)[:10]
-    assert {title["reason"] for title in found} == {"Among the best rated of all"}
+async def test_an_empty_list_is_answered_with_the_popular_and_the_new_by_turns(person: Person) -> None:
+    answer = await person.client.get(f"{RECOMMENDATIONS}?limit=20", headers=person.who.headers)
+    found = answer.json()
+    assert [title["reason"] for title in found[:4]] == [
+        "Popular with everybody",
+        "New, and popular already",
+    ] * 2
+    assert {(title["part"], tuple(title["because"])) for title in found} == {("discover", ())}
+    begun = [title.columns for title in person.titles.values() if title.columns.get("status") != "upcoming"]
+    known = sorted(begun, key=lambda columns: columns.get("popularity") or 10**6)
+    assert found[0]["mal_id"] == known[0]["mal_id"]
+    newest = sorted((columns.get("aired_from") or "" for columns in begun), reverse=True)[400]
+    assert all(title["aired_from"] >= newest for title in found[1:20:2])
 
 
 async def test_the_object_is_that_of_the_catalogue_with_a_reason(person: Person) -> None:
-    [first] = (await person.client.get(f"{RECOMMENDATIONS}?limit=1", headers=person.who.headers)).json()
-    in_catalogue = (await person.client.get(f"/anime/{first['id']}")).json()
-    assert first == {**in_catalogue, "reason": first["reason"]}
+    for algo in ("model", "genres"):
+        asked = f"{RECOMMENDATIONS}?limit=1&algo={algo}"
+        [first] = (await person.client.get(asked, headers=person.who.headers)).json()
+        in_catalogue = (await person.client.get(f"/anime/{first['id']}")).json()
+        assert first == {**in_catalogue, "part": "discover", "reason": first["reason"], "because": []}
+        [part] = (await person.client.get(f"{asked}&fields=title,year", headers=person.who.headers)).json()
+        assert part == {name: first[name] for name in ("title", "year", "part", "reason", "because")}
 
 
-async def test_taste_decides(person: Person, served: tuple[httpx.AsyncClient, Container]) -> None:
+async def test_recommendations_follow_the_list(
+    person: Person, served: tuple[httpx.AsyncClient, Container]
+) -> None:
     await person.lists(person.with_label("Sports", 12), score=9)
     sporty = await person.recommended(20)
     other = Person(person.client, await make_account(served[1]), Stock("", person.titles))
@@ -110,7 +120,7 @@ async def test_taste_decides(person: Person, served: tuple[httpx.AsyncClient, Co
     assert any("Sports" in title["reason"] or "Because you rated" in title["reason"] for title in sporty)
 
 
-async def test_what_is_disliked_comes_last(person: Person) -> None:
+async def test_disliked_genres_come_last(person: Person) -> None:
     await person.lists(person.with_label("Horror", 8), score=2, status="dropped")
     await person.lists(person.with_label("Sports", 8), score=9)
     assert sum("Horror" in labels(title) for title in await person.recommended(50)) <= 2
@@ -167,14 +177,30 @@ async def test_only_who_has_adult_titles_is_shown_more(
     assert HENTAI in {title["rating"] for title in await person.recommended(50)}
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=51", "limit=ten", "limit=", "page=2", "limti=5"])
-async def test_bad_questions_are_refused(person: Person, query: str) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=51",
+        "limit=ten",
+        "limit=",
+        "page=2",
+        "limti=5",
+        "mode=everything",
+        "diversity=1.1",
+        "diversity=nan",
+        "offset=-1",
+        "algo=magic",
+        "fields=nothing",
+    ],
+)
+async def test_invalid_parameters_are_rejected(person: Person, query: str) -> None:
     answer = await person.client.get(f"{RECOMMENDATIONS}?{query}", headers=person.who.headers)
     assert answer.status_code == 422
     assert answer.json() == IsPartialDict(code="VALIDATION_ERROR")
 
 
-async def test_it_is_for_those_who_signed_in_and_may_read(person: Person) -> None:
+async def test_recommendations_need_a_token_with_read_access(person: Person) -> None:
     assert (await person.client.get(RECOMMENDATIONS)).status_code == 401
     scopes = {"name": "writes", "scopes": ["write:content"], "expires_in_days": 1}
     made = await person.client.post("/auth/tokens", json=scopes, headers=person.who.headers)

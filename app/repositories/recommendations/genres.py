@@ -1,8 +1,9 @@
-"""Titles for a person to go on with, chosen by what is on the list: one statement over the catalogue."""
+"""The first design of recommendations: by genres and studios of the list, in one statement."""
 
 from app.repositories.anime.filters import SAFE
 from app.repositories.anime.rendering import columns, joins
-from app.schemas.domain.catalogue import ANIME_KEYS
+from app.repositories.recommendations.serving import not_yet
+from app.schemas.domain.recommendations import Wanted
 from app.utils.db.database import Driver
 
 # How much the person likes what is on the list, about -1 to 1: the score says it, else the status.
@@ -27,8 +28,10 @@ _CANDIDATES = f"""
     ) known join anime a using (id)
     where a.status is distinct from 'upcoming'
       and (a.type is null or a.type not in ('Music', 'CM', 'PV'))
-      and ({SAFE} or exists (select from mine where is_adult))
+      and ({SAFE} or not $4 and exists (select from mine where is_adult))
       and a.id not in (select id from mine)
+      and not exists (select from ignored_recommendations where user_id = $1 and anime_id = a.id)
+      and not {not_yet("a")}
 """
 # A label is liked as its titles are, and as it is commoner among the liked ones than among all.
 _LABELS = """
@@ -72,13 +75,13 @@ _CHOSEN = """
                  end desc,
                  score desc nulls last, id
     ) as place
-    from tasted order by place limit $2
+    from tasted order by place limit $2 offset $3
 """
 _LIKED_MOST = """
     select * from mine where liking > 0.3 order by liking desc, id limit 100
 """
 _LIKEST = """
-    select f.title, f.score, f.status, s.shared
+    select f.id, f.title, f.score, f.status, s.shared
     from liked_most f
     cross join lateral (
         select count(*) + 2 * (f.studio_ids && c.studio_ids)::int as shared
@@ -105,6 +108,14 @@ _REASON = """
         else 'Not on your list yet'
     end
 """
+# Where the reason names a title of the list.
+_BECAUSE = """
+    case when likest.title is not null
+              and (likest.shared > 1 and (likest.score is not null or likest.status = 'completed')
+                   or favoured.name is null)
+         then json_build_array(json_build_object('id', likest.id, 'title', likest.title))
+         else '[]'::json end
+"""
 _RECOMMENDED = f"""
 with mine as materialized ({_MINE}),
      candidates as materialized ({_CANDIDATES}),
@@ -113,22 +124,28 @@ with mine as materialized ({_MINE}),
      tasted as materialized ({_TASTED}),
      liked_most as materialized ({_LIKED_MOST}),
      chosen as (
-        select c.id, c.place, {_REASON} as reason from ({_CHOSEN}) c
+        select c.id, c.place, {_REASON} as reason, {_BECAUSE} as because from ({_CHOSEN}) c
         left join lateral ({_LIKEST}) likest on true
         left join lateral ({_FAVOURED}) favoured on true
      )
 select convert_to(coalesce((select json_agg(p) from (
-    select {columns(ANIME_KEYS)}, chosen.reason
-    from chosen join anime a using (id) {joins(ANIME_KEYS)} order by chosen.place
+    select {{columns}}, 'discover' as part, chosen.reason, chosen.because
+    from chosen join anime a using (id) {{joins}} order by chosen.place
 ) p), '[]')::text, 'UTF8')
 """
 
 
-class RecommendationRepository:
+class GenreRecommendations:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def list_for(self, user_id: int, *, limit: int) -> bytes:
+    async def list_for(self, user_id: int, wanted: Wanted) -> bytes:
         """Titles that are not on the person's list, the best first, as JSON with a ``reason`` each."""
-        found: bytes = await self._driver.fetchval(_RECOMMENDED, user_id, limit)
+        found: bytes = await self._driver.fetchval(
+            _RECOMMENDED.format(columns=columns(wanted.keys), joins=joins(wanted.keys)),
+            user_id,
+            wanted.limit,
+            wanted.offset,
+            wanted.sfw,
+        )
         return found

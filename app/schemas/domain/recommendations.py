@@ -1,0 +1,120 @@
+"""What may be asked of recommendations, and what they are made from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from app.schemas.domain.catalogue import ANIME_KEYS
+
+RecommendationMode = Literal["discover", "continue", "all"]
+Algorithm = Literal["model", "genres"]
+RATING_STATUSES = ("", "completed", "watching", "on_hold", "dropped", "plan_to_watch")
+"""The status of an entry is its place here where a million are handled; the first is for none."""
+
+Because = Literal["liked", "listed", "popular", "new"]
+"""Why a title is recommended: for what the person liked, or merely lists, or for itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which recommendations; without a ``mode`` some of what was begun come first, then what is new."""
+
+    mode: RecommendationMode | None = None
+    algo: Algorithm = "model"
+    diversity: float = 0.0
+    sfw: bool = False
+    limit: int = 10
+    offset: int = 0
+    keys: tuple[str, ...] = ANIME_KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A title to show, by id, and the listed titles that it comes from."""
+
+    anime_id: int
+    part: Literal["continue", "discover"]
+    why: Because
+    because: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What recommendations depend on, as far as it changes: the model, the list, what is not wanted."""
+
+    model_id: int | None
+    listed_at: datetime | None
+    deleted_at: datetime | None
+    ignored: int
+    ignored_at: datetime | None
+
+
+Setting = Literal["all", "series"]
+"""What is foretold: any title that is not on the list, or franchises that the list has nothing of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Means over the lists, NDCG with its 95 % interval; ``coverage`` is the share of the catalogue among
+    all that was recommended."""
+
+    ndcg: float
+    low: float
+    high: float
+    recall: float
+    coverage: float
+    lists: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """By setting and method, of ten recommendations for each list."""
+
+    train_lists: int
+    test_lists: int
+    titles: int
+    franchises: int
+    results: dict[Setting, dict[str, Measured]]
+
+    def as_json(self) -> dict[str, Any]:
+        counts = {name: getattr(self, name) for name in ("train_lists", "test_lists", "titles", "franchises")}
+        return counts | {
+            setting: {method: _figures(one) for method, one in methods.items()}
+            for setting, methods in self.results.items()
+        }
+
+    def as_table(self) -> str:
+        lines = [
+            f"{self.train_lists} lists learned from, {self.test_lists} foretold; {self.titles} titles of "
+            f"{self.franchises} franchises"
+        ]
+        for setting, methods in self.results.items():
+            lines += ["", f"{setting:24}{'NDCG@10':>10}{'95 %':>18}{'Recall@10':>12}{'coverage':>10}"]
+            lines += [
+                f"{method:24}{one.ndcg:10.4f}{one.low:11.4f}-{one.high:.4f}{one.recall:12.4f}{one.coverage:10.2%}"
+                for method, one in methods.items()
+            ]
+        return "\n".join(lines)
+
+
+def _figures(one: Measured) -> dict[str, float]:
+    return {
+        "ndcg@10": round(one.ndcg, 4),
+        "ndcg@10_low": round(one.low, 4),
+        "ndcg@10_high": round(one.high, 4),
+        "recall@10": round(one.recall, 4),
+        "coverage": round(one.coverage, 4),
+        "lists": one.lists,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class FitSummary:
+    """What a model was fitted from, and how large it is, in bytes."""
+
+    lists: int
+    entries: int
+    titles: int
+    learned: int
+    size: int
+    seconds: float

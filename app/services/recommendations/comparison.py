@@ -1,0 +1,127 @@
+"""A comparison of the served models with well-known ones, on lists that none of them was fitted on."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.external.rating_dumps import RatingDump
+from app.repositories.recommendations import TitleFacts
+from app.schemas.domain.recommendations import EvaluationReport, Measured, Setting
+from app.services.recommendations import baselines, entries
+from app.services.recommendations.evaluation import (
+    Score,
+    evaluate,
+    of_franchises,
+    part_of,
+    served,
+    split,
+    testable,
+)
+from app.services.recommendations.fitted import Array, Model
+from app.services.recommendations.packing import lists_of_ratings, ratings_of
+from app.services.recommendations.ranking import Taste, continue_order, discover_scores, watchable
+from app.services.recommendations.training import Catalogue, Lists, Matrix, assemble, fit, matrices
+
+_TESTED = 2000  # lists at most, and a fifth of them
+_UNKNOWN_YEAR = 9999
+_SETTINGS: tuple[Setting, ...] = ("all", "series")
+
+Method = Callable[[Setting], Score]
+
+
+@dataclass(frozen=True)
+class _Divided:
+    train: Lists
+    test: Lists
+    years: Array
+    """In which each tested list was made, or nearly: its source's newest title that somebody liked."""
+
+
+def compare(
+    catalogue: Catalogue,
+    titles: Sequence[TitleFacts],
+    train: RatingDump,
+    test: RatingDump | None,
+    *,
+    seed: int,
+) -> EvaluationReport:
+    """Fit each method, and rank for each tested list what was taken out of it and all else."""
+    years = np.array([title.year or _UNKNOWN_YEAR for title in titles], np.int32)
+    ratings = np.array([title.score or 0 for title in titles])
+    parts = _divided(titles, train, test, years, seed)
+    held = {
+        setting: split(parts.test, setting, catalogue.franchises, parts.years, seed=seed)
+        for setting in _SETTINGS
+    }
+    results: dict[Setting, dict[str, Measured]] = {setting: {} for setting in _SETTINGS}
+    for name, method in _methods(catalogue, ratings, parts.train):
+        for setting in _SETTINGS:
+            results[setting][name] = evaluate(method(setting), held[setting], catalogue, years)
+    return EvaluationReport(
+        train_lists=parts.train.count,
+        test_lists=parts.test.count,
+        titles=len(titles),
+        franchises=int(catalogue.franchises.max(initial=-1)) + 1,
+        results=results,
+    )
+
+
+def _divided(
+    titles: Sequence[TitleFacts], train: RatingDump, test: RatingDump | None, years: Array, seed: int
+) -> _Divided:
+    lists = lists_of_ratings(ratings_of(train), titles)
+    if test is None:
+        chosen = testable(lists, at_most=min(_TESTED, lists.count // 5), seed=seed)
+        rest = np.setdiff1d(np.unique(lists.users), chosen)
+        made = _years(lists, train.sources, years)
+        return _Divided(part_of(lists, rest), part_of(lists, chosen), made[chosen])
+    unseen = lists_of_ratings(ratings_of(test), titles)
+    chosen = testable(unseen, at_most=unseen.count, seed=seed)
+    names = set(test.names)
+    known = [number for number in np.unique(lists.users) if train.names[number] not in names]
+    made = _years(unseen, test.sources, years)
+    return _Divided(part_of(lists, np.array(known, np.intp)), part_of(unseen, chosen), made[chosen])
+
+
+def _years(lists: Lists, sources: Sequence[str], years: Array) -> Array:
+    good = np.flatnonzero(entries.liked(lists.scores, lists.statuses) & (years[lists.titles] < _UNKNOWN_YEAR))
+    names, of_list = np.unique(np.array(sources)[: lists.count], return_inverse=True)
+    newest = np.full(len(names), _UNKNOWN_YEAR - 1)
+    for number in range(len(names)):
+        own = years[lists.titles[good[of_list[lists.users[good]] == number]]]
+        if len(own):
+            newest[number] = np.quantile(own, 0.9999, method="lower")  # a date or two may be wrong
+    return newest[of_list]
+
+
+def _methods(catalogue: Catalogue, ratings: Array, train: Lists) -> Iterator[tuple[str, Method]]:
+    """One after the other, so that only one at a time is in memory."""
+    inputs, targets = matrices(train, len(catalogue.titles))
+    yield "popularity", _by_title(catalogue, baselines.popularity(targets))
+    yield "genres", _by_title(catalogue, baselines.genres(catalogue, ratings))
+    yield "item-kNN", _by_title(catalogue, baselines.item_knn(targets))
+    yield "EASE^R", _ease(catalogue, targets)
+    model = assemble(fit(inputs, targets, catalogue.franchises), catalogue)
+    yield "model", lambda setting: served(model, discover_scores if setting == "series" else continue_order)
+    yield (
+        "model, in watch order",
+        lambda setting: served(model, discover_scores if setting == "series" else _in_watch_order),
+    )
+
+
+def _by_title(catalogue: Catalogue, score: Score) -> Method:
+    return lambda setting: of_franchises(score, catalogue.franchises) if setting == "series" else score
+
+
+def _ease(catalogue: Catalogue, targets: Matrix) -> Method:
+    def made(setting: Setting) -> Score:
+        score = baselines.ease(targets, baselines.EASE_RIDGES[setting])
+        return _by_title(catalogue, score)(setting)
+
+    return made
+
+
+def _in_watch_order(model: Model, taste: Taste) -> Array:
+    """What a person is shown: nothing before what precedes it, no adult titles to who lists none."""
+    return np.where(watchable(model, taste), continue_order(model, taste), -np.inf)

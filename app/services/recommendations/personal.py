@@ -1,0 +1,63 @@
+"""One person's recommendations as they are kept between requests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.repositories.recommendations import PersonsList
+from app.schemas.domain.recommendations import RATING_STATUSES, Recommended, Wanted
+from app.services.recommendations.fitted import Model
+from app.services.recommendations.ranking import Ranking, Taste, diversify, rank
+
+_NUMBERS = {status: number for number, status in enumerate(RATING_STATUSES)}
+
+
+class Personal:
+    """Titles in order, by id; what the model has nothing to say of comes last, from ``others``."""
+
+    def __init__(self, ranking: Ranking | None, others: Sequence[Recommended] = ()) -> None:
+        self._ranking = ranking
+        self._known = 0 if ranking is None else len(ranking.titles)
+        self._others = others
+
+    def __len__(self) -> int:
+        return self._known + len(self._others)
+
+    def followed_by(self, others: Sequence[Recommended]) -> "Personal":
+        """The same with those of ``others`` at its end that it does not have."""
+        known = set() if self._ranking is None else titles_of(self._ranking)
+        return Personal(self._ranking, [one for one in others if one.anime_id not in known])
+
+    def chosen(self, start: int, end: int) -> list[Recommended]:
+        """These places of the order, with what each comes from; some milliseconds the first time."""
+        rest = list(self._others[max(start - self._known, 0) : max(end - self._known, 0)])
+        if self._ranking is None:
+            return rest
+        ids = self._ranking.model.titles
+        return [
+            Recommended(
+                int(ids[pick.title]),
+                pick.part,
+                "liked" if pick.is_liked else "listed",
+                tuple(int(ids[title]) for title in pick.because),
+            )
+            for pick in self._ranking.picks(start, end)
+        ] + rest
+
+
+def ranked(model: Model, own: PersonsList, wanted: Wanted) -> Ranking:
+    """What the model makes of a list."""
+    taste = Taste.of(
+        model,
+        np.array(own.anime_ids, np.int64),
+        np.array(own.scores, np.float32) / 10,
+        np.array([_NUMBERS[status] for status in own.statuses], np.int8),
+        unwanted=np.array(own.unwanted, np.int64),
+        sfw=wanted.sfw,
+    )
+    return diversify(model, rank(model, taste, wanted.mode), wanted.diversity)
+
+
+def titles_of(ranking: Ranking) -> set[int]:
+    """The ids of all that is ranked."""
+    return set(ranking.model.titles[np.array(ranking.titles, np.intp)].tolist())

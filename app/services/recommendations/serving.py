@@ -1,0 +1,162 @@
+"""What a person could watch next, and what is like a title."""
+
+import asyncio
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+from app.errors import NotFound
+from app.repositories.accounts import AccountRepository
+from app.repositories.recommendations import (
+    GenreRecommendations,
+    IgnoredRepository,
+    PersonsList,
+    ServingRepository,
+    SimilarRepository,
+)
+from app.schemas.domain.recommendations import RecommendationMode, Recommended, Stamp, Wanted
+from app.services.library import UnknownTitle
+from app.utils.db.database import Database
+
+if TYPE_CHECKING:
+    from app.services.recommendations.fitted import Model
+    from app.services.recommendations.personal import Personal
+
+_KEPT = 256  # persons' recommendations; those of a list of 5,000 take 100 KB
+_FEW = 100  # titles from a list; where there are fewer, popular and new ones follow
+_TRIES = 3  # to answer from a list that changes meanwhile
+_SPARE = 10  # titles looked at beyond those wanted, for such as may not be shown any more
+
+_Key = tuple[int, RecommendationMode | None, float, bool]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    stamp: Stamp
+    personal: "Personal | None"
+    """None where there is nothing to recommend."""
+    adult: bool
+
+
+class RecommendationService:
+    """What was worked out for a person is kept until the list, the model or what is not wanted changes;
+    the statement that reads the titles tells."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._kept: LRUCache[_Key, _Kept] = LRUCache(_KEPT)
+        self._model: tuple[int, Model] | None = None
+        self._loading = asyncio.Lock()
+
+    async def list(self, user_id: int, wanted: Wanted) -> bytes:
+        """Titles that are not on the person's list, the best first, as JSON ready to be sent."""
+        if wanted.algo == "genres":
+            async with self._db.driver() as driver:
+                return await GenreRecommendations(driver).list_for(user_id, wanted)
+        key = (user_id, wanted.mode, wanted.diversity, wanted.sfw)
+        async with self._db.driver() as driver:
+            repository = ServingRepository(driver)
+            kept = self._kept.get(key)
+            stamp = await repository.stamp(user_id) if kept is None else kept.stamp
+            body = b""
+            for _ in range(_TRIES):
+                if stamp.model_id is None and stamp.listed_at is not None:
+                    return await GenreRecommendations(driver).list_for(user_id, wanted)
+                if kept is None or kept.stamp != stamp:
+                    kept = self._kept[key] = await self._worked_out(repository, user_id, stamp, wanted)
+                chosen = await asyncio.to_thread(_chosen, kept.personal, wanted)
+                stamp, body = await repository.render(
+                    user_id, chosen, wanted.keys, limit=wanted.limit, adult=kept.adult
+                )
+                if stamp == kept.stamp:
+                    break
+        return body
+
+    async def list_for_username(self, username: str, wanted: Wanted) -> bytes:
+        """The same by a user name in any case; raises ``NotFound`` where nobody has it."""
+        async with self._db.reader() as connection:
+            account = await AccountRepository(connection).find_by_username(username)
+        if account is None:
+            raise NotFound(f"There is no account {username}.")
+        return await self.list(account.id, wanted)
+
+    async def similar(self, anime_id: int, *, limit: int, sfw: bool) -> bytes:
+        """Titles like this one as JSON, the most similar first. Raises ``NotFound``."""
+        async with self._db.driver() as driver:
+            found = await SimilarRepository(driver).list_for(anime_id, limit=limit, sfw=sfw)
+        if found is None:
+            raise NotFound(f"There is no anime {anime_id}.")
+        return found
+
+    async def ignore(self, user_id: int, anime_id: int) -> None:
+        """Never recommend the title to this person. Raises ``UnknownTitle``."""
+        async with self._db.transaction() as tx:
+            if not await IgnoredRepository(tx).insert(user_id, anime_id):
+                raise UnknownTitle
+
+    async def stop_ignoring(self, user_id: int, anime_id: int) -> None:
+        async with self._db.transaction() as tx:
+            await IgnoredRepository(tx).delete(user_id, anime_id)
+
+    async def _worked_out(
+        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: Wanted
+    ) -> _Kept:
+        model = await self._model_of(repository, stamp.model_id)
+        own = await repository.list_of(user_id)
+        adult = own.has_adult and not wanted.sfw
+        personal = None if model is None else await asyncio.to_thread(_ranked, model, own, wanted)
+        if wanted.mode != "continue" and (personal is None or len(personal) < _FEW):
+            others = _mixed(*await repository.well_known(user_id, adult=adult))
+            personal = await asyncio.to_thread(_with_others, personal, others)
+        return _Kept(stamp, personal, adult)
+
+    async def _model_of(self, repository: ServingRepository, model_id: int | None) -> "Model | None":
+        """The stored model, read once for this process; None while there is none."""
+        if model_id is None:
+            return None
+        async with self._loading:
+            if self._model is None or self._model[0] != model_id:
+                content = await repository.model(model_id)
+                if content is None:  # a newer one took its place; the next stamp names that
+                    return None if self._model is None else self._model[1]
+                self._model = model_id, await asyncio.to_thread(_unpacked, content)
+            return self._model[1]
+
+
+def _unpacked(content: bytes) -> "Model":
+    from app.services.recommendations.fitted import Model  # NumPy takes 25 MB; not every process needs it
+
+    return Model.unpack(content)
+
+
+def _ranked(model: "Model", own: PersonsList, wanted: Wanted) -> "Personal":
+    from app.services.recommendations.personal import Personal, ranked
+
+    return Personal(ranked(model, own, wanted))
+
+
+def _with_others(personal: "Personal | None", others: list[Recommended]) -> "Personal":
+    from app.services.recommendations.personal import Personal
+
+    return Personal(None, others) if personal is None else personal.followed_by(others)
+
+
+def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
+    """Some titles more than wanted, for such as may not be shown any more."""
+    end = wanted.offset + wanted.limit + _SPARE
+    return [] if personal is None else personal.chosen(wanted.offset, end)
+
+
+def _mixed(popular: list[int], new: list[int]) -> list[Recommended]:
+    """Popular and new titles by turns, none twice."""
+    told: dict[int, Recommended] = {}
+    pairs = zip_longest(
+        (Recommended(id_, "discover", "popular") for id_ in popular),
+        (Recommended(id_, "discover", "new") for id_ in new),
+    )
+    for one in chain.from_iterable(pairs):
+        if one is not None:
+            told.setdefault(one.anime_id, one)
+    return list(told.values())

@@ -1,0 +1,269 @@
+"""From lists and the catalogue to a model: what to go on with, what to discover, what is like what."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from app.services.recommendations import entries
+from app.services.recommendations.fitted import ADULT, Array, Groups, Model, Rows
+from app.services.recommendations.fitting import (
+    ContinueSettings,
+    DiscoverSettings,
+    Floats,
+    fit_continue,
+    fit_discover,
+)
+
+_ENOUGH = 5  # lists that must like a title before anything is learned of it
+_MOST = 8000  # titles that are learned of; time and memory grow with their square
+_NEIGHBOURS = 20
+_SIMILAR = 60  # titles kept for each; some are left out when they are shown
+_STRIPE = 1000  # rows of a dense product at a time
+_COMPARED = 5000  # titles that few people list, but for which similar ones are looked for
+_TOGETHER = 0.75  # of the likeness of two titles, the rest is that of their genres and studios
+_FEW_LISTS = 20.0  # by which the likeness of titles that few people list is damped
+
+Matrix = Any  # sparse.csr_matrix; SciPy is not typed
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Facts about all titles, in the rising order of their ids.
+
+    ``franchises`` are numbered from 0 without gaps; ``preceding`` are pairs of numbers of titles, the
+    second to be completed before the first.
+    """
+
+    titles: Array
+    franchises: Array
+    flags: Array
+    members: Array
+    tags: Groups
+    studios: Groups
+    preceding: Array
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Entries of lists: the number of the list, the number of the title, score 0..10, 0 for none, status."""
+
+    users: Array
+    titles: Array
+    scores: Array
+    statuses: Array
+
+    @property
+    def count(self) -> int:
+        return int(self.users.max(initial=-1)) + 1
+
+
+@dataclass(frozen=True)
+class Similar:
+    """The ids of titles, and for each those most like it, best first, with how much: 0 to 1.
+
+    ``together`` is how much of that comes from being liked by the same people.
+    """
+
+    titles: Array
+    similar: Array
+    scores: Array
+    together: Array
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was learned: of ``warm`` titles, by their numbers in the catalogue."""
+
+    warm: Array
+    continuing: Matrix
+    discovering: Floats
+    franchises: Array
+    """The franchises that the columns of ``discovering`` stand for."""
+
+
+def matrices(lists: Lists, size: int) -> tuple[Matrix, Matrix]:
+    """How much each entry counts, and 1 where a title was liked; a row for each list."""
+    good = entries.liked(lists.scores, lists.statuses)
+    weights = entries.training_weights(lists.scores, lists.statuses)
+    shape = (lists.count, size)
+    inputs = sparse.csr_matrix((weights, (lists.users, lists.titles)), shape)
+    ones = np.ones(int(good.sum()), np.float32)
+    return inputs, sparse.csr_matrix((ones, (lists.users[good], lists.titles[good])), shape)
+
+
+def fit(
+    inputs: Matrix,
+    targets: Matrix,
+    franchises: Array,
+    continuing: ContinueSettings | None = None,
+    discovering: DiscoverSettings | None = None,
+) -> Fitted:
+    """Both models of the titles that at least five lists like, or of the 8,000 most liked."""
+    liked_by = np.asarray(targets.sum(axis=0)).ravel()
+    warm = np.flatnonzero(liked_by >= _ENOUGH)
+    if len(warm) > _MOST:
+        warm = np.sort(warm[np.argsort(-liked_by[warm], kind="stable")[:_MOST]])
+    if not len(warm):
+        none = np.zeros((0, 0), np.float32)
+        return Fitted(warm, sparse.csc_matrix(none), none, warm)
+    known, columns = np.unique(franchises[warm], return_inverse=True)
+    inputs, targets = inputs[:, warm].tocsr(), targets[:, warm].tocsr()
+    return Fitted(
+        warm,
+        fit_continue(inputs, targets, continuing or ContinueSettings()),
+        fit_discover(inputs, targets, columns, discovering or DiscoverSettings()),
+        known,
+    )
+
+
+def assemble(fitted: Fitted, catalogue: Catalogue, settings: DiscoverSettings | None = None) -> Model:
+    """The model as it is served, for every title of the catalogue."""
+    size = len(catalogue.titles)
+    popularity = catalogue.members.astype(np.float32)
+    by_popularity = np.argsort(-popularity, kind="stable")
+    warm = np.zeros(size, bool)
+    warm[fitted.warm] = True
+    cold, neighbours = _neighbours_of_cold(catalogue, warm)
+    return Model(
+        titles=catalogue.titles.astype(np.int32),
+        franchises=catalogue.franchises.astype(np.int32),
+        flags=catalogue.flags.astype(np.uint8),
+        popularity=popularity,
+        members=Groups.made(
+            catalogue.franchises[by_popularity],
+            by_popularity.astype(np.int32),
+            int(catalogue.franchises.max(initial=-1)) + 1,
+        ),
+        preceding=Groups.made(catalogue.preceding[:, 0], catalogue.preceding[:, 1].astype(np.int32), size),
+        tags=catalogue.tags,
+        continuing=_stored_continuing(fitted, catalogue, warm),
+        discovering=_stored_discovering(fitted, catalogue, (settings or DiscoverSettings()).neighbours),
+        cold=cold.astype(np.int32),
+        neighbours=neighbours.astype(np.int32),
+    )
+
+
+def _stored_continuing(fitted: Fitted, catalogue: Catalogue, warm: Array) -> Rows:
+    """The fitted weights, and for cold titles the usual weight of what precedes them."""
+    size = len(catalogue.titles)
+    found = fitted.continuing.tocoo()
+    rows, columns, values = fitted.warm[found.row], fitted.warm[found.col], found.data
+    after, before = catalogue.preceding.T
+    learned = sparse.csr_matrix((values, (rows, columns)), (size, size))
+    known = warm[after] & warm[before]
+    usual = float(np.asarray(learned[before[known], after[known]]).mean()) if known.any() else 0.0
+    new = ~warm[after]
+    rows = np.concatenate([rows, before[new]])
+    columns = np.concatenate([columns, after[new]])
+    values = np.concatenate([values, np.full(int(new.sum()), usual, np.float32)])
+    return _quantized(rows, columns, values, (size, size), 255, np.uint8)
+
+
+def _stored_discovering(fitted: Fitted, catalogue: Catalogue, kept: int) -> Rows:
+    """The largest weights of each franchise, of both signs."""
+    dense = fitted.discovering
+    size = int(catalogue.franchises.max(initial=-1)) + 1
+    if len(dense) > kept:
+        bar = np.partition(np.abs(dense), len(dense) - kept, axis=0)[len(dense) - kept]
+        rows, columns = np.nonzero(np.abs(dense) >= bar)
+    else:
+        rows, columns = np.nonzero(dense)
+    shape = (len(catalogue.titles), size)
+    return _quantized(
+        fitted.warm[rows], fitted.franchises[columns], dense[rows, columns], shape, 127, np.int8
+    )
+
+
+def _quantized(
+    rows: Array, columns: Array, values: Array, shape: tuple[int, int], largest: int, kind: Any
+) -> Rows:
+    scales = np.zeros(shape[1], np.float32)
+    np.maximum.at(scales, columns, np.abs(values).astype(np.float32))
+    scales /= largest
+    whole = np.rint(values / np.where(scales[columns] > 0, scales[columns], 1)).astype(kind)
+    rows, columns, whole = rows[whole != 0], columns[whole != 0], whole[whole != 0]
+    order = np.lexsort((columns, rows))
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))]).astype(np.int32)
+    narrow = np.uint16 if shape[1] <= np.iinfo(np.uint16).max else np.int32
+    return Rows(ends, columns[order].astype(narrow), whole[order], scales)
+
+
+def content(catalogue: Catalogue) -> Matrix:
+    """Genres, themes, demographics and studios of each title; rare ones count more, each row has length 1."""
+    parts = [_indicators(catalogue.tags), _indicators(catalogue.studios) * np.float32(0.5)]
+    vectors = sparse.hstack(parts, format="csr", dtype=np.float32)
+    uses = np.asarray((vectors > 0).sum(axis=0)).ravel()
+    vectors = vectors @ sparse.diags(np.log((1 + len(catalogue.titles)) / (1 + uses)).astype(np.float32))
+    lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+    return sparse.diags((1 / np.maximum(lengths, 1e-9)).astype(np.float32)) @ vectors
+
+
+def _indicators(groups: Groups) -> Matrix:
+    width = int(groups.members.max(initial=-1)) + 1
+    ones = np.ones(len(groups.members), np.float32)
+    return sparse.csr_matrix((ones, groups.members, groups.ends), (len(groups.ends) - 1, max(width, 1)))
+
+
+def _neighbours_of_cold(catalogue: Catalogue, warm: Array) -> tuple[Array, Array]:
+    """Titles that nothing was learned of, with the titles most like them among the others."""
+    known = np.flatnonzero(warm)
+    vectors = content(catalogue)
+    described = np.diff(vectors.indptr) > 0
+    cold = np.flatnonzero(~warm & described & (catalogue.flags == 0))
+    cold = cold[np.argsort(catalogue.members[cold], kind="stable")]
+    count = min(_NEIGHBOURS, len(known))
+    if not count:
+        return cold[:0], np.zeros((0, 0), np.int32)
+    among = vectors[known].T.tocsc()
+    found = [
+        known[np.argpartition(-likeness, count - 1, axis=1)[:, :count]]
+        for _, likeness in _products(vectors[cold], among)
+    ]
+    return cold, np.concatenate(found) if found else np.zeros((0, count), np.int32)
+
+
+def _products(left: Matrix, right: Matrix) -> Iterator[tuple[int, Floats]]:
+    """The product, some rows at a time, with the number of the first of them."""
+    for start in range(0, left.shape[0], _STRIPE):
+        yield start, (left[start : start + _STRIPE] @ right).toarray()
+
+
+def similar(targets: Matrix, catalogue: Catalogue) -> Similar:
+    """For known titles those of other franchises that the same people like and that are alike in kind.
+
+    Adult titles are like adult titles only.
+    """
+    likes = np.asarray(targets.sum(axis=0)).ravel().astype(np.float32)
+    known = _worth_comparing(catalogue, likes)
+    count = min(_SIMILAR, max(len(known) - 1, 0))
+    vectors, columns, likes = content(catalogue)[known], targets[:, known].tocsc(), likes[known]
+    fame = np.log1p(catalogue.members[known].astype(np.float32))
+    fame /= max(float(fame.max(initial=0)), 1.0)
+    franchises, adult = catalogue.franchises[known], catalogue.flags[known] & ADULT
+    titles = np.zeros((len(known), count), np.int32)
+    scores, together = np.zeros((len(known), count), np.float32), np.zeros((len(known), count), np.float32)
+    for start, alike in _products(vectors, vectors.T.tocsc()):
+        rows = np.arange(start, start + len(alike))
+        shared = (columns[:, rows].T @ columns).toarray()
+        shared *= _TOGETHER / (np.sqrt(np.outer(likes[rows], likes)) + _FEW_LISTS)
+        both = shared + (1 - _TOGETHER) * alike * fame
+        both[franchises[rows][:, None] == franchises[None, :]] = 0
+        both[adult[rows][:, None] != adult[None, :]] = 0
+        best: Array = np.argpartition(-both, count - 1, axis=1)[:, :count] if count else titles[rows]
+        values = np.take_along_axis(both, best, 1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
+        titles[rows], scores[rows] = catalogue.titles[known[best]], np.minimum(values, 1)
+        together[rows] = np.take_along_axis(shared, best, 1)
+    return Similar(catalogue.titles[known], titles, scores, together)
+
+
+def _worth_comparing(catalogue: Catalogue, likes: Array) -> Array:
+    """The titles that people list, and the best known of the others."""
+    shown = (catalogue.flags & ~np.uint8(ADULT)) == 0
+    new = np.flatnonzero(shown & (likes < _ENOUGH))
+    new = new[np.argsort(-catalogue.members[new], kind="stable")[:_COMPARED]]
+    return np.sort(np.concatenate([np.flatnonzero(shown & (likes >= _ENOUGH)), new]))
