@@ -7,6 +7,7 @@ from app.utils.text.readings import Season, is_cyrillic, other_layout, romanised
 from app.utils.text.search_words import search_words
 
 _TYPO_LETTERS = 4  # a shorter word with a letter wrong could be almost any other
+_TYPO_LETTERS_BESIDE = 3  # beside a longer word that finds; there are few to check
 _ENOUGH = 5  # titles as written; with so many of them, or a name among them, nobody mistyped
 _FEW = 3  # titles with a letter wrong; with fewer of them more may be wrong
 
@@ -40,12 +41,12 @@ _TOLERANCE = """
 """
 _NEARLY = "a.search_text like any ((select search_typos({word}) || search_pattern({word}))::text[])"
 
-# Better first: the whole of a name, its beginning, whole words, their beginning, a part, parts apart.
+# Better first: a whole name, whole words of it, its beginning, that of a word, a part, parts apart.
 _TIERS = r"""
     select a.id, a.members, a.title, {first} + case
         when {is_name} then 0
-        when {begins_name} then 1
-        when {is_words} then 2
+        when {is_words} then 1
+        when {begins_name} then 2
         when {begins_word} then 3
         when {is_part} then 4
         else 5 end as tier
@@ -271,7 +272,7 @@ def _words(search: str) -> set[str]:
 
 
 def _nearly(word: str, arguments: Arguments) -> str:
-    if _may_be_mistyped(word):
+    if len(word) >= _TYPO_LETTERS_BESIDE and word.isalnum():
         return _NEARLY.format(word=arguments.place(word, "text"))
     return next(all_words(word, arguments))
 

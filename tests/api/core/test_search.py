@@ -76,10 +76,10 @@ async def test_the_better_match_comes_first_and_among_equals_the_better_known(
 ) -> None:
     assert await found(searched, "naruto") == [
         "Naruto",  # the whole title
-        "Naruto: Shippuuden",  # its beginning, and better known than the next
-        "Boruto",  # the beginning of a synonym
+        "Naruto: Shippuuden",  # a whole word, and better known than the next
+        "The Last: Naruto the Movie",
         "Naruto Gaiden",
-        "The Last: Naruto the Movie",  # a whole word
+        "Boruto",  # the beginning of a synonym, in the middle of a word
         "Onaruton",  # a part of a word, however well known
     ]
     assert await found(searched, "last movie") == ["The Last: Naruto the Movie", "Movie of the Last"]
