@@ -40,12 +40,13 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
     """
     if not isinstance(data, dict):
         raise MappingError("a release is an object")
-    external_id = clean_int(data.get("id"), 1)
-    name, name_en, alternative = _names(data)
+    external_id, (name, name_en, alternative) = clean_int(data.get("id"), 1), _names(data)
     if external_id is None or name is None:
         raise MappingError("it has no id or no name")
-    episodes = _episodes(data.get("episodes"), site)
-    small, medium, large = _pictures(data.get("poster"), site)
+    episodes, (small, medium, large) = (
+        _episodes(data.get("episodes"), site),
+        _pictures(data.get("poster"), site),
+    )
     return UpstreamRelease(
         external_id=external_id,
         name_ru=name,
