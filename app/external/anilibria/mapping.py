@@ -40,12 +40,11 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
     """
     if not isinstance(data, dict):
         raise MappingError("a release is an object")
-    external_id = clean_int(data.get("id"), 1)
-    name, name_en, alternative = _names(data)
+    external_id, (name, name_en, alternative) = clean_int(data.get("id"), 1), _names(data)
     if external_id is None or name is None:
         raise MappingError("it has no id or no name")
     episodes = _episodes(data.get("episodes"), site)
-    small, medium, large = _pictures(data.get("poster"), site)
+    posters = _pictures(data.get("poster"), site)
     return UpstreamRelease(
         external_id=external_id,
         name_ru=name,
@@ -58,9 +57,7 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
         year=_year(data.get("year")),
         season=_season(data.get("season")),
         episodes_total=clean_int(data.get("episodes_total"), 1, 100_000),
-        poster_small=small,
-        poster_medium=medium,
-        poster_large=large,
+        **dict(zip(("poster_small", "poster_medium", "poster_large"), posters, strict=True)),
         favorites=clean_int(data.get("added_in_users_favorites")) or 0,
         publish_day=clean_int(_object(data.get("publish_day")).get("value"), 1, 7),
         age_rating=clean_text(_object(data.get("age_rating")).get("label")),
