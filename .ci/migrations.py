@@ -1,4 +1,4 @@
-"""Run Alembic's commands on an embedded PostgreSQL of a moment."""
+"""Check the migrations on a temporary PostgreSQL: up, in step with the tables, down, and up again."""
 
 import os
 import subprocess

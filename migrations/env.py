@@ -1,4 +1,4 @@
-"""Alembic's entry: migrations run on the connection handed over, or on the one of the settings."""
+"""Alembic's entry point: migrations run on the given connection, or on DATABASE_URL."""
 
 import asyncio
 

@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fixtures.serving",
     "tests.fixtures.failing",
     "tests.fixtures.jobs",
+    "tests.fixtures.browser",
     "tests.standin.fixtures",
 ]
 

@@ -18,7 +18,7 @@ async def take(broker: JobBroker, count: int) -> list[int]:
         await messages.aclose()
 
 
-async def test_what_was_sent_before_anybody_listened_arrives_in_order(redis_url: str) -> None:
+async def test_messages_sent_before_a_listener_arrive_in_order(redis_url: str) -> None:
     sender, receiver = JobBroker(redis_url), JobBroker(redis_url)
     for job_id in (1, 2, 3):
         await sender.send(job_id, "order")
@@ -29,7 +29,7 @@ async def test_what_was_sent_before_anybody_listened_arrives_in_order(redis_url:
         await broker.shutdown()
 
 
-async def test_the_most_urgent_class_goes_first_and_one_without_room_stays(redis_url: str) -> None:
+async def test_urgent_classes_go_first_and_full_ones_wait(redis_url: str) -> None:
     broker = JobBroker(redis_url)
     classes: list[JobClass] = ["upkeep", "import", "order", "push", "mail", "upkeep"]
     for job_id, job_class in enumerate(classes):
@@ -46,7 +46,7 @@ async def test_the_most_urgent_class_goes_first_and_one_without_room_stays(redis
     await broker.shutdown()
 
 
-async def test_each_message_reaches_one_of_many_listeners(redis_url: str) -> None:
+async def test_each_message_reaches_exactly_one_listener(redis_url: str) -> None:
     brokers = [JobBroker(redis_url) for _ in range(3)]
     got: list[int] = []
 
@@ -68,7 +68,7 @@ async def test_each_message_reaches_one_of_many_listeners(redis_url: str) -> Non
         await broker.shutdown()
 
 
-async def test_a_listener_waits_longer_than_any_socket_timeout(redis_url: str) -> None:
+async def test_a_listener_survives_idle_periods_beyond_socket_timeouts(redis_url: str) -> None:
     """redis-py's own limits are 5 s, and ours 0.25 s; the pop must outlast both."""
     broker = JobBroker(redis_url)
     waiting = asyncio.create_task(take(broker, 1))
@@ -79,7 +79,7 @@ async def test_a_listener_waits_longer_than_any_socket_timeout(redis_url: str) -
     await broker.shutdown()
 
 
-async def test_a_listener_that_is_cancelled_ends_whenever_that_is(redis_url: str) -> None:
+async def test_a_listener_can_be_cancelled_at_any_time(redis_url: str) -> None:
     """Cancelled while it connects or sends, redis-py goes on as if nothing were, on Python 3.11."""
     broker = JobBroker(redis_url)
 
@@ -96,7 +96,7 @@ async def test_a_listener_that_is_cancelled_ends_whenever_that_is(redis_url: str
     await broker.shutdown()
 
 
-async def test_without_a_server_sending_fails_and_fails_fast() -> None:
+async def test_sending_fails_fast_without_a_server() -> None:
     broker = JobBroker("redis://127.0.0.1:9/0")
     started = time.monotonic()
     for _ in range(50):

@@ -35,7 +35,7 @@ def dump(tmp_path: Path) -> Path:
     return path
 
 
-async def test_an_import_counts_and_names_bad_rows_and_a_second_one_changes_nothing(
+async def test_an_import_reports_invalid_rows_and_is_idempotent(
     tmp_path: Path, given: dict[str, str], dump: Path, database: Database
 ) -> None:
     code, output, errors = await anisync("catalog", "import", str(dump), cwd=tmp_path, **given)
@@ -49,7 +49,7 @@ async def test_an_import_counts_and_names_bad_rows_and_a_second_one_changes_noth
 
 
 @pytest.mark.parametrize("content", [None, b"\x1f\x8b garbage"])
-async def test_a_file_that_cannot_be_read_is_told(
+async def test_an_unreadable_file_is_reported(
     tmp_path: Path, given: dict[str, str], content: bytes | None
 ) -> None:
     path = tmp_path / "dump.json.gz"
@@ -61,7 +61,7 @@ async def test_a_file_that_cannot_be_read_is_told(
     assert errors.count("\n") == 1
 
 
-async def test_a_sync_needs_no_worker(
+async def test_a_sync_works_without_a_worker(
     tmp_path: Path, given: dict[str, str], database: Database, jikan_standin: JikanStandin
 ) -> None:
     given["JIKAN_BASE_URL"] = jikan_standin.base_url
@@ -71,7 +71,7 @@ async def test_a_sync_needs_no_worker(
     assert await database.scalar("select count(*) from anime") >= 5
 
 
-async def test_a_sync_that_fails_is_told(
+async def test_a_failed_sync_is_reported(
     tmp_path: Path, given: dict[str, str], jikan_standin: JikanStandin
 ) -> None:
     given["JIKAN_BASE_URL"] = jikan_standin.base_url
@@ -82,7 +82,7 @@ async def test_a_sync_that_fails_is_told(
 
 
 @pytest.mark.parametrize("word", ["all", "-5", "99999999999"])
-async def test_what_cannot_be_synced_is_refused(tmp_path: Path, given: dict[str, str], word: str) -> None:
+async def test_invalid_sync_arguments_are_rejected(tmp_path: Path, given: dict[str, str], word: str) -> None:
     code, _, errors = await anisync("catalog", "sync", "--", word, cwd=tmp_path, **given)
     assert code == 2
     assert "neither top, season nor an id" in errors

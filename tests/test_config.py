@@ -36,10 +36,12 @@ def given(environment: pytest.MonkeyPatch, **variables: str) -> Settings:
 
 def connect_arguments(settings: Settings) -> dict[str, Any]:
     """What asyncpg would be called with."""
-    return dialect().create_connect_args(make_url(settings.database))[1]
+    asyncpg: Any = dialect
+    arguments: dict[str, Any] = asyncpg().create_connect_args(make_url(settings.database))[1]
+    return arguments
 
 
-def test_nothing_is_needed_to_read_the_settings(environment: pytest.MonkeyPatch) -> None:
+def test_settings_load_without_any_variable(environment: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert settings.upload_dir == Path(".anisync/uploads/avatars")
     assert settings.allowed_origins == []
@@ -50,7 +52,7 @@ def test_nothing_is_needed_to_read_the_settings(environment: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("wanted", "name"), [("database", "DATABASE_URL"), ("redis", "REDIS_URL"), ("secret", "SECRET_KEY")]
 )
-def test_what_is_missing_is_named_when_it_is_used(
+def test_a_missing_setting_is_named_on_first_use(
     environment: pytest.MonkeyPatch, wanted: str, name: str
 ) -> None:
     with pytest.raises(SettingsError, match=rf"^{name} is not set: .+"):
@@ -119,31 +121,31 @@ def test_database_urls_reach_asyncpg(
         ),
     ],
 )
-def test_the_database_in_parts(
+def test_the_database_url_is_built_from_its_parts(
     environment: pytest.MonkeyPatch, parts: dict[str, str], arguments: dict[str, Any]
 ) -> None:
     assert connect_arguments(given(environment, **parts)) == arguments
 
 
-def test_the_url_wins_over_the_parts(environment: pytest.MonkeyPatch) -> None:
+def test_the_database_url_takes_precedence_over_its_parts(environment: pytest.MonkeyPatch) -> None:
     settings = given(environment, DATABASE_URL="postgresql://u@one/a", DB_HOST="two")
     assert connect_arguments(settings)["host"] == "one"
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET"])
-def test_either_name_of_the_secret_will_do(environment: pytest.MonkeyPatch, name: str) -> None:
+def test_both_names_of_the_secret_are_accepted(environment: pytest.MonkeyPatch, name: str) -> None:
     assert given(environment, **{name: LONG}).secret == LONG
 
 
-def test_both_names_may_hold_the_same_secret(environment: pytest.MonkeyPatch) -> None:
+def test_both_names_may_be_set_to_the_same_secret(environment: pytest.MonkeyPatch) -> None:
     assert given(environment, SECRET_KEY=LONG, JWT_SECRET=LONG).secret == LONG
 
 
-def test_a_secret_is_measured_in_bytes(environment: pytest.MonkeyPatch) -> None:
+def test_the_length_of_a_secret_is_in_bytes(environment: pytest.MonkeyPatch) -> None:
     assert given(environment, SECRET_KEY="ы" * 16).secret == "ы" * 16
 
 
-def test_debug_warns_and_lets_a_short_secret_pass(environment: pytest.MonkeyPatch) -> None:
+def test_debug_warns_and_allows_a_short_secret(environment: pytest.MonkeyPatch) -> None:
     with pytest.warns(UserWarning, match="DEBUG is on"):
         assert given(environment, DEBUG="true", SECRET_KEY="short").secret == "short"
 
@@ -164,7 +166,7 @@ def test_debug_warns_and_lets_a_short_secret_pass(environment: pytest.MonkeyPatc
         ("HTTPS://A.Example.org", ["https://a.example.org"]),
     ],
 )
-def test_origins_are_a_comma_list_or_an_array(
+def test_origins_are_a_comma_separated_list_or_an_array(
     environment: pytest.MonkeyPatch, text: str, origins: list[str]
 ) -> None:
     assert given(environment, ALLOWED_ORIGINS=text).allowed_origins == origins
@@ -246,7 +248,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("variables", "text"), BAD, ids=[" ".join(case) for case, _ in BAD])
-def test_bad_settings_are_named_in_one_line(
+def test_invalid_settings_are_reported_in_one_line(
     environment: pytest.MonkeyPatch, variables: dict[str, str], text: str
 ) -> None:
     with pytest.raises(SettingsError) as refusal:
@@ -256,29 +258,31 @@ def test_bad_settings_are_named_in_one_line(
     assert LONG not in str(refusal.value)
 
 
-def test_all_that_is_bad_is_named_at_once(environment: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_reported_together(environment: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match=r"DB_PORT: .+; REDIS_URL: "):
         given(environment, DB_PORT="many", REDIS_URL="nowhere")
 
 
-def test_empty_is_unset(environment: pytest.MonkeyPatch) -> None:
+def test_empty_variables_count_as_unset(environment: pytest.MonkeyPatch) -> None:
     empty = {name.upper(): "" for name in Settings.model_fields}
     assert given(environment, **empty).model_dump() == Settings(_env_file=None).model_dump()
 
 
-def test_the_file_is_read_and_the_environment_wins(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_takes_precedence_over_the_env_file(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / ".env").write_text("DB_POOL_SIZE=7\nlog_level=ERROR\nSOMETHING_ELSE=1\n# ALGORITHM=HS512\n")
     settings = given(environment, LOG_LEVEL="WARNING")
     assert (settings.db_pool_size, settings.log_level, settings.algorithm) == (7, "WARNING", "HS256")
 
 
-def test_a_file_that_is_no_text_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_binary_env_file_is_reported(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"SECRET_KEY=\xff\xfe")
     with pytest.raises(SettingsError, match=r"^\.env cannot be read as UTF-8 text"):
         load_settings()
 
 
-def test_secrets_do_not_show(environment: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_shown(environment: pytest.MonkeyPatch) -> None:
     secret_names = [name for name in Settings.model_fields if re.search("secret|password|token$", name)]
     values = {name.upper(): LONG for name in secret_names}
     settings = given(environment, **values)
@@ -300,7 +304,7 @@ def written(default: Any) -> str:
     return json.dumps(default) if isinstance(default, bool) else str(default)
 
 
-def test_the_example_names_every_setting_with_its_default() -> None:
+def test_the_example_lists_every_setting_with_its_default() -> None:
     assert example_lines() == {
         name.upper(): written(field.default) for name, field in Settings.model_fields.items()
     }

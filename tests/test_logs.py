@@ -42,34 +42,34 @@ def lines() -> list[dict[str, Any]]:
     return said("INFO")
 
 
-def test_every_line_is_an_object_with_a_time_and_a_level(lines: list[dict[str, Any]]) -> None:
+def test_every_line_is_a_json_object_with_time_and_level(lines: list[dict[str, Any]]) -> None:
     assert all(line["event"] and line["level"] and line["timestamp"].endswith("Z") for line in lines)
 
 
-def test_ids_stand_on_our_lines_and_on_those_of_libraries(lines: list[dict[str, Any]]) -> None:
+def test_ids_are_on_the_lines_of_the_application_and_of_libraries(lines: list[dict[str, Any]]) -> None:
     within = lines[:3]
     assert [line["event"] for line in within] == ["thing.done", "from the server: hello", "thing.crashed"]
     assert all((line["request_id"], line["job_id"]) == ("r-1", 7) for line in within)
     assert not any("request_id" in line for line in lines[3:])
 
 
-def test_secrets_are_hidden_and_the_rest_is_kept(lines: list[dict[str, Any]]) -> None:
+def test_secrets_are_redacted(lines: list[dict[str, Any]]) -> None:
     assert lines[0]["access_token"] == "[hidden]"
     assert lines[0]["title"] == "銀河"
     assert lines[0]["nested"] == {"a": 1}
 
 
-def test_a_bug_comes_with_its_traceback_on_one_line(lines: list[dict[str, Any]]) -> None:
+def test_tracebacks_are_on_one_line(lines: list[dict[str, Any]]) -> None:
     assert "ValueError: a bug" in lines[2]["exception"]
 
 
-def test_chatter_is_left_out_and_warnings_are_in(lines: list[dict[str, Any]]) -> None:
+def test_noisy_loggers_are_silenced_and_warnings_are_logged(lines: list[dict[str, Any]]) -> None:
     events = [line["event"] for line in lines]
     assert not any("chatter" in event or "too.fine" in event for event in events)
     assert any("a warning" in event for event in events)
 
 
-def test_an_outage_is_told_twice(lines: list[dict[str, Any]]) -> None:
+def test_an_outage_is_logged_at_its_start_and_end(lines: list[dict[str, Any]]) -> None:
     assert [line["event"] for line in lines if "outage" in line["event"]] == [
         "outage.started",
         "outage.ended",

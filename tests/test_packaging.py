@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from app.cli.entry import cli
@@ -41,15 +42,17 @@ def compose() -> dict[str, Any]:
 
 def commands() -> set[str]:
     """What the command line offers."""
-    return set(get_command(cli).commands)
+    command = get_command(cli)
+    assert isinstance(command, TyperGroup)
+    return set(command.commands)
 
 
-def test_the_image_is_slim_and_of_two_stages() -> None:
+def test_the_image_is_slim_and_built_in_two_stages() -> None:
     assert values("FROM") == ["python:3.14-slim AS build", "python:3.14-slim"]
     assert [word for word, _ in instructions() if word in {"ADD", "MAINTAINER"}] == []
 
 
-def test_the_image_holds_neither_servers_nor_tools() -> None:
+def test_the_image_contains_neither_servers_nor_tools() -> None:
     syncs = [rest for rest in values("RUN") if "uv sync" in rest]
     assert len(syncs) == 2
     assert all("--locked --no-default-groups" in sync for sync in syncs)
@@ -65,7 +68,7 @@ def test_dependencies_are_a_layer_before_the_code() -> None:
     assert not any("app" in step.split() for step in steps[:first_sync] if step.startswith("COPY"))
 
 
-def test_everything_that_is_copied_exists_and_is_let_through() -> None:
+def test_everything_copied_exists_and_is_not_ignored() -> None:
     ignored = (ROOT / ".dockerignore").read_text().split()
     let_through = {line[1:] for line in ignored if line.startswith("!")}
     assert "*" in ignored
@@ -77,7 +80,7 @@ def test_everything_that_is_copied_exists_and_is_let_through() -> None:
     assert not any(fnmatch(".env", pattern) for pattern in let_through)
 
 
-def test_the_image_runs_as_nobody_in_particular() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     words = [word for word, _ in instructions()]
     assert values("USER") == ["10001:10001"]
     assert words.index("USER") < words.index("CMD")
@@ -85,7 +88,7 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert copied == ["--from=build /srv/anisync /srv/anisync"], "its own code is not the user's to change"
 
 
-def test_the_image_serves_the_api_and_asks_it_whether_it_lives() -> None:
+def test_the_image_serves_the_api_with_a_health_check() -> None:
     command = json.loads(values("CMD")[0])
     assert command[:2] == ["anisync", "api"]
     assert command[1] in commands()
@@ -98,7 +101,7 @@ def test_the_image_serves_the_api_and_asks_it_whether_it_lives() -> None:
     compile(json.loads(probe[probe.index("[") :])[2], "probe", "exec")
 
 
-def test_the_variables_of_the_image_are_settings_or_known() -> None:
+def test_variables_of_the_image_are_known_settings() -> None:
     names = {name for rest in values("ENV") for name in re.findall(r"([A-Z_]+)=", rest)}
     known = {"PATH", "PYTHONUNBUFFERED", "UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_PYTHON_DOWNLOADS"}
     assert {name.lower() for name in names - known} <= set(Settings.model_fields)
@@ -115,7 +118,7 @@ def test_compose_starts_all_parts(compose: dict[str, Any]) -> None:
         assert name in commands()
 
 
-def test_compose_waits_for_what_can_tell_that_it_is_ready(compose: dict[str, Any]) -> None:
+def test_compose_waits_for_healthy_dependencies(compose: dict[str, Any]) -> None:
     services = compose["services"]
     waited_for = set()
     for service in services.values():
@@ -127,7 +130,7 @@ def test_compose_waits_for_what_can_tell_that_it_is_ready(compose: dict[str, Any
     assert "healthcheck" not in services["api"]  # it has that of the image
 
 
-def test_compose_gives_settings_that_are_enough(
+def test_compose_provides_all_required_settings(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {
@@ -144,7 +147,7 @@ def test_compose_gives_settings_that_are_enough(
     assert settings.redis == "redis://valkey:6379/0"
 
 
-def test_compose_keeps_what_must_not_be_lost(compose: dict[str, Any]) -> None:
+def test_compose_stores_durable_data_in_volumes(compose: dict[str, Any]) -> None:
     services = compose["services"]
     kept = {volume.split(":")[1] for service in services.values() for volume in service.get("volumes", [])}
     assert kept == {"/var/lib/postgresql", "/data", *values("VOLUME")}
@@ -153,17 +156,17 @@ def test_compose_keeps_what_must_not_be_lost(compose: dict[str, Any]) -> None:
     assert named == set(compose["volumes"])
 
 
-def test_compose_makes_a_database_that_knows_all_letters(compose: dict[str, Any]) -> None:
+def test_compose_creates_a_database_with_unicode_support(compose: dict[str, Any]) -> None:
     options = compose["services"]["postgres"]["environment"]["POSTGRES_INITDB_ARGS"].split()
     assert {"--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"} <= set(options)
 
 
-def test_compose_is_not_open_to_the_network(compose: dict[str, Any]) -> None:
+def test_compose_listens_on_localhost_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert ports == ["127.0.0.1:8000:8000"]
 
 
-def test_only_the_image_is_compiled_beforehand() -> None:
+def test_only_the_image_precompiles_bytecode() -> None:
     # uv would say at every call of `uv run` how many files it has looked at
     assert "compile-bytecode" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]
     assert any("UV_COMPILE_BYTECODE=1" in value for value in values("ENV"))

@@ -75,7 +75,7 @@ def table_after(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
-def test_the_table_of_nouns_is_that_of_the_tree() -> None:
+def test_the_table_of_nouns_matches_the_source_tree() -> None:
     assert noun_table() in README, f"put this into the README:\n\n{noun_table()}\n"
 
 
@@ -126,7 +126,7 @@ def test_its_routes_exist() -> None:
     assert {path for path in asked if not any(re.fullmatch(one, path) for one in templates)} == set()
 
 
-def test_the_two_commands_stand_at_the_top() -> None:
+def test_the_two_commands_are_at_the_top() -> None:
     start = README.partition("\n## ")[2].partition("\n## ")[0]
     assert "uv run anisync up" in start
     assert "uv run pytest" in start

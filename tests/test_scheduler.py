@@ -9,16 +9,14 @@ from app.utils.db.database import DatabaseUnavailable
 from tests.fixtures.jobs import Bell, Table
 
 
-async def test_schedulers_at_once_fire_each_job_once(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_concurrent_schedulers_fire_each_job_once(jobs: JobService, bell: Bell, table: Table) -> None:
     for _ in range(3):
         await asyncio.gather(*(tick(jobs) for _ in range(4)))
     assert await table.statuses() == {"queued": len(PERIODIC)}
     assert len(bell.rung) == len(PERIODIC)
 
 
-async def test_a_job_is_fired_again_when_its_time_has_come(
-    jobs: JobService, bell: Bell, table: Table
-) -> None:
+async def test_a_periodic_job_is_fired_again_when_due(jobs: JobService, bell: Bell, table: Table) -> None:
     await tick(jobs)
     await table.rows("update jobs set status = 'succeeded', finished_at = now()")
     await table.rows(
@@ -29,7 +27,7 @@ async def test_a_job_is_fired_again_when_its_time_has_come(
     assert [row.kind for row in again] == ["anime.refresh_stale"]
 
 
-def test_periodic_jobs_have_names_of_their_own() -> None:
+def test_periodic_jobs_have_unique_names() -> None:
     assert len({periodic.job.name for periodic in PERIODIC}) == len(PERIODIC)
 
 
@@ -49,7 +47,7 @@ class Failing(JobService):
         raise RuntimeError("a bug")
 
 
-async def test_neither_an_outage_nor_a_bug_ends_the_ticking(jobs: JobService, table: Table) -> None:
+async def test_the_scheduler_survives_outages_and_bugs(jobs: JobService, table: Table) -> None:
     stop = asyncio.Event()
     failing = Failing(jobs, stop)
     async with asyncio.timeout(10):

@@ -26,11 +26,11 @@ async def limit_flood(connection: HTTPConnection, services: Container) -> None:
         await take(_FLOOD, client, connection, services)
 
 
-async def _client_info(request: Request, address: ClientAddress, network: ClientGroup) -> ClientInfo:
+async def _client_of(request: Request, address: ClientAddress, network: ClientGroup) -> ClientInfo:
     device = clean_text(request.headers.get("user-agent", "")[:_DEVICE])
     client = ClientInfo(address, network, device, getattr(request.state, "answer_headers", {}))
     request.state.answer_headers = client.headers
     return client
 
 
-CurrentClient = Annotated[ClientInfo, Depends(_client_info)]
+CurrentClient = Annotated[ClientInfo, Depends(_client_of)]

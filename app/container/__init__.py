@@ -1,4 +1,4 @@
-"""The composition root: the one place that calls constructors, a group of services at a time."""
+"""The composition root: builds all services, group by group."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,7 +30,7 @@ __all__ = ["Container", "build", "issuer_of"]
 
 @dataclass(frozen=True)
 class Container:
-    """Everything that lives as long as the process. Services hold no state of a request."""
+    """All services of a process. Services hold no request state."""
 
     settings: Settings
     db: Database

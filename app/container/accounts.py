@@ -1,4 +1,4 @@
-"""The services about accounts: authentication, registration, sessions, passwords, mails."""
+"""The account services: authentication, registration, sessions, passwords, mails."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The services about the catalogue of anime, and those in front of Jikan."""
+"""The catalogue services, including those in front of Jikan."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""What every group of services is built on: settings, PostgreSQL, Redis, jobs and events."""
+"""The foundation of all service groups: settings, PostgreSQL, Redis, jobs and events."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

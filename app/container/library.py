@@ -1,4 +1,4 @@
-"""The services about what a person keeps: the list, imports and exports, progress, favourites."""
+"""The library services: list, imports and exports, progress, favourites, collections."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

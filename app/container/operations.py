@@ -1,4 +1,4 @@
-"""The services about running the product: health, metrics."""
+"""The operations services: health and metrics."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +21,7 @@ class OperationServices:
 @asynccontextmanager
 async def build_operations(base: Foundation) -> AsyncIterator[OperationServices]:
     async with AsyncExitStack() as stack:
-        # a connection of its own: a busy pool must not make the process look dead
+        # a separate connection: a busy pool must not make the process look unhealthy
         db = Database.connect(base.settings.database, pool_size=1, max_overflow=0, statement_timeout=1)
         stack.push_async_callback(db.close)
         health = HealthService(db, base.redis, wanted=migrations.head_revision())

@@ -1,4 +1,4 @@
-"""SQL of accounts and of where they signed in from."""
+"""SQL of accounts and the networks they signed in from."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,7 +25,7 @@ _ACCOUNT = [_u[name] for name in _NAMES]
 
 
 class AccountRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -33,7 +33,7 @@ class AccountRepository:
     async def insert(
         self, *, username: str, email: str | None, full_name: str | None, password_hash: str, role: Role
     ) -> Account | None:
-        """None where the name or the e-mail is taken."""
+        """Insert an account; None if the user name or e-mail is in use."""
         row = await self._on.execute(
             insert(_users)
             .values(
@@ -60,7 +60,7 @@ class AccountRepository:
         return found.one_or_none() is not None
 
     async def find_by_email(self, email: str) -> Account | None:
-        """An account that may sign in, by its e-mail in any case."""
+        """An active account by its e-mail address, case-insensitive."""
         named = select(*_ACCOUNT).where(func.lower(_u.email) == func.lower(email), _u.is_active)
         return _account((await self._on.execute(named)).one_or_none())
 
@@ -74,7 +74,7 @@ class AccountRepository:
         return found.one_or_none() is not None
 
     async def find_by_username(self, username: str) -> Account | None:
-        """By the name in any case."""
+        """An account by its user name, case-insensitive."""
         named = select(*_ACCOUNT).where(func.lower(_u.username) == func.lower(username))
         return _account((await self._on.execute(named)).one_or_none())
 
@@ -82,25 +82,25 @@ class AccountRepository:
         return _account((await self._on.execute(select(*_ACCOUNT).where(_u.id == user_id))).one_or_none())
 
     async def find_secrets(self, identifier: str, *, network: str, since: datetime) -> Secrets | None:
-        """By user name or e-mail, in any case."""
-        wanted = func.lower(identifier)
-        named = or_(func.lower(_u.username) == wanted, func.lower(_u.email) == wanted)
+        """By user name or e-mail, case-insensitive; ``since`` bounds what counts as a known network."""
+        lowered = func.lower(identifier)
+        named = or_(func.lower(_u.username) == lowered, func.lower(_u.email) == lowered)
         return await self._secrets(named, network, since)
 
     async def find_secrets_of(self, user_id: int, *, network: str, since: datetime) -> Secrets | None:
         return await self._secrets(_u.id == user_id, network, since)
 
     async def find_avatar(self, user_id: int) -> str | None:
-        """The avatar of an account that nobody else changes before this transaction ends."""
+        """The avatar of an account; locks the row until the end of the transaction."""
         locked = select(_u.avatar).where(_u.id == user_id).with_for_update()
         return (await self._on.execute(locked)).scalar_one_or_none()
 
     async def list_avatars(self) -> set[str]:
-        """Every picture that an account shows."""
+        """The file names of all avatars in use."""
         return set((await self._on.execute(select(_u.avatar).where(_u.avatar.is_not(None)))).scalars())
 
     async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
-        """One page, oldest first, and how many there are in all."""
+        """One page, oldest first, and the total number."""
         rows, total = await fetch_page(
             self._on,
             select=", ".join(_NAMES),
@@ -111,14 +111,14 @@ class AccountRepository:
         return [Account(**{name: getattr(row, name) for name in _NAMES}) for row in rows], total
 
     async def lock_admins(self) -> set[int]:
-        """Who may administer; nobody gains or loses that before this transaction ends."""
+        """The ids of the active admins; locks their rows until the end of the transaction."""
         admins = select(_u.id).where(_u.role == "admin", _u.is_active).order_by(_u.id).with_for_update()
         return set((await self._on.execute(admins)).scalars())
 
     async def delete(self, user_id: int) -> bool:
-        """Delete the account and whatever belongs to it; False where it is gone already.
+        """Delete the account and everything it owns; False if it does not exist.
 
-        The list of the person has to be locked before.
+        The caller must hold the lock of the user's list.
         """
         for statement in ERASED:
             while await self._erase_some(statement, user_id) == ERASED_AT_ONCE:
@@ -131,7 +131,7 @@ class AccountRepository:
         return cast(CursorResult[Any], result).rowcount
 
     async def lock_with_password(self, user_id: int, password_hash: str) -> bool:
-        """Whether the account may sign in and this is its password; both stay so in this transaction."""
+        """Whether the account is active and has this password; locks both until the transaction ends."""
         same = select(_u.id).where(_u.id == user_id, _u.password_hash == password_hash, _u.is_active)
         return (await self._on.execute(same.with_for_update(key_share=True))).one_or_none() is not None
 
@@ -139,7 +139,7 @@ class AccountRepository:
         await self.update(user_id, {"password_hash": password_hash})
 
     async def update(self, user_id: int, values: Mapping[str, Any]) -> Account | None:
-        """Raises :class:`Taken` where a new name or e-mail is somebody else's."""
+        """Update columns; raises :class:`Taken` if a new user name or e-mail is in use."""
         changed = (
             update(_users)
             .where(_u.id == user_id)
@@ -154,7 +154,7 @@ class AccountRepository:
             ) from error
 
     async def note_address(self, user_id: int, network: str, now: datetime) -> None:
-        """Remember that the account signed in from here."""
+        """Record the network as known to the account."""
         new = insert(_known).values(user_id=user_id, network=network, last_used_at=now)
         await self._on.execute(
             new.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""SQL of who is calling: asked with every signed request, so beneath SQLAlchemy."""
+"""SQL of authentication: runs on every authenticated request, so it bypasses SQLAlchemy."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ class CallerRepository:
     async def find_by_session(
         self, session_id: UUID, user_id: int, *, now: datetime, expires_at: datetime
     ) -> Principal | None:
-        """Who calls with this session, if it lives and its account may sign in."""
+        """The caller of a session that has not ended, if its account is active."""
         row = await self._driver.fetchrow(_BY_SESSION, session_id, user_id, now)
         if row is None:
             return None
@@ -34,7 +34,7 @@ class CallerRepository:
     async def find_by_token(
         self, token_hash: bytes, now: datetime
     ) -> tuple[Principal, int, datetime | None] | None:
-        """Who calls with this API token, its id, and when its use was last noted."""
+        """The caller of an API token, the token's id, and when its use was last recorded."""
         row = await self._driver.fetchrow(_BY_TOKEN, token_hash, now)
         if row is None:
             return None

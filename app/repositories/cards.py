@@ -1,4 +1,4 @@
-"""A title as it stands in lists of titles."""
+"""The short form of a title that lists of titles contain."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ CARD = """
 
 
 def card_of(row: Row[Any]) -> AnimeCard:
-    """The title of a row that has the columns of :data:`CARD`."""
+    """Build the short form from a row with the columns of :data:`CARD`."""
     return AnimeCard(
         id=row.card_id,
         mal_id=row.card_mal_id,

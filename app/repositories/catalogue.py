@@ -1,4 +1,4 @@
-"""Writes titles as an upstream or a person states them."""
+"""SQL that writes titles as an upstream or an operator states them."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +17,7 @@ from app.utils.db.database import Transaction
 
 
 class CatalogueRepository:
-    """Every writer of the catalogue waits for the one before, so that none sees half of another's work."""
+    """Writers of the catalogue are serialised, so that none sees partial changes of another."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -26,14 +26,14 @@ class CatalogueRepository:
         self._relations = RelationRepository(tx)
 
     async def lock(self) -> None:
-        """Keep other writers out until the transaction ends; the trigger on the tables takes the same row."""
+        """Block other writers until the transaction ends; the triggers of the tables lock the same row."""
         await self._session.execute(_LOCK)
 
     async def upsert(self, items: Sequence[UpstreamAnime], *, synced_at: datetime) -> Upserted:
-        """Store what MAL says at ``synced_at``, unless something newer is stored already.
+        """Store MyAnimeList's data as of ``synced_at``, unless newer data is stored already.
 
-        What it does not say erases nothing, and names that others gave stay. A title that is as it was is
-        not written: only the time of its sync moves.
+        Missing values erase nothing, and names of other sources are kept. For an unchanged title only the
+        time of its sync is written.
         """
         by_mal_id = {item.mal_id: item for item in items if item.mal_id is not None}
         if not by_mal_id:
@@ -54,7 +54,7 @@ class CatalogueRepository:
         return Upserted(ids, frozenset(added.values()), updated | related)
 
     async def create(self, item: UpstreamAnime) -> int:
-        """Add a title that a person states. Raises :class:`Conflict` with the ``id`` of one that is there."""
+        """Add a title by hand; raises :class:`Conflict` with the ``id`` of an existing one."""
         await self.lock()
         rows = await self._rows([item])
         created = (await self._session.execute(_CREATE, {"rows": rows})).first()
@@ -69,11 +69,11 @@ class CatalogueRepository:
         return await self._session.execute(_STORED, {"mal_ids": list(mal_ids), "synced_at": synced_at})
 
     async def _insert(self, rows: str) -> dict[int, int]:
-        """Add the titles that are not there; their ids by MAL's."""
+        """Insert the titles that are missing; returns their ids by MyAnimeList id."""
         return {row.mal_id: row.id for row in await self._session.execute(_INSERT, {"rows": rows})}
 
     async def _update(self, known: dict[int, UpstreamAnime], rows: str) -> frozenset[int]:
-        """Merge what is said of stored titles into them; the ids of those that this changes."""
+        """Merge new data into stored titles; returns the ids of those that changed."""
         if not known:
             return frozenset()
         await NameRepository(self._tx, "mal").state(known)
@@ -157,7 +157,7 @@ _UPDATE = text(f"""
     from ({_MERGED}) as m where anime.id = m.id
 """)
 
-# Dated today, so that an older dump does not undo what somebody wrote by hand.
+# Dated today, so that an older dump does not overwrite a manual edit.
 _CREATE = text(f"""
     insert into anime (mal_id, anilist_id, {_COLUMNS}, dumped_on)
     select x.mal_id, x.anilist_id, {_GIVEN}, current_date from {_ROWS.format(alias="x")}

@@ -1,4 +1,4 @@
-"""SQL of collections and of what is in them."""
+"""SQL of collections and their items."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _TOUCH = "update collections set updated_at = clock_timestamp() where id = :coll
 
 
 class CollectionRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -42,7 +42,7 @@ class CollectionRepository:
         return await self._find("c.share_hash = :key", share_hash)
 
     async def find_for_update(self, collection_id: int, user_id: int) -> Collection | None:
-        """The person's own, locked until the transaction ends."""
+        """The user's own collection, locked until the transaction ends."""
         await self._on.execute(
             text("select 1 from collections where id = :id and user_id = :user_id for update"),
             {"id": collection_id, "user_id": user_id},
@@ -56,7 +56,7 @@ class CollectionRepository:
         return None if row is None else _collection_of(row)
 
     async def list_by_user(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Collection], int]:
-        """One page, newest first, and how many there are in all."""
+        """One page, newest first, and the total number."""
         rows, total = await fetch_page(
             self._on,
             select=_COLLECTION,
@@ -92,7 +92,7 @@ class CollectionRepository:
     async def list_items(
         self, collection_id: int, *, limit: int, offset: int
     ) -> tuple[list[CollectionItem], int]:
-        """One page in the order of the collection, and how many there are in all."""
+        """One page of items in the order of the collection, and their total number."""
         rows, total = await fetch_page(
             self._on,
             select=f"i.position, i.added_at, {CARD}",
@@ -121,7 +121,7 @@ class CollectionRepository:
         return None if row is None else _item_of(row)
 
     async def place(self, collection_id: int, anime_id: int, position: int) -> CollectionItem:
-        """Put a title at a place, or move it there; the others make room. Counted from 1."""
+        """Insert a title at a position (from 1), or move it there; later items shift."""
         await self.remove(collection_id, anime_id)
         values = {"collection_id": collection_id, "anime_id": anime_id, "position": position}
         await self._on.execute(
@@ -149,7 +149,7 @@ class CollectionRepository:
         return _item_of(row.one())
 
     async def remove(self, collection_id: int, anime_id: int) -> None:
-        """Take a title out and close the gap; where it is not in, nothing changes."""
+        """Remove a title and close the gap; does nothing if it is not in the collection."""
         values: dict[str, Any] = {"collection_id": collection_id, "anime_id": anime_id}
         result = await self._on.execute(
             text(

@@ -1,4 +1,4 @@
-"""The columns of a title that its sources state, and how two statements of one title are merged."""
+"""The columns of a title that its sources provide, and how data of two sources is merged."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,14 +45,14 @@ STATED = NAMES | VALUES
 
 _main_names = attrgetter(*(name for name in NAMES if name != "synonyms"))
 _plain_values = attrgetter(*(name for name in VALUES if not name.endswith("_ids")))
-_COUNTS = {"scored_by", "members"}  # 0 is a count, but knows less than any other
+_COUNTS = {"scored_by", "members"}  # 0 is valid, but any other count takes precedence
 
 TagIds = Mapping[UpstreamTag, int]
 StudioIds = Mapping[UpstreamStudio, int]
 
 
 def label_ids(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> tuple[list[int], list[int]]:
-    """The ids of its tags and of its studios, each once, in the order of the source."""
+    """The ids of the title's tags and studios without duplicates, in the order of the source."""
     return (
         list(dict.fromkeys([tags[tag] for tag in anime.tags])),
         list(dict.fromkeys([studios[studio] for studio in anime.studios])),
@@ -60,7 +60,7 @@ def label_ids(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> tuple[l
 
 
 def names_of(anime: UpstreamAnime) -> tuple[Any, ...]:
-    """Its ``NAMES``: no synonym repeats another name; ``None`` where nothing is said about synonyms."""
+    """The values of ``NAMES``; synonyms exclude the other names, and are ``None`` if not provided."""
     main = _main_names(anime)
     if anime.synonyms is None:
         return (*main, None)
@@ -68,12 +68,12 @@ def names_of(anime: UpstreamAnime) -> tuple[Any, ...]:
 
 
 def values_of(anime: UpstreamAnime, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
-    """Its ``VALUES``, with labels as ids."""
+    """The values of ``VALUES``, with labels as ids."""
     return (*_plain_values(anime), *label_ids(anime, tags, studios))
 
 
 def with_dates(column: str, row: str) -> str:
-    """SQL for a column of ``row`` (an alias), where a year or season left null comes from ``aired_from``."""
+    """SQL for a column of the alias ``row``; a null year or season is derived from ``aired_from``."""
     year = f"coalesce({row}.year, {_year(f'{row}.aired_from')})"
     if column == "year":
         return year
@@ -82,9 +82,9 @@ def with_dates(column: str, row: str) -> str:
 
 
 def dated(anime: UpstreamAnime) -> UpstreamAnime:
-    """What :func:`with_dates` makes of a title, for one that is copied.
+    """The Python counterpart of :func:`with_dates`, for titles that are inserted with COPY.
 
-    An update after the copy would write most rows, and all their index entries, a second time.
+    An update after the COPY would write most rows and all their index entries a second time.
     """
     date = anime.aired_from
     if date is None:
@@ -97,10 +97,10 @@ def dated(anime: UpstreamAnime) -> UpstreamAnime:
 
 
 def merged(column: str, theirs: str, ours: str, overwrite: str) -> str:
-    """SQL for one of ``VALUES`` after a merge; the last three are an alias, an alias and a condition.
+    """SQL for one of ``VALUES`` after a merge; the last three arguments are two aliases and a condition.
 
-    What is not stated never erases. A score whose voters were counted beats one that nobody counted. A year
-    or season that was only taken from our date moves with the date.
+    Missing values never erase. A score with a number of votes takes precedence over one without. A year or
+    season that was derived from the stored date changes with the date.
     """
     if column == "tag_ids":
         return f"case when {overwrite} then {_tags(theirs, ours)} else {_tags(ours, theirs)} end"
@@ -127,7 +127,7 @@ def _said(column: str, alias: str) -> str:
 
 
 def _tags(first: str, second: str) -> str:
-    """The tags of the first, and those of the second whose kind the first does not mention."""
+    """The tags of ``first``, plus those of ``second`` whose kind ``first`` does not have."""
     return f"""
         case when {first}.tag_ids = {second}.tag_ids then {first}.tag_ids
              else {first}.tag_ids || array(
@@ -161,7 +161,7 @@ def _year(date: str) -> str:
 
 
 def _season(date: str, year: str) -> str:
-    """The quarter of a date that names its month, unless the title counts to another year."""
+    """The season of a date with a month, unless the title belongs to another year."""
     return (
         f"case when length({date}) >= 7 and {_year(date)} = {year}"
         f" then (array[{', '.join(map(repr, _QUARTERS))}])[(substr({date}, 6, 2)::int + 2) / 3] end"

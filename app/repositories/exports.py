@@ -1,4 +1,4 @@
-"""SQL of exports: read through cursors, some rows at a time, from one moment of the database."""
+"""SQL of exports: read through cursors in batches, from one snapshot of the database."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ExportedEntry
 from app.utils.db.database import Transaction
 
-_ROWS = 100  # a turn; some milliseconds of ours
+_ROWS = 100  # per batch; a few milliseconds of the event loop
 _STATE = ", ".join(f"e.{name}" for name in STATE_COLUMNS)
 
 
@@ -21,7 +21,7 @@ class ExportRepository:
         self._session = tx.session
 
     async def freeze(self) -> None:
-        """Let every statement of the transaction see the database as it is now; the first thing to do."""
+        """Make all statements of the transaction use one snapshot; must be called first."""
         await self._session.execute(text("set transaction isolation level repeatable read, read only"))
 
     async def count_entries(self, user_id: int, media_type: MediaType | None) -> int:
@@ -34,7 +34,7 @@ class ExportRepository:
     async def stream_entries(
         self, user_id: int, media_type: MediaType | None
     ) -> AsyncIterator[list[ExportedEntry]]:
-        """All entries of one type, or of both, by type and title."""
+        """All entries of one type, or of both, ordered by type and title."""
         rows = await self._session.stream(
             text(
                 f"""

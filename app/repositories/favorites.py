@@ -10,13 +10,13 @@ from app.utils.db.database import Transaction
 
 
 class FavoriteRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
 
     async def insert(self, user_id: int, anime_id: int) -> Favorite | None:
-        """None where the title is a favourite already, or where there is no such title."""
+        """Add a favourite; None if it is one already or the title does not exist."""
         row = (
             await self._on.execute(
                 text(
@@ -55,7 +55,7 @@ class FavoriteRepository:
         )
 
     async def list_by_user(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Favorite], int]:
-        """One page, newest first, and how many there are in all."""
+        """One page, newest first, and the total number."""
         rows, total = await fetch_page(
             self._on,
             select=f"f.id, f.created_at, {CARD}",

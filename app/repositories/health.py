@@ -6,13 +6,13 @@ from app.utils.db.database import Database, DatabaseUnavailable
 
 
 class HealthRepository:
-    """Works on a whole pool, since getting a connection is what is tried."""
+    """Takes the pool rather than a connection, since getting one is part of the check."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def find_revision(self) -> str | None:
-        """The revision of the schema; None where there is none. No entry to the database is an outage too."""
+        """The revision of the schema, None if there is none. A refused login counts as an outage."""
         try:
             revision: str | None = await self._db.scalar("select version_num from alembic_version")
         except ProgrammingError:

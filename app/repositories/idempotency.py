@@ -1,4 +1,4 @@
-"""SQL of the answers that a repeated POST is given again."""
+"""SQL of idempotency keys and their stored responses."""
 
 import json
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ class IdempotencyRepository:
         await self._session.execute(text(f"delete from idempotency_keys {_OWNED}"), _of(claim))
 
     async def delete_older(self, *, keep: float) -> None:
-        """Forget what is older than ``keep`` seconds."""
+        """Delete keys older than ``keep`` seconds."""
         await self._session.execute(
             text("delete from idempotency_keys where created_at < now() - make_interval(secs => :keep)"),
             {"keep": keep},

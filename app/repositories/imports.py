@@ -1,4 +1,4 @@
-"""SQL of list imports: the file, the report as it grows, and what was asked of it meanwhile."""
+"""SQL of list imports: the uploaded file, the growing report, cancellation and undo."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.utils.db.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class StoredImport:
-    """``counts`` says how many rows met which fate so far; ``running`` is true while its job is not over."""
+    """``counts`` is the number of rows per outcome so far; ``running`` is true until its job has finished."""
 
     counts: Mapping[str, int]
     running: bool
@@ -24,12 +24,12 @@ class StoredImport:
 
     @property
     def reported(self) -> int:
-        """How many rows of the file are done."""
+        """The number of rows processed."""
         return sum(self.counts.values())
 
 
 class ImportRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -37,7 +37,7 @@ class ImportRepository:
     async def insert(
         self, job_id: int, user_id: int, *, filename: str | None, content: bytes, is_dry_run: bool
     ) -> None:
-        """``content`` is the file as it was sent."""
+        """Insert an import; ``content`` is the uploaded file."""
         await self._on.execute(
             text(
                 """
@@ -58,9 +58,9 @@ class ImportRepository:
         return await self._find(job_id, user_id)
 
     async def find_for_update(self, job_id: int, user_id: int) -> StoredImport | None:
-        """Like :meth:`find`; neither the import nor the status of its job changes in this transaction.
+        """Like :meth:`find`, but locks the import and its job until the transaction ends.
 
-        The list of the person has to be locked before.
+        The caller must hold the lock of the user's list.
         """
         return await self._find(job_id, user_id, "for update of i for share of j")
 
@@ -82,7 +82,7 @@ class ImportRepository:
         return None if row is None else StoredImport(**row._asdict())
 
     async def find_content(self, job_id: int) -> bytes | None:
-        """The file; None once all of it is in the report, or the import was taken back."""
+        """The uploaded file; None once it is processed, or the import was undone."""
         found = await self._on.execute(
             text("select content from imports where job_id = :job_id"), {"job_id": job_id}
         )
@@ -96,7 +96,7 @@ class ImportRepository:
         return bool(found.scalar())
 
     async def append(self, job_id: int, rows: bytes, *, position: int, counts: Mapping[str, int]) -> None:
-        """Add ``rows``, made by :func:`pack_rows`, to the report; ``counts`` are those of all rows so far."""
+        """Append ``rows`` of :func:`pack_rows` to the report; ``counts`` are those of all rows so far."""
         await self._on.execute(
             text(
                 """
@@ -114,7 +114,7 @@ class ImportRepository:
         )
 
     async def find_piece(self, job_id: int, *, position: int) -> tuple[str, int] | None:
-        """The piece of the report that begins at ``position``: its JSON array, and of how many rows."""
+        """The chunk of the report that starts at ``position``: its JSON array and number of rows."""
         row = (
             await self._on.execute(
                 text(
@@ -134,7 +134,7 @@ class ImportRepository:
         )
 
     async def mark_cancelled(self, job_id: int) -> None:
-        """An import that has come to its end stays what it is."""
+        """Cancel an import; does nothing if it has finished."""
         await self._on.execute(
             text(
                 """
@@ -152,7 +152,7 @@ class ImportRepository:
 
 
 def pack_rows(rows: Sequence[RowReport]) -> bytes:
-    """Rows of a report as a JSON array, by the names that the API shows."""
+    """Rows of a report as a JSON array with the field names of the API."""
     return orjson.dumps([_shown(row) for row in rows])
 
 

@@ -1,4 +1,4 @@
-"""SQL of jobs: every write of a run is guarded by its lease token. Times are PostgreSQL's."""
+"""SQL of jobs: a run's writes are conditional on its lease token; times are those of PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -33,16 +33,16 @@ def _ahead(seconds: float) -> ColumnElement[Any]:
 
 
 class JobRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
 
     async def insert(self, job: Job, *, owner_id: int | None, run_after: datetime | None) -> EnqueuedJob:
-        """Insert the job, or find the live one with its key.
+        """Insert the job, or find the queued or running one with the same key.
 
-        One of a less urgent class, or whose turn is later, is moved to where the new one would have been;
-        one that is nobody's becomes the owner's.
+        An existing job of a less urgent class, or with a later turn, is moved to where the new one would
+        have been; one without an owner gets this one.
         """
         person = job.person if owner_id is None else owner_id
         turn = await self._next_turn(job.job_class, person, after_nobodys=False)
@@ -50,7 +50,7 @@ class JobRepository:
             **_columns(job, owner_id, job.job_class),
             turn=turn,
             run_after=run_after or func.now(),
-            sent_at=func.now() if run_after is None else None,  # as if it were: the send follows the commit
+            sent_at=func.now() if run_after is None else None,  # it is sent right after the commit
         )
         new = new.on_conflict_do_nothing(index_elements=[_j.key], index_where=_LIVE)
         live = select(_j.id, _j.status).where(_j.key == job.key, _LIVE)
@@ -60,16 +60,16 @@ class JobRepository:
                 return EnqueuedJob(created, job.key, "queued", created=True)
             promoted = await self._promote([job.key], job.job_class, turn, owner_id=owner_id, person=person)
             found = (await self._on.execute(live)).first()
-            if found is not None:  # else it ended between the two statements
+            if found is not None:  # otherwise it finished between the two statements
                 moved = bool(promoted) and found.status == "queued"
                 return EnqueuedJob(found.id, job.key, found.status, created=False, promoted=moved)
 
     async def insert_many(
         self, jobs: Sequence[Job], *, owner_id: int | None, job_class: JobClass | None = None
     ) -> list[QueuedJob]:
-        """Insert those whose key is not live, and answer them.
+        """Insert the jobs whose key has no queued or running job, and return those.
 
-        With ``job_class`` that is the class of them all.
+        With ``job_class`` all of them in that class.
         """
         rows = []
         next_turn: dict[tuple[JobClass, int | None], int] = {}
@@ -80,32 +80,32 @@ class JobRepository:
             turn = next_turn[one_class, person]
             next_turn[one_class, person] += 1
             rows.append({**_columns(job, owner_id, one_class), "turn": turn, "sent_at": func.now()})
-        rows.sort(key=lambda row: str(row["key"]))  # one order for all, so that none deadlock
+        rows.sort(key=lambda row: str(row["key"]))  # a fixed order prevents deadlocks
         new = insert(_jobs).values(rows).on_conflict_do_nothing(index_elements=[_j.key], index_where=_LIVE)
         return [QueuedJob(*row) for row in await self._on.execute(new.returning(_j.id, _j.job_class))]
 
     async def promote_upkeep(self, keys: Sequence[str], job_class: JobClass) -> list[QueuedJob]:
-        """Move the live jobs with these keys that are upkeep to another class; those that are queued."""
+        """Move queued and running upkeep jobs with these keys to another class; returns the queued ones."""
         turn = await self._next_turn(job_class, None, after_nobodys=True)
         return await self._promote(keys, job_class, turn, owner_id=None, person=None)
 
     async def _next_turn(self, job_class: JobClass, person: int | None, *, after_nobodys: bool) -> int:
-        """The turn of the first in line, or the one after the last of this person where that is later.
+        """The turn of the first queued job, or the one after this user's last job if that is later.
 
-        So whoever has many jobs in line lets everybody else have one between any two of them. A single job
-        of nobody's is not counted with the others of nobody's.
+        So between two jobs of a user with many, every other user gets one. A single job without a user does
+        not queue behind the others without one.
         """
         queued = (_j.status == "queued") & (_j.job_class == job_class)
         first = select(func.min(_j.turn)).where(queued, _j.run_after <= func.now()).scalar_subquery()
         own = select(func.max(_j.turn) + 1).where(queued, _j.on_behalf_of.is_not_distinct_from(person))
         candidates = [first, own.scalar_subquery()] if person is not None or after_nobodys else [first]
-        turn = func.greatest(0, *candidates)  # which passes over NULLs
+        turn = func.greatest(0, *candidates)  # ignores NULLs
         return int((await self._on.execute(select(turn))).scalar_one())
 
     async def _promote(
         self, keys: Sequence[str], job_class: JobClass, turn: int, *, owner_id: int | None, person: int | None
     ) -> list[QueuedJob]:
-        """Move live jobs to this class and turn where that is more urgent; answer those that are queued."""
+        """Move jobs to this class and turn where that is more urgent; returns those that are queued."""
         less_urgent = list(SHARES)[list(SHARES).index(job_class) + 1 :]
         moved = _j.job_class.in_(less_urgent)
         earlier = (_j.job_class == job_class) & (_j.turn > turn) & (_j.status == "queued")
@@ -137,7 +137,7 @@ class JobRepository:
 
     async def claim_next(self, job_class: JobClass, token: UUID, *, lease: float) -> ClaimedJob | None:
         """Take the due job of this class whose turn it is, of a person who does not run as many as may be."""
-        # One claim of a class at a time: whom the next may serve depends on what this one takes.
+        # One claim per class at a time: the per-user limit of the next depends on what this one takes.
         await self._on.execute(select(func.pg_advisory_xact_lock(func.hashtext("jobs:" + job_class))))
         share = SHARES[job_class]
         most = case((_j.on_behalf_of.is_(None), share.nobodys), else_=share.per_person)
@@ -183,7 +183,7 @@ class JobRepository:
         return await self._write(job_id, token, lease_until=_ahead(lease))
 
     async def hold(self, job_id: int, token: UUID) -> bool:
-        """Whether the run still holds the job; if so, nobody can take it before the commit."""
+        """Whether the run still holds the lease; if so, the row is locked until the commit."""
         statement = select(_j.id).where(_j.id == job_id, _j.lease_token == token).with_for_update(read=True)
         return (await self._on.execute(statement)).first() is not None
 
@@ -191,7 +191,7 @@ class JobRepository:
         return await self._write(job_id, token, done=done, total=total)
 
     async def succeed(self, job_id: int, token: UUID) -> bool:
-        """A job that never said how much there was to do has done all of it."""
+        """Mark as succeeded; a job that never reported a total counts as done completely."""
         done = func.greatest(_j.done, case((_j.total.is_(None), 1), else_=0))
         return await self._write(
             job_id,
@@ -212,7 +212,7 @@ class JobRepository:
     async def requeue(
         self, job_id: int, token: UUID, *, delay: float, error: str | None, counted: bool
     ) -> bool:
-        """Give the job back for another attempt; ``counted`` says whether this one was one."""
+        """Queue the job for another attempt; ``counted`` tells whether this one counts."""
         attempts = {} if counted else {"attempts": _j.attempts - 1}
         values = _requeued(delay, error) | attempts
         return await self._write(job_id, token, **values)
@@ -222,7 +222,7 @@ class JobRepository:
         return (await self._on.execute(statement.returning(_j.id))).first() is not None
 
     async def lock_expired(self, *, limit: int) -> list[ClaimedJob]:
-        """Running jobs whose lease ran out, locked; those that somebody else has locked are passed over."""
+        """Running jobs with an expired lease, locked; rows locked by others are skipped."""
         statement = (
             select(_j.id, _j.kind, _j.arguments, _j.attempts, _j.job_class)
             .where(_j.status == "running", _j.lease_until < func.now())
@@ -243,12 +243,12 @@ class JobRepository:
         await self._on.execute(update(_jobs).where(_j.id == job_id).values(**values))
 
     async def count_due(self) -> dict[JobClass, int]:
-        """How many jobs of each class wait for a worker."""
+        """The number of due jobs per class."""
         counted = select(_j.job_class, func.count()).where(_DUE).group_by(_j.job_class)
         return {row[0]: row[1] for row in await self._on.execute(counted)}
 
     async def mark_sent(self, job_class: JobClass, *, quiet: float, limit: int) -> list[QueuedJob]:
-        """Due jobs that were not sent for ``quiet`` seconds, marked as sent now; never sent ones first."""
+        """Mark due jobs that were not sent for ``quiet`` seconds as sent; never sent ones first."""
         unsent = (
             select(_j.id)
             .where(_DUE, _j.job_class == job_class, or_(_j.sent_at.is_(None), _j.sent_at < _ago(quiet)))
@@ -265,7 +265,7 @@ class JobRepository:
         await self._on.execute(statement)
 
     async def fire(self, name: str, *, every: float) -> bool:
-        """Note that the periodic job ``name`` is fired now, unless it was within ``every`` seconds."""
+        """Record that the periodic job ``name`` fires now; False if it did within ``every`` seconds."""
         statement = insert(_schedules).values(name=name, fired_at=func.now())
         statement = statement.on_conflict_do_update(
             index_elements=[_schedules.c.name],
@@ -275,7 +275,7 @@ class JobRepository:
         return (await self._on.execute(statement.returning(_schedules.c.name))).first() is not None
 
     async def delete_old(self, *, older: float, unowned: float, limit: int) -> int:
-        """Delete jobs that finished ``older`` seconds ago; successes of nobody's after ``unowned``."""
+        """Delete jobs that finished ``older`` seconds ago, successful unowned ones after ``unowned``."""
         nobodys = (_j.status == "succeeded") & _j.owner_id.is_(None) & (_j.finished_at < _ago(unowned))
         old = select(_j.id).where(or_(_j.finished_at < _ago(older), nobodys), ~_LIVE).limit(limit)
         statement = delete(_jobs).where(_j.id.in_(old.with_for_update(skip_locked=True)))
@@ -302,7 +302,7 @@ class JobRepository:
         return (await self._on.execute(statement)).scalar_one()
 
     async def revive(self, job_id: int, job_class: JobClass) -> bool:
-        """Queue a failed job as if it were new; False when it is not failed or its key is live."""
+        """Queue a failed job again; False if it has not failed or its key is in use."""
         turn = await self._next_turn(job_class, None, after_nobodys=False)
         statement = (
             update(_jobs)

@@ -1,4 +1,4 @@
-"""Writes genres (with themes and demographics) and studios: found by MAL's id, then by name, else added."""
+"""SQL that finds or adds genres, themes, demographics and studios: by MyAnimeList id, then by name."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ _NAME_MAX = 200  # characters; names are indexed, and an index has a limit
 
 
 class LabelRepository:
-    """The caller holds the lock of :class:`CatalogueRepository`, so nobody else adds labels meanwhile."""
+    """The caller must hold the lock of :class:`CatalogueRepository`, so that nobody else adds labels."""
 
     def __init__(self, tx: Transaction) -> None:
         self._session = tx.session
@@ -31,7 +31,7 @@ class LabelRepository:
         found = await self._find(table, wanted)
         if await self._amend(table, wanted, found) or await self._add(table, wanted, found):
             found = await self._find(table, wanted)
-        if any(row.id is None for row in found):  # its name was freed, or taken, by an amendment
+        if any(row.id is None for row in found):  # an amendment may have freed or taken its name
             await self._add(table, wanted, found)
             found = await self._find(table, wanted)
         return [row.id for row in found]
@@ -42,7 +42,7 @@ class LabelRepository:
     async def _amend(
         self, table: "_Table", wanted: Sequence["_Wanted"], found: Sequence[Row[tuple[int]]]
     ) -> bool:
-        """Give known labels their new name, or the id that they lacked."""
+        """Update known labels with a new name or a missing id."""
         amended: dict[int, _Wanted] = {}
         taken: set[tuple[str, str]] = set()
         for label, row in zip(wanted, found, strict=True):
@@ -74,7 +74,7 @@ class _Wanted(NamedTuple):
 
 
 class _Table:
-    """The three statements on a table of labels."""
+    """The three statements for a table of labels."""
 
     def __init__(self, table: str, *, with_kinds: bool) -> None:
         wanted = (

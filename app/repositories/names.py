@@ -1,4 +1,4 @@
-"""Names of titles by the source that gave them: what each source says, and the union of all."""
+"""SQL of titles' names per source, and of their union."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,24 +13,24 @@ from app.utils.db.database import Transaction
 
 
 class NameRepository:
-    """The caller holds the lock of :class:`CatalogueRepository`."""
+    """The caller must hold the lock of :class:`CatalogueRepository`."""
 
     def __init__(self, tx: Transaction, source: NameSource) -> None:
         self._session = tx.session
         self._source = source
 
     async def add(self, titles: Mapping[int, UpstreamAnime], *, dated: date | None = None) -> None:
-        """Note the names that the source gives titles that were just stored, by our id."""
+        """Store the source's names of new titles, by id."""
         if titles:
             await self._write(_OVERWRITE, titles, dated)
 
     async def state(
         self, titles: Mapping[int, UpstreamAnime], *, dated: date | None = None, overwrite: bool = True
     ) -> None:
-        """Note the names that the source gives stored titles, by our id.
+        """Store the source's names of existing titles, by id.
 
-        They replace what the same source said before, else they only fill its gaps. Null erases nothing;
-        an empty list of synonyms takes back those of this source.
+        They replace the source's earlier names, or only fill gaps if they are older. Null erases nothing; an
+        empty list of synonyms removes those of this source.
         """
         if not titles:
             return
@@ -38,7 +38,7 @@ class NameRepository:
         await self._write(_OVERWRITE if overwrite else _COMPLETE, titles, dated)
 
     async def absorb(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Give the first title of each pair the names of the second; of one source the later ones count."""
+        """Merge the names of the second title of each pair into the first; per source the later ones win."""
         for heir, old in pairs:
             await self._session.execute(_ADOPT, {"ids": [heir, old]})
             await self._session.execute(_ABSORB, {"heir": heir, "old": old})
@@ -56,14 +56,14 @@ class NameRepository:
 
 
 def copied(anime_id: int, source: NameSource, dated: date | None, anime: UpstreamAnime) -> tuple[Any, ...]:
-    """The record of a new title for COPY, with the columns ``COPIED``."""
+    """The COPY record of a new title, with the columns ``COPIED``."""
     return (anime_id, source, dated, *names_of(anime))
 
 
 def union(ids: str) -> str:
-    """SQL for the names of the titles whose ids an ``in`` list or an ``any`` array holds.
+    """SQL for the merged names of the titles selected by ``ids``, an ``in`` list or an ``any`` array.
 
-    Each of the main names is of the best source that knows one: MAL, then the latest. All others are
+    Each main name comes from the best source that has one: MyAnimeList, then the latest. All others become
     synonyms, in the order of their sources.
     """
     firsts = ", ".join(f"(array_agg({name} order by place) filter (where {name} is not null))[1] as {name}"
@@ -122,8 +122,8 @@ _STATED = f"""
 _OVERWRITE = text(_STATED + _update(_NEWER, "excluded.dated"))
 _COMPLETE = text(_STATED + _update(_OLDER, "n.dated"))
 
-# New titles of a dump, by far the most, bring no row of names: the title itself says them until another
-# source, or a later dump, has its say. So what came into the table by other ways counts as of a dump.
+# New titles of a dump, by far the most, get no row of names: those of the title itself count until another
+# source or a later dump provides names. So names of a title without rows are taken as those of a dump.
 _ADOPT = text(f"""
     insert into anime_names (anime_id, source, dated, {_LISTED})
     select id, 'dump', dumped_on, title, title_english, title_japanese, title_russian,

@@ -1,4 +1,4 @@
-"""What belongs to an account, table by table: what an export shows of it, and how it is erased."""
+"""The tables with data of an account: which columns an export includes, and how they are erased."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +26,10 @@ _USER_ID: Any = bindparam("user_id")
 
 @dataclass(frozen=True)
 class Owned:
-    """``section`` names it in the export; None: nothing there that means anything to its owner.
+    """``section`` is the table's name in the export; None leaves it out, as meaningless to the user.
 
-    ``by`` is the column of the owner, or of a row of ``parent`` that has one. ``secret`` columns stay out.
+    ``by`` is the column with the user id, or the reference to the row of ``parent`` that has it. ``secret``
+    columns are not exported.
     """
 
     section: str | None
@@ -37,7 +38,7 @@ class Owned:
     secret: frozenset[str] = frozenset()
 
 
-# A table with a way to ``users`` that is missing here fails a test.
+# A test fails for a table that references ``users``, directly or not, and is missing here.
 OWNED: dict[str, Owned] = {
     "users": Owned("account", by="id", secret=frozenset({"password_hash"})),
     "sessions": Owned("sessions", secret=frozenset({"refresh_hash", "spent_hash", "spent_at"})),
@@ -59,7 +60,7 @@ OWNED: dict[str, Owned] = {
     "idempotency_keys": Owned(None),
 }
 
-# Rows that one statement erases; a long list in one statement would meet the time limit of statements.
+# Rows per statement; deleting a long list in one statement would exceed the statement timeout.
 ERASED_AT_ONCE = 2000
 
 _JOBS = """
@@ -75,8 +76,8 @@ def _erasure_of(name: str) -> TextClause:
     return text(f"delete from {name} where ctid = any(array({own}))")
 
 
-# What is erased before the row of the account, which takes the rest with it; each statement is repeated until
-# nothing is left. Imports go before jobs: who works on an import holds it before its job.
+# Deleted before the row of the account, which cascades to the rest; each statement is repeated until nothing
+# is left. Imports before jobs, the order in which a running import locks them.
 ERASED: tuple[TextClause, ...] = (
     *(_erasure_of(name) for name, owned in OWNED.items() if owned.by == "user_id"),
     text(_JOBS),
@@ -84,7 +85,7 @@ ERASED: tuple[TextClause, ...] = (
 
 
 def _export_of(name: str, owned: Owned) -> Select[Any]:
-    """Each row as the text of a JSON object, which PostgreSQL makes."""
+    """A query of the rows as JSON objects in text form."""
     table = Base.metadata.tables[name]
     shown = [pair for column in columns_shown(name) for pair in _told(column)]
     owner = table.c[owned.by]
@@ -99,18 +100,18 @@ def _export_of(name: str, owned: Owned) -> Select[Any]:
 
 
 def columns_shown(name: str) -> "list[Column[Any]]":
-    """The columns of a table of :data:`OWNED` that the export tells."""
+    """The exported columns of a table of :data:`OWNED`."""
     return [column for column in Base.metadata.tables[name].columns if _is_shown(column, OWNED[name])]
 
 
 def _is_shown(column: "Column[Any]", owned: Owned) -> bool:
-    """Bytes are no text: a file that was sent is the person's already, the others are hashes."""
+    """Whether the column is bytes: not exported, since these are hashes or the user's own upload."""
     hidden = column.name in owned.secret or column.name in {"user_id", "owner_id"}
     return not hidden and not isinstance(column.type, LargeBinary)
 
 
 def _told(column: "Column[Any]") -> tuple[ColumnElement[str], ColumnElement[Any]]:
-    """The name and the value; instants are of the form that the API has everywhere."""
+    """The column's name and value; timestamps in the format of the API."""
     name: ColumnElement[str] = literal_column(f"'{column.name}'")
     if isinstance(column.type, DateTime):
         return name, func.to_char(column, literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""))

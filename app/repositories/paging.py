@@ -1,4 +1,4 @@
-"""One page of a list and the exact total, in one statement."""
+"""A page of a list and the exact total in one statement."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which titles have grown stale, and which an upstream has nothing newer for."""
+"""SQL that finds stale titles, and records refreshes without changes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,15 +13,15 @@ from app.utils.db.database import Transaction
 
 
 class RefreshRepository:
-    """On a transaction, or, for reading, on a connection in autocommit."""
+    """Runs in a transaction or, for reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
 
     async def list_stale(self, stale_before: Mapping[Status | None, datetime], *, limit: int) -> list[int]:
-        """MAL ids of titles last synced before the instant of their status, without those queued already.
+        """MyAnimeList ids of titles last synced before the time for their status, unless queued already.
 
-        Airing ones come first, then those never synced, then the oldest.
+        Airing titles come first, then those never synced, then the oldest.
         """
         parameters: dict[str, Any] = {f"before_{status}": at for status, at in stale_before.items()}
         parameters["latest"] = max(stale_before.values())
@@ -29,14 +29,14 @@ class RefreshRepository:
         return list(found.scalars())
 
     async def touch(self, mal_id: int, *, synced_at: datetime) -> None:
-        """Move ``synced_at`` of a stored title, if there is one, and nothing else."""
+        """Update only ``synced_at`` of a stored title, if there is one."""
         await self._on.execute(_CONFIRM, {"mal_id": mal_id, "synced_at": synced_at})
 
 
 _QUEUED = """
     exists (select from jobs where key = :kind || ':' || a.mal_id and jobs.status in ('queued', 'running'))
 """
-# Each of the three looks through an index and ends at its limit: of status, of ids, of times.
+# Each of the three subqueries scans an index (status, id, time) and stops at its limit.
 _STALE = text(f"""
     select mal_id from (
         (select a.mal_id, 1 as turn, s.synced_at, a.id

@@ -1,4 +1,4 @@
-"""SQL of password resets: one token an account, the newest."""
+"""SQL of password resets: only the latest token of an account is valid."""
 
 from datetime import datetime
 from typing import cast
@@ -15,7 +15,7 @@ _r = _resets.c
 
 
 class ResetRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -26,12 +26,12 @@ class ResetRepository:
         await self._on.execute(new.on_conflict_do_update(index_elements=[_r.user_id], set_=values))
 
     async def find(self, token_hash: bytes, now: datetime) -> int | None:
-        """Whose token this is."""
+        """The user id of a valid token."""
         whose = select(_r.user_id).where(_r.token_hash == token_hash, _r.expires_at > now)
         return (await self._on.execute(whose)).scalar_one_or_none()
 
     async def use(self, token_hash: bytes, now: datetime) -> int | None:
-        """Whose token this was; of any number of callers one is answered."""
+        """Consume the token and return its user id; of concurrent callers only one gets it."""
         used = delete(_resets).where(_r.token_hash == token_hash, _r.expires_at > now)
         return (await self._on.execute(used.returning(_r.user_id))).scalar_one_or_none()
 

@@ -1,4 +1,4 @@
-"""SQL of sessions. The instant is always the caller's, so that one clock decides."""
+"""SQL of sessions. The current time is always passed in, so that all checks use one clock."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ _SESSION = tuple(Session.__dataclass_fields__)  # which are columns
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A session as the holder of a refresh token finds it."""
+    """The state of a session for a refresh."""
 
     user_id: int
     refresh_hash: bytes
@@ -34,7 +34,7 @@ _ROTATION = [_s[name] for name in Rotation.__dataclass_fields__]
 
 
 class SessionRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -73,7 +73,7 @@ class SessionRepository:
         idle: timedelta,
         longest: timedelta,
     ) -> Rotation | None:
-        """Spend the current refresh token; None where ``spent`` is not it any more."""
+        """Replace the refresh token; None if ``spent`` is not the current one."""
         return await self._rotation(
             update(_sessions)
             .where(
@@ -105,7 +105,7 @@ class SessionRepository:
     async def list_by_user(
         self, user_id: int, now: datetime, *, limit: int, offset: int
     ) -> tuple[list[Session], int]:
-        """One page of those that live, the last used first, and how many there are in all."""
+        """One page of the live sessions, most recently used first, and their total number."""
         rows, total = await fetch_page(
             self._on,
             select=", ".join(_SESSION),
@@ -116,21 +116,21 @@ class SessionRepository:
         return [Session(**{name: getattr(row, name) for name in _SESSION}) for row in rows], total
 
     async def delete(self, session_id: UUID, *, user_id: int | None = None) -> int | None:
-        """End a session, of this account where one is given, and answer whose it was; None: there is none."""
+        """Delete a session (of this account, if given) and return its user id; None if there is none."""
         ended = delete(_sessions).where(_s.id == session_id)
         if user_id is not None:
             ended = ended.where(_s.user_id == user_id)
         return (await self._on.execute(ended.returning(_s.user_id))).scalar_one_or_none()
 
     async def delete_by_user(self, user_id: int, *, but: UUID | None = None) -> int:
-        """End all sessions of this account but one, and answer how many those were."""
+        """Delete all sessions of the account except ``but``; returns how many."""
         ended = delete(_sessions).where(_s.user_id == user_id)
         if but is not None:
             ended = ended.where(_s.id != but)
         return len((await self._on.execute(ended.returning(_s.id))).all())
 
     async def delete_surplus(self, user_id: int, *, keep: int, now: datetime) -> None:
-        """End what has expired, and of the others all but the ``keep`` last used."""
+        """Delete expired sessions, and of the others all but the ``keep`` most recently used."""
         kept = (
             select(_s.id)
             .where(_s.user_id == user_id, _s.expires_at > now)

@@ -1,4 +1,4 @@
-"""Figures of one person's anime list, in one statement."""
+"""SQL of the statistics of a user's anime list, in one statement."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.schemas.domain.library import ENTRY_STATUSES
 
-# A rewatch counts every episode once more; while one runs, the progress is of the rewatch.
+# A rewatch counts every episode again; during one, the progress is that of the rewatch.
 _MINE = """
     select e.status, e.score, e.progress, e.rewatch_count, a.type, a.year, a.tag_ids, a.duration_minutes,
            e.progress + (e.rewatch_count::bigint + e.is_rewatching::int)
@@ -68,7 +68,7 @@ class StatsRepository:
         self._connection = connection
 
     async def get(self, user_id: int, *, public: bool = False) -> bytes:
-        """The figures as JSON; ``public``: of the entries that are not private."""
+        """The statistics as JSON; with ``public`` only of entries that are not private."""
         values: dict[str, Any] = {"user_id": user_id, "public": public, "statuses": list(ENTRY_STATUSES)}
         found: str = (await self._connection.execute(text(_STATS), values)).scalar_one()
         return found.encode()

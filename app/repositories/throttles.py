@@ -1,4 +1,4 @@
-"""SQL of failed sign-ins: exact windows that all processes share, and that outlive Redis."""
+"""SQL of failed sign-ins: exact sliding windows, shared by all processes and independent of Redis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.utils.db.database import Transaction
 
 _throttles = cast(Table, ThrottleRow.__table__)
 
-# Rows are locked in the order of their keys, everywhere, so that no two attempts wait for each other.
+# Rows are always locked in the order of their keys, so that concurrent attempts cannot deadlock.
 _BEGIN = text(
     """
     insert into throttles as t (key, failed, pending, expires_at)
@@ -49,7 +49,7 @@ _END = text(
     where t.key = held.key
     """
 )
-_LOST_AFTER = timedelta(seconds=10)  # an attempt whose end was never told counts as failed
+_LOST_AFTER = timedelta(seconds=10)  # an attempt that never reported its end then counts as failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,14 @@ class ThrottleRepository:
         self._session = tx.session
 
     async def begin(self, keys: Sequence[str], periods: Sequence[float], now: datetime) -> dict[str, Counted]:
-        """Count one attempt for each key, and answer where the keys stand; ``periods`` are in seconds."""
+        """Count an attempt for each key and return the state of the keys; ``periods`` are in seconds."""
         rows = await self._session.execute(
             _BEGIN, {"keys": list(keys), "periods": list(periods), "now": now, "stale": now - _LOST_AFTER}
         )
         return {row.key: Counted(row.key, row.failed, row.pending) for row in rows}
 
     async def end(self, keys: Sequence[str], at: datetime, *, failed: bool, cleared: str = "") -> None:
-        """The attempt begun at this instant is over; ``cleared`` is the key whose failures are forgiven."""
+        """Finish the attempt that began at this time; failures of the key ``cleared`` are deleted."""
         await self._session.execute(
             _END, {"keys": list(keys), "at": at, "failed": failed, "cleared": cleared}
         )

@@ -20,7 +20,7 @@ _TOKEN = [_t[name] for name in _NAMES]
 
 
 class TokenRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -30,7 +30,7 @@ class TokenRepository:
         await self._on.execute(update(_tokens).where(_t.id == token_id, unnoted).values(last_used_at=now))
 
     async def count_live_for_update(self, user_id: int, now: datetime) -> int:
-        """How many tokens of the account are live; nobody else adds one before this transaction ends."""
+        """The number of live tokens; blocks other inserts until the transaction ends."""
         await self._on.execute(select(_u.id).where(_u.id == user_id).with_for_update())
         live = select(func.count()).where(_t.user_id == user_id, _t.expires_at > now)
         return int((await self._on.execute(live)).scalar_one())
@@ -60,7 +60,7 @@ class TokenRepository:
     async def list_by_user(
         self, user_id: int, now: datetime, *, limit: int, offset: int
     ) -> tuple[list[ApiToken], int]:
-        """One page of those that are live, the newest first, and how many there are in all."""
+        """One page of the live tokens, newest first, and their total number."""
         rows, total = await fetch_page(
             self._on,
             select=", ".join(_NAMES),

@@ -1,4 +1,4 @@
-"""SQL of playback progress and of the viewing log."""
+"""SQL of playback progress and the viewing history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.utils.db.database import Transaction
 
 
 def _percent(stated: str, position: str, title: str = "a") -> str:
-    """How much of the episode that is; it follows from the position where the length is known."""
+    """The share of the episode in per cent, computed from the position if the length is known."""
     followed = f"least(100, round(({position} / ({title}.duration_minutes * 0.6))::numeric, 2)::float8)"
     return f"coalesce({stated}, {followed})"
 
@@ -32,9 +32,9 @@ on conflict (user_id, anime_id, episode) do update set
 where w.reported_at <= excluded.reported_at
 """
 _PROGRESS = "w.id, w.episode, w.position_seconds, w.created_at, w.last_watched_at"
-# The titles to look at: what playback was reported of, and what is being watched by the list alone.
-# ``running``: the list says that the person goes on with it. Else, and in a rewatch, reports from before
-# ``since`` are over with: the title was completed, dropped or removed, or the rewatch moved on.
+# Candidate titles: those with reported playback, and those that the list alone says are being watched.
+# ``running`` means that the list has the title as being watched. Otherwise, and in a rewatch, reports before
+# ``since`` are obsolete: the title was completed, dropped or removed, or the rewatch progressed.
 _TITLES = f"""
     select m.*, case when m.entry_id is null then coalesce(m.deleted_at, '-infinity')
                      when m.running and not m.is_rewatching then '-infinity' else m.moved_at end as since
@@ -63,7 +63,7 @@ _TITLES = f"""
 
 
 def _latest(condition: str) -> str:
-    """The latest report of the title ``m`` that meets the condition."""
+    """A subquery for the latest report of the title ``m`` that meets the condition."""
     return f"""
     lateral (
         select {_PROGRESS}, w.percent from (
@@ -77,8 +77,8 @@ def _latest(condition: str) -> str:
 
 
 _DONE = "coalesce(w.percent, 0) >= :counted"
-# Of each title the latest report of an episode that is not through, if it is beyond what was seen or later
-# than that; else the beginning of the episode after what was seen, if there is one.
+# Per title the latest report of an unfinished episode, if it is beyond the progress or more recent than it;
+# otherwise the beginning of the next episode, if there is one.
 _CONTINUE = f"""
 from (
     select m.anime_id, coalesce(u.id, l.id) as id, coalesce(u.episode, b.seen + 1) as episode,
@@ -106,14 +106,14 @@ from (
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """The number of a title's episodes, and how much of one a report was of, per cent; None is unknown."""
+    """The total of a title and the reported share of an episode in per cent; None if unknown."""
 
     total: int | None
     percent: float | None
 
 
 class WatchRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -126,7 +126,7 @@ class WatchRepository:
         position_seconds: int | None = None,
         percent: float | None = None,
     ) -> Playback | None:
-        """None where the catalogue has no such title; of two totals, the person's and ours, the greater."""
+        """None if there is no such title; the total is the greater of the user's and the catalogue's."""
         found = await self._on.execute(
             text(
                 f"""
@@ -155,7 +155,7 @@ class WatchRepository:
         percent: float | None,
         reported_at: datetime,
     ) -> WatchProgress:
-        """Keep the report unless a later one of the same episode is there; answers what is kept."""
+        """Store the report unless a later one of the episode exists; returns the stored one."""
         values = {
             "user_id": user_id,
             "anime_id": anime_id,
@@ -180,7 +180,7 @@ class WatchRepository:
     async def list_to_continue(
         self, user_id: int, *, counted: float, limit: int, offset: int
     ) -> tuple[list[WatchProgress], int]:
-        """Where to go on with each title that is not over, the latest first, and how many in all."""
+        """Where to continue each unfinished title, most recent first, and the total number."""
         rows, total = await fetch_page(
             self._on,
             select=f"{_PROGRESS}, w.percent, {CARD}",
@@ -239,7 +239,7 @@ class WatchRepository:
         return View(row.id, card_of(row), row.episode, row.release_id, row.viewed_at)
 
     async def list_views(self, user_id: int, *, limit: int, offset: int) -> tuple[list[View], int]:
-        """One page, newest first, and how many there are in all."""
+        """One page, newest first, and the total number."""
         rows, total = await fetch_page(
             self._on,
             select=f"v.id, v.episode, v.release_id, v.viewed_at, {CARD}",

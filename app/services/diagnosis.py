@@ -1,4 +1,4 @@
-"""What keeps this installation from running: database, schema, Redis, upstreams."""
+"""Diagnosis of an installation: database, schema, Redis, upstreams."""
 
 import asyncio
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _UPSTREAM_TIMEOUT = 5.0  # seconds
 
 @dataclass(frozen=True)
 class Finding:
-    """``bad`` keeps the product from running; ``weak`` only costs some of it."""
+    """``bad`` prevents AniSync from running; ``weak`` only impairs part of it."""
 
     subject: str
     state: Literal["ok", "weak", "bad"]
@@ -24,7 +24,7 @@ class Finding:
 
 
 async def diagnose(settings: Settings) -> list[Finding]:
-    """Look at everything the settings name; no finding stops the others."""
+    """Check everything that the settings configure; a failed check does not stop the others."""
     own, upstreams = await asyncio.gather(_look_at_stores(settings), _look_at_upstreams(settings))
     return [*own, *upstreams]
 

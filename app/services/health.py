@@ -1,4 +1,4 @@
-"""Whether the service can do its work: PostgreSQL with the right schema, and Redis."""
+"""Health checks of PostgreSQL with its schema revision, and of Redis."""
 
 import asyncio
 
@@ -10,11 +10,11 @@ from app.utils.db.database import Database, DatabaseUnavailable
 from app.utils.redis.client import REDIS_FAULTS
 from app.utils.shared_probe import SharedProbe
 
-WITHIN = 0.8  # seconds for all looks together
+WITHIN = 0.8  # seconds for all checks together
 
 
 class HealthService:
-    """``db`` is a pool of its own, so that a pool full of requests is not mistaken for a dead database."""
+    """``db`` is a separate pool, so that an exhausted pool is not mistaken for a database outage."""
 
     def __init__(self, db: Database, redis: Redis, *, wanted: str) -> None:
         self._schema = HealthRepository(db)
@@ -24,7 +24,7 @@ class HealthService:
         self._redis_look = SharedProbe(self._look_at_redis)
 
     async def check(self) -> Health:
-        """Look at both at once; what does not answer within a second is down."""
+        """Check both concurrently; a dependency that does not answer within :data:`WITHIN` is down."""
         schema, redis = await asyncio.gather(self._schema_look.ask(WITHIN), self._redis_look.ask(WITHIN))
         return Health(schema=schema or self._unreachable(), redis=bool(redis))
 

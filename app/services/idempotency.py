@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: the second of two equal POSTs is given the answer of the first."""
+"""``Idempotency-Key``: a repeated POST gets the stored response of the first."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,8 +14,8 @@ from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database, DatabaseUnavailable
 
 KEPT = 24 * 3600.0  # seconds
-_LEASE = 60.0  # seconds after which a request that neither answers nor renews its claim counts as dead
-_RENEWALS = 4  # tries to renew a claim in one lease
+_LEASE = 60.0  # seconds without a renewal after which a request counts as dead
+_RENEWALS = 4  # attempts to renew a claim per lease
 
 
 class KeyReused(Invalid):
@@ -27,7 +27,7 @@ class StillRunning(Conflict):
 
 
 class IdempotencyService:
-    """Keys are a person's own. Answers may hold secrets, such as share links: they are stored encrypted."""
+    """Keys are per user. Responses may contain secrets such as share links, so they are stored encrypted."""
 
     def __init__(self, db: Database, encryption: Encryption, *, lease: float = _LEASE) -> None:
         self._db = db
@@ -56,7 +56,7 @@ class IdempotencyService:
 
     @asynccontextmanager
     async def renewed(self, claim: KeyClaim) -> AsyncIterator[None]:
-        """Keep the claim for as long as the block lasts, however slow the request is."""
+        """Renew the claim for the duration of the block, however slow the request is."""
         renewing = asyncio.create_task(self._renew(claim))
         try:
             yield
@@ -76,7 +76,7 @@ class IdempotencyService:
                 log.warning("idempotency.not_renewed", user_id=claim.user_id, error=str(error))
 
     async def finish(self, claim: KeyClaim, answer: Answer) -> None:
-        """Keep the answer, unless another request has taken the key over since."""
+        """Store the response, unless another request has taken over the key."""
         body = self._encryption.encrypt(answer.body, _purpose(claim.user_id, claim.key))
         async with self._db.transaction() as tx:
             kept = await IdempotencyRepository(tx).fill(claim, replace(answer, body=body))
@@ -84,7 +84,7 @@ class IdempotencyService:
             log.warning("idempotency.claim_lost", user_id=claim.user_id)
 
     async def abandon(self, claim: KeyClaim) -> None:
-        """The request failed: the same key may try again."""
+        """Release the key after a failure, so that the client may retry with it."""
         async with self._db.transaction() as tx:
             await IdempotencyRepository(tx).delete(claim)
 

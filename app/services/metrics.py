@@ -1,4 +1,4 @@
-"""What `/metrics` shows: the figures of all processes, and those that PostgreSQL keeps."""
+"""The content of `/metrics`: metrics of all processes, and gauges computed from PostgreSQL."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from app.utils.db.database import Database, DatabaseUnavailable
 from app.utils.metrics import Snapshot, as_text
 from app.utils.shared_probe import SharedProbe
 
-_WITHIN = 0.5  # seconds that PostgreSQL has to count
-_NOTED_EVERY = 5.0  # seconds
+_WITHIN = 0.5  # seconds for the queries
+_UPDATE_INTERVAL = 5.0  # seconds
 
 
 class MetricsService:
@@ -18,7 +18,7 @@ class MetricsService:
         self._look = SharedProbe(self._count_jobs)
 
     async def text(self) -> bytes:
-        """Everything as Prometheus reads it; what PostgreSQL does not tell in time is left out."""
+        """All metrics in the Prometheus format; without the gauges of PostgreSQL if it is too slow."""
         self._db.update_metrics()
         snapshot = Snapshot()
         jobs = await self._look.ask(_WITHIN)
@@ -27,10 +27,10 @@ class MetricsService:
         return await asyncio.to_thread(as_text, snapshot)
 
     async def keep_noting(self) -> None:
-        """Note the figures of this process again and again, for a scrape that another one answers."""
+        """Update this process's gauges periodically, for scrapes that another process answers."""
         while True:
             self._db.update_metrics()
-            await asyncio.sleep(_NOTED_EVERY)
+            await asyncio.sleep(_UPDATE_INTERVAL)
 
     async def close(self) -> None:
         await self._look.close()

@@ -23,7 +23,7 @@ TABLE = Path(__file__).parents[1] / "samples/routes.txt"
 _REFUSED = (401, 403)
 
 
-def test_the_table_of_all_routes_is_as_it_was_agreed() -> None:
+def test_the_table_of_routes_is_unchanged() -> None:
     table = "".join(
         f"{route.method:6} {route.path:52} {route.access:14} {route.body_limit:>10,}\n"
         for route in declared_routes()
@@ -31,12 +31,12 @@ def test_the_table_of_all_routes_is_as_it_was_agreed() -> None:
     assert table == TABLE.read_text(), f"if this is meant, put it into {TABLE.name}:\n\n{table}"
 
 
-def test_there_is_something_to_protect() -> None:
+def test_there_are_protected_routes() -> None:
     assert len(PROTECTED) > 20
     assert {"session", "admin:*", "write:catalog"} <= {route.access for route in PROTECTED}
 
 
-async def test_nobody_gets_in_without_a_token(client: httpx.AsyncClient) -> None:
+async def test_protected_routes_require_a_token(client: httpx.AsyncClient) -> None:
     for route in PROTECTED:
         answer = await client.request(route.method, route.url())
         assert answer.status_code == 401, route.name
@@ -45,7 +45,7 @@ async def test_nobody_gets_in_without_a_token(client: httpx.AsyncClient) -> None
             assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_no_forged_token_gets_in_anywhere(
+async def test_forged_tokens_are_rejected_by_every_route(
     client: httpx.AsyncClient, settings: Settings, user: SignedIn
 ) -> None:
     forged = dict(forged_tokens(user.access_token, settings.secret))
@@ -62,7 +62,7 @@ async def test_no_forged_token_gets_in_anywhere(
         assert len(bodies) == 1, route.name
 
 
-async def test_signing_out_takes_no_forged_token(
+async def test_sign_out_rejects_forged_tokens(
     client: httpx.AsyncClient, settings: Settings, user: SignedIn
 ) -> None:
     gone = {"a subject that is nobody", "a session that is not"}  # well made, of what has ended: no failure
@@ -74,7 +74,9 @@ async def test_signing_out_takes_no_forged_token(
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "bearer ", ""])
-async def test_only_bearer_is_a_way_in(client: httpx.AsyncClient, user: SignedIn, scheme: str) -> None:
+async def test_only_bearer_authentication_is_accepted(
+    client: httpx.AsyncClient, user: SignedIn, scheme: str
+) -> None:
     headers = {"Authorization": f"{scheme} {user.access_token}".strip()}
     answer = await client.get("/users/me", headers=headers)
     assert answer.status_code == (200 if scheme.strip() == "bearer" else 401)
@@ -87,7 +89,7 @@ async def _token_with(container: Container, owner: SignedIn, scopes: list[Permis
     return {"Authorization": f"Bearer {secret}"}
 
 
-async def test_each_role_is_let_in_where_the_table_says_so(
+async def test_roles_have_access_as_the_table_states(
     client: httpx.AsyncClient, user: SignedIn, admin: SignedIn
 ) -> None:
     for route in PROTECTED:
@@ -100,7 +102,7 @@ async def test_each_role_is_let_in_where_the_table_says_so(
             assert answer.status_code < 500, route.name
 
 
-async def test_an_api_token_opens_what_its_scopes_say_and_no_more(
+async def test_an_api_token_is_limited_to_its_scopes(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:
     for scope in sorted(PERMISSIONS["admin"]):
@@ -111,7 +113,7 @@ async def test_an_api_token_opens_what_its_scopes_say_and_no_more(
             assert opened == (route.access == scope), (route.name, scope)
 
 
-async def test_an_api_token_loses_what_its_owner_loses(
+async def test_an_api_token_loses_permissions_with_its_owner(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:
     other = await container.accounts.registration.create(
@@ -190,7 +192,7 @@ _BODIES: Mapping[str, Any] = {
 }
 
 
-async def test_what_is_somebody_elses_is_answered_like_what_is_not(
+async def test_objects_of_other_users_look_like_missing_ones(
     client: httpx.AsyncClient, container: Container, user: SignedIn, other_user: SignedIn
 ) -> None:
     ids = await _ids_of(container, user, client)
@@ -212,7 +214,7 @@ async def test_what_is_somebody_elses_is_answered_like_what_is_not(
     assert (await container.accounts.tokens.list(user.id, limit=20, offset=0))[1] == 1
 
 
-async def test_the_document_says_the_same(client: httpx.AsyncClient) -> None:
+async def test_the_openapi_document_states_the_same_access(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     operations = {
         f"{method.upper()} {path}": operation
@@ -256,7 +258,7 @@ async def _listen(socket: WebSocket) -> None:
 
 
 def _plain(app: FastAPI) -> None:
-    app.add_route("/things", _endpoint)
+    app.add_route("/things", _endpoint)  # type: ignore[arg-type]  # never called
 
 
 def _without_check(app: FastAPI) -> None:
@@ -268,7 +270,7 @@ def _undeclared_socket(app: FastAPI) -> None:
 
 
 def _private_without_check(app: FastAPI) -> None:
-    app.add_route("/things", access("session")(_endpoint_of_its_own()))
+    app.add_route("/things", access("session")(_endpoint_of_its_own()))  # type: ignore[arg-type]
 
 
 def _another_application(app: FastAPI) -> None:
@@ -285,7 +287,7 @@ def _endpoint_of_its_own() -> Callable[[], Coroutine[Any, Any, None]]:
 @pytest.mark.parametrize(
     "add", [_plain, _without_check, _undeclared_socket, _private_without_check, _another_application]
 )
-def test_a_route_that_is_not_held_to_a_declaration_stops_the_start(
+def test_a_route_without_an_enforced_declaration_prevents_the_start(
     settings: Settings, add: Callable[[FastAPI], None]
 ) -> None:
     app = create_app(settings)
@@ -300,7 +302,7 @@ def test_a_route_cannot_be_made_without_a_declaration() -> None:
         router.get("/things")(_endpoint)
 
 
-async def test_a_route_that_was_added_after_the_start_is_refused(
+async def test_a_route_added_after_startup_is_rejected(
     settings: Settings, container: Container, admin: SignedIn
 ) -> None:
     app = create_app(settings, container=container)

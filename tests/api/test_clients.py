@@ -48,7 +48,7 @@ SPOOFS = [
 
 
 @pytest.mark.parametrize("spoof", SPOOFS)
-async def test_a_stranger_is_not_believed(
+async def test_headers_of_untrusted_peers_are_ignored(
     trusting: Settings, container: Container, user: SignedIn, spoof: dict[str, str]
 ) -> None:
     async for client in connected(trusting, container, CLIENT):
@@ -66,14 +66,14 @@ async def test_a_stranger_is_not_believed(
         ("", "10.0.0.1"),
     ],
 )
-async def test_a_trusted_proxy_is(
+async def test_headers_of_trusted_proxies_are_used(
     trusting: Settings, container: Container, user: SignedIn, forwarded: str, seen: str
 ) -> None:
     async for client in connected(trusting, container, ("10.0.0.1", 5000)):
         assert await address_seen(client, user, {"X-Forwarded-For": forwarded}) == seen
 
 
-async def test_a_peer_that_uvicorn_made_up_is_not_believed(
+async def test_a_peer_replaced_by_uvicorn_is_not_trusted(
     settings: Settings, container: Container, user: SignedIn
 ) -> None:
     """Started by hand with its own defaults, it puts a header in the place of the peer, with port 0."""
@@ -81,7 +81,7 @@ async def test_a_peer_that_uvicorn_made_up_is_not_believed(
         assert await address_seen(client, user, {"X-Forwarded-For": "1.2.3.4"}) == "127.0.0.1"
 
 
-async def test_turning_the_header_buys_no_attempts(
+async def test_rotating_the_header_gains_no_attempts(
     settings: Settings, container: Container, user: SignedIn
 ) -> None:
     async for client in connected(settings, container, CLIENT):

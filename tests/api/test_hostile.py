@@ -35,7 +35,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("kind", UNREADABLE)
 @pytest.mark.parametrize("surface", ["core", "anilibria", "tracker"])
-def test_unreadable_bodies_are_refused(failing: httpx.Client, surface: str, kind: str) -> None:
+def test_malformed_bodies_are_rejected(failing: httpx.Client, surface: str, kind: str) -> None:
     answer = failing.post(
         f"{PREFIXES[surface]}/items",
         content=UNREADABLE[kind],
@@ -50,7 +50,7 @@ def test_unreadable_bodies_are_refused(failing: httpx.Client, surface: str, kind
 @pytest.mark.parametrize(
     "body", [b"\xef\xbb\xbf{}", b'{"name": "a", "name": "b"}', '{"name": "a"}'.encode("utf-16")]
 )
-def test_odd_but_readable_bodies_are_no_fault_of_ours(failing: httpx.Client, body: bytes) -> None:
+def test_unusual_bodies_are_no_server_error(failing: httpx.Client, body: bytes) -> None:
     answer = failing.post("/things/items", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in {201, 422}
 
@@ -131,7 +131,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("kind", RAW)
-def test_hostile_bytes_are_never_our_fault(failing_url: str, kind: str) -> None:
+def test_hostile_bytes_cause_no_server_error(failing_url: str, kind: str) -> None:
     answer = exchange(failing_url, RAW[kind] + b"Connection: close\r\n\r\n{}")
     assert re.match(rb"HTTP/1\.1 (200|201|400|404|405|413|415|422|500) ", answer)
     crashes = kind == "a port that is none"

@@ -61,7 +61,7 @@ async def _check(answer: httpx.Response, what: object) -> None:
 
 
 @pytest.mark.parametrize("share", range(4))
-async def test_no_value_breaks_a_route(client: httpx.AsyncClient, admin: SignedIn, share: int) -> None:
+async def test_no_value_causes_a_server_error(client: httpx.AsyncClient, admin: SignedIn, share: int) -> None:
     document = (await client.get("/openapi.json")).json()
     headers = {**admin.headers, "Content-Type": "application/json"}
     for route in _ASKED[share::4]:

@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from app.container import Container
 from app.utils.db.database import Database
-from tests.api.core.test_imports import IMPORT, mal_file
+from tests.api.core.test_imports import mal_file
 from tests.fixtures.accounts import SignedIn
+from tests.fixtures.importing import IMPORT
 
 REPLAYED = "Idempotency-Replayed"
 FILE = mal_file({"mal_id": 77})
@@ -88,14 +89,14 @@ async def test_a_large_file_is_compared_whole(mine: httpx.AsyncClient) -> None:
     assert (await mine.post(IMPORT, files={"file": ("l.xml", other)})).status_code == 422
 
 
-async def test_a_form_where_json_is_wanted_is_no_fault_of_ours(mine: httpx.AsyncClient) -> None:
+async def test_a_form_instead_of_json_is_a_client_error(mine: httpx.AsyncClient) -> None:
     for path in ("/users/me/list", "/collections", "/favorites"):
         for body in (form("b", file_part()), {**form("b"), "content": b"nonsense"}):
             assert (await mine.post(path, **body)).status_code in {415, 422}, path
     assert (await mine.post(IMPORT, json={"file": 1})).status_code == 422
 
 
-async def test_twenty_at_once_have_one_effect(mine: httpx.AsyncClient) -> None:
+async def test_twenty_concurrent_requests_have_one_effect(mine: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*(mine.post("/collections", json={"name": "One"}) for _ in range(20)))
     assert {answer.status_code for answer in answers} <= {201, 409}
     made = {answer.content for answer in answers if answer.status_code == 201}
@@ -126,7 +127,7 @@ async def test_a_repeated_token_is_one_token(
     assert (await container.accounts.tokens.list(user.id, limit=20, offset=0))[1] == 1
 
 
-async def test_no_secret_can_be_read_where_answers_are_kept(
+async def test_stored_responses_contain_no_readable_secret(
     mine: httpx.AsyncClient, database: Database
 ) -> None:
     made = (await mine.post("/collections", json={"name": "A private name"})).json()

@@ -26,7 +26,7 @@ def spellings() -> list[str]:
     return [space.format(f"{local}@{domain}") for local, domain, space in product(locals_, domains, spaces)]
 
 
-def test_two_hundred_spellings_are_one_address() -> None:
+def test_spellings_of_an_address_are_one_account() -> None:
     assert len(set(spellings())) == 200
     read = {RegisterIn(email=one, password=PASSWORD).email.lower() for one in spellings()}
     assert read == {"mio.a@bücher.example.org"}
@@ -42,7 +42,7 @@ def test_dots_and_tags_make_another_address() -> None:
     ["", "mio", "mio@", "@example.org", "mio@host", "a b@example.org", "mio@exa mple.org", "a@b@c.org",
      "mio@example.org\x00", "x" * 65 + "@example.org", "mio@-x.org", "mio@example..org", "<mio@example.org>"],
 )  # fmt: skip
-def test_what_is_no_address(email: str) -> None:
+def test_invalid_addresses_are_rejected(email: str) -> None:
     with pytest.raises(ValueError, match="e-mail address"):
         RegisterIn(email=email, password=PASSWORD)
 
@@ -54,7 +54,7 @@ def test_addresses_of_small_networks_are_taken(email: str) -> None:
     assert RegisterIn(email=email, password=PASSWORD).email == email
 
 
-async def test_registering_at_once_makes_one_account(container: Container) -> None:
+async def test_concurrent_registrations_create_one_account(container: Container) -> None:
     outcomes: Counter[int] = Counter()
 
     async def one(number: int, email: str) -> None:
@@ -73,7 +73,7 @@ async def test_registering_at_once_makes_one_account(container: Container) -> No
     assert await container.db.scalar("select count(*) from users") == 1
 
 
-async def test_a_name_taken_at_once_is_given_once(client: httpx.AsyncClient) -> None:
+async def test_concurrent_renames_give_a_name_once(client: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(
         *(
             client.post(
@@ -116,7 +116,7 @@ async def test_registrations_that_are_refused(
     assert await container.db.scalar("select count(*) from users") == 0
 
 
-async def test_a_huge_password_costs_nothing(client: httpx.AsyncClient) -> None:
+async def test_a_huge_password_is_rejected_cheaply(client: httpx.AsyncClient) -> None:
     for path, body in (
         ("/auth/login", {"login": "x", "password": "x" * 900_000}),
         ("/auth/register", {"email": "a@example.org", "password": "x" * 900_000}),
@@ -124,9 +124,10 @@ async def test_a_huge_password_costs_nothing(client: httpx.AsyncClient) -> None:
         assert (await client.post(path, json=body)).status_code == 422
 
 
-async def test_time_does_not_tell_whether_an_account_exists(container: Container, user: SignedIn) -> None:
+async def test_timing_does_not_reveal_accounts(container: Container, user: SignedIn) -> None:
     """How well one could guess from the time alone: 0.5 is a coin."""
-    known, unknown = [], []
+    known: list[float] = []
+    unknown: list[float] = []
     for number in range(60):
         here = ClientInfo(f"198.51.{number}.1", f"198.51.{number}.1", None)
         for name, times in ((user.username, known), (f"nobody{number}", unknown)):

@@ -88,7 +88,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_links_name_what_the_client_used(
+async def test_links_use_the_host_of_the_request(
     settings: Settings, container: Container, user: SignedIn, case: str
 ) -> None:
     peer, headers, expected = CASES[case]
@@ -96,7 +96,7 @@ async def test_links_name_what_the_client_used(
         assert await origins_of(client, headers, user) == {expected}
 
 
-async def test_the_public_address_comes_first(
+async def test_the_public_base_url_takes_precedence(
     settings: Settings, container: Container, user: SignedIn
 ) -> None:
     for given in ("https://anime.example.org", "https://example.org/base/"):
@@ -105,7 +105,7 @@ async def test_the_public_address_comes_first(
                 assert await origins_of(client, headers, user) == {given.rstrip("/")}
 
 
-async def test_a_host_that_is_made_up_is_in_no_link_of_others(
+async def test_a_forged_host_does_not_reach_other_clients_links(
     settings: Settings, container: Container
 ) -> None:
     spoofs: list[dict[str, str]] = [TLS, {"Forwarded": "host=evil;proto=https"}, {"Host": "evil"}]
@@ -121,7 +121,7 @@ async def test_a_host_that_is_made_up_is_in_no_link_of_others(
                 assert page.links["first"]["url"].startswith(expected)
 
 
-async def test_a_host_that_is_none_makes_links_relative(settings: Settings, container: Container) -> None:
+async def test_an_invalid_host_makes_links_relative(settings: Settings, container: Container) -> None:
     async with connected(settings, container, STRANGER) as client:
         page = await client.get("/anime", headers={"Host": 'a"><b'})
         assert page.links["first"]["url"].startswith("/anime?")

@@ -38,13 +38,13 @@ async def test_other_methods_are_refused_in_json(client: httpx.AsyncClient, path
 @pytest.mark.parametrize(
     "path", ["/nothing", "/title", "/title/x", "/library/x", "/assets", "/assets/x.js", "/assets/../app"]
 )
-async def test_what_is_no_view_is_not_found_in_json(client: httpx.AsyncClient, path: str) -> None:
+async def test_other_paths_are_not_found_in_json(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert answer.status_code == 404
     assert answer.json()["code"] == "NOT_FOUND"
 
 
-def test_no_view_begins_like_a_route_of_the_api() -> None:
+def test_no_view_is_a_prefix_of_an_api_route() -> None:
     def first(path: str) -> str:
         return path.split("/")[1]
 

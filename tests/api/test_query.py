@@ -40,7 +40,7 @@ def _of_model() -> KnownParameters:
     "sent",
     ["", "limit=3", "limit=", "genres[]=a&genres[]=b", "genres%5B%5D=a", "words[]=x&words%5b%5d=y&year=1"],
 )
-def test_what_a_route_has_may_be_sent(sent: str) -> None:
+def test_declared_parameters_are_accepted(sent: str) -> None:
     _of_model().check(sent.encode())
 
 
@@ -56,7 +56,7 @@ def test_what_a_route_has_may_be_sent(sent: str) -> None:
         ("&".join(f"p{number}=1" for number in range(500)), [f"p{number}" for number in range(20)]),
     ],
 )
-def test_what_it_has_not_is_named(sent: str, names: list[str]) -> None:
+def test_unknown_parameters_are_named(sent: str, names: list[str]) -> None:
     with pytest.raises(RequestValidationError) as raised:
         _of_model().check(sent.encode())
     assert [fault["loc"] for fault in raised.value.errors()] == [("query", name) for name in names]
@@ -86,7 +86,7 @@ async def test_every_route_refuses_unknown_parameters(client: httpx.AsyncClient,
         ("GET /anime/jikan/top?pagee=1", "page"),
     ],
 )
-async def test_the_nearest_parameter_is_named(
+async def test_the_closest_parameter_is_suggested(
     client: httpx.AsyncClient, admin: SignedIn, request_line: str, nearest: str
 ) -> None:
     method, target = request_line.split()
@@ -110,9 +110,7 @@ async def test_a_single_value_is_given_once(client: httpx.AsyncClient, admin: Si
 @pytest.mark.parametrize(
     "target", ["/anime?q=", "/search/anime?q=", "/api/library/items?q=", "/anime?genre="]
 )
-async def test_a_long_text_is_measured_in_characters(
-    client: httpx.AsyncClient, admin: SignedIn, target: str
-) -> None:
+async def test_text_limits_are_in_characters(client: httpx.AsyncClient, admin: SignedIn, target: str) -> None:
     answer = await client.get(target + "x" * 1001, headers=admin.headers)
     assert answer.status_code == 422
     assert "characters" in answer.text

@@ -1,6 +1,7 @@
 """Every failure of every surface, over real sockets: its dialect, its headers, the connection that stays."""
 
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ EXPECTED = {
 }
 
 
-def test_every_surface_is_tried_here() -> None:
+def test_every_surface_is_tested() -> None:
     assert {surface_of(prefix).name for prefix in PREFIXES.values()} == {
         "core",
         *(surface.name for surface in SURFACES),
@@ -45,7 +46,7 @@ def test_a_surface_ends_at_a_slash() -> None:
 
 @pytest.mark.parametrize("how", EXPECTED)
 @pytest.mark.parametrize("surface", PREFIXES)
-def test_failures_speak_the_dialect_of_their_surface(failing: httpx.Client, surface: str, how: str) -> None:
+def test_failures_have_the_format_of_their_surface(failing: httpx.Client, surface: str, how: str) -> None:
     answer = failing.get(f"{PREFIXES[surface]}/fails/{how}", headers={"Origin": ORIGIN})
     status, code = EXPECTED[how]
     if status == 422:
@@ -56,7 +57,7 @@ def test_failures_speak_the_dialect_of_their_surface(failing: httpx.Client, surf
 
 
 @pytest.mark.parametrize("surface", PREFIXES)
-def test_unknown_paths_speak_it_too(failing: httpx.Client, surface: str) -> None:
+def test_unknown_paths_have_the_format_of_their_surface(failing: httpx.Client, surface: str) -> None:
     answer = failing.get(f"{PREFIXES[surface]}/nowhere", headers={"Origin": ORIGIN})
     assert answer.status_code == 404
     assert code_of(answer, surface) == "NOT_FOUND"
@@ -65,7 +66,7 @@ def test_unknown_paths_speak_it_too(failing: httpx.Client, surface: str) -> None
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
 @pytest.mark.parametrize("surface", PREFIXES)
-def test_wrong_methods_name_the_right_ones(failing: httpx.Client, surface: str, method: str) -> None:
+def test_wrong_methods_get_an_allow_header(failing: httpx.Client, surface: str, method: str) -> None:
     answer = failing.request(method, f"{PREFIXES[surface]}/items")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET, HEAD, POST"
@@ -97,7 +98,7 @@ def test_headers_of_the_failure_are_sent(failing: httpx.Client) -> None:
 )
 @pytest.mark.parametrize("surface", PREFIXES)
 def test_other_content_is_not_supported(failing: httpx.Client, surface: str, content_type: str) -> None:
-    headers = {"Content-Type": content_type.encode("latin-1")}
+    headers: Any = {"Content-Type": content_type.encode("latin-1")}
     answer = failing.post(f"{PREFIXES[surface]}/items", content=b'{"name": "a"}', headers=headers)
     assert answer.status_code == 415
     assert code_of(answer, surface) == "UNSUPPORTED_MEDIA"
@@ -130,14 +131,14 @@ def test_too_large_bodies_are_refused_as_they_come(failing: httpx.Client, surfac
     assert code_of(answer, surface) == "PAYLOAD_TOO_LARGE"
 
 
-def test_a_body_of_just_the_limit_is_read(failing: httpx.Client) -> None:
+def test_a_body_of_exactly_the_limit_is_read(failing: httpx.Client) -> None:
     body = b'{"name": "a"' + b" " * (1024 * 1024 - 13) + b"}"
     answer = failing.post("/things/items", content=body, headers={"Content-Type": "application/json"})
     assert len(body) == 1024 * 1024
     assert answer.status_code == 201
 
 
-def test_bugs_keep_the_connection(failing_url: str) -> None:
+def test_bugs_do_not_close_the_connection(failing_url: str) -> None:
     with httpx.Client(base_url=failing_url, limits=httpx.Limits(max_connections=1)) as client:
         streams = set()
         for number in range(50):
@@ -149,7 +150,7 @@ def test_bugs_keep_the_connection(failing_url: str) -> None:
         assert len(streams) == 1
 
 
-def test_a_bug_in_the_middle_of_an_answer_cannot_be_taken_for_its_end(failing: httpx.Client) -> None:
+def test_a_bug_during_a_response_truncates_it_detectably(failing: httpx.Client) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         failing.get("/things/breaks-off")
     assert failing.get("/things/items").status_code == 200
@@ -169,7 +170,7 @@ def test_another_request_id_is_replaced(failing: httpx.Client, sent: str | bytes
     assert REQUEST_ID.fullmatch(answer.headers["x-request-id"])
 
 
-def test_every_request_has_an_id_of_its_own(failing: httpx.Client) -> None:
+def test_request_ids_are_unique(failing: httpx.Client) -> None:
     ids = {failing.get("/things/items").headers["x-request-id"] for _ in range(20)}
     assert len(ids) == 20
 
@@ -185,7 +186,7 @@ def test_head_is_get_without_the_body(failing: httpx.Client) -> None:
     assert failing.get("/things/items").json() == {"limit": 20}
 
 
-def test_origins_we_do_not_know_get_no_permission(failing: httpx.Client) -> None:
+def test_unknown_origins_are_not_allowed(failing: httpx.Client) -> None:
     answer = failing.get("/things/items", headers={"Origin": "https://evil.example.org"})
     assert "access-control-allow-origin" not in answer.headers
     assert "Origin" in answer.headers["vary"]

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -25,7 +26,7 @@ from tests.fixtures.servers import Clones
 
 pytestmark = [pytest.mark.bench, pytest.mark.xdist_group("bench")]
 
-_SHORT = {"rounds": 2, "seconds": 0.8}
+_SHORT: dict[str, Any] = {"rounds": 2, "seconds": 0.8}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +104,15 @@ PARTS = {
 }
 
 
-def test_whatever_dies_is_started_again_and_that_is_said(stack: Stack) -> None:
+def test_dead_parts_are_restarted_and_logged(stack: Stack) -> None:
     stack.run()
     before = {name: stack.pid_of(words) for name, words in PARTS.items()}
     assert None not in before.values()
     for name, pid in before.items():
         os.kill(pid or 0, signal.SIGKILL)
-        wait_until(lambda words=PARTS[name], pid=pid: stack.pid_of(words) not in (None, pid))
-        said = rf"{name} (had ended|was ended by SIGKILL)"
-        wait_until(lambda said=said: re.search(said, stack.output))
+        wait_until(partial(lambda words, old: stack.pid_of(words) not in (None, old), PARTS[name], pid))
+        logged = rf"{name} (had died|was killed by SIGKILL)"
+        wait_until(partial(lambda line: re.search(line, stack.output), logged))
     wait_until(lambda: healthy(stack))
     assert stack.end(signal.SIGINT) == 0
 

@@ -88,7 +88,7 @@ LOGIN_IMPLICIT = "smtps://mio:p%40ss@localhost:{port}"
     [(LOGIN, MailServer(starttls="220 go")), (LOGIN_IMPLICIT, MailServer(implicit=True))],
     ids=["starttls", "implicit"],
 )
-async def test_a_password_goes_out_in_tls(url: str, server: MailServer, trusting: ssl.SSLContext) -> None:
+async def test_passwords_are_sent_over_tls(url: str, server: MailServer, trusting: ssl.SSLContext) -> None:
     await post(server, url, trusting)
     assert server.said("AUTH") == [True]
     assert server.said("MAIL") == [True]
@@ -96,7 +96,7 @@ async def test_a_password_goes_out_in_tls(url: str, server: MailServer, trusting
 
 
 @pytest.mark.parametrize("answer", ["", "454 not now", "502 no"])
-async def test_no_password_goes_out_without_tls(answer: str, trusting: ssl.SSLContext) -> None:
+async def test_passwords_are_not_sent_without_tls(answer: str, trusting: ssl.SSLContext) -> None:
     server = MailServer(starttls=answer)
     with pytest.raises(UpstreamError, match="STARTTLS"):
         await post(server, LOGIN, trusting)
@@ -112,7 +112,7 @@ async def test_no_password_goes_out_without_tls(answer: str, trusting: ssl.SSLCo
     ],
     ids=["starttls", "implicit", "no password"],
 )
-async def test_a_certificate_that_nobody_vouches_for_is_refused(url: str, server: MailServer) -> None:
+async def test_untrusted_certificates_are_rejected(url: str, server: MailServer) -> None:
     with pytest.raises(UpstreamError, match="TLS"):
         await post(server, url, None)
     assert (server.said("AUTH"), server.mails) == ([], [])

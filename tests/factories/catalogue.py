@@ -186,7 +186,7 @@ def _of(row: dict[str, Any]) -> Title:
     columns["rating"] = row.get("rating")
     columns["is_adult"] = row.get("nsfw")
     for key in ("aired_from", "aired_to"):
-        if columns[key] and not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", columns[key]):
+        if not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", columns[key] or ""):
             columns[key] = None
     kinds = (("genre", "genres"), ("theme", "themes"), ("demographic", "demographics"))
     tags = [(kind, name) for kind, key in kinds for name in dict.fromkeys(row.get(key) or ())]

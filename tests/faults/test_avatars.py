@@ -46,6 +46,7 @@ async def _kills(stack: Stack, container: Container, folder: Path, *, times: int
             assert image.size == (320, 200), blow
     assert uploads >= times
     _age(folder)
+    assert shown is not None
     await avatars.discard_all_but({shown})
     assert os.listdir(folder) == [shown]
 

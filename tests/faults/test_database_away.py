@@ -54,7 +54,7 @@ async def client(settings: Settings, port: int) -> AsyncIterator[httpx.AsyncClie
             yield client
 
 
-async def test_nothing_of_it_is_a_bug(client: httpx.AsyncClient) -> None:
+async def test_a_database_outage_causes_no_500(client: httpx.AsyncClient) -> None:
     login = {"login": "somebody", "password": "a long password"}
     answers = await asyncio.gather(
         *(client.get(path) for path in PATHS), client.post("/auth/login", json=login)
@@ -65,7 +65,7 @@ async def test_nothing_of_it_is_a_bug(client: httpx.AsyncClient) -> None:
         assert int(answer.headers["retry-after"]) >= 1
 
 
-async def test_health_tells_and_life_goes_on(client: httpx.AsyncClient) -> None:
+async def test_health_reports_the_outage_and_liveness_stays_ok(client: httpx.AsyncClient) -> None:
     health, life = await asyncio.gather(client.get("/health"), client.get("/health/live"))
     assert (health.status_code, health.json()["status"]) == (503, "error")
     assert life.status_code == 200

@@ -180,9 +180,7 @@ async def test_a_worker_outlives_outages_of_redis_in_two_lines_each(
     ]  # fmt: skip
 
 
-async def test_messages_that_mean_nothing_are_passed_over(
-    stack: Stack, jobs: JobService, table: Table
-) -> None:
+async def test_meaningless_messages_are_skipped(stack: Stack, jobs: JobService, table: Table) -> None:
     worker = stack.worker()
     broker = JobBroker(stack.redis_url)
     async with connect_redis(stack.redis_url) as redis:

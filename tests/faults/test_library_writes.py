@@ -152,9 +152,9 @@ async def test_no_acknowledged_write_is_lost_when_the_api_or_postgresql_is_kille
 
         async def blows() -> None:
             before = 0
-            for blow in (lambda: strike(apis[0]), lambda: strike(postgres), lambda: strike(postgres)):
+            for victim in (apis[0], postgres, postgres):
                 before = await until_more(writers.ledger, before)
-                await blow()
+                await strike(victim)
             await until_more(writers.ledger, before)
 
         async def strike(victim: Api | Postgres) -> None:

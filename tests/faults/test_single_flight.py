@@ -40,7 +40,7 @@ async def test_fifty_misses_over_two_processes_make_one_call(
     assert (again.answer.headers["x-cache"], again.answer.content) == ("hit", answers[0].answer.content)
 
 
-async def test_waiting_holds_no_connection(
+async def test_waiting_for_a_flight_holds_no_connection(
     apis: list[Api], jikan_standin: JikanStandin, database: Database
 ) -> None:
     jikan_standin.behave("slow", match="/777", seconds=2)
@@ -79,7 +79,7 @@ async def test_without_redis_each_process_asks_once(
     assert jikan_standin.stats().total <= 2
 
 
-async def test_a_silent_redis_delays_but_spoils_nothing(
+async def test_a_hanging_redis_delays_but_breaks_nothing(
     stack: Stack, apis: list[Api], jikan_standin: JikanStandin
 ) -> None:
     stack.freeze_valkey()

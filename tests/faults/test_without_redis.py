@@ -136,16 +136,16 @@ ROWS: dict[str, Callable[[Service], Awaitable[None]]] = {
 }
 
 
-def test_the_readme_has_these_rows() -> None:
+def test_the_readme_has_the_tested_rows() -> None:
     assert [row[0] for row in table_after("What happens without Redis")] == list(ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS)
-async def test_it_is_as_the_readme_says(service: Service, row: str) -> None:
+async def test_the_service_behaves_as_the_readme_states(service: Service, row: str) -> None:
     await ROWS[row](service)
 
 
-async def test_a_mute_redis_holds_nobody_up_for_long(service: Service) -> None:
+async def test_a_hanging_redis_delays_requests_briefly(service: Service) -> None:
     started = time.perf_counter()
     for _ in range(10):
         assert (await service.ask("GET", "/users/me", by=service.user)).status_code == 200

@@ -27,7 +27,7 @@ BEYOND = 0.2  # how often a value is one that no column of its type can hold: th
 
 # What stands in JSON as it is written here; Python itself has no such number.
 LITERALS = ("1e400", "-1e400", "-0", "1E-320", "1.0")
-WRONG = [None, True, [], {}, "7", "2147483648"]
+WRONG: list[Any] = [None, True, [], {}, "7", "2147483648"]
 LATE, EARLY = "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"
 # By kind: values at an edge that a column could hold, and those that no column of the kind can.
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {

@@ -66,12 +66,14 @@ async def fuzz(base_url: str, folder: Path, wanted: Callable[[str, str], bool], 
     return "" if process.returncode == 0 else printed.decode()
 
 
-async def test_strangers_break_nothing(base_url: str, tmp_path: Path) -> None:
+async def test_anonymous_requests_cause_no_server_error(base_url: str, tmp_path: Path) -> None:
     found = await fuzz(base_url, tmp_path, lambda name, access: access == "public")
     assert not found, found
 
 
-async def test_people_break_nothing(base_url: str, tmp_path: Path, container: Container) -> None:
+async def test_requests_of_users_cause_no_server_error(
+    base_url: str, tmp_path: Path, container: Container
+) -> None:
     person = await make_account(container)
     header = f"--header=Authorization: Bearer {person.access_token}"
     theirs = {"session", "read:content", "write:content", "read:profile", "write:profile"}
@@ -81,7 +83,9 @@ async def test_people_break_nothing(base_url: str, tmp_path: Path, container: Co
     assert not found, found
 
 
-async def test_operators_break_nothing(base_url: str, tmp_path: Path, container: Container) -> None:
+async def test_requests_of_operators_cause_no_server_error(
+    base_url: str, tmp_path: Path, container: Container
+) -> None:
     operator = await make_account(container, role="admin")
     header = f"--header=Authorization: Bearer {operator.access_token}"
     found = await fuzz(

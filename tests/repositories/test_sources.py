@@ -148,16 +148,21 @@ VALUES = sorted(
 )
 
 
+def with_value(title: UpstreamAnime, name: str, value: Any) -> UpstreamAnime:
+    changed: dict[str, Any] = {name: value}
+    return replace(title, **changed)
+
+
 @pytest.mark.parametrize("name", VALUES)
-async def test_no_source_erases_a_value_that_it_does_not_mention(database: Database, name: str) -> None:
+async def test_missing_values_of_a_source_erase_nothing(database: Database, name: str) -> None:
     whole = replace(WHOLE, title_russian="Р", aired_from=None)
     if name == "aired_from":
         whole = replace(whole, aired_from="2026-10-02")
-    await upsert(database, replace(whole, **{name: None}))
-    await upsert(database, replace(SPARSE, **{name: getattr(whole, name)}))
+    await upsert(database, with_value(whole, name, None))
+    await upsert(database, with_value(SPARSE, name, getattr(whole, name)))
     full = await stored(database)
 
-    await upsert(database, replace(whole, **{name: None}))
+    await upsert(database, with_value(whole, name, None))
 
     row = await stored(database)
     wanted = getattr(whole, name)
@@ -235,7 +240,7 @@ async def test_a_season_is_not_taken_from_a_date_of_another_year(load: Importer)
     assert ((await load.row())["year"], (await load.row())["season"]) == (2015, None)
 
 
-async def test_no_source_stores_a_placeholder_over_a_picture(load: Importer) -> None:
+async def test_placeholders_do_not_replace_pictures(load: Importer) -> None:
     await load(own_row(1, image_url="https://cdn.example.org/1.jpg"), dated="2026-01-01")
 
     await load(

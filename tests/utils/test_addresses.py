@@ -25,17 +25,17 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")]
         (None, ["198.51.100.1"], "unknown"),
     ],
 )
-def test_only_what_a_trusted_proxy_wrote_is_believed(
+def test_only_hops_written_by_trusted_proxies_count(
     peer: str | None, forwarded: list[str], client: str
 ) -> None:
     assert client_address(peer, forwarded, PROXIES) == client
 
 
-def test_without_trusted_proxies_the_header_is_worth_nothing() -> None:
+def test_without_trusted_proxies_the_header_is_ignored() -> None:
     assert client_address("127.0.0.1", ["198.51.100.1"], []) == "127.0.0.1"
 
 
-def test_the_addresses_of_one_ipv6_network_count_together() -> None:
+def test_addresses_of_an_ipv6_network_are_one_group() -> None:
     assert address_group("2001:470:1:2::5") == address_group("2001:470:1:2:ffff::9")
     assert address_group("2001:470:1:2::5") != address_group("2001:470:1:3::5")
     assert address_group("203.0.113.7") == "203.0.113.7"

@@ -9,10 +9,10 @@ from app.utils.metrics import BACKGROUND_FAILURES
 
 
 def failures(name: str) -> float:
-    return BACKGROUND_FAILURES.labels(name)._value.get()
+    return float(BACKGROUND_FAILURES.labels(name)._value.get())
 
 
-async def test_a_failure_that_nobody_waits_for_is_logged_and_counted(
+async def test_an_unawaited_failure_is_logged_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fail() -> None:
@@ -25,7 +25,7 @@ async def test_a_failure_that_nobody_waits_for_is_logged_and_counted(
     assert failures("a test") == 1
 
 
-async def test_what_is_cancelled_or_ends_well_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+async def test_cancellation_and_success_are_not_failures(caplog: pytest.LogCaptureFixture) -> None:
     ended, cancelled = start(asyncio.sleep(0, "done"), "quiet"), start(asyncio.sleep(60), "quiet")
     cancelled.cancel()
     await asyncio.wait({ended, cancelled})
@@ -33,7 +33,7 @@ async def test_what_is_cancelled_or_ends_well_is_no_failure(caplog: pytest.LogCa
     assert (caplog.text, failures("quiet")) == ("", 0)
 
 
-async def test_a_loop_goes_on_after_a_failure_and_after_an_end(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_loop_restarts_after_a_failure_and_after_an_end(caplog: pytest.LogCaptureFixture) -> None:
     begun = 0
     goes_on = asyncio.Event()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from redis.asyncio import Redis
 
-from app.utils.cache import Cache, Copy, MemoryLevel, RedisLevel
+from app.utils.cache import Cache, Copy, Level, MemoryLevel, RedisLevel
 from app.utils.redis.bus import Bus
 from app.utils.redis.client import connect_redis
 from app.utils.redis.single_flight import SingleFlight
@@ -80,7 +80,7 @@ class World:
 @asynccontextmanager
 async def _process(redis: Redis, clock: Clock) -> AsyncIterator[Cache]:
     bus, flights = Bus(redis), SingleFlight(redis)
-    levels = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
+    levels: list[Level] = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
     cache = Cache("things", levels, flights, bus, now=clock)
     joined = asyncio.Event()
     async with bus.subscribe(cache.topic, heard=cache.hear, missed=joined.set):
@@ -143,7 +143,7 @@ async def test_a_source_that_fails_leaves_the_stale_copy(world: World) -> None:
         await world.here.get_or_fetch("things:thing:8", world.source, row=world.rows)
 
 
-async def test_what_the_source_does_not_have_is_remembered_for_a_while(world: World) -> None:
+async def test_absences_are_cached_for_a_while(world: World) -> None:
     world.source.answer = None
     for cache in (world.here, world.here, world.there):
         assert (await world.get(cache))[0] is None
@@ -153,7 +153,7 @@ async def test_what_the_source_does_not_have_is_remembered_for_a_while(world: Wo
     assert await world.get() == (b"there now", None, False)
 
 
-async def test_many_misses_of_two_processes_make_one_call(world: World) -> None:
+async def test_concurrent_misses_of_two_processes_make_one_call(world: World) -> None:
     world.source.seconds = 0.3
     caches = [world.here, world.there] * 100
     found = await asyncio.gather(*(world.get(cache) for cache in caches))
@@ -178,7 +178,7 @@ async def test_a_drop_reaches_every_level_of_every_process(world: World) -> None
     assert await world.redis.get("cache:other:thing") == b"kept"
 
 
-async def test_what_was_fetched_before_a_drop_is_not_kept_after_it(world: World) -> None:
+async def test_a_fetch_that_started_before_a_drop_is_not_cached(world: World) -> None:
     world.source.seconds = 0.2
     getting = asyncio.create_task(world.get())
     await until(lambda: world.source.asked == 1)
@@ -191,7 +191,7 @@ async def test_what_was_fetched_before_a_drop_is_not_kept_after_it(world: World)
 
 async def test_without_redis_memory_and_rows_serve() -> None:
     async with connect_redis("unix:///nowhere/valkey.sock") as redis:
-        levels = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
+        levels: list[Level] = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
         flights = SingleFlight(redis)
         cache, source = Cache("things", levels, flights, Bus(redis)), Source()
         for level in (None, "l1"):

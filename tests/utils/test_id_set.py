@@ -11,7 +11,7 @@ from app.utils.id_set import IdSet
 @given(
     added=st.sets(st.integers(0, 2**31 - 1) | st.integers(0, 20_000)), asked=st.lists(st.integers(0, 20_000))
 )
-def test_it_holds_what_was_added_and_nothing_else(added: set[int], asked: list[int]) -> None:
+def test_it_contains_exactly_the_added_ids(added: set[int], asked: list[int]) -> None:
     numbers = IdSet()
     for number in added:
         numbers.add(number)
@@ -21,7 +21,7 @@ def test_it_holds_what_was_added_and_nothing_else(added: set[int], asked: list[i
     assert None not in numbers
 
 
-def test_close_ids_take_little_room() -> None:
+def test_dense_ids_take_little_memory() -> None:
     tracemalloc.start()
     try:
         numbers = IdSet()

@@ -14,7 +14,7 @@ READ = {
 
 
 @pytest.mark.parametrize("url", READ)
-def test_urls_are_read(url: str) -> None:
+def test_urls_are_parsed(url: str) -> None:
     assert MailServer.of(url) == READ[url]
 
 
@@ -36,11 +36,11 @@ def test_urls_are_read(url: str) -> None:
         "smtp://mail.example.org?tls=no",
     ],
 )
-def test_a_url_that_cannot_be_meant_says_what_to_write(url: str) -> None:
+def test_an_invalid_url_is_reported_with_the_format(url: str) -> None:
     with pytest.raises(ValueError, match="smtp://user:password@host:587") as fault:
         MailServer.of(url)
     assert "fish" not in str(fault.value)
 
 
-def test_no_password_is_shown() -> None:
+def test_passwords_are_not_shown() -> None:
     assert "swordfish" not in repr(MailServer.of("smtp://mio:swordfish@mail.example.org"))

@@ -18,7 +18,7 @@ class Watch:
         return self.seconds
 
 
-def test_plain_lines_come_every_few_seconds() -> None:
+def test_plain_lines_are_printed_every_few_seconds() -> None:
     output, watch = io.StringIO(), Watch()
     with progress("a dump", to=output, now=watch) as report:
         for done in range(0, 101, 10):
@@ -31,7 +31,7 @@ def test_plain_lines_come_every_few_seconds() -> None:
     ]
 
 
-def test_without_a_total_the_count_is_told() -> None:
+def test_without_a_total_the_count_is_printed() -> None:
     output, watch = io.StringIO(), Watch()
     with progress("season", to=output, now=watch) as report:
         watch.seconds += 10

@@ -1,4 +1,4 @@
-"""Accounts, and what the services about them share: hashing, throttling, tokens, proofs, the audit trail."""
+"""Accounts: authentication, sessions, passwords, registration, profiles, API tokens and the audit trail."""
 
 from app.services.accounts.audit import audit, count_event
 from app.services.accounts.authentication import API_TOKEN_PREFIX, AuthenticationService

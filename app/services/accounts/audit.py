@@ -1,15 +1,15 @@
-"""The trail that an operator needs: who signed in, what failed, what was misused, who got which role."""
+"""The audit trail: sign-ins, failures, token misuse and role changes, as log lines and metrics."""
 
 from app.logs import log
 from app.utils.metrics import AUTH_EVENTS
 
 
 def audit(event: str, **facts: object) -> None:
-    """Log and count one security event. Facts are ids and addresses, never a secret or what was typed."""
+    """Log and count a security event. Facts are ids and addresses, never secrets or user input."""
     count_event(event)
     log.info(f"auth.{event}", **facts)
 
 
 def count_event(event: str) -> None:
-    """Count an event of which an attacker could make as many as would fill the log."""
+    """Only count an event, where an attacker could flood the log with it."""
     AUTH_EVENTS.labels(event).inc()

@@ -1,4 +1,4 @@
-"""Who is calling: the account behind an access token or a personal API token."""
+"""Authentication of requests: the account behind an access token or a personal API token."""
 
 from datetime import timedelta
 
@@ -13,9 +13,9 @@ from app.utils.crypto.jwt import BadToken
 from app.utils.crypto.refresh_tokens import digest
 from app.utils.db.database import Database
 
-API_TOKEN_PREFIX = "ant_"  # by which people and scanners of leaked secrets recognise our tokens
+API_TOKEN_PREFIX = "ant_"  # makes tokens recognisable, also for secret scanners
 
-_USE_IS_NOTED_EVERY = timedelta(minutes=1)
+_LAST_USED_RESOLUTION = timedelta(minutes=1)  # so that a busy token does not cost a write per request
 
 
 class AuthenticationService:
@@ -30,7 +30,7 @@ class AuthenticationService:
         self._clock = clock
 
     async def authenticate(self, token: str) -> Principal:
-        """Who the token belongs to; raises :class:`Unauthenticated` when it is not good."""
+        """The account of the token; raises :class:`Unauthenticated` if the token is not valid."""
         if token.startswith(API_TOKEN_PREFIX):
             return await self._by_api_token(token)
         try:
@@ -54,7 +54,7 @@ class AuthenticationService:
         if found is None:
             raise Unauthenticated
         caller, token_id, noted_at = found
-        if noted_at is None or now - noted_at > _USE_IS_NOTED_EVERY:
+        if noted_at is None or now - noted_at > _LAST_USED_RESOLUTION:
             async with self._db.transaction() as tx:
                 await TokenRepository(tx).note_use(token_id, now)
         return caller

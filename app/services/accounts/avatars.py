@@ -1,4 +1,4 @@
-"""Avatars: made anew from what was uploaded, kept as files, served under names that nobody can guess."""
+"""Avatars: re-encoded from the upload, stored as files under unguessable names."""
 
 import asyncio
 import os
@@ -17,33 +17,36 @@ from app.utils.processes.child import run_child
 
 LARGEST = 5 * 1024 * 1024  # bytes of an upload
 
-_AT_ONCE = 2
-_WITHIN = 20.0  # seconds
+_CONVERSIONS = 2  # at once in this process
+_TIMEOUT = 20.0  # seconds for a conversion
 _NAME = re.compile(r"[0-9a-f]{32}\.webp", re.ASCII)
-_ORPHAN_AFTER = 3600.0  # seconds; a younger file may belong to an upload under way
+_ORPHAN_AFTER = 3600.0  # seconds; a younger file may belong to an unfinished upload
 
 
 class AvatarService:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_CONVERSIONS)
 
     async def make(self, upload: bytes) -> str:
-        """Store the picture anew, and answer its name; whatever is no picture of ours is refused."""
+        """Convert and store an uploaded picture; returns its name.
+
+        Raises ``PayloadTooLarge``, ``UnsupportedMedia``, ``Invalid``, or ``ServiceUnavailable``.
+        """
         if len(upload) > LARGEST:
             raise PayloadTooLarge(f"A picture may have {LARGEST // 1024 // 1024} MB.")
-        async with self._places:
-            remade = await _remade(upload)
+        async with self._slots:
+            converted = await _convert(upload)
         name = f"{secrets.token_hex(16)}.webp"
         try:
-            await asyncio.to_thread(_write, self._folder / name, remade)
+            await asyncio.to_thread(_write, self._folder / name, converted)
         except OSError as error:
             log.error("avatar.not_stored", error=str(error))
             raise ServiceUnavailable("The picture cannot be stored right now.", retry_after=60) from error
         return name
 
     async def read(self, name: str) -> bytes:
-        """The picture of that name."""
+        """The content of a picture; raises ``NotFound``."""
         if not _NAME.fullmatch(name):
             raise NotFound
         try:
@@ -52,28 +55,28 @@ class AvatarService:
             raise NotFound from None
 
     async def discard(self, name: str | None) -> None:
-        """Delete the picture; one that is gone already is no failure."""
+        """Delete a picture if it exists."""
         if name is not None and _NAME.fullmatch(name):
             await asyncio.to_thread((self._folder / name).unlink, missing_ok=True)
 
     async def discard_all_but(self, names: Collection[str]) -> int:
-        """Delete what no account shows and no upload is about to; answers how many files."""
+        """Delete the files that are neither in ``names`` nor recent uploads; returns how many."""
         return await asyncio.to_thread(_sweep, self._folder, names)
 
 
-async def _remade(upload: bytes) -> bytes:
-    # In isolated mode and without our environment: no secret is within reach of a decoder.
+async def _convert(upload: bytes) -> bytes:
+    # In isolated mode and with an empty environment, so that an exploited decoder finds no secrets.
     command = [sys.executable, "-I", str(Path(picture.__file__))]
     try:
-        ended = await run_child(command, upload, seconds=_WITHIN)
+        result = await run_child(command, upload, seconds=_TIMEOUT)
     except OSError as error:
         raise ServiceUnavailable(retry_after=5) from error
-    return _checked(ended.code, ended.output)
+    return _checked(result.code, result.output)
 
 
-def _checked(code: int | None, remade: bytes) -> bytes:
-    if code == 0 and remade:
-        return remade
+def _checked(code: int | None, converted: bytes) -> bytes:
+    if code == 0 and converted:
+        return converted
     if code == picture.NOT_A_PICTURE:
         raise UnsupportedMedia("Only JPEG, PNG, GIF and WebP pictures are accepted.")
     if code == picture.TOO_LARGE:
@@ -83,7 +86,7 @@ def _checked(code: int | None, remade: bytes) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Either all of it is there under its name, or nothing, whenever the machine stops."""
+    """Write the file atomically, also with respect to a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix="part-")
     try:
@@ -114,7 +117,7 @@ def _sweep(folder: Path, names: Collection[str]) -> int:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise :class:`OSError` where avatars cannot be written to the folder."""
+    """Raise :class:`OSError` if the folder is not writable."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass

@@ -1,4 +1,4 @@
-"""Access tokens that ended before their time, in Redis. A miss proves nothing: the session row decides."""
+"""Revoked access tokens, in Redis. Only an optimisation: the session row is authoritative."""
 
 from redis.asyncio import Redis
 
@@ -14,7 +14,7 @@ class Blacklist:
         self._outage = Outage("redis blacklist")
 
     async def add(self, token_id: str, seconds: int) -> None:
-        """Keep the token out until it ends by itself, in ``seconds``."""
+        """Reject the token until it expires in ``seconds``."""
         if seconds <= 0:
             return
         try:
@@ -23,7 +23,7 @@ class Blacklist:
             self._outage.begins(error)
 
     async def has(self, token_id: str) -> bool:
-        """False also where Redis cannot be read."""
+        """Whether the token is revoked; False if Redis is unavailable."""
         try:
             found = await self._redis.exists(_PREFIX + token_id)
         except REDIS_FAULTS as error:

@@ -1,4 +1,4 @@
-"""The account for trying things out, whose password everybody knows."""
+"""The demo account, whose password is public."""
 
 DEMO_NAME = "demo"
-DEMO_PASSWORD = "demo1234"  # public on purpose; it opens nothing unless DEMO_USER allows it
+DEMO_PASSWORD = "demo1234"  # public on purpose; rejected unless DEMO_USER is set

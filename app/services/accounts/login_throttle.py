@@ -1,4 +1,4 @@
-"""How often a password may be tried: per account and address, per address, per account, and overall."""
+"""Limits on password attempts: per account and address, per address, per account, and overall."""
 
 import asyncio
 import hashlib
@@ -20,12 +20,12 @@ ADDRESS = Quota("tries from an address", 20, 60)
 ACCOUNT = Quota("tries of an account", 100, 3600)
 OVERALL = Quota("failed tries", 1000, 60)
 
-_PAUSE, _PAUSES = 0.02, 100  # seconds; how often to look whether attempts under way have ended
+_POLL_INTERVAL, _MOST_POLLS = 0.02, 100  # seconds, number; while waiting for concurrent attempts
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try under way: the rules it counts for, and where they stood before it."""
+    """A running attempt: the limits it counts against, and their state before it."""
 
     client: ClientInfo
     at: datetime
@@ -38,11 +38,11 @@ class Attempt:
 
 
 class LoginThrottle:
-    """The rules live in PostgreSQL, so they hold over all processes and without Redis.
+    """The limits are kept in PostgreSQL, so that they hold across processes and without Redis.
 
-    An attempt is counted before its password is looked at, so that many at once gain nothing. The rule
-    over everybody is kept in Redis: it refuses nobody, and once it is spent, attempts from networks that
-    the account does not know begin one after the other, no faster than it allows.
+    An attempt is counted before its password is verified, so that concurrent attempts gain nothing. The
+    overall limit is kept in Redis and rejects nobody: once it is reached, attempts from networks that are
+    new to the account are serialised at that rate.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class LoginThrottle:
         self._clock = clock
 
     async def pace(self, *, known_here: bool) -> None:
-        """Wait for one's turn while there are many failures anywhere; a known network need not.
+        """Delay the attempt while the overall limit is exceeded, unless the network is known.
 
-        It takes some seconds at most: raises :class:`ServiceUnavailable` where too many wait already.
+        The delay is a few seconds at most: raises :class:`ServiceUnavailable` if too many are waiting.
         """
         if known_here or (await self._quotas.peek(self._overall, "")).allowed:
             return
@@ -80,7 +80,7 @@ class LoginThrottle:
             self._waiting -= 1
 
     async def begin(self, subject: str, client: ClientInfo, *, known_here: bool) -> Attempt:
-        """Count a try; raises :class:`RateLimited` where a rule is spent. ``subject`` names the account."""
+        """Count an attempt for the account ``subject``; raises :class:`RateLimited` if a limit is reached."""
         try:
             return await self._begin(subject, client, known_here=known_here)
         except RateLimited:
@@ -89,27 +89,28 @@ class LoginThrottle:
 
     async def _begin(self, subject: str, client: ClientInfo, *, known_here: bool) -> Attempt:
         keys = _keys(subject, client.network, known_here=known_here)
-        for _ in range(_PAUSES):
+        for _ in range(_MOST_POLLS):
             attempt = await self._try(keys, client)
             if attempt is not None:
                 return attempt
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_POLL_INTERVAL)
         raise RateLimited(retry_after=1)
 
     async def fail(self, attempt: Attempt) -> None:
+        """Record that the password was wrong."""
         async with self._db.transaction() as tx:
             await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=True)
         await self._quotas.take(self._overall, "")
         _tell(attempt.client, [_standing(attempt, key, more=1) for key in attempt.keys])
 
     async def succeed(self, tx: Transaction, attempt: Attempt) -> None:
-        """Take the attempt back; what failed for this account from this address is forgiven."""
+        """Uncount the attempt, and forget the failures of this account from this address."""
         pair = attempt.pair_key
         await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=False, cleared=pair)
         _tell(attempt.client, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
 
     async def _try(self, keys: dict[str, Quota], client: ClientInfo) -> Attempt | None:
-        """None where it only depends on attempts whose end is not known yet."""
+        """None if the result depends on concurrent attempts that have not finished."""
         periods = [quota.period for quota in keys.values()]
         now = self._clock()
         try:
@@ -123,14 +124,14 @@ class LoginThrottle:
 
 
 class _StillPending(Exception):
-    """As many attempts are under way as the rule has left."""
+    """Concurrent attempts use up what is left of a limit."""
 
 
 _UNTRIED = (PAIR, Standing(True, PAIR.limit, PAIR.limit, 0.0))
 
 
 def subject_of(user_id: int) -> str:
-    """What tries of an account are counted by."""
+    """The subject under which attempts of an account are counted."""
     return f"id {user_id}"
 
 
@@ -142,14 +143,14 @@ def _keys(subject: str, network: str, *, known_here: bool) -> dict[str, Quota]:
 
 
 def _key(quota: Quota, *parts: str) -> str:
-    """A hash: what people type into the name field may be their password."""
+    """Keys are hashed, because users sometimes type their password into the name field."""
     return hashlib.sha256("\n".join((quota.name, *parts)).encode()).hexdigest()[:32]
 
 
 def _check(attempt: Attempt) -> None:
-    """Raise, and so roll back the counting, where a rule has nothing left."""
+    """Raise if a limit is reached, which also rolls back the counting."""
     standings = [_standing(attempt, key) for key in attempt.keys]
-    if spent := [one for one in standings if not one[1].allowed]:
+    if spent := [pair for pair in standings if not pair[1].allowed]:
         _tell(attempt.client, spent)
         raise RateLimited(
             "Too many failed attempts; wait a moment.",
@@ -161,7 +162,7 @@ def _check(attempt: Attempt) -> None:
 
 
 def _standing(attempt: Attempt, key: str, *, more: int = 0) -> tuple[Quota, Standing]:
-    """Where a rule stands with ``more`` failures than were counted."""
+    """The state of a limit, with ``more`` failures added to those counted."""
     quota, failed = attempt.keys[key], attempt.counted[key].failed
     used = len(failed) + more
     oldest = failed[-min(len(failed), quota.limit)] if failed else attempt.at
@@ -170,6 +171,6 @@ def _standing(attempt: Attempt, key: str, *, more: int = 0) -> tuple[Quota, Stan
 
 
 def _tell(client: ClientInfo, standings: Sequence[tuple[Quota, Standing]]) -> None:
-    """Put the tightest rule on the answer."""
-    quota, standing = min(standings, key=lambda one: (one[1].remaining, -math.ceil(one[1].reset_after)))
+    """Report the tightest limit in the response headers."""
+    quota, standing = min(standings, key=lambda pair: (pair[1].remaining, -math.ceil(pair[1].reset_after)))
     client.headers.update(rate_headers(quota, standing))

@@ -1,4 +1,4 @@
-"""Mails about accounts, written when a worker gets to them."""
+"""Mails about accounts; the text is written when a worker sends it."""
 
 import secrets
 from datetime import timedelta
@@ -12,12 +12,12 @@ from app.utils.clock import Clock, utc_now
 from app.utils.crypto.refresh_tokens import digest
 from app.utils.db.database import Database
 
-_RESET_LIVES = timedelta(minutes=30)
-_NOT_YOU = "If this was not you, ask for a new password at once and look at your sessions."
+_RESET_LIFETIME = timedelta(minutes=30)
+_NOT_YOU = "If this was not you, reset your password immediately and review your sessions."
 
 
 class MailService:
-    """``base_url`` is where people find the page; without it they are given the bare token."""
+    """``base_url`` is the URL of the web page; without it a reset mail contains only the token."""
 
     def __init__(
         self, db: Database, mailer: Mailer, *, base_url: str | None = None, clock: Clock = utc_now
@@ -28,7 +28,7 @@ class MailService:
         self._clock = clock
 
     async def send(self, mail: SendMail) -> None:
-        """Write and send it; an account that is gone, closed or without an address gets none."""
+        """Write and send the mail, unless the account is gone, inactive or without an address."""
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find(mail.user_id)
         if account is None or not account.is_active:
@@ -54,10 +54,10 @@ class MailService:
     async def _reset(self, account: Account) -> str:
         token = secrets.token_urlsafe(32)
         async with self._db.transaction() as tx:
-            await ResetRepository(tx).replace(account.id, digest(token), self._clock() + _RESET_LIVES)
-        # After the #, which browsers keep to themselves: no log of a server ever holds the token.
+            await ResetRepository(tx).replace(account.id, digest(token), self._clock() + _RESET_LIFETIME)
+        # In the fragment, which browsers do not send, so that the token is in no server log.
         link = f"\nLink: {self._base_url}/#reset={token}" if self._base_url else ""
         return (
-            f"Hello {account.username},\n\nwhoever has this token may set a new password for your account, "
-            f"once, within 30 minutes.\n\nToken: {token}{link}\n\nIf you did not ask for it, do nothing."
+            f"Hello {account.username},\n\nthis token sets a new password for your account. It is valid "
+            f"once, for 30 minutes.\n\nToken: {token}{link}\n\nIf you did not request it, ignore this mail."
         )

@@ -1,4 +1,4 @@
-"""Passwords: changing one's own, and getting a new one by mail."""
+"""Changing a password, and resetting it by mail."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ from app.utils.redis.quotas import Quota, Quotas, rate_headers
 ASKED_FROM_ADDRESS = Quota("password mails from an address", 20, 60)
 MAILS_TO_ADDRESS = Quota("password mails to an address", 5, 3600)
 
-_NOBODY = 0  # an account id that is never given out
+_NOBODY = 0  # not the id of any account
 
 
 class PasswordService:
@@ -42,7 +42,7 @@ class PasswordService:
         self._clock = clock
 
     async def change(self, user: Principal, current: str, new: str, client: ClientInfo) -> None:
-        """Set a new password, and end every session but this one."""
+        """Set a new password, and end all other sessions."""
         proven = await self._reauthentication.check(user.user_id, current, client)
         new_hash = await self._hashed(user.user_id, new)
         async with self._db.transaction() as tx:
@@ -52,9 +52,9 @@ class PasswordService:
         audit("password.changed", user_id=user.user_id, address=client.address)
 
     async def forget(self, email: str, client: ClientInfo) -> None:
-        """Have a reset token mailed, if there is such an account; nothing tells whether there is.
+        """Mail a reset token if there is such an account; the response does not reveal whether there is.
 
-        A job is queued either way, so the time does not tell either.
+        A job is queued in either case, so that timing reveals nothing either.
         """
         asked = await self._quotas.take(ASKED_FROM_ADDRESS, client.network)
         client.headers.update(rate_headers(ASKED_FROM_ADDRESS, asked))
@@ -70,7 +70,7 @@ class PasswordService:
         audit("password.reset_asked", user_id=user_id or None, address=client.address)
 
     async def reset(self, token: str, new: str, client: ClientInfo) -> None:
-        """Set a new password by a mailed token, and end every session and API token of the account."""
+        """Set a new password with a mailed token; ends all sessions and API tokens of the account."""
         now, token_hash = self._clock(), digest(token)
         async with self._db.reader() as connection:
             user_id = await ResetRepository(connection).find(token_hash, now)
@@ -100,4 +100,4 @@ class PasswordService:
 
 
 def _spent() -> Invalid:
-    return Invalid.fields({"token": ["This token was used, replaced, or is too old."]})
+    return Invalid.fields({"token": ["This token was used or replaced, or has expired."]})

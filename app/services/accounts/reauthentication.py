@@ -1,4 +1,4 @@
-"""The password asked for once more, before something that cannot be taken back."""
+"""Reauthentication: the password is required again for sensitive changes of an account."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ KNOWN_FOR = timedelta(days=30)  # how long a network counts as the account's own
 
 
 class Reauthentication:
-    """Throttled like signing in, so that a stolen token is no way to guess."""
+    """Throttled like signing in, so that a stolen token cannot be used to guess the password."""
 
     def __init__(
         self, db: Database, hasher: PasswordHasher, throttle: LoginThrottle, *, clock: Clock = utc_now
@@ -28,9 +28,9 @@ class Reauthentication:
     async def check(
         self, user_id: int, password: str, client: ClientInfo, *, field: str = "current_password"
     ) -> str:
-        """What :meth:`recheck` takes, where it is the password of the account; raises :class:`Forbidden`.
+        """Verify the password and return a proof for :meth:`recheck`; raises :class:`Forbidden`.
 
-        ``field`` is where the client sent it.
+        ``field`` is the field of the request that contains it.
         """
         async with self._db.reader() as connection:
             found = await AccountRepository(connection).find_secrets_of(
@@ -42,8 +42,8 @@ class Reauthentication:
         async with self._hasher.slot():
             subject = subject_of(user_id)
             attempt = await self._throttle.begin(subject, client, known_here=found.is_known_here)
-            verdict = await self._hasher.verify(password, found.password_hash)
-            if not verdict.matches:
+            result = await self._hasher.verify(password, found.password_hash)
+            if not result.matches:
                 await self._throttle.fail(attempt)
                 audit("proof.failed", user_id=user_id, address=client.address)
                 raise _wrong(field)
@@ -52,7 +52,7 @@ class Reauthentication:
         return found.password_hash
 
     async def recheck(self, tx: Transaction, user_id: int, proven: str) -> None:
-        """Keep the password what it was when it was proven; raises :class:`Forbidden` where it changed."""
+        """Lock the password until the end of the transaction; raises :class:`Forbidden` if it has changed."""
         if not await AccountRepository(tx).lock_with_password(user_id, proven):
             raise _wrong("current_password")
 

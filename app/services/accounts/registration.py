@@ -1,4 +1,4 @@
-"""Registration of accounts: by people themselves, by operators, and the demo account."""
+"""Creating accounts: by users themselves, by operators, and the demo account."""
 
 import re
 import secrets
@@ -21,7 +21,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class RegistrationService:
-    """Makes accounts; every registration by a client counts against the quota of its network."""
+    """Creates accounts; every registration counts against the quota of the client's network."""
 
     def __init__(self, db: Database, issuer: TokenIssuer, hasher: PasswordHasher, quotas: Quotas) -> None:
         self._db = db
@@ -38,7 +38,7 @@ class RegistrationService:
         password: str,
         full_name: str | None = None,
     ) -> TokenPair:
-        """Make an account and sign it in; raises :class:`Taken`."""
+        """Create an account and sign it in; raises :class:`Taken`."""
         await self._count_registration(client)
         password_hash = await self._hash(password, username, email)
         async with self._db.transaction() as tx:
@@ -50,7 +50,7 @@ class RegistrationService:
     async def sign_up(
         self, client: ClientInfo, *, username: str, password: str, full_name: str | None
     ) -> Account:
-        """Make an account without signing it in; raises :class:`Taken`."""
+        """Create an account without signing it in; raises :class:`Taken`."""
         await self._count_registration(client)
         password_hash = await self._hash(password, username)
         async with self._db.transaction() as tx:
@@ -67,7 +67,7 @@ class RegistrationService:
         full_name: str | None = None,
         role: Role = "user",
     ) -> Account:
-        """Make an account on behalf of an operator; raises :class:`Taken`."""
+        """Create an account for an operator; raises :class:`Taken`."""
         password_hash = await self._hash(password, username, email)
         async with self._db.transaction() as tx:
             account = await _insert(tx, username, email, full_name, password_hash, role)
@@ -75,7 +75,7 @@ class RegistrationService:
         return account
 
     async def ensure_demo(self) -> None:
-        """Make the demo account where there is none."""
+        """Create the demo account if it does not exist."""
         async with self._hasher.slot():
             password_hash = await self._hasher.hash(DEMO_PASSWORD)
         async with self._db.transaction() as tx:
@@ -117,7 +117,7 @@ async def _insert(
 
 
 def _names_from(email: str) -> Iterator[str]:
-    """User names that the e-mail suggests, the plain one first."""
+    """Candidate user names derived from the e-mail address, the plain one first."""
     base = _NOT_IN_NAMES.sub("", email.partition("@")[0])[:24].strip(".-")
     if len(base) >= 3:
         yield base

@@ -1,4 +1,4 @@
-"""Sessions: sign-in, token refresh, the list of a person's sessions, sign-out."""
+"""Sessions: sign-in, token refresh, sign-out, and the list of a user's sessions."""
 
 import math
 from contextlib import suppress
@@ -28,19 +28,19 @@ from app.utils.db.database import Database
 from app.utils.text.cleaning import is_storable
 from app.utils.text.emails import normal_email
 
-_LOOKS = 2  # at a password that changes while it is compared
+_VERIFY_ATTEMPTS = 2  # the password may change while it is verified
 
 Refusal = Literal["session_ended", "token_reused"]
 
 
 class WrongCredentials(Unauthenticated):
-    """The account, the password, or both; which one is not told."""
+    """The account or the password is wrong; the response does not say which."""
 
     default_message = "The name or the password is wrong."
 
 
 class SessionService:
-    """``demo`` says whether the account that everybody knows the password of may sign in."""
+    """``demo`` tells whether the demo account may sign in with its public password."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class SessionService:
         self._clock = clock
 
     async def sign_in(self, identifier: str, password: str, client: ClientInfo) -> TokenPair:
-        """Begin a session by user name or e-mail. What exactly was wrong shows in nothing, time included."""
+        """Start a session by user name or e-mail. Neither message nor timing reveals what was wrong."""
         name = _as_stored(identifier)
         found = await self._find(name, client)
         known_here = found is not None and found.is_known_here
@@ -70,18 +70,18 @@ class SessionService:
         async with self._hasher.slot():
             subject = subject_of(found.user_id) if found else f"name {name.lower()}"
             attempt = await self._throttle.begin(subject, client, known_here=known_here)
-            for _ in range(_LOOKS):
-                verdict = await self._hasher.verify(password, found.password_hash if found else None)
-                if found is None or not verdict.matches or not self._may_sign_in(found, password):
+            for _ in range(_VERIFY_ATTEMPTS):
+                result = await self._hasher.verify(password, found.password_hash if found else None)
+                if found is None or not result.matches or not self._may_sign_in(found, password):
                     break
-                tokens = await self._admit(attempt, found, verdict.replacement)
+                tokens = await self._admit(attempt, found, result.replacement)
                 if tokens is not None:
                     return tokens
                 found = await self._find(name, client)
             raise await self._refusal(attempt, found)
 
     async def refresh(self, token: str, client: ClientInfo) -> TokenPair:
-        """Spend the token for a new pair, or answer the same pair again to whoever asks twice in a row."""
+        """Exchange the token for a new pair; repeating the last exchange returns the same refresh token."""
         session_id = self._issuer.refresh.session_of(token)
         if session_id is None:
             raise Unauthenticated("The refresh token is not valid.")
@@ -94,7 +94,7 @@ class SessionService:
         return TokenPair(access, successor, seconds)
 
     async def sign_out(self, *, access_token: str | None, refresh_token: str | None) -> None:
-        """End the session of either token; one that has ended already is no failure."""
+        """End the session of either token; a session that has already ended is not an error."""
         if access_token is None and refresh_token is None:
             raise Unauthenticated
         claims = self._read(access_token, strict=refresh_token is None)
@@ -106,7 +106,7 @@ class SessionService:
             await self._end(session_id)
 
     async def list(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Session], int]:
-        """One page, the last used first, and how many there are."""
+        """One page of the user's sessions, most recently used first, and their total number."""
         async with self._db.reader() as connection:
             sessions = SessionRepository(connection)
             return await sessions.list_by_user(user_id, self._clock(), limit=limit, offset=offset)
@@ -141,7 +141,7 @@ class SessionService:
         return WrongCredentials()
 
     async def _admit(self, attempt: Attempt, found: Secrets, new_hash: str | None) -> TokenPair | None:
-        """None where the password was changed while it was compared: who knew the old one is not let in."""
+        """Open the session; None if the password was changed while it was verified."""
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx)
             if not await accounts.lock_with_password(found.user_id, found.password_hash):
@@ -167,9 +167,9 @@ class SessionService:
         found = await sessions.find_rotation(session_id, now)
         if found is None:
             return "session_ended"
-        # However late: a client that never got the answer must not be signed out for asking again.
+        # At any time later: a client that never received the response must not be signed out for a retry.
         if found.spent_hash == spent:
-            again = [one for one in successors if digest(one) == found.refresh_hash]
+            again = [successor for successor in successors if digest(successor) == found.refresh_hash]
             if again:
                 return again[0], found
         await sessions.delete(session_id)
@@ -193,7 +193,7 @@ class SessionService:
 
 
 def _as_stored(identifier: str) -> str:
-    """A user name as it is, an e-mail address in the spelling that registering gave it."""
+    """Normalise an e-mail address as registration does; a user name is left as it is."""
     with suppress(ValueError):
         return normal_email(identifier)
     return identifier.strip()

@@ -1,4 +1,4 @@
-"""Sessions begin and go on here: which tokens, for how long."""
+"""Issue the tokens of sessions, with their lifetimes."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,12 +12,12 @@ from app.utils.crypto.jwt import AccessTokens
 from app.utils.crypto.refresh_tokens import RefreshTokens, digest
 from app.utils.db.database import Transaction
 
-_MOST_SESSIONS = 500  # of one account; the one used longest ago ends first
+_MOST_SESSIONS = 500  # per account; the least recently used one is ended first
 
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """``idle`` is how long a session lives unused, ``longest`` how long it lives at all."""
+    """``idle`` is the lifetime of an unused session, ``longest`` the maximum lifetime of any session."""
 
     access: AccessTokens
     refresh: RefreshTokens
@@ -26,7 +26,7 @@ class TokenIssuer:
     clock: Clock = utc_now
 
     async def open(self, tx: Transaction, user_id: int, client: ClientInfo) -> TokenPair:
-        """Begin a session, and remember where from."""
+        """Start a session, and remember its network as known to the account."""
         now = self.clock()
         session_id, expires_at = uuid4(), now + min(self.idle, self.longest)
         token = self.refresh.first(session_id)

@@ -1,4 +1,4 @@
-"""Personal API tokens: for programs, limited to scopes, for a time; shown once."""
+"""Personal API tokens: limited to scopes and a lifetime, shown once."""
 
 import secrets
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.utils.crypto.refresh_tokens import digest
 from app.utils.db.database import Database
 
 MOST_LIVE = 50
-_HINT = 10  # characters that are shown of a token afterwards, the prefix among them
+_HINT = 10  # characters of a token that remain visible, including the prefix
 
 
 class TokenService:
@@ -24,7 +24,7 @@ class TokenService:
     async def mint(
         self, user: Principal, *, name: str, scopes: Sequence[Permission], days: int
     ) -> tuple[ApiToken, str]:
-        """A new token, and its text, which is not to be had again."""
+        """Create a token; returns it with its secret text, which is not stored."""
         beyond = [scope for scope in scopes if scope not in user.permissions]
         if beyond:
             raise Invalid.fields({"scopes": [f"Your account lacks {scope}." for scope in beyond]})
@@ -46,7 +46,7 @@ class TokenService:
         return token, secret
 
     async def list(self, user_id: int, *, limit: int, offset: int) -> tuple[list[ApiToken], int]:
-        """One page, the newest first, and how many there are."""
+        """One page of the user's tokens, newest first, and their total number."""
         async with self._db.reader() as connection:
             tokens = TokenRepository(connection)
             return await tokens.list_by_user(user_id, self._clock(), limit=limit, offset=offset)

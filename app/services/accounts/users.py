@@ -1,4 +1,4 @@
-"""The people behind the accounts: profiles, what they own, what operators do with them."""
+"""User accounts: profiles, erasure, and administration by operators."""
 
 import secrets
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from app.utils.db.database import Database, Transaction
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
-    """``values`` are new columns; ``picture`` is an upload; a new e-mail needs the password."""
+    """``values`` are changed columns, ``picture`` an upload; a new e-mail address needs the password."""
 
     values: Mapping[str, Any]
     picture: bytes | None = None
@@ -62,12 +62,12 @@ class UserService:
         return account
 
     async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
-        """One page of all accounts, and how many there are."""
+        """One page of all accounts, and their total number."""
         async with self._db.reader() as connection:
             return await AccountRepository(connection).list(limit=limit, offset=offset)
 
     async def change(self, user: Principal, change: ProfileChange, client: ClientInfo) -> Account:
-        """Change one's own profile, all of it or nothing."""
+        """Change the user's own profile, atomically."""
         before = await self.get(user.user_id)
         values = dict(change.values)
         proven = None
@@ -89,7 +89,7 @@ class UserService:
     async def administer(
         self, actor: Principal, user_id: int, *, role: Role | None, is_active: bool | None
     ) -> Account:
-        """Give another role, close or reopen an account; one who may do this always remains."""
+        """Change the role of an account, or (de)activate it; the last active admin is protected."""
         given = {"role": role, "is_active": is_active}
         values = {name: value for name, value in given.items() if value is not None}
         async with self._db.transaction() as tx:
@@ -110,7 +110,7 @@ class UserService:
         """Delete the account and everything that belongs to it."""
         proven = await self._reauthentication.check(user.user_id, password, client, field="password")
         async with self._db.transaction() as tx:
-            # first of all, as all who write a list do: an import that runs would wait for us, and we for it
+            # first, like every writer of a list: a running import would otherwise cause a deadlock
             await lock_lists(tx, [user.user_id])
             accounts = AccountRepository(tx)
             if await accounts.lock_admins() == {user.user_id}:
@@ -122,7 +122,7 @@ class UserService:
         audit("account.erased", user_id=user.user_id)
 
     async def tidy(self) -> int:
-        """Delete what has run out and pictures that no account shows; answers how many pictures."""
+        """Delete expired rows and orphaned pictures; returns the number of pictures."""
         now = self._clock()
         async with self._db.transaction() as tx:
             await SessionRepository(tx).delete_expired(now)
@@ -143,7 +143,7 @@ class UserService:
     async def _store(
         self, before: Account, values: Mapping[str, Any], proven: str | None
     ) -> tuple[Account, str | None]:
-        """The account after the change, and the avatar it had; ``proven`` goes with a new e-mail."""
+        """The changed account and its previous avatar; ``proven`` is needed for a new e-mail address."""
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx)
             if proven is not None:

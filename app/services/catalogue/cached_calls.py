@@ -1,4 +1,4 @@
-"""Answers of an upstream that are kept in Redis for a short while; one call for all who ask the same."""
+"""Cache responses of an upstream in Redis for a short time, with coalesced calls."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from app.utils.redis.client import REDIS_FAULTS
 
 
 class CachedCalls:
-    """``name`` is that of the upstream, for keys and figures."""
+    """``name`` is the upstream's name in keys and metrics."""
 
     def __init__(
         self, name: str, redis: Redis, coalescer: RequestCoalescer, *, now: Callable[[], float] = time.time
@@ -29,7 +29,7 @@ class CachedCalls:
     async def answer(
         self, key: str, ask: Callable[[], Awaitable[Any]], *, keep: timedelta, client: str
     ) -> CachedAnswer:
-        """What ``ask`` brings, as JSON, or has brought within ``keep``; ``client`` names who asks.
+        """The JSON result of ``ask``, cached for ``keep``; ``client`` identifies the requester for its quota.
 
         Raises what ``RequestCoalescer.make`` raises.
         """
@@ -47,7 +47,7 @@ class CachedCalls:
         return CachedAnswer(body, "miss", 0)
 
     async def _fetch(self, key: str, ask: Callable[[], Awaitable[Any]], keep: timedelta) -> bytes:
-        # not orjson: numbers of any size pass through as they came
+        # not orjson, which cannot represent integers beyond 64 bits
         body = json.dumps(await ask(), ensure_ascii=False, separators=(",", ":")).encode()
         entry = b"%d\n%s" % (int(self._now()), body)
         try:
@@ -61,7 +61,7 @@ class CachedCalls:
         return None if cached is None else cached[1]
 
     async def _read(self, key: str) -> tuple[int, bytes] | None:
-        """When the answer in the cache was fetched, as seconds of the epoch, and its body."""
+        """The time the cached response was fetched, in Unix seconds, and its body."""
         try:
             entry: Any = await self._redis.get(self._place(key))
         except REDIS_FAULTS:

@@ -1,21 +1,34 @@
-"""Calls to an upstream on behalf of clients: one for all who ask the same, paid for by whoever begins it."""
+"""Coalesce identical upstream calls of clients: one call is made, counted for the client that starts it."""
 
+import json
 import time
 from collections.abc import Awaitable, Callable
 
-from app.errors import NotFound, RateLimited, UpstreamFailure, UpstreamRefused, UpstreamTimeout
-from app.services.catalogue.outcomes import QuotaSpentByOther, decode_result, encode_failure, encode_result
+from app.errors import (
+    AppError,
+    NotFound,
+    RateLimited,
+    UpstreamError,
+    UpstreamFailure,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from app.utils.redis.quotas import Quota, Quotas
 from app.utils.redis.single_flight import SingleFlight
 
-# Half of what Jikan allows all of us, so that one client who walks the ids leaves room for the others.
+# Half of Jikan's limit for the whole installation, so that one client cannot use it up.
 MISSES = Quota("misses", 30, 60)
 
-_ASK_AGAIN = 2.0  # seconds
+_RETRY_AFTER = 2.0  # seconds, for a client whose call takes longer than it can wait
+
+
+class _QuotaSpentByOther(Exception):
+    """The call was not made because the client that started it has used up its quota; others may try."""
 
 
 class RequestCoalescer:
-    """``patience`` is how many seconds a client waits; what it waited for goes on and serves the next."""
+    """A client waits ``patience`` seconds; a call that takes longer continues and serves the next client."""
 
     def __init__(
         self, flights: SingleFlight, quotas: Quotas, *, quota: Quota = MISSES, patience: float = 3.5
@@ -33,35 +46,69 @@ class RequestCoalescer:
         call: Callable[[], Awaitable[bytes]],
         client: str,
     ) -> bytes:
-        """What ``look`` finds by now, or else what ``call`` brings.
+        """The result of ``look``, which may be available by now, otherwise of ``call``.
 
-        Raises :class:`NotFound`, ``UpstreamRefused``, :class:`UpstreamFailure`, or :class:`RateLimited` when
-        the client has used up its share; a call that failed costs nothing of it.
+        Raises :class:`NotFound`, ``UpstreamRefused``, :class:`UpstreamFailure`, or :class:`RateLimited` if
+        the client has used up its quota; failed calls are not counted.
         """
 
         async def work() -> bytes:
             try:
                 found = await look()
-                return encode_result(found) if found is not None else await self._pay(call, client)
+                return _encode_result(found) if found is not None else await self._pay(call, client)
             except (NotFound, UpstreamRefused) as refusal:
-                return encode_failure(refusal)
+                return _encode_failure(refusal)
 
         deadline = time.monotonic() + self._patience
         while (left := deadline - time.monotonic()) > 0:
             try:
-                return decode_result(await self._flights.join(key, work, seconds=left), who=client)
-            except QuotaSpentByOther:
+                return _decode_result(await self._flights.join(key, work, seconds=left), who=client)
+            except _QuotaSpentByOther:
                 continue
             except TimeoutError:
                 break
-        raise UpstreamTimeout(retry_after=_ASK_AGAIN)
+        raise UpstreamTimeout(retry_after=_RETRY_AFTER)
 
     async def _pay(self, call: Callable[[], Awaitable[bytes]], client: str) -> bytes:
         standing = await self._quotas.take(self._quota, client)
         if not standing.allowed:
-            return encode_failure(RateLimited(retry_after=standing.reset_after), whose=client)
+            return _encode_failure(RateLimited(retry_after=standing.reset_after), whose=client)
         try:
-            return encode_result(await call())
+            return _encode_result(await call())
         except UpstreamFailure as failure:
             await self._quotas.give_back(self._quota, client)
-            return encode_failure(failure)
+            return _encode_failure(failure)
+
+
+_GOOD, _BAD = b"+", b"-"
+_TEMPORARY = {
+    kind.__name__: kind for kind in (RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout)
+}
+_DEFAULT_RETRY_AFTER = 5.0  # seconds, if the upstream names no time
+
+
+def _encode_result(body: bytes) -> bytes:
+    return _GOOD + body
+
+
+def _encode_failure(failure: AppError, *, whose: str = "") -> bytes:
+    """Serialise a failure for all waiters; ``whose`` is the client whose quota was exhausted, if any."""
+    after = getattr(failure, "retry_after", None)
+    fields = [type(failure).__name__, failure.status, failure.message, after, whose]
+    return _BAD + json.dumps(fields).encode()
+
+
+def _decode_result(outcome: bytes, *, who: str) -> bytes:
+    """The body of a success; raises the failure otherwise, as it applies to the client ``who``."""
+    if outcome[:1] == _GOOD:
+        return outcome[1:]
+    name, status, message, after, whose = json.loads(outcome[1:])
+    if whose not in ("", who):
+        raise _QuotaSpentByOther
+    if name == NotFound.__name__:
+        raise NotFound(message)
+    if name == UpstreamRefused.__name__:
+        raise UpstreamRefused(status, message, retry_after=after)
+    raise _TEMPORARY.get(name, UpstreamError)(
+        message, retry_after=_DEFAULT_RETRY_AFTER if after is None else after
+    )

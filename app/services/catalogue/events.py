@@ -1,4 +1,4 @@
-"""Events of the catalogue: told to whatever keeps answers made from it, in every process."""
+"""Change events of the catalogue, which invalidate caches in every process."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection
@@ -8,18 +8,18 @@ from typing import Protocol
 from app.schemas.events import TitleChanged
 from app.utils.redis.bus import Bus
 
-_BURST = 3  # updates in a row that are announced to their full extent
-_EVERY = 10.0  # seconds until one more is
+_BURST = 3  # successive updates that invalidate everything
+_EVERY = 10.0  # seconds until another one may
 
 
 class Listener(Protocol):
-    """``titles`` are our ids of those whose own pages alone are out of date; ``None`` means everything."""
+    """``titles`` are the ids of titles whose own pages are outdated; ``None`` means everything."""
 
     def __call__(self, titles: Collection[int] | None = None) -> None: ...
 
 
 class Announcer(Protocol):
-    """Tells every process that the catalogue has changed; after the commit."""
+    """Publishes changes of the catalogue to every process; to be called after the commit."""
 
     async def publish(self) -> None: ...
 
@@ -27,10 +27,10 @@ class Announcer(Protocol):
 
 
 class CatalogueEvents:
-    """Whoever writes the catalogue hands :meth:`publish` to ``tx.after_commit``.
+    """Writers of the catalogue pass :meth:`publish` to ``tx.after_commit``.
 
-    In this process it is heard before the call returns, in others a moment later. While Redis is away the
-    others hear nothing: what they keep must not live for more than some seconds. ``clock`` is in seconds.
+    Listeners in this process are called before it returns, those in others a moment later. While Redis is
+    down others are not notified, so caches must expire within seconds. ``clock`` is in seconds.
     """
 
     def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,14 +43,14 @@ class CatalogueEvents:
         self._bus.attach(TitleChanged.topic, lambda message: listener(TitleChanged.decode(message).anime_ids))
 
     async def publish(self) -> None:
-        """Anything may have changed."""
+        """Publish that anything may have changed."""
         await self._tell(None)
 
     async def announce_updates(self, titles: Collection[int]) -> None:
-        """These titles have changed, as happens about once a second while stale ones are refreshed.
+        """Publish changes of these titles, about once a second while stale ones are refreshed.
 
-        A few such changes concern every list too. In a stream of them, lists are left to grow old as they do
-        when Redis is away, or nobody could keep any; the pages of the titles themselves never wait.
+        The first few also invalidate lists. During a series of changes lists expire by their TTL instead,
+        since they could not be cached otherwise; the pages of the titles are invalidated immediately.
         """
         await self._tell(None if self._may_be_full() else titles)
 

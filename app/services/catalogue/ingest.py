@@ -1,4 +1,4 @@
-"""Where what an upstream said enters the catalogue: one transaction, then word to every process."""
+"""Store titles fetched from an upstream, and publish the change to all processes."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +12,7 @@ from app.utils.db.database import Database
 
 
 class CatalogueIngest:
-    """``announcer`` tells every process of changes; what stays as it was is announced to nobody."""
+    """``announcer`` publishes changes to all processes; unchanged titles are not published."""
 
     def __init__(self, db: Database, announcer: Announcer, *, clock: Clock = utc_now) -> None:
         self._db = db
@@ -20,7 +20,7 @@ class CatalogueIngest:
         self._clock = clock
 
     async def store(self, titles: Sequence[UpstreamAnime]) -> None:
-        """Insert or update the titles, all or none."""
+        """Insert or update the titles in one transaction."""
         if not titles:
             return
         async with self._db.transaction() as tx:
@@ -31,6 +31,6 @@ class CatalogueIngest:
                 tx.after_commit(partial(self._announcer.announce_updates, stored.updated))
 
     async def touch(self, mal_id: int) -> None:
-        """Note that the upstream was asked for a title of ours and has nothing newer: it dropped it."""
+        """Record a sync of a stored title that the upstream no longer has."""
         async with self._db.transaction() as tx:
             await RefreshRepository(tx).touch(mal_id, synced_at=self._clock())

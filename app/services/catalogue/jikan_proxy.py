@@ -1,4 +1,4 @@
-"""Jikan's own answers, passed through: a short cache, one call for all who ask the same."""
+"""Pass through Jikan's raw responses, with a short cache and coalesced calls."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from app.services.catalogue.staleness import RAW_FOR
 
 
 class JikanProxy:
-    """Each answer is the ``data`` of Jikan's, as it came; ``client`` names who asks."""
+    """Each answer is the unchanged ``data`` of Jikan's response; ``client`` identifies the requester."""
 
     def __init__(
         self,
@@ -32,19 +32,19 @@ class JikanProxy:
         self._calls = CachedCalls(JIKAN.name, redis, coalescer, now=now)
 
     async def top(self, *, page: int, limit: int, client: str) -> CachedAnswer:
-        """Titles by score."""
+        """The top titles by score."""
         return await self._calls.answer(
             f"top:{page}:{limit}", lambda: self._jikan.raw_top(page, limit), keep=RAW_FOR, client=client
         )
 
     async def search(self, query: str, *, client: str) -> CachedAnswer:
-        """The titles that Jikan finds closest."""
+        """The best matches of Jikan's search."""
         return await self._calls.answer(
             f"search:{query}", lambda: self._jikan.raw_search(query), keep=RAW_FOR, client=client
         )
 
     async def anime(self, mal_id: int, *, client: str) -> CachedAnswer:
-        """Raises :class:`NotFound` when MyAnimeList has none; that is remembered for a while."""
+        """One title; raises :class:`NotFound`, which is remembered for a while."""
         await self._absent.check(mal_id)
         return await self._calls.answer(
             f"anime:{mal_id}", lambda: self._ask_for(mal_id), keep=RAW_FOR, client=client

@@ -1,4 +1,4 @@
-"""A title by its MyAnimeList id, cache-aside: from the catalogue, or fetched, stored and served."""
+"""A title by its MyAnimeList id, cache-aside: served from the catalogue, or fetched and stored first."""
 
 from app.errors import NotFound
 from app.external.jikan.client import JikanClient
@@ -17,7 +17,7 @@ from app.utils.metrics import CACHE_REQUESTS
 
 
 class CatalogueLookup:
-    """``client`` names who asks, for its share of calls to the upstream."""
+    """``client`` identifies the requester for its quota of upstream calls."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class CatalogueLookup:
         self._clock = clock
 
     async def get(self, mal_id: int, keys: tuple[str, ...] = ANIME_KEYS, *, client: str) -> CachedAnswer:
-        """These keys of the title as the catalogue has it, however old, or else as MyAnimeList has it.
+        """The title from the catalogue, even if stale, otherwise from MyAnimeList, reduced to ``keys``.
 
-        Raises :class:`NotFound` when MyAnimeList has none, and what ``RequestCoalescer.make`` raises.
+        Raises :class:`NotFound` if MyAnimeList does not have it, and the errors of ``RequestCoalescer.make``.
         """
         answer = await self._answer(mal_id, keys, client)
         CACHE_REQUESTS.labels("mal", answer.state).inc()
@@ -58,7 +58,7 @@ class CatalogueLookup:
             call=lambda: self._fetch(mal_id),
             client=client,
         )
-        if keys != ANIME_KEYS:  # all who wait for the title share one call, whatever keys they want
+        if keys != ANIME_KEYS:  # the shared result has all keys, whichever a client wants
             body = (await self._get(mal_id, keys)).body
         return CachedAnswer(body, "miss", 0)
 

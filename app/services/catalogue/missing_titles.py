@@ -1,4 +1,4 @@
-"""Ids that MyAnimeList was asked for and has no title of; remembered for a while."""
+"""MyAnimeList ids without a title, remembered for a while."""
 
 from app.errors import NotFound
 from app.services.catalogue.staleness import ABSENT_FOR, jittered
@@ -10,17 +10,17 @@ class MissingTitles:
         self._absences = absences
 
     async def check(self, mal_id: int) -> None:
-        """Raise :class:`NotFound` if MyAnimeList denied this id a short while ago."""
+        """Raise :class:`NotFound` if MyAnimeList recently had no title with this id."""
         if await self._absences.known(str(mal_id)):
             raise _absent(mal_id)
 
     async def note(self, mal_id: int) -> NotFound:
-        """Remember that MyAnimeList denies this id; the answer is what to raise."""
+        """Remember that MyAnimeList has no title with this id; returns the error to raise."""
         await self._absences.note(str(mal_id), jittered(ABSENT_FOR))
         return _absent(mal_id)
 
     async def forget(self, mal_id: int) -> None:
-        """It has one after all."""
+        """Forget the id, which has a title after all."""
         await self._absences.forget(str(mal_id))
 
 

@@ -1,4 +1,4 @@
-"""Refreshes of stale titles: queued beside the reads that noticed, in bounded numbers."""
+"""Queue refreshes of stale titles in the background of the reads that notice them, in bounded numbers."""
 
 import asyncio
 import time
@@ -12,14 +12,14 @@ from app.services.jobs import JobService
 from app.utils.background import start
 from app.utils.db.database import Database, DatabaseUnavailable
 
-MOST_QUEUED = 100  # refreshes that may wait at a time: about two minutes of what Jikan allows
+MOST_QUEUED = 100  # queued refreshes; about two minutes of Jikan's rate limit
 
-_MOST_PENDING = 200  # offers of this process that wait for their turn; more are dropped
+_MOST_PENDING = 200  # requests of this process that are not queued yet; more are dropped
 _MOST_REMEMBERED = 5000
 
 
 class RefreshQueue:
-    """Takes offers without delay or failure; one task turns them into jobs. Keys keep them single."""
+    """Accepts requests without delay or failure; one task turns them into jobs, deduplicated by key."""
 
     def __init__(
         self, db: Database, jobs: JobService, *, clock: Callable[[], float] = time.monotonic
@@ -33,7 +33,7 @@ class RefreshQueue:
         self._outage = Outage("database")
 
     def request(self, mal_id: int) -> None:
-        """Ask for a refresh of this title, unless that was done a moment ago."""
+        """Request a refresh of the title, unless it was requested a moment ago."""
         now = self._clock()
         if now < self._requested.get(mal_id, now) or len(self._pending) >= _MOST_PENDING:
             return
@@ -46,9 +46,9 @@ class RefreshQueue:
             self._task = start(self._drain(), "refreshes")
 
     async def queue(self, mal_ids: Sequence[int], job_class: JobClass = "upkeep") -> int:
-        """Queue as many as there is room for, in this order, and answer how many were new.
+        """Queue as many as there is room for, in this order; returns how many were new.
 
-        In another class than upkeep, those of the titles that are queued as upkeep are moved to it.
+        With another class than upkeep, existing upkeep jobs of the titles are moved to it.
         """
         room = await self.room(job_class)
         if room <= 0 or not mal_ids:
@@ -60,11 +60,11 @@ class RefreshQueue:
             return await self._jobs.enqueue_many(tx, jobs, job_class=job_class)
 
     async def room(self, job_class: JobClass = "upkeep") -> int:
-        """How many refreshes may join those that wait in this class."""
+        """How many more refreshes may be queued in this class."""
         return max(0, MOST_QUEUED - await self._jobs.count_queued(SyncAnime, job_class))
 
     async def settle(self) -> None:
-        """Return when every offer so far was dealt with."""
+        """Wait until all requests so far have been processed."""
         if self._task is not None:
             await self._task
 
@@ -80,5 +80,5 @@ class RefreshQueue:
             try:
                 await self.queue(batch, SyncAnime.job_class)
                 self._outage.ends()
-            except DatabaseUnavailable as error:  # the next read of the title offers it again
+            except DatabaseUnavailable as error:  # the next read of the title requests it again
                 self._outage.begins(error)

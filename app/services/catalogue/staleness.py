@@ -1,4 +1,4 @@
-"""How long what an upstream said counts as fresh: every such time stands in this table."""
+"""Freshness of upstream data: all time limits, and the rules that use them."""
 
 import random
 from collections.abc import Mapping
@@ -6,35 +6,35 @@ from datetime import datetime, timedelta
 
 from app.schemas.domain.anime import Status
 
-# An airing title moves with every episode, a finished one only in its score.
+# An airing title changes with every episode, a finished one only in its score.
 FRESH_FOR: Mapping[Status | None, timedelta] = {
     "airing": timedelta(hours=6),
     "upcoming": timedelta(hours=24),
     "finished": timedelta(days=7),
     None: timedelta(hours=24),
 }
-ABSENT_FOR = timedelta(minutes=10)  # "MAL has no such title" is believed for about this long
-RAW_FOR = timedelta(minutes=5)  # answers of Jikan that are passed through
+ABSENT_FOR = timedelta(minutes=10)  # a "not found" of MyAnimeList
+RAW_FOR = timedelta(minutes=5)  # raw responses of Jikan
 HIANIME_FOR = timedelta(minutes=2)
-HIANIME_SOURCES_FOR = timedelta(seconds=30)  # addresses of streams run out soon
-REQUESTED_FOR = timedelta(minutes=1)  # a refresh that was just queued is not queued again
+HIANIME_SOURCES_FOR = timedelta(seconds=30)  # stream URLs expire soon
+REQUESTED_FOR = timedelta(minutes=1)  # a refresh is not requested again within this time
 
 
 def is_fresh(status: Status | None, synced_at: datetime | None, now: datetime) -> bool:
-    """Whether a title can be served without a thought; one that no upstream confirmed cannot."""
+    """Whether a title is fresh; one that was never synced is not."""
     return synced_at is not None and now - synced_at < FRESH_FOR[status]
 
 
 def stale_before(now: datetime) -> dict[Status | None, datetime]:
-    """For each status, the instant before which a sync has grown stale."""
+    """For each status, the time before which a sync is stale."""
     return {status: now - ttl for status, ttl in FRESH_FOR.items()}
 
 
 def age_in_seconds(synced_at: datetime | None, now: datetime) -> int | None:
-    """How long ago the upstream was asked; never negative, though clocks differ."""
+    """Seconds since the last sync; never negative, even if clocks differ."""
     return None if synced_at is None else max(0, int((now - synced_at).total_seconds()))
 
 
 def jittered(ttl: timedelta) -> timedelta:
-    """Within a tenth of ``ttl``, so that what began together does not end together."""
+    """``ttl`` plus or minus a tenth, so that entries stored together do not expire together."""
     return ttl * random.uniform(0.9, 1.1)

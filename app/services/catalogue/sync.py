@@ -1,4 +1,4 @@
-"""The catalogue is brought in step with MyAnimeList: a title, the top, a season, whatever grew stale."""
+"""Synchronise the catalogue with MyAnimeList: a title, the top list, a season, or stale titles."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ from app.utils.db.database import Database
 Progress = Callable[[int, int | None], Awaitable[None]]
 Fetch = Callable[[int], Awaitable[UpstreamPage]]
 
-_MOST_PAGES = 200  # no season and no top of ours is longer; a list that claims to be never ends
+_MOST_PAGES = 200  # more than any season or top list; guards against pagination that never ends
 _SEASONS: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
 
 
@@ -47,7 +47,7 @@ class CatalogueSync:
         self._clock = clock
 
     async def request_anime(self, mal_id: int, *, owner_id: int | None) -> EnqueuedJob:
-        """Queue the sync of one title; like its siblings, answers the live job where there is one."""
+        """Queue the sync of a title; returns the existing job if one is queued or running."""
         return await self._request(SyncAnime(mal_id), owner_id)
 
     async def request_top(self, limit: int, *, owner_id: int | None) -> EnqueuedJob:
@@ -56,36 +56,36 @@ class CatalogueSync:
     async def request_season(
         self, year: int | None, season: Season | None, *, owner_id: int | None
     ) -> EnqueuedJob:
-        """What is not given is the current one."""
+        """Queue the sync of a season; year and season default to the current ones."""
         now_year, now_season = current_season(self._clock())
         return await self._request(SyncSeason(year or now_year, season or now_season), owner_id)
 
     async def sync_anime(self, mal_id: int, *, ordered: asyncio.Event | None = None) -> None:
-        """Fetch and store one title; raises :class:`NotFound` when MyAnimeList has none.
+        """Fetch and store a title; raises :class:`NotFound` if MyAnimeList does not have it.
 
-        Where ``ordered`` is given, this is upkeep until that event is set.
+        With ``ordered`` the call has upkeep priority until that event is set.
         """
         deadline = JOB if ordered is None else replace(UPKEEP, promoted=ordered)
         try:
             title = await self._jikan.get_anime(mal_id, deadline=deadline)
         except NotFound:
-            await self._ingest.touch(mal_id)  # one that it dropped is not asked for again at once
+            await self._ingest.touch(mal_id)  # a deleted title must not be requested again immediately
             raise await self._absent.note(mal_id) from None
         await self._ingest.store([title])
         await self._absent.forget(mal_id)
 
     async def sync_top(self, limit: int, progress: Progress) -> None:
-        """Store the best ``limit`` titles from list pages, one transaction a page."""
+        """Store the top ``limit`` titles from list pages, one transaction per page."""
         await self._sync_pages(lambda page: self._jikan.list_top(page, deadline=JOB), progress, most=limit)
 
     async def sync_season(self, year: int, season: Season, progress: Progress) -> None:
-        """Store all that begins in the season."""
+        """Store all titles that start in the season."""
         await self._sync_pages(
             lambda page: self._jikan.list_season(year, season, page, deadline=JOB), progress
         )
 
     async def refresh_stale(self) -> int:
-        """Queue refreshes of stale titles, airing ones first, and answer how many."""
+        """Queue refreshes of stale titles, airing ones first; returns how many."""
         room = await self._refresh_queue.room()
         if room == 0:
             return 0
@@ -97,7 +97,7 @@ class CatalogueSync:
         return await self._jobs.submit(job, owner_id=owner_id)
 
     async def _sync_pages(self, fetch: Fetch, progress: Progress, *, most: int | None = None) -> None:
-        """Lists move while they are read, so a title may come twice: it is stored and counted once."""
+        """Lists shift while they are read, so a title may appear twice; it is stored and counted once."""
         seen: set[int | None] = set()
         pages = _MOST_PAGES if most is None else -(-most // PAGE_SIZE)
         await progress(0, most)
@@ -118,5 +118,5 @@ def _least(*totals: int | None) -> int | None:
 
 
 def current_season(now: datetime) -> tuple[int, Season]:
-    """The year and season of this instant; each season is a quarter of the year."""
+    """The year and season at a time; a season is a quarter of the year."""
     return now.year, _SEASONS[(now.month - 1) // 3]

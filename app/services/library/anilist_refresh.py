@@ -1,4 +1,4 @@
-"""Items of a person's library brought up to date from AniList."""
+"""Refresh an item of a user's library from AniList."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.schemas.domain.media import UpstreamMedia
 from app.services.library import LibraryService, Operation, Target
 from app.utils.redis.quotas import Quota
 
-# AniList answers 30 calls a minute of all persons together
+# AniList allows 30 calls per minute for the whole installation
 REFRESHES = Quota("item refreshes of a person", 10, 60)
 
 _ORIGIN = "anilist"
@@ -25,7 +25,7 @@ class AniListRefreshService:
         self._client = client
 
     async def refresh(self, user_id: int, entry_id: int) -> RenderedEntry:
-        """Take title, cover and total from AniList; what it does not know stays.
+        """Update title, cover and total from AniList; missing values are kept.
 
         Raises ``NotOnList``, :class:`NothingToAskFor`, ``NotFound`` where AniList has no such title, or an
         ``UpstreamFailure``; then nothing has changed.
@@ -47,7 +47,7 @@ def _news(media: UpstreamMedia, entry: Entry) -> dict[str, Any]:
     news: dict[str, Any] = {"title": media.title}
     if media.image_url is not None:
         news["cover_url"] = media.image_url
-    # AniList may count fewer than the person has seen; what was seen stands
+    # AniList's total may be lower than the user's progress, which is kept
     if media.total is not None and media.total >= entry.state.progress:
         news["max_progress"] = media.total
     return news

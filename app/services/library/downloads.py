@@ -1,4 +1,4 @@
-"""Long answers: how many of them a person, and this process, may have under way."""
+"""Concurrency limits of downloads, per user and per process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,14 +8,14 @@ from app.errors import RateLimited
 from app.utils.slots import NoSlot, Slots
 from app.utils.spool import Spool
 
-_OF_A_PERSON = 2  # until they are sent
+_OF_A_PERSON = 2  # at once, until they are sent
 _WAITING = 2
-_PATIENCE = 30.0  # seconds
-_WRITTEN_AT_ONCE = 4  # each holds a connection to PostgreSQL meanwhile
+_PATIENCE = 30.0  # seconds to wait for a slot
+_WRITTEN_AT_ONCE = 4  # in this process; each holds a PostgreSQL connection while it is written
 
 
 class Downloads:
-    """A person has two at once; two more wait, and further ones are refused."""
+    """Two downloads per user at once; two more wait, further ones are rejected."""
 
     def __init__(self) -> None:
         self._slots = Slots(running=_OF_A_PERSON, waiting=_WAITING, timeout=_PATIENCE)

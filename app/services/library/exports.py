@@ -1,4 +1,4 @@
-"""What a person takes elsewhere: the list as a file, or all that the account owns."""
+"""Exports: a user's list as a file, or all data of the account."""
 
 from app.errors import NotFound
 from app.external.list_files import CsvWriter, JsonWriter, ListWriter, MalXmlWriter
@@ -10,7 +10,7 @@ from app.services.library.downloads import Downloads
 from app.utils.db.database import Database, Transaction
 from app.utils.spool import Spool
 
-_ACCOUNT = "account"  # the one section that is a single object
+_ACCOUNT = "account"  # the only section that is a single object
 
 
 class ExportService:
@@ -38,7 +38,7 @@ class ExportService:
         return spool
 
     async def write_account(self, user_id: int) -> Spool:
-        """Everything that the account owns, one section a kind, as JSON. Raises ``RateLimited``."""
+        """All data of the account as JSON, one section per table. Raises ``RateLimited``."""
         async with self._downloads.written(user_id) as spool, self._db.transaction() as tx:
             await ExportRepository(tx).freeze()
             await _write_account(tx, user_id, spool)

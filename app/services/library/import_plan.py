@@ -1,4 +1,4 @@
-"""What an import makes of each row of a list file: pure, so that a dry run is the same as the real one."""
+"""Plan the effect of each row of a list file: pure, so that dry runs and imports are identical."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class ImportPlan:
         for entry in entries:
             names = _all_names(entry.subject, entry.state.carried.get("kitsu"))
             self._entries.update(dict.fromkeys(names, entry))
-            if entry.subject.mal_id is None:  # a file of MyAnimeList has but its title
+            if entry.subject.mal_id is None:  # in a MyAnimeList file it is identified by its title only
                 for name in _by_title(entry.subject):
                     self._entries.setdefault(name, entry)
         self._seen = seen
@@ -78,7 +78,7 @@ class ImportPlan:
         is_match = False
         if entry.subject.anime_id is not None:
             subject, not_linked = entry.subject, None
-        elif subject.anime_id is not None and has_only_a_title(row):  # nothing else would ever link it
+        elif subject.anime_id is not None and has_only_a_title(row):  # could not be linked later
             is_match = True
             entry = replace(entry, subject=subject, state=linked_state(entry.state, subject))
         state, kept = merged(entry, row, self._mode)
@@ -97,7 +97,7 @@ class ImportPlan:
         state = EntryState(**{**said, "status": status})
         if subject.anime_id is not None:
             return state
-        # nobody knows the title yet: the entry carries what the file says of it
+        # the catalogue does not have the title yet, so the entry keeps the file's data about it
         return replace(
             state,
             title=state.title or _shown_title(row, subject),
@@ -119,7 +119,7 @@ def _report(row: ListedRow, subject: Subject, action: Action, *notes: str | None
 
 
 def _shown_title(row: ListedRow, subject: Subject) -> str:
-    """What the file calls the title; else the catalogue; else what it is known by."""
+    """The title in the file, otherwise in the catalogue, otherwise its id."""
     named = row.subject.title or subject.title
     if named is not None:
         return named
@@ -134,7 +134,7 @@ def _likely_status(row: ListedRow) -> EntryStatus:
 
 
 def names_of(rows: Iterable[ListedRow | BadRow]) -> dict[Identity, int]:
-    """The names of rows that were carried out before, each with the first row that has it."""
+    """Identifiers of rows already applied, each with the first row that has it."""
     found: dict[Identity, int] = {}
     for row in rows:
         for name in _names(row) if isinstance(row, ListedRow) else ():
@@ -147,7 +147,7 @@ def _names(row: ListedRow) -> list[Identity]:
 
 
 def _all_names(subject: Subject, kitsu: object = None) -> list[Identity]:
-    """All names under which the same title may come again."""
+    """All identifiers under which the same title may occur again."""
     found = identities(subject)
     if isinstance(kitsu, dict):
         found.append((subject.media_type, "kitsu", str(kitsu["id"])))

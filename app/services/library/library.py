@@ -1,4 +1,4 @@
-"""A person's list: reading pages of it, and writing to it in one transaction a call."""
+"""A user's list: pages, single entries, edits, batches, history and undo."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -44,15 +44,15 @@ from app.services.library.writer import (
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
-KEPT_CHANGES = 500  # of each entry, however old
-CHANGES_KEPT_FOR = timedelta(days=366)  # however many
-_MATCHED_AT_ONCE = 2000  # entries a transaction
+KEPT_CHANGES = 500  # per entry, of any age
+CHANGES_KEPT_FOR = timedelta(days=366)  # any number
+_MATCHED_AT_ONCE = 2000  # entries per transaction
 _USERS_AT_ONCE = 200
 _WHOLE = EntryShape()
 
 
 class LibraryService:
-    """``origin`` says in the history where a change came from: ``api``, ``tracker``, ``watch``…"""
+    """``origin`` is recorded in the history as the source of a change: ``api``, ``tracker``, ``watch``…"""
 
     def __init__(self, db: Database, clock: Clock = utc_now) -> None:
         self._db = db
@@ -67,7 +67,7 @@ class LibraryService:
     async def list_public(
         self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
     ) -> EntryPage:
-        """A page of another person's list without what is private; raises ``NoPublicList``."""
+        """A page of another user's public list, without private entries; raises ``NoPublicList``."""
         async with self._db.reader() as connection:
             if not await AccountRepository(connection).has_public_list(user_id):
                 raise NoPublicList
@@ -78,9 +78,9 @@ class LibraryService:
     async def list_changes(
         self, user_id: int, shape: EntryShape, *, since: datetime | None, after: int, limit: int
     ) -> ListChanges:
-        """What has changed since; pass the instant and the id of ``last`` to go on from there.
+        """Changes since a time; continue with the timestamp and id of ``last``.
 
-        Without ``since`` everything on the list. Nothing is missed: stamps of one list rise as is committed.
+        Without ``since`` the whole list. Nothing is missed, since a list's timestamps grow in commit order.
         """
         async with self._db.reader() as connection:
             return await MarkRepository(connection).changes(
@@ -88,12 +88,12 @@ class LibraryService:
             )
 
     async def marks(self, user_id: int, anime_ids: Sequence[int]) -> bytes:
-        """What a grid of titles shows of the person beside each, as a JSON object by title."""
+        """The user's marks for the titles of a grid, as a JSON object by title id."""
         async with self._db.reader() as connection:
             return await MarkRepository(connection).marks(user_id, anime_ids)
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
-        """All entries, manga and titles of one's own included, in the tracker's words."""
+        """All entries in the tracker's format, including manga and custom titles."""
         async with self._db.reader() as connection:
             return await EntryPages(connection).list_items(user_id, wanted, limit=limit, offset=offset)
 
@@ -114,7 +114,7 @@ class LibraryService:
         return found
 
     async def _match(self, user_id: int, anime_id: int) -> bool:
-        """Whether an entry of a title that the catalogue did not know turned out to be of this one."""
+        """Whether a so far unmatched entry turned out to be this title."""
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
             return await match_titles(tx, user_id, [anime_id]) > 0
@@ -132,13 +132,13 @@ class LibraryService:
     async def add(
         self, user_id: int, target: Target, sent: Mapping[str, Any], *, origin: str, shape: Shape = "core"
     ) -> RenderedEntry:
-        """Raises ``AlreadyOnList``, ``UnknownTitle``, or what the rules of an entry say."""
+        """Add an entry; raises ``AlreadyOnList``, ``UnknownTitle``, or a violation of the rules."""
         return await self.edit(user_id, Operation("add", target, sent), origin=origin, shape=shape)
 
     async def edit(
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape = "core"
     ) -> RenderedEntry:
-        """Change the fields sent and no others; raises ``NotOnList``, ``StaleVersion``."""
+        """Change only the fields sent; raises ``NotOnList``, ``StaleVersion``."""
         _, rendered = await self._execute(user_id, operation, origin=origin, shape=shape)
         if rendered is None:
             raise AssertionError(f"{operation.verb} leaves an entry")
@@ -153,9 +153,9 @@ class LibraryService:
         origin: str,
         versions: Versions | None = None,
     ) -> tuple[RenderedEntry, bool]:
-        """Add the title, or change the fields sent where it is on the list; the second is whether it is new.
+        """Add the title, or change the fields sent; returns the entry and whether it is new.
 
-        Raises ``UnknownTitle``, ``StaleVersion``, or what the rules of an entry say.
+        Raises ``UnknownTitle``, ``StaleVersion``, or a violation of the rules.
         """
         operation = Operation("upsert", target, sent, versions=versions)
         outcome, rendered = await self._execute(user_id, operation, origin=origin, shape="core")
@@ -173,7 +173,7 @@ class LibraryService:
     async def discard(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
-        """Like :meth:`delete`, but what is not there is no error."""
+        """Like :meth:`delete`, but a missing entry is not an error."""
         with suppress(NotOnList):
             await self.delete(user_id, target, origin=origin, versions=versions)
 
@@ -233,7 +233,7 @@ class LibraryService:
             return None if entry is None else (await _render(tx, [entry], "core"))[0]
 
     async def match(self) -> int:
-        """Link entries of unknown titles to those that the catalogue knows by now; answers how many."""
+        """Link unmatched entries to titles that the catalogue has by now; returns how many."""
         linked = 0
         while True:
             async with self._db.transaction() as tx:
@@ -243,7 +243,7 @@ class LibraryService:
                 return linked
 
     async def forget_changes(self) -> None:
-        """Delete what is old of long histories, some accounts a transaction."""
+        """Delete old changes of long histories, a batch of accounts per transaction."""
         after: int | None = 0
         while after is not None:
             async with self._db.transaction() as tx:
@@ -255,7 +255,7 @@ class LibraryService:
 async def _with_entries(
     tx: Transaction, outcomes: Sequence[Outcome], shape: Shape
 ) -> list[tuple[Outcome, RenderedEntry | None]]:
-    """The outcomes with their entries; a stale one is told the entry as it is, in its details."""
+    """The outcomes with their entries; a stale one gets the current entry in its details."""
     entries = [_entry_to_show(outcome) for outcome in outcomes]
     rendered = iter(await _render(tx, [entry for entry in entries if entry is not None], shape))
     shown = [None if entry is None else next(rendered) for entry in entries]

@@ -1,4 +1,4 @@
-"""Linking entries of unknown titles to the catalogue's, and reading their history past that moment."""
+"""Link unmatched entries to catalogue titles, and interpret their history before the link."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ MATCH = "match"
 
 
 async def match_some(tx: Transaction, *, limit: int) -> int:
-    """Link so many entries to titles with their ids; answers how many there were."""
+    """Link up to ``limit`` entries to the titles with their ids; returns how many."""
     found = await MatchRepository(tx).list_found(limit=limit)
     await lock_lists(tx, (match.user_id for match in found))
     return await _link(tx, found)
@@ -63,18 +63,18 @@ def _matched(entry: Entry, subject: Subject) -> NewChange:
 
 
 def linked_state(state: EntryState, subject: Subject) -> EntryState:
-    """The state of an entry that was unmatched, once it is of this catalogue title."""
+    """The state of a formerly unmatched entry after it was linked to the title."""
     return _linked(state, keep_total=subject.total is None)
 
 
 def _linked(state: EntryState, *, keep_total: bool) -> EntryState:
-    """From now on the entry shows what the catalogue says of the title."""
+    """Clear the entry's own copies of fields that the catalogue provides."""
     total = state.max_progress if keep_total else None
     return replace(state, title=None, cover_url=None, max_progress=total)
 
 
 async def caught_up(tx: Transaction, user_id: int, changes: Sequence[EntryChange]) -> list[EntryChange]:
-    """The changes as they would have been, had each title been known at the time."""
+    """Rewrite changes as if the title had been known at the time."""
     entry_ids = sorted({change.entry_id for change in changes})
     matched = await ChangeRepository(tx).list_of_origin(user_id, entry_ids, origin=MATCH)
     matches = {change.entry_id: change for change in matched}

@@ -1,4 +1,4 @@
-"""An entry that is on the list, and a row of a file about it: what the file does not say erases nothing."""
+"""Merge a row of an imported file into an existing entry: missing values erase nothing."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -11,11 +11,11 @@ from app.schemas.domain.lists import ImportMode, ListedRow
 _COUNTS = ("progress", "volumes", "rewatch_count")
 _DATES = ("started_at", "finished_at")
 _TEXTS = ("notes", "title")
-_LONGEST_TOLD = 500  # letters of a text in a report
+_LONGEST_TOLD = 500  # characters of a text in a report
 
 
 def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, str | None]:
-    """The state after the row, and what of the row was not taken and why.
+    """The state after the row, and which parts of the row were rejected and why.
 
     Nothing, zero and false are no statements, and a count that is not above ours changes nothing. In mode
     ``replace``, and for what is being seen again, progress is taken as it is stated.
@@ -34,7 +34,7 @@ def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, 
 
 
 def _keep_counts(ours: EntryState, said: dict[str, Any], may_fall: tuple[str, ...]) -> list[str]:
-    """Leave out of ``said`` what is below ours; answers what is told of it."""
+    """Remove from ``said`` values below the entry's; returns the notes for the report."""
     notes = []
     progress = said.get("progress") or 0
     for name in _COUNTS:
@@ -52,7 +52,7 @@ def _keep_counts(ours: EntryState, said: dict[str, Any], may_fall: tuple[str, ..
 
 
 def _says_less(ours: EntryState, status: EntryStatus | None, progress: int) -> bool:
-    """Whether a status belongs to an earlier moment than our entry, as the progress beside it does."""
+    """Whether a status is older than the entry, judging by the progress next to it."""
     if status in (None, ours.status):
         return False
     if ours.status == "completed":
@@ -61,7 +61,7 @@ def _says_less(ours: EntryState, status: EntryStatus | None, progress: int) -> b
 
 
 def _keep_what_says_the_same(ours: EntryState, said: dict[str, Any], row: ListedRow) -> None:
-    """Leave out of ``said`` what is ours, only in fewer words: a rounded score, the year of a date."""
+    """Remove from ``said`` less precise forms of the entry's values: a rounded score, a year only."""
     if row.score_range and ours.score is not None and "score" in said:
         low, high = row.score_range
         if low <= ours.score <= high:
@@ -76,14 +76,14 @@ def _keep_what_says_the_same(ours: EntryState, said: dict[str, Any], row: Listed
 
 
 def _ends_rewatch(ours: EntryState, said: Mapping[str, Any]) -> bool:
-    """Whether a row that does not speak of a rewatch says all the same that it is over."""
+    """Whether a row implies the end of a rewatch that it does not mention."""
     return said.get("status") not in (None, ours.status) or said.get("rewatch_count", 0) > ours.rewatch_count
 
 
 def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What each service's file says replaces what it said before; what it leaves out or empty stays.
+    """Carried fields per service: new values replace that service's earlier ones, missing ones are kept.
 
-    That a title is called as we call it is no news: our own export says so of every title.
+    Titles equal to the catalogue's are dropped, since our own export contains one for every entry.
     """
     stored, subject = entry.state.carried, entry.subject
     ours = title_tags(
@@ -104,7 +104,7 @@ def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changes_between(before: EntryState, after: EntryState) -> dict[str, list[Any]]:
-    """The old and the new value of each field that differs, as the API shows them."""
+    """The old and new value of each field that differs, in the format of the API."""
     changes: dict[str, list[Any]] = {}
     for name in (field.name for field in fields(EntryState)):
         old, new = getattr(before, name), getattr(after, name)

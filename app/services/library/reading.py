@@ -1,4 +1,4 @@
-"""Reading uploaded list files away from the event loop: small ones in a thread, others in a process."""
+"""Parse uploaded list files off the event loop: small ones in a thread, others in a process."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from app.schemas.domain.library import MediaType
 from app.utils.processes.child import ChildResult, run_child
 from app.utils.slots import NoSlot, Slots
 
-_SMALL = 64 * 1024  # bytes; what is not packed and not longer is read within milliseconds
+_SMALL = 64 * 1024  # bytes; an uncompressed file up to this size is parsed within milliseconds
 _AT_ONCE = 2
 _WAITING = 8  # files of a person
 _WITHIN = 90.0  # seconds
@@ -27,7 +27,7 @@ _ROOT = str(Path(app.__file__).parents[1])
 
 
 class ListReader:
-    """At most two files at once in this process, one of each person; others wait for their turn.
+    """At most two files at once in this process, one per user; others wait.
 
     ``media_type`` is what the person says that a file lists which does not say so itself.
     """
@@ -37,12 +37,12 @@ class ListReader:
         self._slots = Slots(running=1, waiting=_WAITING, timeout=_WITHIN)
 
     async def read(self, content: bytes, media_type: MediaType | None) -> PackedList:
-        """The rows of the file. Raises ``UnreadableList`` and ``PayloadTooLarge``."""
+        """Parse the file; raises ``UnreadableList`` or ``PayloadTooLarge``."""
         if _is_small(content):
             return await _read_in_thread(content, media_type)
         packed = await self._read_in_child(content, media_type, largest=0)
         if packed is None:
-            raise AssertionError("a file of any size was asked for")
+            raise AssertionError("no size limit was given")
         return packed
 
     async def read_if_short(
@@ -94,5 +94,5 @@ def _read_answer(ended: ChildResult) -> PackedList | None:
         raise UnreadableList(ended.output.decode())
     if ended.code == child.TOO_LARGE:
         raise PayloadTooLarge(ended.output.decode())
-    # It was stopped at a limit of its memory or time, or fell over a file made to confuse it.
+    # It exceeded its memory or time limit, or crashed on a malformed file.
     raise UnreadableList("The file cannot be read within the limits of time and memory.")

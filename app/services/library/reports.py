@@ -1,4 +1,4 @@
-"""Reports of imports as they are downloaded: what was stored goes through as it is."""
+"""Download of import reports: stored chunks are passed through unchanged."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
@@ -14,7 +14,7 @@ _COLUMNS = ("line", "title", "action", "reason")
 
 
 async def _write_json(spool: Spool, counts: Mapping[str, int], pieces: AsyncIterator[str]) -> None:
-    """``pieces`` are JSON arrays, of which one is made without looking into them."""
+    """Join JSON arrays into one without parsing them."""
     head = orjson.dumps({action: counts.get(action, 0) for action in ACTIONS})
     await spool.write(head[:-1] + b',"rows":[')
     before = b""

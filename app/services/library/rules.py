@@ -1,4 +1,4 @@
-"""What follows from an edit of a list entry: the rules of progress, dates and completion."""
+"""The rules of a list entry: how edits affect progress, dates and completion."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from app.schemas.domain.library import EntryState, Subject
 
 
 class ProgressAboveTotal(Invalid):
-    """More was seen than there is."""
+    """The progress exceeds the total."""
 
     def __init__(self, total: int, *, field: str = "progress") -> None:
         error = FieldError(field, f"There are only {total}.", "above_total", {"max": total})
@@ -17,7 +17,7 @@ class ProgressAboveTotal(Invalid):
 
 
 def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject, today: str) -> EntryState:
-    """The entry after an edit that sent exactly the fields of ``sent``.
+    """The entry after an edit of exactly the fields in ``sent``.
 
     What was sent stands; only what was not sent may follow from it. ``before`` is None for a new entry,
     and ``today`` is the date for the two date fields, as ``YYYY-MM-DD``. Raises
@@ -80,7 +80,7 @@ def _reached_the_end(before: EntryState | None, after: EntryState, subject: Subj
 
 
 def _was_open(before: EntryState | None, *, told: bool) -> bool:
-    """A completed entry that is being rewatched closes only when the edit says so."""
+    """A rewatch ends only if the edit says so."""
     return before is None or before.status != "completed" or (before.is_rewatching and told)
 
 

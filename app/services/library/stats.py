@@ -1,4 +1,4 @@
-"""Figures of one person's list."""
+"""Statistics of a user's list."""
 
 from app.errors import NotFound
 from app.repositories.accounts import AccountRepository
@@ -22,6 +22,6 @@ class StatsService:
             return await StatsRepository(connection).get(user_id, public=True)
 
     async def get(self, user_id: int) -> bytes:
-        """As JSON, ready to be sent."""
+        """The statistics as JSON bytes."""
         async with self._db.reader() as connection:
             return await StatsRepository(connection).get(user_id)

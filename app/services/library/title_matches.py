@@ -1,4 +1,4 @@
-"""Which catalogue titles the rows of a list file are of: by their ids, or by a name that only one has."""
+"""Match rows of a list file to catalogue titles: by id, or by a name that only one title has."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ Identity = tuple[str, str, str | int]
 
 
 class TitleMatches:
-    """What the catalogue knows of some rows."""
+    """Catalogue titles for a batch of rows."""
 
     def __init__(self, by_id: Iterable[Subject], by_name: Mapping[str, Sequence[NamedTitle]]) -> None:
         self._by_id = {identity: subject for subject in by_id for identity in identities(subject)}
@@ -25,7 +25,7 @@ class TitleMatches:
         return [*self._by_id.values(), *named]
 
     def subject_of(self, row: ListedRow) -> tuple[Subject, str | None]:
-        """The catalogue's title, or the one that the file tells of; and what is said of a row without ids."""
+        """The catalogue title or the file's own one, and a note for rows without ids."""
         if not has_only_a_title(row):
             known = (self._by_id.get(identity) for identity in identities(row.subject))
             return next((subject for subject in known if subject is not None), row.subject), None
@@ -42,7 +42,7 @@ class TitleMatches:
 
 
 async def match_titles_of(tx: Transaction, rows: Sequence[ListedRow]) -> TitleMatches:
-    """Look up all of the rows: two statements."""
+    """Look up all rows in two statements."""
     by_id = await EntryRepository(tx).subjects(
         mal_ids={row.subject.mal_id for row in rows if row.subject.mal_id is not None},
         anilist_ids={row.subject.anilist_id for row in rows if row.subject.anilist_id is not None},
@@ -60,13 +60,13 @@ def has_only_a_title(row: ListedRow) -> bool:
 
 
 def identities(subject: Subject) -> list[Identity]:
-    """The ids under which the same title may come again."""
+    """All ids that identify the title."""
     numbers = (("anime", subject.anime_id), ("mal", subject.mal_id), ("anilist", subject.anilist_id))
     return [(subject.media_type, name, number) for name, number in numbers if number is not None]
 
 
 def _doubt(row: ListedRow, found: Sequence[NamedTitle]) -> str | None:
-    """Why a row is perhaps of none of the titles that have its name."""
+    """Why the titles with the row's name may not be the right one."""
     if not found:
         return "no title of the catalogue has this name"
     if len(found) > 1:
@@ -78,11 +78,11 @@ def _doubt(row: ListedRow, found: Sequence[NamedTitle]) -> str | None:
 
 
 def _closest(title: str, found: Sequence[NamedTitle]) -> Sequence[NamedTitle]:
-    """Those that have the very name, if there are any: a mark more is another season of many a title."""
+    """Titles with exactly this name, if any: punctuation often distinguishes seasons."""
     spelled = _spelling(title)
     return [one for one in found if any(_spelling(name) == spelled for name in one.names)] or found
 
 
 def _spelling(title: str) -> str:
-    """The same for any case, width and spacing."""
+    """Normalise case, width and spacing."""
     return " ".join(unicodedata.normalize("NFKC", title).casefold().split())

@@ -1,4 +1,4 @@
-"""Taking back changes of entries: the last one by hand, or all of an import."""
+"""Undo changes of entries: the last one by hand, or all of an import."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +15,9 @@ _PAGE = 50
 
 
 async def last_change(tx: Transaction, user_id: int, target: Target) -> EntryChange:
-    """The newest change that no later undo has taken back; raises ``NotOnList`` where there is none.
+    """The newest change that was not undone yet; raises ``NotOnList`` if there is none.
 
-    That the catalogue came to know the title is no change of the person's.
+    A link to a title that the catalogue learned of later does not count as a change.
     """
     changes = ChangeRepository(tx)
     undone = 0
@@ -40,11 +40,11 @@ async def last_change(tx: Transaction, user_id: int, target: Target) -> EntryCha
                 return (await caught_up(tx, user_id, [change]))[0]
         if len(found) < _PAGE:
             break
-    raise NotOnList("There is nothing to take back.")
+    raise NotOnList("There is nothing to undo.")
 
 
 async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry | None:
-    """Put the entry back as it was before ``change``; None where that means that there is none."""
+    """Restore the entry as it was before ``change``; None if there was none."""
     entries = EntryRepository(tx)
     stored = next(iter(await entries.list_for_update(user_id, entry_ids=[change.entry_id])), None)
     now = stored.state if stored is not None else None
@@ -62,7 +62,7 @@ async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry
 async def take_back_many(
     tx: Transaction, user_id: int, changes: Sequence[EntryChange], *, job_id: int
 ) -> int:
-    """Take back changes, newest first, where the entry still is as the change left it.
+    """Undo changes, newest first, where the entry has not been changed since.
 
     Answers how many were taken back; an entry that was edited since keeps its edit. ``job_id`` is the job
     that the history names for it.
@@ -81,7 +81,7 @@ async def take_back_many(
 
 
 def _joined(changes: Sequence[EntryChange]) -> list[EntryChange]:
-    """One change for each entry: from before the first to after the last of those in a row."""
+    """Combine consecutive changes of an entry into one."""
     joined: dict[int, EntryChange] = {}
     for change in changes:
         later = joined.setdefault(change.entry_id, change)

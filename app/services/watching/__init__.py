@@ -1,1 +1,1 @@
-"""Playback progress, the viewing log, favourites and collections."""
+"""Playback progress, viewing history, favourites and collections."""

@@ -1,4 +1,4 @@
-"""Collections: lists of one's own making, private unless said otherwise, shared by a link."""
+"""Collections: users' own lists of anime, private by default, shareable by link."""
 
 import hashlib
 import secrets
@@ -22,13 +22,13 @@ class AlreadyCollected(Conflict):
 
 
 class CollectionService:
-    """Another person's private collection is answered like one that does not exist."""
+    """Other users' private collections are indistinguishable from missing ones."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def list_own(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Collection], int]:
-        """One's own, newest first, and how many there are in all."""
+        """The user's own collections, newest first, and their total number."""
         async with self._db.reader() as connection:
             return await CollectionRepository(connection).list_by_user(user_id, limit=limit, offset=offset)
 
@@ -43,14 +43,14 @@ class CollectionService:
             return await _own(tx, created, user_id)
 
     async def get(self, collection_id: int, user_id: int) -> Collection:
-        """One's own or a public one; raises :class:`NoSuchCollection`."""
+        """An own or public collection; raises :class:`NoSuchCollection`."""
         async with self._db.reader() as connection:
             return _visible(await CollectionRepository(connection).find(collection_id), user_id)
 
     async def list_items(
         self, collection_id: int, user_id: int, *, limit: int, offset: int
     ) -> tuple[list[CollectionItem], int]:
-        """What is in it, in its order, and how many in all."""
+        """Its items in order, and their total number."""
         async with self._db.reader() as connection:
             collections = CollectionRepository(connection)
             _visible(await collections.find(collection_id), user_id)
@@ -93,13 +93,13 @@ class CollectionService:
             return await collections.place(collection_id, anime_id, place)
 
     async def take_out(self, collection_id: int, user_id: int, anime_id: int) -> None:
-        """A title that is not in is no error."""
+        """Remove a title; does nothing if it is not in the collection."""
         async with self._db.transaction() as tx:
             await _own(tx, collection_id, user_id)
             await CollectionRepository(tx).remove(collection_id, anime_id)
 
     async def share(self, collection_id: int, user_id: int) -> str:
-        """The secret of a new link; an earlier one ends."""
+        """Create a share link and return its secret; replaces an earlier link."""
         token = secrets.token_urlsafe(24)
         async with self._db.transaction() as tx:
             await _own(tx, collection_id, user_id)
@@ -114,7 +114,7 @@ class CollectionService:
     async def get_shared(
         self, token: str, *, limit: int, offset: int
     ) -> tuple[Collection, list[CollectionItem]]:
-        """What a link shows; raises :class:`NoSuchCollection` once it is revoked."""
+        """The collection behind a share link; raises :class:`NoSuchCollection` once it is revoked."""
         async with self._db.reader() as connection:
             collections = CollectionRepository(connection)
             found = await collections.find_by_share(_hash(token))

@@ -17,7 +17,7 @@ class FavoriteService:
         self._db = db
 
     async def list_own(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Favorite], int]:
-        """One page, newest first, and how many there are in all."""
+        """One page, newest first, and the total number."""
         async with self._db.reader() as connection:
             return await FavoriteRepository(connection).list_by_user(user_id, limit=limit, offset=offset)
 
@@ -42,6 +42,6 @@ class FavoriteService:
             raise UnknownTitle
 
     async def remove(self, user_id: int, anime_id: int) -> None:
-        """What is no favourite is no error."""
+        """Remove a favourite; does nothing if it is not one."""
         async with self._db.transaction() as tx:
             await FavoriteRepository(tx).delete(user_id, anime_id)

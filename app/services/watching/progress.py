@@ -1,4 +1,4 @@
-"""Playback progress, what to go on with, and the viewing log."""
+"""Playback progress, continue watching, and the viewing history."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from app.services.library import Operation, ProgressAboveTotal, Target, UnknownT
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
-COUNTED = 90.0  # per cent; from here on an episode counts as seen
+COUNTED = 90.0  # per cent of an episode from which it counts as watched
 
 
 class WatchService:
@@ -76,7 +76,7 @@ class WatchService:
     async def list_to_continue(
         self, user_id: int, *, limit: int, offset: int
     ) -> tuple[list[WatchProgress], int]:
-        """Where to go on: an episode that was not finished, or the beginning of the next one."""
+        """Continue watching: per title an unfinished episode, or the beginning of the next one."""
         async with self._db.reader() as connection:
             return await WatchRepository(connection).list_to_continue(
                 user_id, counted=COUNTED, limit=limit, offset=offset
@@ -94,7 +94,7 @@ class WatchService:
             )
 
     async def list_views(self, user_id: int, *, limit: int, offset: int) -> tuple[list[View], int]:
-        """One page of the log, newest first, and how many there are in all."""
+        """One page of the viewing history, newest first, and the total number."""
         async with self._db.reader() as connection:
             return await WatchRepository(connection).list_views(user_id, limit=limit, offset=offset)
 
@@ -115,7 +115,7 @@ def _known(found: Playback | None, episode: int) -> Playback:
 async def _count_episode(
     tx: Transaction, user_id: int, anime_id: int, episode: int, *, at: datetime, now: datetime
 ) -> None:
-    """Carry it over to the list, unless the title was taken off the list after it was watched."""
+    """Apply it to the list, unless the title was removed from the list after it was watched."""
     if at < now and await EntryRepository(tx).was_deleted_since(user_id, anime_id, at):
         return
     watched = Operation("watch", Target(anime_id=anime_id), episode=episode, at=at)

@@ -38,7 +38,7 @@ async def test_every_key_is_always_there(made: httpx.AsyncClient, made_stock: St
     assert not unknown["title"]
 
 
-async def test_labels_stand_in_their_own_lists(made: httpx.AsyncClient, made_stock: Stock) -> None:
+async def test_labels_are_in_separate_lists(made: httpx.AsyncClient, made_stock: Stock) -> None:
     kinds = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
     for anime in (await made.get("/anime", params={"limit": 100})).json():
         title = made_stock.titles[anime["id"]]
@@ -88,7 +88,13 @@ async def test_pages_by_number_and_by_offset(made: httpx.AsyncClient, made_stock
 
 
 async def test_links_keep_repeated_parameters(made: httpx.AsyncClient) -> None:
-    given = [("genre", "Action"), ("genre", "Comedy"), ("limit", "1"), ("q", "a&b=c"), ("search", "a&b=c")]
+    given: list[tuple[str, Any]] = [
+        ("genre", "Action"),
+        ("genre", "Comedy"),
+        ("limit", "1"),
+        ("q", "a&b=c"),
+        ("search", "a&b=c"),
+    ]
     page = await made.get("/anime", params=given)
     first = httpx.URL(page.links["first"]["url"])
     assert sorted(first.params.multi_items()) == sorted([*given, ("offset", "0")])
@@ -124,7 +130,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("query", REFUSED)
-async def test_what_is_refused_names_the_parameter(made: httpx.AsyncClient, query: str) -> None:
+async def test_rejections_name_the_parameter(made: httpx.AsyncClient, query: str) -> None:
     sent, field, hint = REFUSED[query]
     answer = await made.get(f"/anime?{sent}")
     assert answer.status_code == 422, answer.text
@@ -141,7 +147,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("query", HOSTILE)
-async def test_hostile_text_is_only_text(made: httpx.AsyncClient, query: str) -> None:
+async def test_hostile_text_is_harmless(made: httpx.AsyncClient, query: str) -> None:
     answer = await made.get(f"/anime?{query}")
     assert answer.status_code == 200, answer.text
     assert isinstance(answer.json(), list)
@@ -183,7 +189,7 @@ async def test_rows_of_other_writers_are_rendered_too(client: httpx.AsyncClient,
     assert anime["synced_at"] == "2026-01-02T00:04:05.000000Z"
 
 
-async def test_answers_are_what_the_document_says(made: httpx.AsyncClient) -> None:
+async def test_responses_match_the_document(made: httpx.AsyncClient) -> None:
     document = (await made.get("/openapi.json")).json()
     for path, sent in (("/anime", "limit=100"), ("/search/anime", "q=ka"), ("/genres", "")):
         body = (await made.get(f"{path}?{sent}")).json()
@@ -239,7 +245,7 @@ async def test_faults_are_never_304(made: httpx.AsyncClient) -> None:
         assert "public" not in answer.headers.get("Cache-Control", "")
 
 
-async def test_kept_answers_count_for_their_route(made: httpx.AsyncClient) -> None:
+async def test_cached_responses_count_in_metrics(made: httpx.AsyncClient) -> None:
     def figure(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(name, labels) or 0
 
@@ -256,7 +262,7 @@ async def test_kept_answers_count_for_their_route(made: httpx.AsyncClient) -> No
     assert figures() == (asked + 3, hits + 3)
 
 
-async def test_who_is_signed_in_gets_the_same_bytes(made: httpx.AsyncClient) -> None:
+async def test_signed_in_users_get_the_same_bytes(made: httpx.AsyncClient) -> None:
     plain = await made.get("/anime")
     signed = await made.get("/anime", headers={"Authorization": "Bearer nonsense"})
     assert (signed.status_code, signed.content) == (200, plain.content)

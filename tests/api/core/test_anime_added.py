@@ -80,7 +80,7 @@ async def test_genres_by_id_and_unknown_numbers(client: httpx.AsyncClient, admin
     assert (unknown.status_code, list(unknown.json()["details"]["fields"])) == (422, ["genres"])
 
 
-async def test_a_title_that_is_there_already(client: httpx.AsyncClient, admin: SignedIn) -> None:
+async def test_an_existing_title_is_a_conflict(client: httpx.AsyncClient, admin: SignedIn) -> None:
     there = (await client.post("/anime", json=WHOLE, headers=admin.headers)).json()
     for body in ({**BARE, "mal_id": 5}, {**BARE, "anilist_id": 6}):
         again = await client.post("/anime", json=body, headers=admin.headers)
@@ -120,7 +120,7 @@ UNFIT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("field", UNFIT)
-async def test_bodies_that_do_not_fit(client: httpx.AsyncClient, admin: SignedIn, field: str) -> None:
+async def test_invalid_bodies_are_rejected(client: httpx.AsyncClient, admin: SignedIn, field: str) -> None:
     for value in UNFIT[field]:
         body = json.dumps({**BARE, field: value}).encode()
         headers = {**admin.headers, "Content-Type": "application/json"}

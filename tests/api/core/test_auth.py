@@ -81,7 +81,7 @@ async def test_signing_in_by_any_spelling_of_the_address(client: httpx.AsyncClie
     assert form.status_code == 200
 
 
-async def test_a_password_that_nobody_can_have_is_wrong(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_an_impossible_password_is_wrong(client: httpx.AsyncClient, user: SignedIn) -> None:
     for name in (user.username, "nobody"):
         grows = {"login": name, "password": "\ufdfa" * 1024}  # 18 times as long when normalised
         assert (await client.post("/auth/login", json=grows)).status_code == 401
@@ -89,7 +89,9 @@ async def test_a_password_that_nobody_can_have_is_wrong(client: httpx.AsyncClien
         assert (await client.post("/api/auth/token", data=form)).status_code == 400
 
 
-async def test_wrong_either_way_is_the_same_answer(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_wrong_name_and_wrong_password_are_indistinguishable(
+    client: httpx.AsyncClient, user: SignedIn
+) -> None:
     answers = [
         await client.post("/auth/login", json={"login": login, "password": password})
         for login, password in ((user.username, "not the password"), ("nobody at all", PASSWORD))

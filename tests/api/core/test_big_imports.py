@@ -180,7 +180,7 @@ async def test_a_failed_import_can_be_cancelled_and_taken_back(
     assert await count(container, "entries") == 0
 
 
-async def test_an_import_that_waits_for_its_retry_is_not_taken_back_under_its_feet(
+async def test_an_import_awaiting_its_retry_cannot_be_undone(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
     job_id = await break_off(container, mine, rows=700, after=600)
@@ -224,7 +224,9 @@ class Watch:
                 self.longest, self.where = time.thread_time() - begun, self.during
 
 
-async def test_a_long_file_leaves_the_loop_to_others(mine: httpx.AsyncClient, container: Container) -> None:
+async def test_a_long_file_does_not_block_the_event_loop(
+    mine: httpx.AsyncClient, container: Container
+) -> None:
     """The request, the job, the downloads and the undo of one file, all on one loop."""
     watch, content = Watch(), upload(long_list(4000))
     gc.freeze()  # as the worker does: the tests' own modules are no part of the work

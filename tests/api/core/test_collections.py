@@ -79,7 +79,7 @@ async def test_titles_keep_their_order(mine: httpx.AsyncClient, path: str, title
     assert await order(mine, path) == ["One", "Two", "Three"]
 
 
-async def test_a_private_collection_of_another_does_not_exist(
+async def test_private_collections_of_other_users_are_not_found(
     mine: httpx.AsyncClient, path: str, titles: list[int], other_user: SignedIn
 ) -> None:
     theirs = other_user.headers
@@ -114,7 +114,7 @@ async def test_a_share_link_works_without_signing_in_until_it_is_revoked(
     assert (await mine.get(newer, headers=anonymous)).status_code == 404
 
 
-async def test_what_changes_nothing_leaves_no_trace(
+async def test_edits_without_a_change_have_no_effect(
     mine: httpx.AsyncClient, path: str, titles: list[int]
 ) -> None:
     for anime_id in titles[:2]:

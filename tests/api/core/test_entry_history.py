@@ -99,7 +99,7 @@ async def test_only_the_difference_is_stored(mine: httpx.AsyncClient, database: 
     assert all(set(row.before) == set(row.after) for row in rows)
 
 
-async def test_everything_is_taken_back_step_by_step(mine: httpx.AsyncClient, database: Database) -> None:
+async def test_changes_are_undone_step_by_step(mine: httpx.AsyncClient, database: Database) -> None:
     [one, _] = await titles_of(database)
     entries = await live_through(mine, one)
     states: list[Any] = [None, *entries[:-1], None]
@@ -221,7 +221,7 @@ async def test_whole_states_of_an_older_version_are_read_too(
     assert await histories(mine, [one]) == shown
 
 
-async def test_long_histories_are_cut_at_a_year_or_at_five_hundred(
+async def test_long_histories_are_pruned(
     mine: httpx.AsyncClient, database: Database, container: Container
 ) -> None:
     [one, two] = await titles_of(database)
@@ -308,7 +308,7 @@ async def test_what_changed_on_the_whole_list(mine: httpx.AsyncClient, database:
     ]
 
 
-async def test_nobody_sees_what_changed_on_the_list_of_another(
+async def test_histories_of_other_users_are_not_visible(
     mine: httpx.AsyncClient, database: Database, other_user: SignedIn
 ) -> None:
     [one, _] = await titles_of(database)

@@ -139,7 +139,7 @@ async def test_every_instant_of_the_account_export_is_utc_with_z(both: httpx.Asy
     assert all(value.endswith("Z") and "T" in value for value in instants)
 
 
-async def test_a_person_has_two_downloads_at_once_and_two_in_line(
+async def test_a_user_has_two_downloads_and_two_waiting(
     mine: httpx.AsyncClient, container: Container, user: SignedIn, other_user: SignedIn
 ) -> None:
     async with container.library.exports._downloads.written(user.id) as first:
@@ -162,7 +162,7 @@ async def test_a_person_has_two_downloads_at_once_and_two_in_line(
     assert (await mine.get(EXPORT)).status_code == 200
 
 
-async def test_a_download_that_fails_gives_its_place_back(container: Container, user: SignedIn) -> None:
+async def test_a_failed_download_releases_its_slot(container: Container, user: SignedIn) -> None:
     async def fail() -> Spool:
         async with container.library.exports._downloads.written(user.id):
             raise RuntimeError("on purpose")

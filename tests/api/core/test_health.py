@@ -37,7 +37,7 @@ async def execute(database_url: str, statement: str) -> None:
     await connection.close()
 
 
-async def test_all_is_well(client: httpx.AsyncClient) -> None:
+async def test_a_healthy_service_is_ok(client: httpx.AsyncClient) -> None:
     answer = await client.get("/health")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
@@ -94,7 +94,7 @@ async def test_a_schema_that_was_emptied_is_an_error(client: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize("wrong", ["no such database", "no such user"])
-async def test_no_entry_is_an_error(settings: Settings, database_url: str, wrong: str) -> None:
+async def test_a_refused_login_is_an_error(settings: Settings, database_url: str, wrong: str) -> None:
     changed = {
         "no such database": database_url.replace("@/clone", "@/none"),
         "no such user": database_url.replace("://", "://stranger", 1).replace("strangeranisync", "stranger"),
@@ -106,7 +106,7 @@ async def test_no_entry_is_an_error(settings: Settings, database_url: str, wrong
     assert answer.json()["status"] == "error"
 
 
-async def test_mute_servers_cost_less_than_a_second(settings: Settings, mute_port: int) -> None:
+async def test_hanging_servers_delay_health_by_less_than_a_second(settings: Settings, mute_port: int) -> None:
     urls = {
         "database_url": f"postgresql+asyncpg://anisync@127.0.0.1:{mute_port}/anisync",
         "redis_url": f"redis://127.0.0.1:{mute_port}/0",
@@ -119,7 +119,7 @@ async def test_mute_servers_cost_less_than_a_second(settings: Settings, mute_por
     assert answers[0].json()["redis"] == {"status": "error"}
 
 
-async def test_life_asks_nobody(settings: Settings, mute_port: int) -> None:
+async def test_liveness_checks_no_dependency(settings: Settings, mute_port: int) -> None:
     urls = {"database_url": f"postgresql+asyncpg://a@127.0.0.1:{mute_port}/a", "redis_url": GONE_REDIS}
     async with client_of(settings, **urls) as client:
         answer = await asyncio.wait_for(client.get("/health/live"), 1)
@@ -127,7 +127,7 @@ async def test_life_asks_nobody(settings: Settings, mute_port: int) -> None:
     assert answer.json() == {"status": "ok"}
 
 
-async def test_a_pool_full_of_work_is_no_dead_database(client: httpx.AsyncClient, database: Database) -> None:
+async def test_a_busy_pool_is_not_an_outage(client: httpx.AsyncClient, database: Database) -> None:
     holders = [asyncio.create_task(database.scalar("select pg_sleep(1.5)")) for _ in range(15)]
     await asyncio.sleep(0.3)
     health, life = await asyncio.gather(client.get("/health"), client.get("/health/live"))
@@ -138,7 +138,7 @@ async def test_a_pool_full_of_work_is_no_dead_database(client: httpx.AsyncClient
     assert life.status_code == 200
 
 
-async def test_many_probes_cost_one_connection(
+async def test_concurrent_probes_use_one_connection(
     client: httpx.AsyncClient, container: Container, database_url: str
 ) -> None:
     answers = await asyncio.gather(*(client.get("/health") for _ in range(100)))

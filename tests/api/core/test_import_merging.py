@@ -80,7 +80,7 @@ async def add(mine: httpx.AsyncClient, anime_id: int, **fields: Any) -> dict[str
         rated(score=None, episodes=None, text=None),
     ],
 )
-async def test_what_a_file_does_not_say_erases_nothing(
+async def test_missing_values_erase_nothing(
     importer: Importer, mine: httpx.AsyncClient, bebop: int, content: bytes
 ) -> None:
     before = await add(mine, bebop)
@@ -89,7 +89,7 @@ async def test_what_a_file_does_not_say_erases_nothing(
     assert (await mine.get(f"/users/me/list/{bebop}")).json() == before
 
 
-async def test_what_a_file_says_is_taken_and_shown_before(
+async def test_values_of_the_file_are_previewed_and_applied(
     importer: Importer, mine: httpx.AsyncClient, bebop: int
 ) -> None:
     await add(mine, bebop, status="watching", progress=5, finished_at=None)
@@ -141,7 +141,7 @@ async def test_what_a_file_says_is_taken_and_shown_before(
         ),
     ],
 )
-async def test_progress_falls_only_when_seen_again_or_asked_for(
+async def test_progress_decreases_only_for_rewatches_or_on_request(
     importer: Importer,
     mine: httpx.AsyncClient,
     bebop: int,
@@ -155,7 +155,7 @@ async def test_progress_falls_only_when_seen_again_or_asked_for(
     assert counts(await importer.run(content, **parameters)) == (0, 0, 1, 0, 0)
 
 
-async def test_what_is_kept_is_told(importer: Importer, mine: httpx.AsyncClient, bebop: int) -> None:
+async def test_kept_values_are_reported(importer: Importer, mine: httpx.AsyncClient, bebop: int) -> None:
     await add(mine, bebop, status="watching", progress=20)
     report = await importer.run(rated(status="dropped", episodes=3))
     assert report["rows"][0]["reason"] == "progress 3 is less than ours: 20 is kept"
@@ -174,7 +174,7 @@ async def test_a_rewatch_ends_when_the_file_says_so(
     )
 
 
-async def test_what_is_beyond_the_limits_is_cut_and_told(
+async def test_values_beyond_the_limits_are_cut_and_reported(
     importer: Importer, mine: httpx.AsyncClient, bebop: int
 ) -> None:
     tags = ",".join([f"{number}" for number in range(55)] + ["t" * 1_001])
@@ -219,7 +219,7 @@ async def test_what_is_beyond_the_limits_is_cut_and_told(
         ("snowie_anilist_manga.json", {"type": "manga"}, 144),
     ],
 )
-async def test_files_that_broke_the_product_go_in_whole_and_once(
+async def test_files_of_past_bugs_are_imported_completely_and_once(
     importer: Importer, shared: Path, name: str, parameters: dict[str, str], rows: int
 ) -> None:
     path = shared / "inputs" / name
@@ -257,7 +257,7 @@ async def test_a_manga_is_never_linked_by_an_id_of_an_anime(
     assert len(items.json()) == 144
 
 
-async def test_a_file_of_no_kind_is_refused_until_the_kind_is_said(
+async def test_a_file_without_a_kind_is_rejected_until_it_is_stated(
     importer: Importer, mine: httpx.AsyncClient, bebop: int
 ) -> None:
     content = (Path(__file__).parents[2] / "samples/lists/anilist_no_kind.json").read_bytes()

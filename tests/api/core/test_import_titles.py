@@ -87,7 +87,7 @@ async def test_a_name_of_none_or_of_several_does_not(importer: Importer, title: 
     assert counts(await importer.run(mal(title))) == (0, 0, 1, 0, 0)
 
 
-async def test_more_seen_than_there_is_tells_another_title(importer: Importer) -> None:
+async def test_progress_above_the_total_rules_a_title_out(importer: Importer) -> None:
     row = await one(importer, mal("Future Diary", progress=26))
     assert (row["matched"], "fewer than the 26" in row["reason"]) == (False, True)
 

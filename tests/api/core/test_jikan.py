@@ -68,7 +68,7 @@ async def test_search_under_both_names(
         "/anime/jikan/abc",
     ],
 )
-async def test_what_does_not_fit_is_422_and_asks_nobody(
+async def test_invalid_values_are_422_without_a_call(
     client: httpx.AsyncClient, jikan_standin: JikanStandin, path: str
 ) -> None:
     answer = await client.get(path)
@@ -76,7 +76,7 @@ async def test_what_does_not_fit_is_422_and_asks_nobody(
     assert jikan_standin.stats().total == 0
 
 
-async def test_limits_are_told_on_every_answer(
+async def test_every_response_has_rate_limit_headers(
     client: httpx.AsyncClient, jikan_standin: JikanStandin
 ) -> None:
     fine = await client.get("/anime/jikan/777")
@@ -93,7 +93,7 @@ async def test_limits_are_told_on_every_answer(
     assert left == [599, 598, 597, 596]
 
 
-async def test_a_client_beyond_the_limit_is_told_to_wait(client: httpx.AsyncClient) -> None:
+async def test_a_client_beyond_the_limit_gets_429(client: httpx.AsyncClient) -> None:
     answers = [await client.get("/anime/jikan/0") for _ in range(601)]
     assert [one.status_code for one in answers[:600]] == [422] * 600
     last = answers[600]

@@ -95,7 +95,7 @@ async def test_a_job_has_the_shape_of_the_contract(
     assert times == sorted(times)
 
 
-async def test_everybody_sees_their_own_jobs_and_an_admin_all(
+async def test_users_see_their_jobs_and_admins_all(
     people: People, jobs: JobService, ids: dict[str, int]
 ) -> None:
     adas = [(await jobs.submit(Mark(number), owner_id=ids["ada"])).id for number in range(3)]
@@ -137,12 +137,12 @@ async def test_lists_are_paged_and_filtered(people: People, jobs: JobService) ->
     ["status=done", "limit=0", "limit=101", "offset=-1", "page=0", "kind=%00", "kind=%ED%A0%80",
      "kind=" + "x" * 101, "limit=99999999999999999999", "offset=1&page=1"],
 )  # fmt: skip
-async def test_nonsense_in_the_query_is_refused(people: People, query: str) -> None:
+async def test_invalid_query_parameters_are_rejected(people: People, query: str) -> None:
     assert (await people["root"].get(f"/jobs?{query}")).status_code == 422
 
 
 @pytest.mark.parametrize("job_id", ["0", "-1", "x", "1.5", "9223372036854775808", "%00", "9" * 400])
-async def test_ids_that_no_row_can_have_are_refused(people: People, job_id: str) -> None:
+async def test_impossible_ids_are_rejected(people: People, job_id: str) -> None:
     assert (await people["root"].get(f"/jobs/{job_id}")).status_code in (404, 422)
     assert (await people["root"].post(f"/jobs/{job_id}/retry")).status_code in (404, 422)
 

@@ -306,10 +306,10 @@ async def _open(configuration: Settings, loop: asyncio.AbstractEventLoop) -> Wor
     return World(loop, container, await stack.enter_async_context(client), stack)
 
 
-def test_the_list_is_its_model(settings: Settings) -> None:
+def test_the_list_matches_its_model(settings: Settings) -> None:
     check(settings, examples=10, steps=20)
 
 
 @pytest.mark.soak
-def test_the_list_is_its_model_for_long(settings: Settings) -> None:
+def test_the_list_matches_its_model_in_long_runs(settings: Settings) -> None:
     check(settings, examples=200, steps=50)

@@ -29,7 +29,7 @@ async def store(database: Database, mal_id: int, *, hours: float | None) -> None
         )
 
 
-async def test_a_miss_is_fetched_stored_and_a_hit_from_then_on(
+async def test_a_miss_is_fetched_and_then_a_hit(
     client: httpx.AsyncClient, jikan_standin: JikanStandin
 ) -> None:
     first = await client.get("/anime/mal/777")
@@ -47,7 +47,7 @@ async def test_it_is_the_same_object_as_under_its_own_id(client: httpx.AsyncClie
     assert (await client.get(f"/anime/{fetched['id']}")).json() == fetched
 
 
-async def test_age_says_when_mal_was_asked(
+async def test_age_is_the_time_since_the_sync(
     client: httpx.AsyncClient, database: Database, jikan_standin: JikanStandin
 ) -> None:
     await store(database, 21, hours=5)
@@ -81,7 +81,7 @@ async def test_a_client_that_has_it_is_told_304_with_true_headers(
     assert other.status_code == 200
 
 
-async def test_what_mal_lacks_is_404_and_asked_for_once(
+async def test_an_absent_title_is_404_and_requested_once(
     client: httpx.AsyncClient, jikan_standin: JikanStandin
 ) -> None:
     for _ in range(5):
@@ -92,7 +92,7 @@ async def test_what_mal_lacks_is_404_and_asked_for_once(
 
 
 @pytest.mark.parametrize("mal_id", ["0", "-1", "2147483648", "99999999999999999999", "1.5", "x", "1%00"])
-async def test_an_id_that_no_title_can_have_is_refused(client: httpx.AsyncClient, mal_id: str) -> None:
+async def test_impossible_ids_are_rejected(client: httpx.AsyncClient, mal_id: str) -> None:
     answer = await client.get(f"/anime/mal/{mal_id}")
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
 
@@ -101,7 +101,7 @@ async def test_an_id_that_no_title_can_have_is_refused(client: httpx.AsyncClient
     ("mode", "status", "code"),
     [("status", 502, "UPSTREAM_ERROR"), ("html", 502, "UPSTREAM_ERROR"), ("hang", 504, "UPSTREAM_TIMEOUT")],
 )
-async def test_an_upstream_that_fails_is_told_apart_from_us(
+async def test_upstream_failures_are_not_500(
     client: httpx.AsyncClient, jikan_standin: JikanStandin, mode: str, status: int, code: str
 ) -> None:
     jikan_standin.behave(mode)
@@ -138,7 +138,7 @@ async def test_fields_choose_keys_of_a_hit_a_stale_title_and_a_miss(
         ("fields=title&fieldz=x", "fieldz", "did you mean fields?"),
     ],
 )
-async def test_what_is_unknown_is_refused_and_asks_nobody(
+async def test_unknown_parameters_are_rejected_without_a_call(
     client: httpx.AsyncClient, jikan_standin: JikanStandin, query: str, field: str, hint: str
 ) -> None:
     answer = await client.get(f"/anime/mal/777?{query}")

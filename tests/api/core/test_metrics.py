@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -31,7 +32,7 @@ def labels(**values: str) -> frozenset[tuple[str, str]]:
     return frozenset(values.items())
 
 
-async def test_requests_stand_under_their_template(client: httpx.AsyncClient) -> None:
+async def test_requests_are_labelled_by_route_template(client: httpx.AsyncClient) -> None:
     await client.get("/health/live")
     answer = await client.get("/metrics")
     assert answer.status_code == 200
@@ -42,7 +43,7 @@ async def test_requests_stand_under_their_template(client: httpx.AsyncClient) ->
     assert found["anisync_request_duration_seconds_count", asked] >= 1
 
 
-async def test_every_name_is_ours(client: httpx.AsyncClient) -> None:
+async def test_metric_names_have_the_prefix(client: httpx.AsyncClient) -> None:
     text = (await client.get("/metrics")).text
     names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     assert {name for name in names if not name.startswith(("anisync_", "python_", "process_"))} == set()
@@ -83,7 +84,7 @@ async def test_attempts_at_jobs_are_counted(client: httpx.AsyncClient, container
     assert ended(after, "retried") == ended(before, "retried") + 1
 
 
-async def test_the_pool_shows_how_busy_it_is(client: httpx.AsyncClient, database: Database) -> None:
+async def test_pool_metrics_show_its_load(client: httpx.AsyncClient, database: Database) -> None:
     async def hold(seconds: float) -> None:
         await database.scalar(f"select pg_sleep({seconds})")
 
@@ -116,17 +117,17 @@ async def guarded(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize(
     "authorization", [None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", b"Bearer \xff"]
 )
-async def test_a_token_that_is_set_is_needed(
+async def test_a_configured_token_is_required(
     guarded: httpx.AsyncClient, authorization: str | bytes | None
 ) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
+    headers: Any = {} if authorization is None else {"Authorization": authorization}
     answer = await guarded.get("/metrics", headers=headers)
     assert answer.status_code == 401
     assert answer.json()["code"] == "AUTH_ERROR"
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_without_postgresql_only_its_figures_are_missing(guarded: httpx.AsyncClient) -> None:
+async def test_without_postgresql_only_its_gauges_are_missing(guarded: httpx.AsyncClient) -> None:
     answer = await guarded.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200
     names = {name for name, _ in figures(answer.text)}
@@ -146,7 +147,7 @@ sys.stdout.buffer.write(as_text(snapshot))
 """
 
 
-async def test_processes_meet_in_a_folder(tmp_path: Path) -> None:
+async def test_processes_aggregate_in_a_folder(tmp_path: Path) -> None:
     for _ in range(3):
         process = await asyncio.create_subprocess_exec(
             *python(COUNT), stdout=asyncio.subprocess.PIPE, env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
@@ -169,7 +170,7 @@ class FailingOnce(Database):
             raise ZeroDivisionError("no figures")
 
 
-async def test_figures_are_noted_again_after_a_failure(
+async def test_gauges_are_updated_again_after_a_failure(
     settings: Settings, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing = FailingOnce(database.engine)

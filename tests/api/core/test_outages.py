@@ -45,7 +45,7 @@ async def _is_unavailable(answer: httpx.Response) -> None:
     assert answer.headers["Retry-After"]
 
 
-async def test_without_both_nothing_is_decided(without_both: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_without_both_requests_fail_with_503(without_both: httpx.AsyncClient, user: SignedIn) -> None:
     await _is_unavailable(await without_both.get("/users/me", headers=user.headers))
     await _is_unavailable(
         await without_both.post("/auth/refresh", json={"refresh_token": user.refresh_token})
@@ -56,7 +56,7 @@ async def test_without_both_nothing_is_decided(without_both: httpx.AsyncClient, 
     await _is_unavailable(await without_both.post("/api/auth/token", data={"username": "x", "password": "y"}))
 
 
-async def test_without_the_database_no_token_is_believed(
+async def test_without_the_database_tokens_are_not_accepted(
     without_database: httpx.AsyncClient, client: httpx.AsyncClient, user: SignedIn, other_user: SignedIn
 ) -> None:
     await client.post("/auth/logout", headers=other_user.headers)
@@ -65,7 +65,9 @@ async def test_without_the_database_no_token_is_believed(
 
 
 @pytest.mark.parametrize("token", ["x", "ant_x", "a.b.c"])
-async def test_what_is_plainly_no_token_needs_nobody(without_both: httpx.AsyncClient, token: str) -> None:
+async def test_malformed_tokens_are_rejected_without_dependencies(
+    without_both: httpx.AsyncClient, token: str
+) -> None:
     answer = await without_both.get("/users/me", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == (503 if token.startswith("ant_") else 401)
     bad = await without_both.post("/auth/refresh", json={"refresh_token": token})
@@ -96,7 +98,7 @@ class CountingDatabase(Database):
             yield tx
 
 
-async def test_one_query_tells_who_is_calling(settings: Settings, database: Database, user: SignedIn) -> None:
+async def test_authentication_costs_one_query(settings: Settings, database: Database, user: SignedIn) -> None:
     counting = CountingDatabase(database.engine)
     async with build(settings, db=counting) as container:
         principal = await container.accounts.authentication.authenticate(user.access_token)

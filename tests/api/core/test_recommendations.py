@@ -53,8 +53,8 @@ class Person:
             assert answer.status_code == 201, answer.text
 
     async def recommended(self, limit: int = 10) -> list[dict[str, Any]]:
-        wanted = {"limit": limit, "algo": "genres"}
-        answer = await self.client.get(RECOMMENDATIONS, params=wanted, headers=self.who.headers)
+        params: dict[str, str | int] = {"limit": limit, "algo": "genres"}
+        answer = await self.client.get(RECOMMENDATIONS, params=params, headers=self.who.headers)
         assert answer.status_code == 200, answer.text
         return [RecommendationOut.model_validate(title).model_dump() for title in answer.json()]
 
@@ -103,7 +103,9 @@ async def test_the_object_is_that_of_the_catalogue_with_a_reason(person: Person)
         assert part == {name: first[name] for name in ("title", "year", "part", "reason", "because")}
 
 
-async def test_taste_decides(person: Person, served: tuple[httpx.AsyncClient, Container]) -> None:
+async def test_recommendations_follow_the_list(
+    person: Person, served: tuple[httpx.AsyncClient, Container]
+) -> None:
     await person.lists(person.with_label("Sports", 12), score=9)
     sporty = await person.recommended(20)
     other = Person(person.client, await make_account(served[1]), Stock("", person.titles))
@@ -118,7 +120,7 @@ async def test_taste_decides(person: Person, served: tuple[httpx.AsyncClient, Co
     assert any("Sports" in title["reason"] or "Because you rated" in title["reason"] for title in sporty)
 
 
-async def test_what_is_disliked_comes_last(person: Person) -> None:
+async def test_disliked_genres_come_last(person: Person) -> None:
     await person.lists(person.with_label("Horror", 8), score=2, status="dropped")
     await person.lists(person.with_label("Sports", 8), score=9)
     assert sum("Horror" in labels(title) for title in await person.recommended(50)) <= 2
@@ -192,13 +194,13 @@ async def test_only_who_has_adult_titles_is_shown_more(
         "fields=nothing",
     ],
 )
-async def test_bad_questions_are_refused(person: Person, query: str) -> None:
+async def test_invalid_parameters_are_rejected(person: Person, query: str) -> None:
     answer = await person.client.get(f"{RECOMMENDATIONS}?{query}", headers=person.who.headers)
     assert answer.status_code == 422
     assert answer.json() == IsPartialDict(code="VALIDATION_ERROR")
 
 
-async def test_it_is_for_those_who_signed_in_and_may_read(person: Person) -> None:
+async def test_recommendations_need_a_token_with_read_access(person: Person) -> None:
     assert (await person.client.get(RECOMMENDATIONS)).status_code == 401
     scopes = {"name": "writes", "scopes": ["write:content"], "expires_in_days": 1}
     made = await person.client.post("/auth/tokens", json=scopes, headers=person.who.headers)

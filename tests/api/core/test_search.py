@@ -103,7 +103,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("query", ALIKE)
-async def test_case_accents_width_and_script_do_not_matter(searched: httpx.AsyncClient, query: str) -> None:
+async def test_case_accents_width_and_script_are_ignored(searched: httpx.AsyncClient, query: str) -> None:
     assert (await found(searched, query))[0] == ALIKE[query]
 
 
@@ -150,7 +150,7 @@ PUNCTUATED = {
 
 
 @pytest.mark.parametrize("query", PUNCTUATED)
-async def test_punctuation_hides_no_title(searched: httpx.AsyncClient, query: str) -> None:
+async def test_punctuation_does_not_hide_titles(searched: httpx.AsyncClient, query: str) -> None:
     assert (await found(searched, query))[0] == PUNCTUATED[query]
     assert PUNCTUATED[query] in await found(searched, query, "/anime")
 
@@ -164,7 +164,7 @@ NOTHING = ["!!!", "''", "\u0301\u0301", "\u20dd\u20dd", "ーー", "💩💩", "-
 
 
 @pytest.mark.parametrize("query", NOTHING)
-async def test_what_holds_no_word_finds_nothing(searched: httpx.AsyncClient, query: str) -> None:
+async def test_a_query_without_words_finds_nothing(searched: httpx.AsyncClient, query: str) -> None:
     assert await found(searched, query) == []
     assert await found(searched, query, "/anime") == []
 
@@ -200,7 +200,7 @@ async def test_a_catalogue_filter_takes_words_as_they_are_where_it_can(searched:
 
 
 @pytest.mark.parametrize("query", ["1_0", "100%%", "n_ruto", "%ruto", "__", "%%", "zzzqqq xyzzy", "\\\\"])
-async def test_what_is_nowhere_is_not_found(searched: httpx.AsyncClient, query: str) -> None:
+async def test_unknown_words_find_nothing(searched: httpx.AsyncClient, query: str) -> None:
     assert await found(searched, query) == []
     assert await found(searched, query, "/anime") == []
 
@@ -266,7 +266,7 @@ async def test_pages_neither_overlap_nor_skip(made: httpx.AsyncClient) -> None:
     assert ids == [title["id"] for title in whole.json()][: len(ids)]
 
 
-async def test_the_object_is_the_whole_one(made: httpx.AsyncClient) -> None:
+async def test_results_are_complete_objects(made: httpx.AsyncClient) -> None:
     [anime] = (await made.get("/search/anime", params={"q": "ka", "limit": 1})).json()
     assert (await made.get(f"/anime/{anime['id']}")).json() == anime
 

@@ -181,9 +181,7 @@ async def test_api_tokens_that_are_not_made(
     assert (await client.post("/auth/tokens", json=body, headers=user.headers)).status_code == 422
 
 
-async def test_fifty_tokens_are_enough_also_when_asked_at_once(
-    client: httpx.AsyncClient, user: SignedIn
-) -> None:
+async def test_fifty_tokens_is_the_limit_also_concurrently(client: httpx.AsyncClient, user: SignedIn) -> None:
     body = {"name": "x", "scopes": ["read:content"]}
     statuses = await asyncio.gather(
         *(client.post("/auth/tokens", json=body, headers=user.headers) for _ in range(55))
@@ -206,9 +204,7 @@ async def test_changing_the_password(client: httpx.AsyncClient, user: SignedIn) 
     assert (await login(client, user, NEW)).status_code == 200
 
 
-async def test_a_stolen_token_is_no_way_to_guess_the_password(
-    client: httpx.AsyncClient, user: SignedIn
-) -> None:
+async def test_a_stolen_token_cannot_guess_the_password(client: httpx.AsyncClient, user: SignedIn) -> None:
     wrong = {"current_password": "not the password", "new_password": NEW}
     statuses = [
         (await client.post("/auth/password", json=wrong, headers=user.headers)).status_code for _ in range(4)
@@ -232,7 +228,7 @@ async def test_a_bad_new_password_changes_nothing(
     assert (await login(client, user)).status_code == 200
 
 
-async def test_forgetting_is_answered_alike_for_everybody(
+async def test_password_reset_requests_reveal_no_accounts(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     answers = [
@@ -245,7 +241,7 @@ async def test_forgetting_is_answered_alike_for_everybody(
     assert sorted(job.arguments["user_id"] for job in jobs) == [0, user.id]
 
 
-async def test_the_password_mails_of_one_address_have_an_end(
+async def test_password_mails_per_address_are_limited(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     for _ in range(7):

@@ -10,7 +10,9 @@ PATHS = ("/anime/sync/21", "/anime/sync/top", "/anime/sync/season")
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_only_curators_may(client: httpx.AsyncClient, user: SignedIn, path: str) -> None:
+async def test_syncs_require_the_curator_permission(
+    client: httpx.AsyncClient, user: SignedIn, path: str
+) -> None:
     assert (await client.post(path)).status_code == 401
     refused = await client.post(path, headers=user.headers)
     assert (refused.status_code, refused.json()["code"]) == (403, "PERMISSION_DENIED")
@@ -65,6 +67,6 @@ async def test_the_season_is_the_current_one_unless_it_is_named(
         "/anime/sync/season?yaer=2024",
     ],
 )
-async def test_what_does_not_fit_is_422(client: httpx.AsyncClient, admin: SignedIn, path: str) -> None:
+async def test_invalid_values_are_422(client: httpx.AsyncClient, admin: SignedIn, path: str) -> None:
     answer = await client.post(path, headers=admin.headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")

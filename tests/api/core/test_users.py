@@ -78,7 +78,7 @@ async def test_changes_that_are_not_made(client: httpx.AsyncClient, user: Signed
         (b"x", "multipart/form-data", 422),
     ],
 )
-async def test_bodies_that_cannot_be_read(
+async def test_malformed_bodies_are_rejected(
     client: httpx.AsyncClient, user: SignedIn, content: bytes, kind: str, status: int
 ) -> None:
     headers = {**user.headers, "Content-Type": kind}
@@ -95,7 +95,7 @@ async def test_a_taken_name_is_a_conflict_in_any_case(
     assert (await client.patch("/users/me", json=own, headers=user.headers)).status_code == 200
 
 
-async def test_a_new_address_needs_the_password_and_both_are_told(
+async def test_a_new_address_needs_the_password_and_both_get_a_mail(
     client: httpx.AsyncClient, container: Container, user: SignedIn, other_user: SignedIn
 ) -> None:
     wrong = {"email": "new@example.org", "current_password": "not the password"}
@@ -138,7 +138,7 @@ async def test_an_avatar_is_replaced_and_served(
     assert avatars_in(settings) == []
 
 
-async def test_a_range_of_ten_thousand_parts_is_one_answer(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_a_range_of_ten_thousand_parts_is_ignored(client: httpx.AsyncClient, user: SignedIn) -> None:
     path = (await client.patch("/users/me", files=upload(), headers=user.headers)).json()["avatar"]
     ranges = ",".join(f"{number}-{number + 1}" for number in range(1500))
     whole = await client.get(path)
@@ -208,7 +208,7 @@ async def test_a_body_too_large_is_not_read(client: httpx.AsyncClient, user: Sig
     assert (await client.patch("/users/me", json=body, headers=user.headers)).status_code == 422
 
 
-async def test_a_stranger_sees_little(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_public_profiles_show_few_fields(client: httpx.AsyncClient, user: SignedIn) -> None:
     answer = await client.get(f"/users/{user.id}")
     assert answer.json() == {
         "id": user.id,
@@ -271,7 +271,7 @@ async def test_operators_change_roles_at_once(
     assert missing.status_code == 404
 
 
-async def test_somebody_can_always_administer(
+async def test_the_last_admin_is_protected(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:
     for body in ({"role": "user"}, {"is_active": False}):
@@ -317,7 +317,7 @@ async def test_the_export_has_everything_but_secrets(
         assert secret not in answer.text
 
 
-async def test_an_erased_account_leaves_nothing(
+async def test_an_erased_account_leaves_no_data(
     client: httpx.AsyncClient, container: Container, settings: Settings, user: SignedIn
 ) -> None:
     canary = "canary-of-this-account"

@@ -143,7 +143,7 @@ async def test_instants_in_a_query(mine: httpx.AsyncClient) -> None:
         assert (await mine.get(LIST, params={"updated_since": instant})).status_code == 200
 
 
-async def test_what_is_counted_up_stops_at_the_limit(mine: httpx.AsyncClient, title: int) -> None:
+async def test_increments_stop_at_the_limit(mine: httpx.AsyncClient, title: int) -> None:
     entry = f"{LIST}/{title}"
     await mine.post(LIST, json={"anime_id": title, "status": "watching", "progress": 99_999})
     for steps in (1, 1, 100_000):
@@ -155,13 +155,13 @@ async def test_what_is_counted_up_stops_at_the_limit(mine: httpx.AsyncClient, ti
     assert after.json()["is_rewatching"] is False
 
 
-async def test_nothing_goes_on_after_the_last_possible_episode(mine: httpx.AsyncClient, title: int) -> None:
+async def test_nothing_follows_the_last_possible_episode(mine: httpx.AsyncClient, title: int) -> None:
     report = {"anime_id": title, "episode": 100_000, "progress_percent": 100}
     assert (await mine.post("/watch/progress", json=report)).status_code == 200
     assert (await mine.get("/watch/continue")).json() == []
 
 
-async def test_figures_of_the_largest_values(
+async def test_statistics_of_the_largest_values(
     mine: httpx.AsyncClient, admin: SignedIn, database: Database
 ) -> None:
     largest = {"title": "A", "episodes": 100_000, "duration_minutes": 10_000, "genres": ["Drama"]}

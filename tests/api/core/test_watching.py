@@ -39,7 +39,7 @@ async def report(mine: httpx.AsyncClient, anime_id: int, episode: int, **fields:
     return await mine.post(PROGRESS, json={"anime_id": anime_id, "episode": episode, **fields})
 
 
-async def test_a_report_is_kept_and_shown(mine: httpx.AsyncClient, titles: list[int]) -> None:
+async def test_a_report_is_stored_and_listed(mine: httpx.AsyncClient, titles: list[int]) -> None:
     answer = await report(mine, titles[0], 3, position_seconds=360)
     assert answer.status_code == 200
     row = answer.json()
@@ -94,7 +94,7 @@ async def test_an_earlier_report_that_arrives_later_loses(mine: httpx.AsyncClien
     assert newer.json()["position_seconds"] == 60
 
 
-async def test_what_was_seen_counts_whenever_it_is_told(mine: httpx.AsyncClient, titles: list[int]) -> None:
+async def test_late_reports_still_count(mine: httpx.AsyncClient, titles: list[int]) -> None:
     """A device that was offline tells late of an episode that another has begun anew."""
     await mine.post("/users/me/list", json={"anime_id": titles[0], "status": "watching"})
     path = f"/users/me/list/{titles[0]}"
@@ -109,9 +109,7 @@ async def test_what_was_seen_counts_whenever_it_is_told(mine: httpx.AsyncClient,
     assert (await mine.get(path)).json()["progress"] == 0
 
 
-async def test_a_clock_that_runs_ahead_does_not_lock_others_out(
-    mine: httpx.AsyncClient, titles: list[int]
-) -> None:
+async def test_a_fast_clock_does_not_block_other_devices(mine: httpx.AsyncClient, titles: list[int]) -> None:
     await report(mine, titles[0], 1, position_seconds=600, client_ts="2099-01-01T00:00:00Z")
     assert (await report(mine, titles[0], 1, position_seconds=700)).json()["position_seconds"] == 700
 
@@ -132,9 +130,7 @@ async def test_an_episode_that_is_nearly_through_counts_and_never_lowers(
     assert (await mine.get(path)).json() == IsPartialDict(progress=26, status="completed")
 
 
-async def test_a_finished_episode_goes_on_with_the_next_and_the_last_ends_it(
-    mine: httpx.AsyncClient, titles: list[int]
-) -> None:
+async def test_continue_watching_offers_the_next_episode(mine: httpx.AsyncClient, titles: list[int]) -> None:
     await report(mine, titles[0], 3, progress_percent=95)
     [row] = (await mine.get("/watch/continue")).json()
     assert row == IsPartialDict(episode=4, position_seconds=0, progress_percent=0)
@@ -158,7 +154,7 @@ async def test_a_finished_episode_goes_on_with_the_next_and_the_last_ends_it(
         ([(26, 100), (26, 40)], (26, 40)),
     ],
 )
-async def test_where_to_go_on(
+async def test_continue_watching_is_listed(
     mine: httpx.AsyncClient,
     titles: list[int],
     reports: list[tuple[int, int]],

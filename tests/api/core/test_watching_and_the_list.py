@@ -95,7 +95,7 @@ async def test_the_last_episode_of_a_finished_title_completes_it(mine: Person, t
 
 @pytest.mark.parametrize("progress", [0, 5, 12])
 @pytest.mark.parametrize("status", ["plan_to_watch", "on_hold", "dropped", "watching"])
-async def test_what_is_watched_is_being_watched(
+async def test_watching_sets_the_status_to_watching(
     mine: Person, titles: list[int], status: str, progress: int
 ) -> None:
     over, on_air, _ = titles
@@ -128,7 +128,7 @@ async def test_a_rewatch_ends_with_the_last_episode_and_is_counted_once(
     assert await mine.goes_on() == {}
 
 
-async def test_a_total_of_ones_own_holds_for_playback_too(mine: Person, titles: list[int]) -> None:
+async def test_a_custom_total_applies_to_playback(mine: Person, titles: list[int]) -> None:
     over, on_air, _ = titles
     await mine.lists(over, "watching", max_progress=6)
     await mine.watches(over, 8)
@@ -152,7 +152,7 @@ async def test_first_progress_by_hand_begins_it_unless_a_status_is_sent(
         assert await mine.sets(anime_id, **sent) == IsPartialDict(status=then, started_at=IsStr)
 
 
-async def test_a_line_in_the_viewing_log_moves_nothing(mine: Person, titles: list[int]) -> None:
+async def test_the_viewing_history_does_not_change_the_list(mine: Person, titles: list[int]) -> None:
     await mine.client.post("/views", json={"anime_id": titles[0], "episode": 3})
     assert await mine.entry(titles[0]) is None
 
@@ -170,7 +170,7 @@ async def test_a_removed_title_comes_back_when_it_is_watched_again(mine: Person,
     assert [entry.get("deleted", False) for entry in changed.json()] == [False]
 
 
-async def test_what_was_seen_before_a_decision_does_not_undo_it(mine: Person, titles: list[int]) -> None:
+async def test_a_late_report_does_not_undo_a_decision(mine: Person, titles: list[int]) -> None:
     """A device that was offline tells late; what the person decided since stands."""
     over, on_air, endless = titles
     await mine.lists(over, "watching")
@@ -187,7 +187,7 @@ async def test_what_was_seen_before_a_decision_does_not_undo_it(mine: Person, ti
     assert await mine.goes_on() == {on_air: (4, 0)}
 
 
-async def test_two_devices_at_once_lose_nothing(mine: Person, titles: list[int]) -> None:
+async def test_concurrent_devices_lose_nothing(mine: Person, titles: list[int]) -> None:
     work = [mine.watches(anime_id, episode) for episode in range(1, 6) for anime_id in titles]
     await asyncio.gather(*work)
     for anime_id in titles:
@@ -197,7 +197,7 @@ async def test_two_devices_at_once_lose_nothing(mine: Person, titles: list[int])
 
 
 @pytest.mark.parametrize("decision", ["completed", "dropped", "removed"])
-async def test_what_is_over_is_not_offered_unless_watched_since(
+async def test_finished_titles_are_not_offered_unless_watched_since(
     mine: Person, titles: list[int], decision: str
 ) -> None:
     over, _, endless = titles
@@ -251,7 +251,7 @@ async def test_progress_set_on_the_list_counts(
     assert await mine.goes_on() == ({} if wanted is None else {on_air: wanted})
 
 
-async def test_what_was_begun_after_the_list_was_set_is_offered(mine: Person, titles: list[int]) -> None:
+async def test_titles_started_after_the_list_was_set_are_offered(mine: Person, titles: list[int]) -> None:
     await mine.lists(titles[0], "watching", progress=7)
     await mine.watches(titles[0], 3, 50)
     assert await mine.goes_on() == {titles[0]: (3, 50)}
@@ -274,7 +274,9 @@ async def test_what_is_on_hold_stays_where_it_was_left(mine: Person, titles: lis
     assert await mine.goes_on() == {titles[0]: (3, 40)}
 
 
-async def test_nothing_of_another_is_offered(mine: Person, titles: list[int], other_user: SignedIn) -> None:
+async def test_nothing_of_other_users_is_offered(
+    mine: Person, titles: list[int], other_user: SignedIn
+) -> None:
     await mine.watches(titles[0], 3, 40)
     await mine.lists(titles[1], "watching", progress=2)
     assert (await mine.client.get(CONTINUE, headers=other_user.headers)).json() == []

@@ -54,7 +54,7 @@ ROUTES = {
 }
 
 
-async def test_each_route_asks_its_own_path_once_and_passes_on_the_data(
+async def test_each_route_calls_its_path_once_and_returns_the_data(
     proxy: httpx.AsyncClient, upstream: HiAnimeStandin
 ) -> None:
     for route in ROUTES:
@@ -67,7 +67,7 @@ async def test_each_route_asks_its_own_path_once_and_passes_on_the_data(
     assert upstream.asked == [f"/api/v2/hianime{target}" for target in ROUTES.values()]
 
 
-async def test_many_who_ask_at_once_make_one_call(proxy: httpx.AsyncClient, upstream: HiAnimeStandin) -> None:
+async def test_concurrent_requests_make_one_call(proxy: httpx.AsyncClient, upstream: HiAnimeStandin) -> None:
     answers = await asyncio.gather(*(proxy.get("/api/anime/monster-37") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(upstream.requests) == 1
@@ -112,7 +112,7 @@ async def test_every_fault_of_the_upstream_is_a_502(
     assert {request.url.host for request in upstream.requests} == {HOST}
 
 
-async def test_a_refusal_of_the_upstream_passes_and_is_not_kept(
+async def test_an_upstream_refusal_is_passed_on_and_not_cached(
     proxy: httpx.AsyncClient, upstream: HiAnimeStandin
 ) -> None:
     for status, code in REFUSALS.items():
@@ -137,7 +137,7 @@ REFUSALS = {
 }
 
 
-async def test_a_refusal_that_came_with_200_is_one(
+async def test_a_refusal_sent_with_200_counts_as_one(
     proxy: httpx.AsyncClient, upstream: HiAnimeStandin
 ) -> None:
     upstream.answer = lambda _: httpx.Response(200, json={"status": 404, "message": "Not Found"})
@@ -154,7 +154,7 @@ BAD = [
 ]  # fmt: skip
 
 
-async def test_bad_input_is_refused_before_anybody_is_asked(
+async def test_invalid_input_is_rejected_without_a_call(
     proxy: httpx.AsyncClient, upstream: HiAnimeStandin
 ) -> None:
     for url in BAD:
@@ -196,7 +196,7 @@ def _paths(payload: str) -> list[str]:
     ]
 
 
-async def test_no_payload_leaves_the_allow_list(proxy: httpx.AsyncClient, upstream: HiAnimeStandin) -> None:
+async def test_no_payload_escapes_the_allow_list(proxy: httpx.AsyncClient, upstream: HiAnimeStandin) -> None:
     """Not even a call to a path of the upstream that was not meant; what is no slug is 4xx."""
     assert len(PAYLOADS) >= 60
     for payload in PAYLOADS:
@@ -215,7 +215,7 @@ async def test_no_payload_leaves_the_allow_list(proxy: httpx.AsyncClient, upstre
     assert asked <= {"2130706433", "0x7f000001", "localhost", "episodes", "sources", "servers", "search"}
 
 
-async def test_words_to_search_for_stay_words(proxy: httpx.AsyncClient, upstream: HiAnimeStandin) -> None:
+async def test_search_terms_are_escaped(proxy: httpx.AsyncClient, upstream: HiAnimeStandin) -> None:
     answers = [await proxy.get("/api/search", params={"q": words}) for words in PAYLOADS]
     assert {answer.status_code for answer in answers} == {200, 422}
     for request in upstream.requests:
@@ -224,7 +224,7 @@ async def test_words_to_search_for_stay_words(proxy: httpx.AsyncClient, upstream
     assert asked == {" ".join(words.split()) for words in PAYLOADS if "\0" not in words and len(words) < 101}
 
 
-async def test_without_an_address_its_routes_are_disabled(client: httpx.AsyncClient) -> None:
+async def test_without_a_base_url_the_routes_are_disabled(client: httpx.AsyncClient) -> None:
     for route in ROUTES:
         answer = await client.get(route)
         assert (answer.status_code, answer.json()["code"]) == (503, "UPSTREAM_DISABLED"), route

@@ -96,7 +96,7 @@ class Bench:
         return sent[0]["status"], b"".join(part["body"] for part in sent[1:]), told, scope.get("route")
 
 
-async def test_a_kept_answer_is_the_same_answer() -> None:
+async def test_a_cached_response_is_identical() -> None:
     bench = Bench()
     assert await bench.ask() == await bench.ask()
     status, body, headers, route = await bench.ask()
@@ -104,7 +104,7 @@ async def test_a_kept_answer_is_the_same_answer() -> None:
     assert headers == {**bench.router.headers, "content-length": "1"}
 
 
-async def test_it_lives_for_some_seconds() -> None:
+async def test_cached_responses_expire_after_seconds() -> None:
     bench = Bench(seconds=5)
     await bench.ask()
     bench.now += 4.9
@@ -115,7 +115,7 @@ async def test_it_lives_for_some_seconds() -> None:
 
 
 @pytest.mark.parametrize("other", [("/anime", "limit=2", "a"), ("/genres", "", "a"), ("/anime", "", "b")])
-async def test_path_query_and_host_tell_answers_apart(other: tuple[str, str, str]) -> None:
+async def test_path_query_and_host_are_the_cache_key(other: tuple[str, str, str]) -> None:
     bench = Bench()
     await bench.ask("/anime", "", host="a")
     assert (await bench.ask(other[0], other[1], host=other[2]))[1] == b"2"
@@ -124,19 +124,19 @@ async def test_path_query_and_host_tell_answers_apart(other: tuple[str, str, str
 @pytest.mark.parametrize(
     "path", ["/jobs", "/users/me", "/anime/mal/5", "/anime/jikan/top", "/anime/x", "/animes"]
 )
-async def test_other_paths_pass(path: str) -> None:
+async def test_other_paths_are_not_cached(path: str) -> None:
     bench = Bench()
     await bench.ask(path)
     assert (await bench.ask(path))[1] == b"2"
 
 
-async def test_writes_pass() -> None:
+async def test_writes_are_not_cached() -> None:
     bench = Bench()
     await bench.ask()
     assert (await bench.ask(method="POST"))[1] == b"2"
 
 
-async def test_a_search_is_made_each_time_but_not_sent_twice() -> None:
+async def test_searches_are_not_cached_but_can_be_304() -> None:
     bench = Bench()
     assert (await bench.ask("/search/anime", "q=ab"))[1] == b"1"
     status, body, _, _ = await bench.ask("/search/anime", "q=ab", if_none_match=ETAG)
@@ -152,7 +152,7 @@ async def test_a_search_is_made_each_time_but_not_sent_twice() -> None:
         (200, {"cache-control": "public"}),
     ],
 )
-async def test_only_what_says_so_is_kept(status: int, headers: dict[str, str]) -> None:
+async def test_only_cacheable_responses_are_kept(status: int, headers: dict[str, str]) -> None:
     bench = Bench()
     bench.router.status, bench.router.headers = status, headers
     first = await bench.ask()
@@ -160,7 +160,7 @@ async def test_only_what_says_so_is_kept(status: int, headers: dict[str, str]) -
     assert (await bench.ask(if_none_match="*"))[1] == b"2"
 
 
-async def test_who_asks_anew_gets_it_anew_and_others_profit() -> None:
+async def test_no_cache_refreshes_the_cached_response() -> None:
     bench = Bench()
     await bench.ask()
     assert (await bench.ask(cache_control="no-cache"))[1] == b"2"
@@ -169,14 +169,14 @@ async def test_who_asks_anew_gets_it_anew_and_others_profit() -> None:
     assert (await bench.ask())[1] == b"3"
 
 
-async def test_a_change_forgets_everything() -> None:
+async def test_a_change_clears_the_cache() -> None:
     bench = Bench()
     await bench.ask()
     bench.store.forget()
     assert (await bench.ask())[1] == b"2"
 
 
-async def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
+async def test_a_response_read_before_a_change_is_not_cached() -> None:
     bench = Bench()
     bench.router.gate.clear()
     reader = asyncio.create_task(bench.ask())  # has read what was before, and is slow to say so
@@ -189,7 +189,7 @@ async def test_what_was_read_before_a_change_is_not_kept_after_it() -> None:
     assert (await bench.ask())[1] == b"2"
 
 
-async def test_many_at_once_are_one() -> None:
+async def test_concurrent_requests_are_coalesced() -> None:
     bench = Bench()
     bench.router.gate.clear()
     crowd = [asyncio.create_task(bench.ask()) for _ in range(50)]
@@ -203,7 +203,7 @@ async def test_many_at_once_are_one() -> None:
     assert (bench.router.asked, bench.store.flights) == (1, {})
 
 
-async def test_a_leader_who_leaves_is_replaced() -> None:
+async def test_a_cancelled_leader_is_replaced() -> None:
     bench = Bench()
     bench.router.gate.clear()
     leader, follower = (asyncio.create_task(bench.ask()) for _ in range(2))
@@ -216,7 +216,7 @@ async def test_a_leader_who_leaves_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("failure", [NotFound(), Invalid(), ServiceUnavailable(retry_after=3), AppError()])
-async def test_many_at_once_share_a_failure_that_is_not_kept(failure: AppError) -> None:
+async def test_concurrent_requests_share_an_uncached_failure(failure: AppError) -> None:
     bench = Bench()
     bench.router.gate.clear()
     bench.router.failure = failure
@@ -234,7 +234,7 @@ async def test_many_at_once_share_a_failure_that_is_not_kept(failure: AppError) 
     assert (await bench.ask())[:2] == (200, b"2")
 
 
-async def test_many_at_once_share_a_crash() -> None:
+async def test_concurrent_requests_share_a_crash() -> None:
     bench = Bench()
     bench.router.gate.clear()
     bench.router.failure = ZeroDivisionError()
@@ -247,7 +247,7 @@ async def test_many_at_once_share_a_crash() -> None:
 
 
 @pytest.mark.parametrize("failure", [Unauthenticated(), Forbidden(), RateLimited(retry_after=1)])
-async def test_a_failure_that_depends_on_who_asks_is_nobody_elses(failure: AppError) -> None:
+async def test_client_specific_failures_are_not_shared(failure: AppError) -> None:
     bench = Bench()
     bench.router.gate.clear()
     bench.router.failure = failure
@@ -258,7 +258,7 @@ async def test_a_failure_that_depends_on_who_asks_is_nobody_elses(failure: AppEr
     assert bench.router.asked == 3
 
 
-async def test_many_who_wait_for_one_who_leaves_are_still_one() -> None:
+async def test_waiters_of_a_cancelled_leader_stay_coalesced() -> None:
     bench = Bench()
     bench.router.gate.clear()
     crowd = [asyncio.create_task(bench.ask()) for _ in range(50)]
@@ -275,14 +275,14 @@ async def test_many_who_wait_for_one_who_leaves_are_still_one() -> None:
     ("query", "asked"),
     [("search=ab", 2), ("genre=x&q=ab", 2), ("%73earch=ab", 2), ("genre%5B%5D=x", 1), ("sort=search", 1)],
 )
-async def test_pages_of_a_search_are_not_kept(query: str, asked: int) -> None:
+async def test_search_pages_are_not_cached(query: str, asked: int) -> None:
     bench = Bench()
     for _ in range(2):
         await bench.ask(query=query)
     assert bench.router.asked == asked
 
 
-async def test_the_room_is_bounded_and_the_least_used_goes_first() -> None:
+async def test_the_cache_is_bounded_and_evicts_the_least_recently_used() -> None:
     bench = Bench(room=10_000)
     bench.router.seen = lambda: "x" * 2000
     for number in range(3):
@@ -296,7 +296,7 @@ async def test_the_room_is_bounded_and_the_least_used_goes_first() -> None:
     assert bench.router.asked == 5
 
 
-async def test_absurd_queries_and_answers_are_not_kept() -> None:
+async def test_too_long_queries_and_responses_are_not_cached() -> None:
     bench = Bench()
     for _ in range(2):
         await bench.ask(query="genre=" + "x" * 2000)
@@ -312,7 +312,7 @@ UNKNOWN = ["", '"x"', ETAG.strip('"'), ETAG.upper(), f'"{ETAG}', "**", '"', ","]
 
 
 @pytest.mark.parametrize("sent", KNOWN)
-async def test_who_has_it_is_told_so(sent: str) -> None:
+async def test_a_matching_etag_is_304(sent: str) -> None:
     bench = Bench()
     for asked in (1, 1):  # once made, once kept
         status, body, headers, route = await bench.ask(if_none_match=sent)
@@ -321,12 +321,12 @@ async def test_who_has_it_is_told_so(sent: str) -> None:
 
 
 @pytest.mark.parametrize("sent", UNKNOWN)
-async def test_who_has_another_gets_it(sent: str) -> None:
+async def test_another_etag_gets_the_response(sent: str) -> None:
     assert not is_known(ETAG, sent)
     assert (await Bench().ask(if_none_match=sent))[0] == 200
 
 
-async def test_a_change_of_single_titles_forgets_their_own_pages_only() -> None:
+async def test_a_change_of_titles_clears_their_own_pages_only() -> None:
     bench = Bench()
     for path in ("/anime", "/anime/1", "/anime/11"):
         await bench.ask(path)

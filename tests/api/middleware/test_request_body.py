@@ -94,7 +94,7 @@ class Sender:
     def _is_whole(self) -> bool:
         head, _, body = self.answer.partition(b"\r\n\r\n")
         length = re.search(rb"content-length: (\d+)", head)
-        return bool(length) and len(body) == int(length[1])
+        return length is not None and len(body) == int(length[1])
 
 
 PATHS = [
@@ -109,8 +109,8 @@ PATHS = [
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_stranger_is_refused_before_the_body(url: str, chunked: bool) -> None:
-    tokens = ({}, {"Authorization": "Bearer nonsense"})
+def test_unauthenticated_requests_are_rejected_before_the_body(url: str, chunked: bool) -> None:
+    tokens: list[dict[str, str]] = [{}, {"Authorization": "Bearer nonsense"}]
     for (method, path), token, key in product(PATHS, tokens, ({}, {"Idempotency-Key": "k"})):
         sender = Sender(url, method, path, {**key, **token}, chunked=chunked).run()
         assert (sender.status, sender.sent < MB) == (401, True), (method, path)
@@ -118,14 +118,14 @@ def test_a_stranger_is_refused_before_the_body(url: str, chunked: bool) -> None:
         assert b"connection: close" in sender.answer
 
 
-def test_who_lacks_the_permission_is_refused_before_the_body(url: str, person: SignedIn) -> None:
+def test_missing_permissions_are_rejected_before_the_body(url: str, person: SignedIn) -> None:
     paths = (("POST", "/anime"), ("POST", "/users"), ("PATCH", "/users/1"))
     for (method, path), chunked in product(paths, (False, True)):
         sender = Sender(url, method, path, person.headers, chunked=chunked).run()
         assert (sender.status, sender.sent < MB) == (403, True), (method, path)
 
 
-def test_an_announced_body_above_the_limit_is_refused_before_it_is_read(url: str, person: SignedIn) -> None:
+def test_a_too_large_content_length_is_rejected_before_the_body(url: str, person: SignedIn) -> None:
     for method, path, limit in (
         ("POST", "/users/me/import", LIST_FILE),
         ("PATCH", "/users/me", AVATAR_FORM),
@@ -138,7 +138,7 @@ def test_an_announced_body_above_the_limit_is_refused_before_it_is_read(url: str
         assert b'"PAYLOAD_TOO_LARGE"' in sender.answer
 
 
-def test_a_body_of_unknown_length_is_taken_up_to_the_limit(url: str, person: SignedIn) -> None:
+def test_a_chunked_body_is_read_up_to_the_limit(url: str, person: SignedIn) -> None:
     for method, path, kind in (
         ("POST", "/users/me/list", "application/json"),
         ("POST", "/api/auth/token", "application/x-www-form-urlencoded"),
@@ -151,7 +151,7 @@ def test_a_body_of_unknown_length_is_taken_up_to_the_limit(url: str, person: Sig
         assert limit <= sender.sent < limit + 6 * MB  # what the kernel holds of it was not taken
 
 
-def test_paths_and_methods_that_are_not_take_no_body(url: str) -> None:
+def test_unknown_paths_and_methods_read_no_body(url: str) -> None:
     for method, path, status in (
         ("POST", "/nowhere", 404),
         ("PUT", "/users/me/import", 405),
@@ -162,7 +162,7 @@ def test_paths_and_methods_that_are_not_take_no_body(url: str) -> None:
         assert b"x-request-id: " in sender.answer
 
 
-def test_a_client_that_does_not_stop_sending_gets_its_answer(url: str) -> None:
+def test_a_client_that_keeps_sending_gets_its_response(url: str) -> None:
     started = time.monotonic()
     sender = Sender(url, stops=False, pause=0).run()
     assert sender.status == 401
@@ -170,7 +170,7 @@ def test_a_client_that_does_not_stop_sending_gets_its_answer(url: str) -> None:
     assert time.monotonic() - started < 15
 
 
-def test_nobody_is_asked_to_go_on_before_it_is_decided(url: str, person: SignedIn) -> None:
+def test_100_continue_is_sent_only_after_the_checks(url: str, person: SignedIn) -> None:
     expecting = {"Expect": "100-continue"}
     cases = [
         (expecting, UPLOAD, 401),
@@ -191,7 +191,7 @@ def test_a_small_body_left_unread_keeps_the_connection(url: str) -> None:
     assert all("connection" not in answer.headers for answer in answers)
 
 
-def test_the_connection_ends_for_who_stays(url: str) -> None:
+def test_a_connection_with_an_unread_body_is_closed(url: str) -> None:
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(Sender(url)._head())
@@ -201,13 +201,13 @@ def test_the_connection_ends_for_who_stays(url: str) -> None:
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
-def test_a_wanted_upload_arrives_whole(url: str, person: SignedIn) -> None:
+def test_an_accepted_upload_arrives_complete(url: str, person: SignedIn) -> None:
     with httpx.Client(base_url=url, timeout=30, headers=person.headers) as client:
         answer = client.post("/users/me/import", files={"file": ("list.xml", b"x" * UPLOAD)})
     assert answer.status_code == 422, "it was read, and is no list"
 
 
-async def test_every_route_refuses_alike(url: str) -> None:
+async def test_every_route_rejects_the_same_way(url: str) -> None:
     protected = [route for route in ROUTES if route.access != "public"]
     for route in protected:
         sender = Sender(url, route.method, route.url(), pause=0.02).run()

@@ -70,7 +70,7 @@ async def test_log_lines_carry_the_request_id(
 
 
 @pytest.mark.parametrize("prefix", ["/outer", "/api/outer"])
-async def test_requests_are_counted_by_the_whole_template(client: httpx.AsyncClient, prefix: str) -> None:
+async def test_metrics_use_the_full_route_template(client: httpx.AsyncClient, prefix: str) -> None:
     template = f"{prefix}/between/inner/{{name}}"
     before = answered("GET", template, 200), answered("DELETE", template, 405)
     for name in "abc":
@@ -82,14 +82,14 @@ async def test_requests_are_counted_by_the_whole_template(client: httpx.AsyncCli
     )
 
 
-async def test_a_convertor_is_no_part_of_the_label(client: httpx.AsyncClient) -> None:
+async def test_path_convertors_are_not_in_metric_labels(client: httpx.AsyncClient) -> None:
     template = "/outer/between/inner/files/{path}"
     before = answered("GET", template, 500)
     await client.get("/outer/between/inner/files/a/b/c")
     assert answered("GET", template, 500) == before + 1
 
 
-async def test_strangers_make_no_labels_of_their_own(client: httpx.AsyncClient) -> None:
+async def test_clients_cannot_create_metric_labels(client: httpx.AsyncClient) -> None:
     def labels() -> set[tuple[str, ...]]:
         return {
             (sample.labels["method"], sample.labels["endpoint"], sample.labels["status"])
@@ -117,7 +117,7 @@ async def test_every_route_would_be_counted_under_its_own_path(application: Fast
     }
 
 
-async def test_a_failing_answer_is_logged(
+async def test_a_failed_response_is_logged(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):

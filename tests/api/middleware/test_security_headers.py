@@ -38,9 +38,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize("status", sorted(REQUESTS))
 @pytest.mark.parametrize("origin", [ORIGIN, *OTHERS])
-async def test_only_the_exact_origin_is_let_read(
-    browser: httpx.AsyncClient, status: int, origin: str
-) -> None:
+async def test_only_exact_origins_are_allowed(browser: httpx.AsyncClient, status: int, origin: str) -> None:
     method, path, body = REQUESTS[status]
     headers = {"Origin": origin, "Content-Type": "application/json"}
     answer = await browser.request(method, path, content=body, headers=headers)
@@ -72,12 +70,12 @@ async def test_preflights(browser: httpx.AsyncClient, origin: str) -> None:
         assert "if-match" in answer.headers["Access-Control-Allow-Headers"]
 
 
-async def test_without_origins_nobody_else_may_read(client: httpx.AsyncClient) -> None:
+async def test_without_allowed_origins_cors_is_off(client: httpx.AsyncClient) -> None:
     answer = await client.get("/health/live", headers={"Origin": ORIGIN})
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_every_answer_is_careful(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_every_response_has_security_headers(client: httpx.AsyncClient, user: SignedIn) -> None:
     for path in ("/health/live", "/nothing", "/users/me", "/openapi.json", f"/users/{user.id}"):
         answer = await client.get(path, headers=user.headers)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -89,13 +87,13 @@ async def test_every_answer_is_careful(client: httpx.AsyncClient, user: SignedIn
         assert "Server" not in answer.headers
 
 
-async def test_the_documentation_may_show_itself(client: httpx.AsyncClient) -> None:
+async def test_the_docs_page_may_load_its_own_files(client: httpx.AsyncClient) -> None:
     policy = (await client.get("/docs")).headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'self'")
     assert "frame-ancestors 'none'" in policy
 
 
-async def test_what_anybody_may_have_can_be_kept(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_public_responses_are_cacheable(client: httpx.AsyncClient, user: SignedIn) -> None:
     assert "Cache-Control" not in (await client.get(f"/users/{user.id}")).headers
     assert (await client.post("/auth/login", json={})).headers["Cache-Control"] == "no-store"
 

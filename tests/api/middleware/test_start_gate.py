@@ -59,7 +59,7 @@ async def test_a_schema_at_head_passes(database_url: str, auto: bool) -> None:
     assert await start(database_url, auto=auto) == OPEN
 
 
-async def test_an_empty_database_is_migrated_only_when_wanted(empty_database_url: str) -> None:
+async def test_an_empty_database_is_migrated_only_if_enabled(empty_database_url: str) -> None:
     refused = await start(empty_database_url, auto=False)
     assert refused["type"] == "lifespan.startup.failed"
     wanted = migrations.head_revision()
@@ -80,7 +80,7 @@ async def test_a_schema_of_newer_code_is_refused(database_url: str, auto: bool) 
     assert "newer than this code" in refused["message"]
 
 
-async def test_a_database_that_is_not_there_is_told_apart(database_url: str) -> None:
+async def test_a_missing_database_is_reported(database_url: str) -> None:
     refused = await start(database_url.replace("@/clone", "@/none"), auto=True)
     assert refused["type"] == "lifespan.startup.failed"
     assert re.fullmatch(

@@ -151,14 +151,14 @@ def test_files_and_their_headers_are_declared(operations: dict[str, Json]) -> No
     assert "Idempotency-Replayed" in operations["POST /favorites"]["responses"]["201"]["headers"]
 
 
-def test_every_reference_leads_somewhere(document: Json) -> None:
+def test_every_reference_resolves(document: Json) -> None:
     places = {at for at, _ in nodes(document)}
     references = {node["$ref"] for _, node in nodes(document) if isinstance(node, dict) and "$ref" in node}
     assert len(references) > 20
     assert {reference for reference in references if reference.removeprefix("#") not in places} == set()
 
 
-def test_operations_have_names_of_their_own(operations: dict[str, Json]) -> None:
+def test_operation_ids_are_unique(operations: dict[str, Json]) -> None:
     names = [operation["operationId"] for operation in operations.values()]
     assert len(set(names)) == len(names)
     assert [name for name in names if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)] == []
@@ -176,7 +176,7 @@ def test_every_tag_is_described_and_used(operations: dict[str, Json], document: 
         assert operation["tags"][0].startswith("tracker:") == bool(is_tracker), name
 
 
-def test_every_operation_says_what_it_does(operations: dict[str, Json]) -> None:
+def test_every_operation_has_a_summary(operations: dict[str, Json]) -> None:
     assert [name for name, operation in operations.items() if not operation.get("description")] == []
 
 
@@ -200,7 +200,7 @@ def test_every_failure_is_declared(operations: dict[str, Json]) -> None:
         assert needed - declared == set(), name
 
 
-def test_failures_look_as_their_surface_says(operations: dict[str, Json]) -> None:
+def test_failures_match_the_schema_of_their_surface(operations: dict[str, Json]) -> None:
     for name, operation in operations.items():
         schema = "TrackerFailure" if operation["tags"][0].startswith("tracker:") else "Failure"
         for status, response in operation["responses"].items():
@@ -238,7 +238,7 @@ def examples(document: Json) -> Iterator[tuple[str, Json, Any]]:
             yield at, schema, node["example"]
 
 
-def test_examples_are_what_they_are_examples_of(document: Json) -> None:
+def test_examples_match_their_schemas(document: Json) -> None:
     found = list(examples(document))
     assert len(found) > 200
     for at, schema, example in found:
@@ -251,7 +251,7 @@ def paths_of(route: RouteContext) -> str:
     return re.sub(r"\{\w+\}", "1", str(route.path_format))
 
 
-def test_two_routes_never_claim_one_method_and_path(application: FastAPI) -> None:
+def test_methods_and_paths_are_unique(application: FastAPI) -> None:
     claimed: dict[tuple[str, str], str] = {}
     for route in routes_of(application):
         template = re.sub(r"\{\w+(:\w+)?\}", "{}", str(route.path))
@@ -261,7 +261,7 @@ def test_two_routes_never_claim_one_method_and_path(application: FastAPI) -> Non
     assert len(claimed) == len(list(routes_of(application)))
 
 
-def test_no_route_stands_in_the_shadow_of_another(application: FastAPI) -> None:
+def test_no_route_is_shadowed_by_another(application: FastAPI) -> None:
     routes = list(routes_of(application))
     for route in routes:
         for method in route.methods or ():
@@ -270,7 +270,7 @@ def test_no_route_stands_in_the_shadow_of_another(application: FastAPI) -> None:
             assert first.path == route.path, f"{method} {route.path} is answered by {first.path}"
 
 
-def test_nothing_that_a_request_depends_on_needs_a_thread(application: FastAPI) -> None:
+def test_dependencies_of_requests_are_async(application: FastAPI) -> None:
     def calls(dependant: Dependant) -> Iterator[Any]:
         for needed in dependant.dependencies:
             yield needed
@@ -286,7 +286,7 @@ def test_nothing_that_a_request_depends_on_needs_a_thread(application: FastAPI) 
     assert slow == set()
 
 
-async def test_others_are_answered_while_the_document_is_made(document: Json) -> None:
+async def test_building_the_document_does_not_block_others(document: Json) -> None:
     answers: list[httpx.Response] = []
 
     async def ask() -> None:
@@ -304,7 +304,7 @@ async def test_others_are_answered_while_the_document_is_made(document: Json) ->
     assert [answer.json() for answer in answers] == [document] * 3
 
 
-async def test_the_page_comes_from_here_alone(reader: httpx.AsyncClient) -> None:
+async def test_the_docs_page_loads_no_foreign_files(reader: httpx.AsyncClient) -> None:
     page = await reader.get("/docs")
     assert page.status_code == 200
     assert "unsafe-inline" not in page.headers["content-security-policy"].split("style-src")[0]
@@ -321,14 +321,14 @@ async def test_the_page_comes_from_here_alone(reader: httpx.AsyncClient) -> None
     assert (await reader.get("/docs/")).text == page.text
 
 
-async def test_strange_files_of_the_page_are_not_found(reader: httpx.AsyncClient) -> None:
+async def test_unknown_files_of_the_docs_are_not_found(reader: httpx.AsyncClient) -> None:
     for path in ("/docs/assets/", "/docs/assets/nothing.js", "/docs/assets/..%2f__init__.py", "/redoc"):
         answer = await reader.get(path)
         assert answer.status_code == 404, path
         assert answer.json()["code"] == "NOT_FOUND"
 
 
-def test_only_a_post_has_a_key_that_makes_it_one(operations: dict[str, Json]) -> None:
+def test_only_posts_declare_idempotency_keys(operations: dict[str, Json]) -> None:
     keyed = {
         name
         for name, operation in operations.items()

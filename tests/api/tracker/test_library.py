@@ -35,7 +35,7 @@ async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
     return client
 
 
-async def test_an_item_of_ones_own(mine: httpx.AsyncClient) -> None:
+async def test_a_custom_item_is_stored(mine: httpx.AsyncClient) -> None:
     answer = await mine.post(ITEMS, json=MANGA)
     assert answer.status_code == 200
     item = answer.json()
@@ -59,7 +59,7 @@ async def test_an_item_of_ones_own(mine: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("ids", [{"mal_id": 1}, {"anilist_id": 11}])
-async def test_an_item_that_the_catalogue_knows_is_on_the_core_list_too(
+async def test_a_catalogue_item_is_on_the_core_list_too(
     mine: httpx.AsyncClient, bebop: int, ids: dict[str, int]
 ) -> None:
     given = {"title": "Kauboi Bibappu", "type": "ANIME", "source": "anilist", "status": "CURRENT", **ids}
@@ -90,7 +90,9 @@ async def test_status_words_of_other_services(mine: httpx.AsyncClient, word: str
     "bad",
     [{"type": "film"}, {"status": "maybe"}, {"progress": -1}, {"title": " "}, {"source": None}, {"x": 1}],
 )
-async def test_bad_items_are_refused_in_both_dialects(mine: httpx.AsyncClient, bad: dict[str, Any]) -> None:
+async def test_invalid_items_are_rejected_in_both_formats(
+    mine: httpx.AsyncClient, bad: dict[str, Any]
+) -> None:
     answer = await mine.post(ITEMS, json={**MANGA, **bad})
     assert answer.status_code == 422
     assert answer.json()["detail"] == answer.json()["message"]
@@ -180,7 +182,7 @@ async def test_the_summary_counts(mine: httpx.AsyncClient, bebop: int) -> None:
     assert summary["by_status"] == IsPartialDict(reading=1, planning=1, watching=0)
 
 
-async def test_items_of_another_do_not_exist(mine: httpx.AsyncClient, other_user: SignedIn) -> None:
+async def test_items_of_other_users_are_not_found(mine: httpx.AsyncClient, other_user: SignedIn) -> None:
     item = (await mine.post(ITEMS, json=MANGA)).json()
     path = f"{ITEMS}/{item['id']}"
     assert (await mine.get(path, headers=other_user.headers)).status_code == 404
@@ -225,7 +227,7 @@ async def test_seeing_it_again_is_a_word_too(mine: httpx.AsyncClient, bebop: int
     assert len((await mine.get(ITEMS, params={"status": word})).json()) == 1
 
 
-async def test_the_links_of_everything_lead_somewhere(mine: httpx.AsyncClient) -> None:
+async def test_links_of_an_unlimited_list_are_valid(mine: httpx.AsyncClient) -> None:
     for title in "AB":
         await mine.post(ITEMS, json={**MANGA, "title": title})
     answer = await mine.get(ITEMS, params={"type": "manga"})

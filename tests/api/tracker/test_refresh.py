@@ -81,7 +81,7 @@ async def test_title_cover_and_total_are_taken_over(
     assert (await mine.get(f"/api/library/items/{item['id']}")).json() == answer.json()
 
 
-async def test_more_seen_than_anilist_counts_stays(
+async def test_progress_above_anilists_total_is_kept(
     mine: httpx.AsyncClient, anilist: AniList, shared: Path
 ) -> None:
     item = await add(mine, anilist_id=1, progress=30)
@@ -101,6 +101,7 @@ async def test_an_absent_item_is_not_found(mine: httpx.AsyncClient, anilist: Ani
     assert anilist.asked == []
 
 
+OTHER = {"id": 2, "type": "ANIME", "title": {"romaji": "Another"}}
 FAILURES: dict[str, tuple[Callable[[], httpx.Response], int]] = {
     "gone": (lambda: httpx.Response(404, json={"errors": [{"status": 404}], "data": {"Media": None}}), 404),
     "gone with 200": (lambda: httpx.Response(200, json={"errors": [{"status": 404}], "data": None}), 404),
@@ -112,7 +113,6 @@ FAILURES: dict[str, tuple[Callable[[], httpx.Response], int]] = {
     "no media": (lambda: httpx.Response(200, json={"data": {"Media": None}}), 502),
     "another title": (lambda: httpx.Response(200, json={"data": {"Media": OTHER}}), 502),
 }
-OTHER = {"id": 2, "type": "ANIME", "title": {"romaji": "Another"}}
 
 
 async def test_a_server_that_keeps_failing_is_not_our_failure(
@@ -137,7 +137,7 @@ async def test_a_failure_of_anilist_changes_nothing(
     assert (await mine.get(f"/api/library/items/{item['id']}")).json() == item
 
 
-async def test_a_person_may_refresh_some_items_a_minute(mine: httpx.AsyncClient, anilist: AniList) -> None:
+async def test_refreshes_per_user_are_limited(mine: httpx.AsyncClient, anilist: AniList) -> None:
     """AniList has one limit for all of us, which nobody may use up alone."""
     item = await add(mine, anilist_id=1)
     answers = [await refresh(mine, item) for _ in range(REFRESHES.limit + 5)]

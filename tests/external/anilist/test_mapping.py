@@ -71,7 +71,7 @@ def test_what_has_no_id_or_no_name_is_no_title(said: Any) -> None:
         ({"coverImage": {"large": "https://example.org/l.jpg"}}, {"image_url": "https://example.org/l.jpg"}),
     ],
 )
-def test_odd_fields_spoil_only_themselves(change: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_invalid_fields_are_dropped_alone(change: dict[str, Any], expected: dict[str, Any]) -> None:
     media = map_media({**MEDIA, **change})
     assert {name: getattr(media, name) for name in expected} == expected
     assert media.anilist_id == 1

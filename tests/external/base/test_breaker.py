@@ -36,19 +36,19 @@ def test_fewer_failures_than_half_leave_it_closed(breaker: Breaker) -> None:
     assert not breaker.is_open
 
 
-def test_calls_that_say_nothing_do_not_count(breaker: Breaker) -> None:
+def test_inconclusive_calls_do_not_count(breaker: Breaker) -> None:
     settle(breaker, *[None] * 20, False, False, False)
     assert not breaker.is_open
 
 
-def test_old_failures_are_forgotten(breaker: Breaker, clock: ToldClock) -> None:
+def test_old_failures_do_not_count(breaker: Breaker, clock: ToldClock) -> None:
     settle(breaker, False, False, False)
     clock.now += 61
     settle(breaker, False)
     assert not breaker.is_open
 
 
-def test_after_the_rest_one_call_decides(breaker: Breaker, clock: ToldClock) -> None:
+def test_after_the_rest_a_probe_decides(breaker: Breaker, clock: ToldClock) -> None:
     settle(breaker, *[False] * 4)
     clock.now += 29.9
     with pytest.raises(BreakerOpen):
@@ -68,7 +68,7 @@ def test_after_the_rest_one_call_decides(breaker: Breaker, clock: ToldClock) -> 
     assert not breaker.is_open
 
 
-def test_a_probe_that_learnt_nothing_makes_way_for_the_next(breaker: Breaker, clock: ToldClock) -> None:
+def test_an_inconclusive_probe_allows_another(breaker: Breaker, clock: ToldClock) -> None:
     settle(breaker, *[False] * 4)
     clock.now += 30
     settle(breaker, None)
@@ -85,7 +85,7 @@ def test_a_probe_that_never_ends_is_replaced(breaker: Breaker, clock: ToldClock)
     assert not breaker.is_open
 
 
-def test_outcomes_from_before_it_opened_do_not_close_it(breaker: Breaker) -> None:
+def test_results_of_earlier_calls_do_not_close_it(breaker: Breaker) -> None:
     late = breaker.admit()
     settle(breaker, *[False] * 4)
     breaker.settle(late, up=True)

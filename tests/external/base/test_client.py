@@ -36,14 +36,14 @@ class Stack:
         return len(self.wire.requests)
 
 
-async def test_an_answer_is_an_answer() -> None:
+async def test_a_response_is_returned() -> None:
     stack = Stack(OK)
     assert await stack.client.get("anime", 5, deadline=USER) == {"data": {}}
     assert (stack.calls, len(stack.gate.asked)) == (1, 1)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-async def test_faults_that_pass_are_tried_again(status: int) -> None:
+async def test_temporary_faults_are_retried(status: int) -> None:
     stack = Stack(httpx.Response(status, headers={"Retry-After": "1"}), OK)
     assert await stack.client.get("x", deadline=JOB) == {"data": {}}
     assert stack.calls == 2
@@ -58,14 +58,14 @@ async def test_faults_that_pass_are_tried_again(status: int) -> None:
         httpx.ReadTimeout(""),
     ],
 )
-async def test_transport_faults_are_tried_again(fault: Exception) -> None:
+async def test_transport_faults_are_retried(fault: Exception) -> None:
     stack = Stack(fault, OK)
     assert await stack.client.get("x", deadline=USER) == {"data": {}}
     assert stack.calls == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 301])
-async def test_other_answers_are_final(status: int) -> None:
+async def test_other_responses_are_final(status: int) -> None:
     stack = Stack(httpx.Response(status, headers={"Location": "http://elsewhere.test/"}))
     with pytest.raises(NotFound if status == 404 else UpstreamError):
         await stack.client.get("x", deadline=JOB)
@@ -81,7 +81,7 @@ async def test_attempts_are_few_and_each_pays_for_its_slot(deadline: object, mos
     assert len(stack.clock.slept) == most - 1
 
 
-async def test_pauses_grow_and_are_spread_over_their_whole_length() -> None:
+async def test_backoff_grows_with_full_jitter() -> None:
     seen: list[list[float]] = []
     for _ in range(300):
         stack = Stack(httpx.Response(500))
@@ -95,7 +95,7 @@ async def test_pauses_grow_and_are_spread_over_their_whole_length() -> None:
 
 
 @pytest.mark.parametrize("header", ["7", None])
-async def test_a_job_keeps_silent_as_long_as_it_was_told(header: str | None) -> None:
+async def test_a_job_waits_for_retry_after(header: str | None) -> None:
     stack = Stack(httpx.Response(429, headers={"Retry-After": header} if header else {}), OK)
     if header is None:
         with pytest.raises(UpstreamUnavailable) as refusal:  # a wait of 60 s is longer than a job's deadline
@@ -108,7 +108,7 @@ async def test_a_job_keeps_silent_as_long_as_it_was_told(header: str | None) -> 
     assert stack.gate.bans == [7.0 if header else 60.0]
 
 
-async def test_a_user_is_told_to_come_back_instead() -> None:
+async def test_a_user_gets_retry_after_instead_of_waiting() -> None:
     stack = Stack(httpx.Response(429, headers={"Retry-After": "7"}))
     with pytest.raises(UpstreamUnavailable) as refusal:
         await stack.client.get("x", deadline=USER)
@@ -158,7 +158,7 @@ async def test_the_breaker_stops_the_calls_and_finds_out_when_they_work_again() 
 
 
 @pytest.mark.parametrize("status", [404, 400, 403])
-async def test_answers_about_the_question_never_open_the_breaker(status: int) -> None:
+async def test_client_errors_do_not_open_the_breaker(status: int) -> None:
     stack = Stack(httpx.Response(status))
     for _ in range(40):
         with pytest.raises(AppError):
@@ -211,13 +211,13 @@ async def test_a_body_that_is_not_the_contract_is_an_error_at_once(
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.jikan+json", ""])
-async def test_json_by_another_name_is_json(kind: str) -> None:
+async def test_json_suffix_types_are_json(kind: str) -> None:
     stack = Stack(httpx.Response(200, content=b"{}", headers={"content-type": kind}))
     assert await stack.client.get("x", deadline=USER) == {}
 
 
 @pytest.mark.parametrize("part", ["", ".", ".."])
-async def test_no_segment_leaves_the_base(part: str) -> None:
+async def test_no_segment_escapes_the_base_path(part: str) -> None:
     stack = Stack(OK)
     with pytest.raises(ValueError, match="not a valid path"):
         await stack.client.get("anime", part, deadline=USER)
@@ -227,7 +227,7 @@ async def test_no_segment_leaves_the_base(part: str) -> None:
     assert url.raw_path == b"/v4/anime/..%2F..%2Finternal/http%3A%2F%2Fevil.test%2Fx/a%3Fb%23c"
 
 
-async def test_a_caller_that_is_cancelled_leaves_no_mark() -> None:
+async def test_a_cancelled_caller_has_no_effect() -> None:
     release = asyncio.Event()
 
     async def answer(_: httpx.Request) -> httpx.Response:

@@ -56,7 +56,7 @@ async def test_connections_are_kept_also_after_errors(
         ("status", UpstreamError, 3),
     ],
 )
-async def test_faults_become_ours_once(
+async def test_faults_are_translated_once(
     client: UpstreamClient, jikan_standin: JikanStandin, mode: str, error: type[AppError], calls: int
 ) -> None:
     jikan_standin.behave(mode)
@@ -68,7 +68,9 @@ async def test_faults_become_ours_once(
     assert (await client.get("anime", 5, deadline=USER))["data"]["mal_id"] == 5
 
 
-async def test_nobody_there_is_unavailable(client: UpstreamClient, jikan_standin: JikanStandin) -> None:
+async def test_a_refused_connection_is_unavailable(
+    client: UpstreamClient, jikan_standin: JikanStandin
+) -> None:
     jikan_standin.refuse()
     with pytest.raises(UpstreamUnavailable) as failure:
         await client.get("anime", 5, deadline=USER)
@@ -80,7 +82,7 @@ async def test_nobody_there_is_unavailable(client: UpstreamClient, jikan_standin
 @pytest.mark.parametrize(
     ("mode", "options"), [("hang", {}), ("drip", {"interval": 0.05}), ("slow", {"seconds": 5})]
 )
-async def test_a_deadline_is_kept_whatever_arrives(
+async def test_deadlines_hold_for_slow_responses(
     client: UpstreamClient, jikan_standin: JikanStandin, mode: str, options: dict[str, Any]
 ) -> None:
     jikan_standin.behave(mode, **options)
@@ -103,7 +105,7 @@ async def test_no_more_is_read_than_the_limit(jikan_standin: JikanStandin, mode:
     await client.close()
 
 
-async def test_the_pool_outlives_two_thousand_calls_that_nobody_waited_for(
+async def test_the_pool_survives_two_thousand_abandoned_calls(
     jikan_standin: JikanStandin,
 ) -> None:
     """Deadlines and callers that leave, on a pool of ten that is always contended."""
@@ -134,7 +136,7 @@ async def test_the_pool_outlives_two_thousand_calls_that_nobody_waited_for(
     await client.close()
 
 
-async def test_closing_ends_what_was_abandoned(jikan_standin: JikanStandin) -> None:
+async def test_closing_cancels_abandoned_calls(jikan_standin: JikanStandin) -> None:
     client = JikanClient(jikan_standin.base_url, limiter=OpenGate())
     jikan_standin.behave("hang")
     with pytest.raises(UpstreamTimeout):

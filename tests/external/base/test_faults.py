@@ -35,7 +35,7 @@ def test_404_is_an_answer() -> None:
 @pytest.mark.parametrize(
     ("header", "silence"), [("7", 7), (None, 60), ("-5", 60), ("garbage", 60), ("99999", 900)]
 )
-def test_429_is_obeyed_whatever_it_says(header: str | None, silence: float) -> None:
+def test_429_always_causes_a_ban(header: str | None, silence: float) -> None:
     failure = of_status("jikan", "Jikan", 429, header)
     assert isinstance(failure.error, UpstreamUnavailable)
     assert failure.error.retry_after == silence
@@ -43,7 +43,7 @@ def test_429_is_obeyed_whatever_it_says(header: str | None, silence: float) -> N
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 599])
-def test_server_faults_are_tried_again(status: int) -> None:
+def test_server_faults_are_retried(status: int) -> None:
     failure = of_status("jikan", "Jikan", status, None)
     assert type(failure.error) is UpstreamError
     assert (failure.retry, failure.verdict, failure.retry_after) == (True, "down", None)
@@ -51,7 +51,7 @@ def test_server_faults_are_tried_again(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 403, 405, 410, 422])
-def test_other_answers_are_errors_of_no_meaning_for_the_breaker(status: int) -> None:
+def test_other_statuses_do_not_count_for_the_breaker(status: int) -> None:
     failure = of_status("jikan", "Jikan", status, None)
     assert type(failure.error) is UpstreamError
     assert (failure.retry, failure.verdict) == (False, "up")

@@ -53,7 +53,7 @@ async def test_no_second_sees_more_than_three_calls(jikan_standin: JikanStandin,
     assert tallies[1]["answered"] + tallies[2]["answered"] > 0
 
 
-async def test_one_429_silences_every_process(jikan_standin: JikanStandin, redis_url: str) -> None:
+async def test_one_429_pauses_every_process(jikan_standin: JikanStandin, redis_url: str) -> None:
     jikan_standin.behave("status", status=429, retry_after="6", times=1)
     await processes(["user", "job"], jikan_standin, redis_url, 11)
     calls = jikan_standin.calls()

@@ -54,7 +54,7 @@ def test_every_field_arrives() -> None:
     )
 
 
-def test_what_the_database_calls_unknown_is_unknown() -> None:
+def test_placeholders_are_none() -> None:
     anime = mapped(
         type="UNKNOWN",
         status="UNKNOWN",
@@ -88,7 +88,7 @@ def test_what_the_database_calls_unknown_is_unknown() -> None:
         ("tags", ["magical girl"], "tags", (UpstreamTag("theme", "Mahou Shoujo", 66),)),
     ],
 )
-def test_words_and_figures_of_others_become_ours(field: str, theirs: Any, attribute: str, ours: Any) -> None:
+def test_values_are_translated(field: str, theirs: Any, attribute: str, ours: Any) -> None:
     with capture_logs() as logs:
         anime = mapped(**{field: theirs})
 
@@ -113,7 +113,7 @@ def test_ids_are_read_from_addresses(sources: list[str], ids: tuple[int | None, 
     assert (anime.mal_id, anime.anilist_id) == ids
 
 
-def test_several_ids_of_one_site_are_told_once() -> None:
+def test_several_ids_of_a_site_are_logged_once() -> None:
     notes = Notes()
     with capture_logs() as logs:
         for number in (5, 6):
@@ -123,7 +123,7 @@ def test_several_ids_of_one_site_are_told_once() -> None:
     assert [log["event"] for log in logs] == ["dump.several_ids"]
 
 
-def test_a_word_that_nobody_knows_is_left_out_and_told() -> None:
+def test_unknown_values_are_dropped_and_logged() -> None:
     with capture_logs() as logs:
         anime = mapped(type="HOLOGRAM", status="LOST")
 

@@ -87,7 +87,7 @@ def test_every_field_arrives() -> None:
     )
 
 
-def test_what_is_not_said_stays_unknown() -> None:
+def test_missing_fields_are_none() -> None:
     row = dict.fromkeys(WHOLE) | {"title": "A", "anilist_id": 3}
 
     assert own.to_anime(row, Notes()) == own.to_anime({"title": "A", "anilist_id": 3}, Notes())
@@ -139,7 +139,7 @@ def test_what_is_not_said_stays_unknown() -> None:
         ("nsfw", True, "is_adult", True),
     ],
 )
-def test_words_and_figures_of_others_become_ours(field: str, theirs: Any, attribute: str, ours: Any) -> None:
+def test_values_are_translated(field: str, theirs: Any, attribute: str, ours: Any) -> None:
     with capture_logs() as logs:
         anime = mapped(**{field: theirs})
 
@@ -159,7 +159,7 @@ def test_words_and_figures_of_others_become_ours(field: str, theirs: Any, attrib
         ("aired_from", "aired_from"),
     ],
 )
-def test_a_word_that_nobody_knows_is_told_once_and_left_out(field: str, attribute: str) -> None:
+def test_unknown_values_are_logged_once_and_dropped(field: str, attribute: str) -> None:
     notes = Notes()
     with capture_logs() as logs:
         found = [own.to_anime(WHOLE | {field: word}, notes) for word in ("wobbly", "wobbly", "shaky")]

@@ -160,7 +160,7 @@ BAD: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("row", "outcome", "reason"), BAD)
-def test_a_bad_row_is_named_by_its_line_and_the_others_are_read(
+def test_an_invalid_line_is_reported_by_number_and_skipped(
     tmp_path: Path, row: Any, outcome: str, reason: str
 ) -> None:
     contents = dumps.lines([ROWS[0], row, ROWS[1]])
@@ -175,7 +175,7 @@ def test_a_bad_row_is_named_by_its_line_and_the_others_are_read(
 
 
 @pytest.mark.parametrize(("row", "outcome", "reason"), BAD[1:])
-def test_a_bad_row_of_a_document_is_named_by_its_line_and_the_others_are_read(
+def test_an_invalid_row_of_a_document_is_reported_and_skipped(
     tmp_path: Path, row: Any, outcome: str, reason: str
 ) -> None:
     bad = row if isinstance(row, bytes) else json.dumps(row).encode()
@@ -193,7 +193,7 @@ def test_a_bad_row_of_a_document_is_named_by_its_line_and_the_others_are_read(
     assert reason in why or reason == "title contains NUL"  # JSON may name another row's member first
 
 
-def test_a_line_that_never_ends_is_dropped_without_being_kept(
+def test_an_endless_line_is_dropped_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "ROW_MAX", 1000)
@@ -239,7 +239,7 @@ MANY = [dumps.own_row(mal_id, synopsis=str(mal_id**99)) for mal_id in range(1, 3
         ("x.json", dumps.document(ROWS)[:-2], "truncated"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_dump_or_not_whole_is_said_to_be_so(
+def test_invalid_and_truncated_files_are_reported(
     tmp_path: Path, name: str, contents: bytes, reason: str
 ) -> None:
     path = tmp_path / name
@@ -252,7 +252,7 @@ def test_a_file_that_is_no_dump_or_not_whole_is_said_to_be_so(
     assert reason in fault.value.message
 
 
-def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DumpUnreadable, match="No such file"):
         Dump(tmp_path / "absent.jsonl")
     with pytest.raises(DumpUnreadable, match="directory"):
@@ -263,7 +263,7 @@ def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
     ("name", "contents"),
     [("x.json", PRETTY[:-40]), ("x.jsonl.gz", gzip.compress(dumps.lines(MANY))[:-5000])],
 )
-def test_rows_before_the_end_of_a_cut_file_are_read(tmp_path: Path, name: str, contents: bytes) -> None:
+def test_rows_of_a_truncated_file_are_read(tmp_path: Path, name: str, contents: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(contents)
     dump = Dump(path)
@@ -282,7 +282,7 @@ def test_an_empty_file_of_lines_holds_no_titles(tmp_path: Path) -> None:
     assert read(dumps.write(tmp_path, "y.jsonl.gz", b"")) == []
 
 
-def test_how_much_of_the_file_is_read_is_known(tmp_path: Path) -> None:
+def test_progress_in_bytes_is_reported(tmp_path: Path) -> None:
     dump = Dump(dumps.write(tmp_path, "x.jsonl.gz", dumps.lines(MANY)))
     seen = [dump.consumed]
     while dump.read(500):

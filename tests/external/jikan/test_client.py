@@ -25,7 +25,7 @@ async def test_a_title_is_fetched_whole() -> None:
     assert {str(request.url) for request in transport.requests} == {f"{BASE}/anime/21/full"}
 
 
-async def test_readers_orders_and_upkeep_are_told_apart() -> None:
+async def test_callers_have_their_traffic_class() -> None:
     gate = OpenGate()
     client = jikan(Answers(httpx.Response(200, json={"data": make_anime(21)})), gate=gate)
     await client.get_anime(21)
@@ -71,13 +71,13 @@ async def test_pages_carry_titles_totals_and_whether_there_is_more() -> None:
         ([1], {}, False),
     ],
 )
-async def test_flags_that_lie_do_not_make_another_page(
+async def test_wrong_pagination_flags_are_ignored(
     ids: list[Any], pagination: dict[str, Any], has_next: bool
 ) -> None:
     assert (await jikan(Answers(page(ids, **pagination))).list_top(1)).has_next is has_next
 
 
-async def test_a_bad_item_costs_its_neighbours_nothing() -> None:
+async def test_an_invalid_item_is_skipped_alone() -> None:
     counter = "anisync_upstream_items_skipped_total"
     before = REGISTRY.get_sample_value(counter, {"upstream": "jikan"}) or 0
     nameless = make_anime(3) | {"mal_id": None}
@@ -87,7 +87,7 @@ async def test_a_bad_item_costs_its_neighbours_nothing() -> None:
     assert (REGISTRY.get_sample_value(counter, {"upstream": "jikan"}) or 0) - before == 3
 
 
-async def test_data_pass_through_as_they_came() -> None:
+async def test_raw_data_is_unchanged() -> None:
     data = [make_anime(7) | {"anything": {"else": [1, None, "é"]}}]
     transport = Answers(httpx.Response(200, json={"data": data}))
     client = jikan(transport)
@@ -98,13 +98,13 @@ async def test_data_pass_through_as_they_came() -> None:
     assert (search.url.path, search.url.params["q"]) == ("/v4/anime", "one & two/..?q=3")
 
 
-async def test_text_that_no_answer_can_hold_is_cleaned_on_the_way() -> None:
+async def test_unstorable_text_is_cleaned() -> None:
     body = b'{"data": [{"mal_id": 1, "ti\\u0000tle": "a\\ud83d b \\ud83d\\ude00 "}]}'
     transport = Answers(httpx.Response(200, content=body, headers={"content-type": "application/json"}))
     assert await jikan(transport).raw_top(1, 1) == [{"mal_id": 1, "title": "a b 😀 "}]
 
 
-async def test_what_cannot_exist_is_not_asked_for() -> None:
+async def test_impossible_ids_are_not_requested() -> None:
     transport = Answers(httpx.Response(500))
     for mal_id in (0, -1, 2**31):
         with pytest.raises(NotFound):
@@ -118,13 +118,13 @@ async def test_what_cannot_exist_is_not_asked_for() -> None:
     "body",
     [{}, {"data": None}, {"data": []}, {"data": {"mal_id": 22}}, {"data": make_anime(22)}, {"data": "x"}],
 )
-async def test_another_answer_than_the_one_asked_for_is_an_error(body: Any) -> None:
+async def test_a_response_for_another_title_is_an_error(body: Any) -> None:
     with pytest.raises(UpstreamError):
         await jikan(Answers(httpx.Response(200, json=body))).get_anime(21)
 
 
 @pytest.mark.parametrize("body", [{}, {"data": {}}, {"data": None}])
-async def test_a_list_that_is_none_is_an_error(body: Any) -> None:
+async def test_a_missing_list_is_an_error(body: Any) -> None:
     with pytest.raises(UpstreamError):
         await jikan(Answers(httpx.Response(200, json=body))).list_top(1)
     with pytest.raises(UpstreamError):

@@ -48,7 +48,7 @@ def test_dates(text: str | None, begin: str | None, end: str | None, stated: tup
     assert aired(text, begin, end) == stated
 
 
-def test_without_a_written_date_the_parts_tell_what_is_known() -> None:
+def test_dates_fall_back_to_their_components() -> None:
     parts = {
         "from": {"day": None, "month": 4, "year": 2019},
         "to": {"day": None, "month": None, "year": None},
@@ -71,7 +71,7 @@ def test_lengths(text: object, minutes: float | None) -> None:
     assert mapped(duration=text).duration_minutes == minutes
 
 
-def test_what_nobody_voted_on_has_no_score() -> None:
+def test_titles_without_votes_have_no_score() -> None:
     anime = mapped(score=0, scored_by=0, rank=0, popularity=0, members=0, episodes=0)
     assert (anime.score, anime.scored_by, anime.rank, anime.popularity, anime.members, anime.episodes) == (
         None,
@@ -84,12 +84,12 @@ def test_a_score_is_a_number_up_to_ten(score: object) -> None:
 
 
 @pytest.mark.parametrize("value", [2**31, -4, True, "12", 12.5, [], None])
-def test_numbers_that_no_row_holds_are_unknown(value: object) -> None:
+def test_out_of_range_numbers_are_none(value: object) -> None:
     anime = mapped(episodes=value, members=value, rank=value)
     assert (anime.episodes, anime.members, anime.rank) == (None, None, None)
 
 
-def test_unknown_words_are_unknown() -> None:
+def test_unknown_values_are_none() -> None:
     anime = mapped(
         status="Exploding",
         season="monsoon",
@@ -101,7 +101,7 @@ def test_unknown_words_are_unknown() -> None:
     assert (anime.status, anime.season, anime.type, anime.rating, anime.source, anime.synopsis) == (None,) * 6
 
 
-def test_known_words_are_ours() -> None:
+def test_known_values_are_translated() -> None:
     anime = mapped(status="Currently Airing", season="fall", type="TV Special", rating="Rx - Hentai")
     assert (anime.status, anime.season, anime.type) == ("airing", "fall", "TV Special")
     assert (anime.rating, anime.is_adult) == ("Rx - Hentai", True)
@@ -114,7 +114,7 @@ def test_explicit_genres_are_genres_and_make_a_title_adult(mal_id: int) -> None:
     assert anime.is_adult is True
 
 
-def test_an_unrated_title_is_not_called_harmless() -> None:
+def test_an_unrated_title_is_not_marked_as_safe() -> None:
     assert mapped().is_adult is None
     assert mapped(rating="G - All Ages").is_adult is False
 
@@ -224,7 +224,7 @@ def test_text_can_be_stored() -> None:
         {"mal_id": 1, "title": "x" * 501}, {"mal_id": 1, "titles": [{"type": "English", "title": "x"}]},
     ],
 )  # fmt: skip
-def test_what_has_no_id_or_title_is_no_anime(body: object) -> None:
+def test_objects_without_id_or_title_are_rejected(body: object) -> None:
     with pytest.raises(MappingError):
         map_anime(body)
 
@@ -237,7 +237,7 @@ anything = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(mal_id=st.integers(1, LAST_ID), spoiled=st.dictionaries(st.integers(0, 200), anything, max_size=6))
-def test_any_value_in_any_place_is_taken_or_left_out(mal_id: int, spoiled: dict[int, Any]) -> None:
+def test_arbitrary_values_never_break_the_mapping(mal_id: int, spoiled: dict[int, Any]) -> None:
     body = make_anime(mal_id, full=True)
     places = list(_places(body))
     for number, value in spoiled.items():

@@ -34,7 +34,7 @@ def test_dates_of_any_service(stated: Any, kept: str | None) -> None:
         ("2999-01-01", None), ({"year": "x"}, None), (["2015"], None), (-5, None),
     ],
 )  # fmt: skip
-def test_of_a_broken_date_the_year_is_kept_where_it_is_sure(stated: Any, kept: str | None) -> None:
+def test_an_invalid_date_keeps_its_year_where_unambiguous(stated: Any, kept: str | None) -> None:
     reader = RowReader()
     assert reader.date("start date", stated) == kept
     assert (reader.note is None) is (stated == "-")
@@ -78,14 +78,14 @@ def test_scores_and_what_is_the_same_score(
 
 
 @pytest.mark.parametrize("stated", ["-", "NaN", "inf", -1, 11, 10.01, "1_0", True, [], "8/10"])
-def test_a_score_that_is_none_is_told(stated: Any) -> None:
+def test_an_invalid_score_is_noted(stated: Any) -> None:
     reader = RowReader()
     assert reader.score(stated, scores.TEN_POINTS) is None
     assert "score" in str(reader.note)
 
 
 @pytest.mark.parametrize("stated", [0, "0", 0.0, "0.00", None, "", False])
-def test_no_score_is_no_word(stated: Any) -> None:
+def test_an_empty_score_is_not_noted(stated: Any) -> None:
     reader = RowReader()
     assert (reader.score(stated, scores.TEN_POINTS), reader.note) == (None, None)
 
@@ -124,7 +124,7 @@ def test_tags_as_a_comma_list_or_an_array() -> None:
         ("Ð\x9aÐ¾Ð²Ð±Ð¾Ð¹", "Ковбой"),
     ],
 )
-def test_text_comes_out_readable(broken: str, fixed: str) -> None:
+def test_entities_and_mojibake_are_repaired(broken: str, fixed: str) -> None:
     assert readable(broken) == fixed
 
 
@@ -135,5 +135,5 @@ def test_text_comes_out_readable(broken: str, fixed: str) -> None:
         "カウボーイビバップ", "Ковбой Бибоп", "naïve façade", "°C", "Gintama°", "Yuru Yuri♪♪", "A±B", "«Да»",
     ],
 )  # fmt: skip
-def test_text_that_is_whole_stays_as_it_is(text: str) -> None:
+def test_correct_text_is_unchanged(text: str) -> None:
     assert readable(text) == text

@@ -55,7 +55,7 @@ def kinds(content: bytes, asked: MediaType | None = None) -> list[str]:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("asked", [None, "anime", "manga"])
-def test_anilist_says_it_in_many_ways(content: bytes, kind: str, asked: MediaType | None) -> None:
+def test_the_kind_is_found_in_anilist_data(content: bytes, kind: str, asked: MediaType | None) -> None:
     [row] = read_list(content, asked).rows
     assert row.subject.media_type == kind
     assert ("the file says" in (row.note or "")) is (asked not in (None, kind))
@@ -79,7 +79,7 @@ def test_entries_of_one_collection_are_of_one_kind() -> None:
         b'{"format": "anisync-list", "entries": [{"mal_id": 1, "fields": {"status": "watching"}}]}',
     ],
 )
-def test_a_file_that_does_not_say_is_read_only_as_asked(content: bytes) -> None:
+def test_a_file_without_a_kind_is_read_as_stated(content: bytes) -> None:
     with pytest.raises(UnknownKind, match=r"\?type=anime"):
         read_list(content)
     assert kinds(content, "anime") == ["anime"]
@@ -107,11 +107,11 @@ def test_a_file_that_does_not_say_is_read_only_as_asked(content: bytes) -> None:
         (b"<myanimelist><anime><series_animedb_id>1</series_animedb_id></anime></myanimelist>", "anime"),
     ],
 )  # fmt: skip
-def test_other_services_say_it_too(content: bytes, kind: str) -> None:
+def test_the_kind_is_found_in_other_services_data(content: bytes, kind: str) -> None:
     assert kinds(content) == [kind]
 
 
-def test_a_row_without_a_kind_among_others_is_named() -> None:
+def test_a_single_row_without_a_kind_is_reported() -> None:
     rows = [
         {"target_id": 1, "target_title": "A", "target_type": "Anime"},
         {"target_id": 2, "target_title": "B"},
@@ -150,7 +150,7 @@ def test_kitsu_names_the_title_as_media() -> None:
     assert "drama" in found.bad[0].reason
 
 
-def test_details_that_cannot_be_read_leave_the_row() -> None:
+def test_invalid_fields_do_not_drop_the_row() -> None:
     found = read_list((SAMPLES / "mal_unreadable_details.xml").read_bytes())
     assert found.bad == []
     first, second = found.rows

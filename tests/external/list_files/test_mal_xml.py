@@ -41,7 +41,7 @@ def write_one(
         ("Dropped", "dropped", False),
     ],
 )
-def test_shikimori_says_more_than_the_format(theirs: str, status: str, again: bool) -> None:
+def test_shikimori_statuses_are_read(theirs: str, status: str, again: bool) -> None:
     row = read_one("anime", series_animedb_id="1", my_status="Watching", shiki_status=theirs)
     assert (row.fields["status"], row.fields["is_rewatching"]) == (status, again)
     # it would go stale, and speak again on the way back
@@ -59,7 +59,7 @@ def test_manga_of_shikimori() -> None:
     assert (row.fields["progress"], row.fields["volumes"], row.fields["rewatch_count"]) == (40, 3, 1)
 
 
-def test_manga_of_old() -> None:
+def test_old_manga_exports_are_read() -> None:
     row = read_one("manga", series_mangadb_id="2", series_title="B", my_status="3", my_rereadingg="1")
     assert (row.subject.mal_id, row.subject.title, row.fields["status"]) == (2, "B", "on_hold")
     assert row.fields["is_rewatching"] is True
@@ -68,7 +68,7 @@ def test_manga_of_old() -> None:
 @pytest.mark.parametrize(
     "notes", ["a\r\nb", "a]]>b", "<b>&amp;</b>", "\x0b\x1fa\uffff", "あ \u2028 b", "]]>\r]]>", "a\tb"]
 )
-def test_any_text_comes_back_but_for_what_xml_forbids(notes: str) -> None:
+def test_text_round_trips_except_for_illegal_xml_characters(notes: str) -> None:
     [row] = read_list(write_one(notes=notes, carried={"mal": {"my_storage": "a<\x0bb"}})).rows
     legal = notes.replace("\x0b", "").replace("\x1f", "").replace("\uffff", "")
     assert row.fields["notes"] == legal
@@ -76,14 +76,14 @@ def test_any_text_comes_back_but_for_what_xml_forbids(notes: str) -> None:
 
 
 @pytest.mark.parametrize("tag", ["a:b", "{x}y", "1a", "a b", "é", "a>"])
-def test_a_tag_that_cannot_be_written_again_is_not_carried(tag: str) -> None:
+def test_tags_that_cannot_be_written_are_not_carried(tag: str) -> None:
     fields = {"status": "watching", "carried": {"mal": {tag: "x"}}}
     entry = {"media_type": "anime", "title": "T", "fields": fields}
     [row] = read_list(orjson.dumps({"format": "anisync-list", "entries": [entry]})).rows
     assert row.fields["carried"] == {"mal": {}}
 
 
-def test_names_of_other_worlds_do_not_break_the_export() -> None:
+def test_namespaced_tags_do_not_break_the_export() -> None:
     content = (
         b'<myanimelist xmlns:x="urn:x"><anime><series_title>T</series_title><x:odd>1</x:odd>'
         b"<my_priority>LOW</my_priority></anime></myanimelist>"
@@ -92,7 +92,7 @@ def test_names_of_other_worlds_do_not_break_the_export() -> None:
     assert row.fields["carried"] == {"mal": {"series_title": "T", "my_priority": "LOW"}}
 
 
-def test_an_entry_without_an_id_of_theirs_tells_the_one_it_has() -> None:
+def test_entries_without_a_mal_id_have_their_anilist_id() -> None:
     [row] = read_list(write_one(ids=(None, 77))).rows
     assert (row.subject.mal_id, row.subject.anilist_id) == (None, 77)
     assert b"anilist_id" not in write_one(ids=(1, 77))
@@ -130,8 +130,9 @@ def test_words_and_numbers_of_a_status(theirs: str, status: str) -> None:
     ],
 )
 @pytest.mark.parametrize("again", [True, False])
-def test_our_words_in_theirs_and_back(status: str, anime: str, manga: str, again: bool) -> None:
-    for kind, word in (("anime", anime), ("manga", manga)):
+def test_statuses_round_trip(status: str, anime: str, manga: str, again: bool) -> None:
+    words: dict[MediaType, str] = {"anime": anime, "manga": manga}
+    for kind, word in words.items():
         content = write_one(kind, status=status, is_rewatching=again)
         assert f"<my_status>{word}</my_status>".encode() in content
         [row] = read_list(content).rows

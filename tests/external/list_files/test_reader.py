@@ -48,7 +48,7 @@ RATE = {"target_title": "Ковбой", "target_id": 1, "target_type": "Anime", 
         ("windows-1251", "utf-8"),
     ],
 )
-def test_the_encoding_of_a_file_is_found(declared: str, codec: str) -> None:
+def test_encodings_are_detected(declared: str, codec: str) -> None:
     assert titles(mal(row(title="Ковбой Бибоп"), declared=declared).encode(codec)) == ["Ковбой Бибоп"]
 
 
@@ -60,18 +60,18 @@ def test_json_may_be_in_any_unicode(codec: str) -> None:
 @pytest.mark.parametrize(
     "declared", ["punycode", "unicode_escape", "zip", "utf-7", "nothing-known", "x" * 500]
 )
-def test_a_declared_encoding_that_is_none_is_not_followed(declared: str) -> None:
+def test_an_unsupported_declared_encoding_is_ignored(declared: str) -> None:
     content = mal(row(title="Caf\xe9"), declared=declared).encode("latin-1")
     assert titles(content) == ["Café"]
 
 
 @pytest.mark.parametrize("declared", ["UTF-8", "windows-1252", "ISO-8859-1", "latin1", "nothing-known"])
-def test_bytes_of_windows_are_read(declared: str) -> None:
+def test_windows_1252_is_read(declared: str) -> None:
     content = mal(row(title="It’s “Café” – 50 €"), declared=declared).encode("cp1252")
     assert titles(content) == ["It’s “Café” – 50 €"]
 
 
-def test_bytes_of_windows_are_read_in_json_and_among_utf8() -> None:
+def test_stray_windows_1252_bytes_are_read() -> None:
     text = json.dumps([{**RATE, "target_title": "It’s Café"}], ensure_ascii=False)
     assert titles(text.encode("cp1252")) == ["It’s Café"]
     assert titles(mal(row(title="カ X")).encode().replace(b"X", b"It\x92s")) == ["カ It’s"]
@@ -100,7 +100,7 @@ def test_an_archive_may_have_several_parts_and_be_packed_twice() -> None:
         gzip.compress(b"PK\x03\x04", mtime=0),
     ],
 )
-def test_what_is_no_list_is_refused_whole(content: bytes) -> None:
+def test_other_files_are_rejected(content: bytes) -> None:
     with pytest.raises(UnreadableList):
         read_list(content)
 
@@ -117,7 +117,7 @@ def test_what_is_no_list_is_refused_whole(content: bytes) -> None:
     ],
     ids=["arrays", "objects", "numbers", "elements", "rows of XML", "rows of JSON"],
 )
-def test_more_than_anybodys_list_is_refused_before_it_is_built(content: bytes) -> None:
+def test_too_many_rows_are_rejected_early(content: bytes) -> None:
     with pytest.raises(PayloadTooLarge):
         read_list(gzip.compress(content, 1))
 
@@ -208,7 +208,7 @@ def test_no_bytes_break_the_reader(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
-def test_each_of_these_documents_is_read(name: str) -> None:
+def test_all_supported_documents_are_read(name: str) -> None:
     found = read_list(orjson.dumps(DOCUMENTS[name]))
     assert (len(found.rows), found.bad) == (1, [])
 

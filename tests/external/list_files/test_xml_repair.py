@@ -35,7 +35,7 @@ def test_what_is_well_formed_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("title", ["<b>bold</b> & more", "]]> & more"])
-def test_more_that_people_do_not_escape(title: str) -> None:
+def test_other_unescaped_text_is_repaired(title: str) -> None:
     [row] = read_list(mal(title)).rows
     assert row.subject.title == title.replace("<b>", "").replace("</b>", "")
 

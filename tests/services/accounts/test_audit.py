@@ -83,7 +83,7 @@ async def test_a_token_that_is_used_again(container: Container, user: SignedIn) 
     assert trail.counts == {"refresh.reused": 1}
 
 
-async def test_roles_and_closings_tell_who_did_it(
+async def test_role_changes_and_deactivations_name_the_operator(
     container: Container, admin: SignedIn, user: SignedIn
 ) -> None:
     actor = Principal(admin.id, admin.username, "admin", PERMISSIONS["admin"])
@@ -94,7 +94,7 @@ async def test_roles_and_closings_tell_who_did_it(
     assert trail.lines == [{**told, "role": "admin"}, {**told, "is_active": False}]
 
 
-async def test_who_registers_and_who_is_made_by_an_operator_are_told_apart(container: Container) -> None:
+async def test_registration_and_creation_are_different_events(container: Container) -> None:
     with trailed() as trail:
         await container.accounts.registration.register(HERE, username="azu", email=None, password=PASSWORD)
         await container.accounts.registration.sign_up(
@@ -109,7 +109,7 @@ async def test_who_registers_and_who_is_made_by_an_operator_are_told_apart(conta
     assert trail.counts == {"registered": 2, "account.created": 1}
 
 
-async def test_whatever_changes_who_gets_in(container: Container, user: SignedIn) -> None:
+async def test_changes_of_credentials_are_events(container: Container, user: SignedIn) -> None:
     me = principal_of(user)
     change = ProfileChange({"email": "new@example.org"}, password=PASSWORD)
     with trailed() as trail:

@@ -37,7 +37,7 @@ def test_the_corpus_is_large_enough() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS))
-async def test_a_file_is_made_anew_or_refused(avatars: AvatarService, tmp_path: Path, name: str) -> None:
+async def test_a_file_is_converted_or_rejected(avatars: AvatarService, tmp_path: Path, name: str) -> None:
     upload = CORPUS[name]
     if not upload.is_picture:
         with pytest.raises((UnsupportedMedia, PayloadTooLarge, Invalid)):
@@ -63,16 +63,14 @@ def _check_clean(upload: Upload, served: bytes) -> None:
     assert not chunks & {b"EXIF", b"XMP ", b"ICCP", b"ANIM"}
 
 
-async def test_a_turned_picture_stands_upright(avatars: AvatarService) -> None:
+async def test_exif_orientation_is_applied(avatars: AvatarService) -> None:
     name = await avatars.make(CORPUS["a place in its EXIF"].content)
     with Image.open(io.BytesIO(await avatars.read(name))) as image:
         assert image.size == (200, 320)
 
 
 @pytest.mark.parametrize("extra", [{}, {"transparency": 300}])
-async def test_a_picture_of_sixteen_bits_keeps_its_greys(
-    avatars: AvatarService, extra: dict[str, int]
-) -> None:
+async def test_sixteen_bit_greyscale_is_preserved(avatars: AvatarService, extra: dict[str, int]) -> None:
     greys = Image.linear_gradient("L")
     deep = greys.convert("I").point(lambda value: value * 257).convert("I;16")
     name = await avatars.make(encoded(deep, "PNG", **extra))
@@ -124,13 +122,13 @@ def make_corpus(folder: str) -> None:
     "name",
     ["x", "", ".", "..", "../secret", "a" * 32, "a" * 32 + ".png", "A" * 32 + ".webp", "a/b.webp", "\x00"],
 )
-async def test_names_that_nothing_has(avatars: AvatarService, name: str) -> None:
+async def test_unknown_names_are_not_found(avatars: AvatarService, name: str) -> None:
     with pytest.raises(NotFound):
         await avatars.read(name)
     await avatars.discard(name)
 
 
-async def test_a_full_disk_keeps_nothing_half(avatars: AvatarService, tmp_path: Path) -> None:
+async def test_a_full_disk_leaves_no_partial_file(avatars: AvatarService, tmp_path: Path) -> None:
     old = await avatars.make(CORPUS["png"].content)
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -144,7 +142,7 @@ async def test_a_full_disk_keeps_nothing_half(avatars: AvatarService, tmp_path: 
     assert files(tmp_path) == [old]
 
 
-async def test_orphans_are_found_when_they_are_old(avatars: AvatarService, tmp_path: Path) -> None:
+async def test_old_orphans_are_deleted(avatars: AvatarService, tmp_path: Path) -> None:
     kept, orphan, young = [await avatars.make(CORPUS["one pixel"].content) for _ in range(3)]
     folder = tmp_path / "avatars"
     (folder / "part-of-a-crash").write_bytes(b"x")
@@ -156,7 +154,7 @@ async def test_orphans_are_found_when_they_are_old(avatars: AvatarService, tmp_p
     assert files(tmp_path) == sorted([kept, young, "not ours.txt"])
 
 
-def test_a_folder_that_cannot_be_written_is_noticed(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="file"):
         check_folder(tmp_path / "file" / "avatars")

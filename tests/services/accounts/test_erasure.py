@@ -113,14 +113,14 @@ async def until(container: Container, sql: str, count: int, work: "asyncio.Task[
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-async def test_an_account_is_erased_while_it_is_at_work(
+async def test_an_account_is_erased_during_its_jobs_and_requests(
     client: httpx.AsyncClient, container: Container, small: Container, act: Act, begun: str
 ) -> None:
     async with small.db.transaction() as tx:
         await tx.session.execute(text("insert into anime (mal_id, title) values (1, 'One'), (2, 'Two')"))
     for _ in range(2):
         user = await prepared(client, container)
-        work = asyncio.create_task(act(client, small, user.headers))
+        work = asyncio.ensure_future(act(client, small, user.headers))
         await until(small, begun, 1, work)
         answer = await client.request(
             "DELETE", "/users/me", json={"password": PASSWORD}, headers=user.headers
@@ -133,7 +133,7 @@ async def test_an_account_is_erased_while_it_is_at_work(
     assert await small.db.scalar(deadlocks) == 0
 
 
-async def test_a_long_list_is_erased_in_statements_that_end_in_time(
+async def test_a_long_list_is_erased_within_the_statement_timeout(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     async with container.db.transaction() as tx:
@@ -149,5 +149,5 @@ async def test_a_long_list_is_erased_in_statements_that_end_in_time(
     assert await left_of(container, user.id) == {}
 
 
-def test_every_table_of_a_person_is_looked_at() -> None:
+def test_every_table_with_user_data_is_checked() -> None:
     assert {name for name in OWNED if name not in Base.metadata.tables} == set()

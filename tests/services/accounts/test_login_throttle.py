@@ -60,7 +60,7 @@ async def test_five_failures_of_an_account_from_an_address(container: Container,
     assert await attempt(container, user.username, password=PASSWORD, by=client(HOME)) == "in"
 
 
-async def test_the_refusal_says_when_to_come_back(container: Container, user: SignedIn) -> None:
+async def test_a_rejection_has_retry_after(container: Container, user: SignedIn) -> None:
     with time_machine.travel(datetime.now(UTC), tick=False) as now:
         for _ in range(5):
             now.shift(2)
@@ -78,7 +78,7 @@ async def test_the_refusal_says_when_to_come_back(container: Container, user: Si
         assert await attempt(container, user.username, password=PASSWORD) == "in"
 
 
-async def test_success_forgives(container: Container, user: SignedIn) -> None:
+async def test_success_clears_the_failures_of_the_pair(container: Container, user: SignedIn) -> None:
     for _ in range(3):
         assert await attempts(container, [user.username] * 4) == ["wrong"] * 4
         here = client()
@@ -87,7 +87,7 @@ async def test_success_forgives(container: Container, user: SignedIn) -> None:
             assert here.headers["RateLimit-Remaining"] == str(PAIR.limit)
 
 
-async def test_names_that_nobody_has_are_limited_alike(container: Container) -> None:
+async def test_unknown_names_are_limited_alike(container: Container) -> None:
     assert await attempts(container, ["nobody"] * 3 + [" NOBODY "] * 3) == ["wrong"] * 5 + ["limited"]
 
 
@@ -127,19 +127,19 @@ async def test_a_hundred_an_hour_of_an_account_but_its_owner_gets_in(
         assert await attempt(container, user.username, password=PASSWORD, by=home) == "limited"
 
 
-async def test_many_at_once_gain_nothing(container: Container, user: SignedIn) -> None:
+async def test_concurrent_attempts_gain_nothing(container: Container, user: SignedIn) -> None:
     outcomes = await asyncio.gather(*(attempt(container, user.username) for _ in range(40)))
     assert Counter(outcomes) == {"wrong": 5, "limited": 35}
 
 
-async def test_many_right_ones_at_once_all_get_in(container: Container, user: SignedIn) -> None:
+async def test_concurrent_correct_attempts_all_succeed(container: Container, user: SignedIn) -> None:
     outcomes = await asyncio.gather(
         *(attempt(container, user.username, password=PASSWORD) for _ in range(30))
     )
     assert Counter(outcomes) == {"in": 30}
 
 
-async def test_an_attempt_that_was_cut_off_counts(container: Container, user: SignedIn) -> None:
+async def test_an_aborted_attempt_counts_as_failed(container: Container, user: SignedIn) -> None:
     throttle = LoginThrottle(container.db, container.quotas)
     subject = f"id {user.id}"
     for _ in range(3):  # begun, and never ended: the process died
@@ -182,7 +182,7 @@ async def paced(throttle: LoginThrottle, *, known_here: bool = False) -> float:
     return time.monotonic() - began
 
 
-async def test_an_attack_on_everybody_slows_strangers_down_and_nobody_else(container: Container) -> None:
+async def test_a_broad_attack_delays_unknown_networks_only(container: Container) -> None:
     throttle = await under_attack(container)
     turns = asyncio.gather(*(paced(throttle) for _ in range(3)))
     await asyncio.sleep(0)
@@ -191,12 +191,12 @@ async def test_an_attack_on_everybody_slows_strangers_down_and_nobody_else(conta
     assert max(await turns) > 1.7
 
 
-async def test_strangers_are_not_slowed_down_without_an_attack(container: Container) -> None:
+async def test_unknown_networks_are_not_delayed_without_an_attack(container: Container) -> None:
     throttle = LoginThrottle(container.db, container.quotas, overall=Quota("rare", 1, 3600))
     assert await paced(throttle) < 1
 
 
-async def test_a_wait_for_ones_turn_is_bounded(container: Container) -> None:
+async def test_the_delay_is_bounded(container: Container) -> None:
     throttle = await under_attack(container, most_waiting=2)
     outcomes = await asyncio.gather(*(paced(throttle) for _ in range(6)), return_exceptions=True)
     refused = [one for one in outcomes if isinstance(one, ServiceUnavailable)]
@@ -232,7 +232,7 @@ async def test_sixty_registrations_a_minute(container: Container) -> None:
     )
 
 
-async def test_a_queue_that_is_too_long_is_refused(container: Container, user: SignedIn) -> None:
+async def test_too_long_a_queue_is_rejected(container: Container, user: SignedIn) -> None:
     narrow = PasswordHasher(threads=1, most_waiting=3)
     outcomes: Counter[int] = Counter()
 

@@ -90,7 +90,7 @@ async def run_mails(container: Container) -> None:
         await connection.exec_driver_sql("update jobs set status = 'succeeded' where status = 'queued'")
 
 
-async def test_without_a_server_the_log_has_the_mail(
+async def test_without_a_server_mails_are_logged(
     container: Container, user: SignedIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     await container.accounts.mails.send(SendMail(user.id, "reset", "x"))
@@ -100,7 +100,7 @@ async def test_without_a_server_the_log_has_the_mail(
     await container.accounts.passwords.reset(token[1], "another horse 8", HERE)
 
 
-async def test_nobody_is_written_to_who_is_not_there(
+async def test_no_mail_is_sent_to_missing_or_inactive_accounts(
     container: Container, user: SignedIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     await container.accounts.mails.send(SendMail(0, "reset", "x"))
@@ -111,7 +111,7 @@ async def test_nobody_is_written_to_who_is_not_there(
     assert "mail.not_sent" not in caplog.text
 
 
-async def test_a_server_that_refuses_or_is_gone_is_tried_again() -> None:
+async def test_a_failing_mail_server_is_retried() -> None:
     office = PostOffice(refuses=True)
     server = await office.open()
     for port in (office.port, 9):
@@ -120,13 +120,13 @@ async def test_a_server_that_refuses_or_is_gone_is_tried_again() -> None:
     server.close()
 
 
-async def test_a_subject_with_a_line_break_is_no_header(post_office: PostOffice) -> None:
+async def test_a_line_break_in_a_subject_injects_no_header(post_office: PostOffice) -> None:
     mailer = Mailer(f"smtp://127.0.0.1:{post_office.port}", "x@example.org")
     with pytest.raises(ValueError, match=r"(?i)header"):
         await mailer.send("y@example.org", "hello\nBcc: z@example.org", "text")
 
 
-async def test_what_has_run_out_is_deleted(
+async def test_expired_rows_are_deleted(
     container: Container, settings: Settings, user: SignedIn, other_user: SignedIn
 ) -> None:
     principal = await container.accounts.authentication.authenticate(user.access_token)

@@ -27,34 +27,34 @@ def old_hash(password: str) -> str:
     return bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
 
 
-async def test_the_cost_is_the_one_agreed(hasher: PasswordHasher) -> None:
+async def test_the_hash_parameters_are_the_agreed_ones(hasher: PasswordHasher) -> None:
     assert (await hasher.hash("a password")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 @pytest.mark.parametrize(
     "password", ["correct horse 7", "пароль и ещё", "🦊" * 128, "x" * 128, "zero\x00inside", " spaces "]
 )
-async def test_any_password_comes_back(hasher: PasswordHasher, password: str) -> None:
+async def test_any_password_verifies(hasher: PasswordHasher, password: str) -> None:
     stored = await hasher.hash(password)
     assert (await hasher.verify(password, stored)).matches
     assert not (await hasher.verify(password + "!", stored)).matches
     assert not (await hasher.verify(password.swapcase() + " ", stored)).matches
 
 
-async def test_a_password_is_never_cut(hasher: PasswordHasher) -> None:
+async def test_passwords_are_never_truncated(hasher: PasswordHasher) -> None:
     stored = await hasher.hash("x" * 72 + "right")
     assert not (await hasher.verify("x" * 72 + "wrong", stored)).matches
     assert not (await hasher.verify("x" * 72 + "right", old_hash("x" * 72))).matches
 
 
-async def test_two_spellings_of_one_text_are_one_password(hasher: PasswordHasher) -> None:
+async def test_unicode_forms_of_a_password_are_equal(hasher: PasswordHasher) -> None:
     composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
     assert (await hasher.verify(decomposed, await hasher.hash(composed))).matches
     assert (await hasher.verify("\uff43\uff41\uff46e au lait", await hasher.hash("cafe au lait"))).matches
 
 
 @pytest.mark.parametrize("stored", [None, "", "x", "$2b$04$broken", "$argon2id$v=19$broken", "plain text"])
-async def test_what_is_no_hash_matches_nothing(hasher: PasswordHasher, stored: str | None) -> None:
+async def test_a_malformed_hash_matches_nothing(hasher: PasswordHasher, stored: str | None) -> None:
     assert not (await hasher.verify("plain text", stored)).matches
 
 
@@ -96,7 +96,7 @@ async def test_an_old_hash_is_upgraded_when_its_owner_signs_in(container: Contai
         assert new.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-async def test_the_event_loop_runs_on_while_passwords_are_checked(hasher: PasswordHasher) -> None:
+async def test_hashing_does_not_block_the_event_loop(hasher: PasswordHasher) -> None:
     """As a ratio to one hash, which the loop would stand still for if it were computed there."""
     stored = await hasher.hash("a password")
     started = time.perf_counter()

@@ -43,7 +43,7 @@ def test_accepted(password: str) -> None:
         "football1", "liverpool1", "chocolate", "butterfly",
     ],
 )  # fmt: skip
-def test_what_everybody_uses_is_refused(password: str) -> None:
+def test_common_passwords_are_rejected(password: str) -> None:
     with pytest.raises(Invalid):
         check_new_password(password.upper())
 

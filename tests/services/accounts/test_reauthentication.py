@@ -73,7 +73,7 @@ async def store_hash(container: Container, user: SignedIn, password_hash: str) -
         )
 
 
-async def test_a_reset_ends_a_sign_in_under_way(
+async def test_a_reset_invalidates_a_running_sign_in(
     container: Container, sessions: SessionService, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     hasher.meanwhile = reset_of(container, user)
@@ -93,7 +93,7 @@ async def test_the_upgrade_of_an_old_hash_never_undoes_a_reset(
     assert (await sessions.sign_in(user.username, NEW, HERE)).access_token
 
 
-async def test_an_upgrade_meanwhile_is_no_reason_to_refuse(
+async def test_a_concurrent_hash_upgrade_does_not_reject_a_sign_in(
     container: Container, sessions: SessionService, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     await store_hash(container, user, bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
@@ -116,7 +116,7 @@ async def test_an_account_erased_meanwhile_is_unknown(
         await sessions.sign_in(user.username, PASSWORD, HERE)
 
 
-async def test_a_proof_is_worth_nothing_after_a_reset(
+async def test_a_proof_is_invalid_after_a_reset(
     container: Container, reauthentication: Reauthentication, hasher: InterruptedHashing, user: SignedIn
 ) -> None:
     me = principal_of(user)
@@ -136,7 +136,7 @@ async def test_a_proof_is_worth_nothing_after_a_reset(
         assert (await container.accounts.sessions.sign_in(user.username, NEW, HERE)).access_token
 
 
-async def test_what_is_made_for_an_erased_account_is_not_made(container: Container, user: SignedIn) -> None:
+async def test_nothing_is_created_for_an_erased_account(container: Container, user: SignedIn) -> None:
     me = principal_of(user)
     await container.accounts.users.erase(me, PASSWORD, HERE)
     with pytest.raises(ReferenceGone):

@@ -60,7 +60,7 @@ async def test_an_old_token_ends_its_session_and_no_other(
 
 
 @pytest.mark.parametrize("after", [0, 31, 6 * 24 * 3600])  # seconds; a session lives for 7 days unused
-async def test_a_spent_token_answers_its_successor_however_late(
+async def test_a_spent_token_returns_its_successor_at_any_time(
     container: Container, user: SignedIn, after: float
 ) -> None:
     with time_machine.travel(datetime.now(UTC), tick=False) as now:
@@ -73,7 +73,7 @@ async def test_a_spent_token_answers_its_successor_however_late(
         assert (await refresh(container, first.refresh_token)).refresh_token != first.refresh_token
 
 
-async def test_a_spent_token_is_reuse_once_its_successor_was_used(
+async def test_a_spent_token_counts_as_reuse_once_its_successor_was_used(
     container: Container, user: SignedIn
 ) -> None:
     first = await refresh(container, user.refresh_token)
@@ -83,7 +83,7 @@ async def test_a_spent_token_is_reuse_once_its_successor_was_used(
     assert not await is_valid(container, second.access_token)
 
 
-async def test_twenty_at_once_share_one_successor(container: Container, user: SignedIn) -> None:
+async def test_twenty_concurrent_refreshes_share_one_successor(container: Container, user: SignedIn) -> None:
     token = user.refresh_token
     for _ in range(5):
         pairs = await asyncio.gather(*(refresh(container, token) for _ in range(20)))
@@ -105,7 +105,7 @@ async def new_secret(settings: Settings, database: Database) -> AsyncIterator[Co
         yield one
 
 
-async def test_a_new_secret_signs_nobody_out(
+async def test_tokens_of_the_previous_secret_stay_valid(
     container: Container, new_secret: Container, user: SignedIn
 ) -> None:
     assert await is_valid(new_secret, user.access_token)
@@ -116,7 +116,7 @@ async def test_a_new_secret_signs_nobody_out(
     assert await is_valid(new_secret, new.access_token)
 
 
-async def test_a_session_ends_unused(container: Container, user: SignedIn) -> None:
+async def test_an_unused_session_expires(container: Container, user: SignedIn) -> None:
     with time_machine.travel(datetime.now(UTC), tick=False) as now:
         pair = await refresh(container, user.refresh_token)
         now.shift(timedelta(days=7, seconds=-1))
@@ -126,9 +126,7 @@ async def test_a_session_ends_unused(container: Container, user: SignedIn) -> No
             await refresh(container, pair.refresh_token)
 
 
-async def test_a_session_ends_after_its_longest_time_however_used(
-    container: Container, user: SignedIn
-) -> None:
+async def test_a_session_expires_after_its_maximum_lifetime(container: Container, user: SignedIn) -> None:
     with time_machine.travel(datetime.now(UTC), tick=False) as now:
         pair = await sign_in(container, user.username)
         for _ in range(89 // 6):
@@ -142,7 +140,9 @@ async def test_a_session_ends_after_its_longest_time_however_used(
             await refresh(container, pair.refresh_token)
 
 
-async def test_the_oldest_of_too_many_sessions_ends(container: Container, user: SignedIn) -> None:
+async def test_the_least_recently_used_of_too_many_sessions_is_ended(
+    container: Container, user: SignedIn
+) -> None:
     async with container.db.transaction() as tx:
         connection = await tx.session.connection()
         await connection.exec_driver_sql(
@@ -254,7 +254,7 @@ async def mailed_token(container: Container, user_id: int) -> str:
     return next(line for line in sent[0].splitlines() if line.startswith("Token: ")).removeprefix("Token: ")
 
 
-async def test_a_closed_account_is_told_what_a_wrong_password_is(
+async def test_a_deactivated_account_gets_the_error_of_a_wrong_password(
     container: Container, user: SignedIn
 ) -> None:
     await _close(container, user, await container.accounts.authentication.authenticate(user.access_token))
@@ -265,7 +265,7 @@ async def test_a_closed_account_is_told_what_a_wrong_password_is(
     assert closed.value.message == wrong.value.message
 
 
-async def test_the_demo_account_opens_only_where_it_is_allowed(
+async def test_the_demo_account_works_only_if_enabled(
     container: Container, settings: Settings, database: Database
 ) -> None:
     await container.accounts.registration.ensure_demo()
@@ -281,9 +281,7 @@ async def test_the_demo_account_opens_only_where_it_is_allowed(
     "change",
     ["update users set is_active = false", "update sessions set expires_at = now()", "delete from sessions"],
 )
-async def test_the_rows_decide_whatever_the_token_says(
-    container: Container, user: SignedIn, change: str
-) -> None:
+async def test_the_session_row_is_authoritative(container: Container, user: SignedIn, change: str) -> None:
     assert await is_valid(container, user.access_token)
     async with container.db.transaction() as tx:
         await (await tx.session.connection()).exec_driver_sql(change)

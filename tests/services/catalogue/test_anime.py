@@ -147,7 +147,7 @@ async def test_totals_are_of_the_same_moment_as_the_page(anime: AnimeService, wr
     assert len(seen) > 3
 
 
-async def test_a_write_that_is_not_committed_does_not_show(anime: AnimeService, writer: Driver) -> None:
+async def test_uncommitted_writes_are_not_visible(anime: AnimeService, writer: Driver) -> None:
     assert (await anime.list(EVERY, "title", PAGE)).total == 300
     transaction = writer.transaction()
     await transaction.start()
@@ -157,7 +157,7 @@ async def test_a_write_that_is_not_committed_does_not_show(anime: AnimeService, 
     assert (await anime.list(EVERY, "title", PAGE)).total == 301
 
 
-async def test_a_genre_under_its_new_name(anime: AnimeService, writer: Driver) -> None:
+async def test_a_renamed_genre_is_found(anime: AnimeService, writer: Driver) -> None:
     dramas = (await anime.list(DRAMA, "title", PAGE)).total
     await writer.execute("update genres set name = 'Tragedy' where name = 'Drama'")
     assert (await anime.list(DRAMA, "title", PAGE)).total == 0
@@ -176,7 +176,7 @@ async def test_a_name_of_two_kinds_means_either(anime: AnimeService, writer: Dri
     assert (await anime.list(CatalogueFilter(genres=("both", "drama")), "title", PAGE)).total == 0
 
 
-async def test_what_is_gone_is_not_found(anime: AnimeService, writer: Driver) -> None:
+async def test_deleted_titles_are_not_found(anime: AnimeService, writer: Driver) -> None:
     assert (await anime.get(1)).id == 1
     await writer.execute("delete from anime where id = 1")
     with pytest.raises(NotFound):

@@ -68,7 +68,7 @@ async def both(redis: Redis, redis_url: str, upstream: Upstream) -> AsyncIterato
             await flight.close()
 
 
-async def test_a_crowd_pays_for_one_call(both: list[Make], upstream: Upstream) -> None:
+async def test_concurrent_clients_are_charged_for_one_call(both: list[Make], upstream: Upstream) -> None:
     answers = await asyncio.gather(*(both[turn % 2]("k", "me") for turn in range(50)))
     assert (set(answers), upstream.calls) == ({b"answer 1"}, 1)
     assert await both[0]("other", "me") == b"answer 2"
@@ -76,9 +76,7 @@ async def test_a_crowd_pays_for_one_call(both: list[Make], upstream: Upstream) -
         await both[1]("third", "me")
 
 
-async def test_who_has_spent_his_share_is_told_when_to_come_back(
-    both: list[Make], upstream: Upstream
-) -> None:
+async def test_an_exhausted_quota_is_reported_with_retry_after(both: list[Make], upstream: Upstream) -> None:
     await both[0]("a", "me")
     await both[1]("b", "me")
     with pytest.raises(RateLimited) as refused:
@@ -88,9 +86,7 @@ async def test_who_has_spent_his_share_is_told_when_to_come_back(
     assert await both[0]("c", "somebody else") == b"answer 3"
 
 
-async def test_one_who_has_spent_his_share_spoils_no_call_of_others(
-    both: list[Make], upstream: Upstream
-) -> None:
+async def test_an_exhausted_client_does_not_block_others(both: list[Make], upstream: Upstream) -> None:
     await both[0]("a", "me")
     await both[0]("b", "me")
     mine = [both[turn % 2]("c", "me") for turn in range(4)]
@@ -137,7 +133,7 @@ async def test_failed_calls_cost_nothing_and_are_not_remembered(both: list[Make]
     assert await both[0]("k", "me") == b"answer 6"
 
 
-async def test_what_was_found_meanwhile_is_not_asked_for(redis: Redis, upstream: Upstream) -> None:
+async def test_results_that_appear_meanwhile_need_no_call(redis: Redis, upstream: Upstream) -> None:
     async def found() -> bytes:
         return b"from the catalogue"
 
@@ -147,7 +143,7 @@ async def test_what_was_found_meanwhile_is_not_asked_for(redis: Redis, upstream:
     assert upstream.calls == 0
 
 
-async def test_a_bug_is_not_an_outcome(redis: Redis) -> None:
+async def test_bugs_are_not_shared(redis: Redis) -> None:
     async def broken() -> bytes:
         raise KeyError("a bug")
 
@@ -156,7 +152,7 @@ async def test_a_bug_is_not_an_outcome(redis: Redis) -> None:
         await calls.make("k", look=nothing, call=broken, client="me")
 
 
-async def test_nobody_waits_for_ever(redis: Redis) -> None:
+async def test_waiting_is_bounded(redis: Redis) -> None:
     async def endless() -> bytes:
         await asyncio.sleep(60)
         return b""

@@ -76,7 +76,7 @@ async def empty(load: Importer, chunk: int) -> Importer:
     files=st.lists(st.tuples(tangled_rows(), st.sampled_from(DATES)), min_size=1, max_size=3),
     chunk=st.integers(1, 6),
 )
-async def test_a_file_loaded_again_finds_nothing_to_do(
+async def test_importing_a_file_twice_is_idempotent(
     load: Importer, files: list[tuple[list[dict[str, Any]], str | None]], chunk: int
 ) -> None:
     load = await empty(load, chunk)

@@ -22,7 +22,7 @@ def load(database: Database, tmp_path: Path) -> Importer:
     return Importer(database, tmp_path)
 
 
-async def test_new_titles_are_stored_with_all_they_have(load: Importer) -> None:
+async def test_new_titles_are_stored_with_all_fields(load: Importer) -> None:
     row = own_row(
         1, anilist_id=11, title_russian="Город", synonyms=["W"], type="TV", status="Cancelled", season="fall",
         year=2017, episodes=12, duration="24 min per ep", rating="pg_13", score=8.75, scored_by=9, members=50,
@@ -45,7 +45,7 @@ async def test_new_titles_are_stored_with_all_they_have(load: Importer) -> None:
     }  # fmt: skip
 
 
-async def test_the_second_time_nothing_at_all_is_written(load: Importer) -> None:
+async def test_a_second_import_writes_nothing(load: Importer) -> None:
     rows = [
         own_row(mal_id, anilist_id=mal_id + 50, genres=["Drama"], studios=["A"]) for mal_id in range(1, 9)
     ]
@@ -57,7 +57,7 @@ async def test_the_second_time_nothing_at_all_is_written(load: Importer) -> None
     assert await load.traces() == before
 
 
-async def test_a_corrected_file_corrects_and_does_not_forget(load: Importer) -> None:
+async def test_a_corrected_file_updates_without_erasing(load: Importer) -> None:
     await load(own_row(1, episodes=12, synopsis="S", genres=["Drama"]), own_row(2))
     before = {row["mal_id"]: row for row in await load.rows()}
 
@@ -115,7 +115,7 @@ async def test_a_later_dump_that_says_the_same_is_remembered_as_the_later_one(lo
     assert (await load.row())["episodes"] == 12
 
 
-async def test_what_a_sync_wrote_is_only_completed(load: Importer) -> None:
+async def test_synced_values_are_only_completed(load: Importer) -> None:
     await load.sync(
         UpstreamAnime(title="MAL", mal_id=1, episodes=24, tags=(UpstreamTag("genre", "Drama", 8),))
     )
@@ -132,7 +132,7 @@ async def test_what_a_sync_wrote_is_only_completed(load: Importer) -> None:
     assert await load(row, dated="2026-11-19") == (0, 0, 1, 0, 0)
 
 
-async def test_what_somebody_wrote_by_hand_yields_only_to_a_newer_dump(load: Importer) -> None:
+async def test_manual_edits_yield_only_to_newer_dumps(load: Importer) -> None:
     async with load.database.transaction() as tx:
         await CatalogueRepository(tx).create(UpstreamAnime(title="By hand", mal_id=1))
 
@@ -160,7 +160,7 @@ async def test_a_newer_mean_of_sites_replaces_an_older_one(load: Importer) -> No
     assert (await load.row())["score"] == 6.5
 
 
-async def test_bad_rows_are_reported_by_line_and_never_stop_the_import(load: Importer) -> None:
+async def test_invalid_rows_are_reported_by_line_and_skipped(load: Importer) -> None:
     done = await load(
         own_row(1), b"{broken", own_row(2, episodes="many"), own_row(3), {"title": "nameless"}, own_row(4),
         own_row(2**31), own_row(5),
@@ -186,7 +186,7 @@ async def test_the_summary_names_faults_too_but_not_without_end(load: Importer) 
     assert summary.faults == [(line, "not an object") for line in range(1, 1001)]
 
 
-async def test_a_file_cut_off_keeps_what_came_before_and_counts_it(load: Importer) -> None:
+async def test_rows_before_a_truncation_are_kept_and_counted(load: Importer) -> None:
     whole = dumps.document([own_row(mal_id) for mal_id in range(1, 11)])
     path = dumps.write(load.folder, "x.json", whole[:-60])
 
@@ -197,7 +197,7 @@ async def test_a_file_cut_off_keeps_what_came_before_and_counts_it(load: Importe
     assert len(await load.rows()) == 8
 
 
-async def test_a_file_that_is_no_dump_touches_nothing(load: Importer) -> None:
+async def test_a_file_that_is_not_a_dump_changes_nothing(load: Importer) -> None:
     before = await load.traces()
 
     with pytest.raises(DumpUnreadable):
@@ -206,7 +206,7 @@ async def test_a_file_that_is_no_dump_touches_nothing(load: Importer) -> None:
     assert await load.traces() == before
 
 
-async def test_progress_is_told_in_rows_and_bytes(load: Importer) -> None:
+async def test_progress_is_reported_in_rows_and_bytes(load: Importer) -> None:
     path = dumps.write(load.folder, "x.jsonl.gz", dumps.lines([own_row(mal_id) for mal_id in range(1, 9)]))
     heard: list[Progress] = []
 
@@ -218,7 +218,7 @@ async def test_progress_is_told_in_rows_and_bytes(load: Importer) -> None:
     assert heard[-1].consumed == size
 
 
-async def test_other_processes_are_told_of_every_change_and_only_then(load: Importer) -> None:
+async def test_only_changes_are_published(load: Importer) -> None:
     told: list[int] = []
 
     async def tell() -> None:
@@ -233,7 +233,7 @@ async def test_other_processes_are_told_of_every_change_and_only_then(load: Impo
     assert told == [3, 6, 8]
 
 
-async def test_an_import_that_dies_is_completed_by_the_next(load: Importer) -> None:
+async def test_an_interrupted_import_is_completed_by_the_next(load: Importer) -> None:
     rows = [own_row(mal_id, genres=["Drama"], studios=[f"S{mal_id}"]) for mal_id in range(1, 11)]
     path = dumps.write(load.folder, "x.jsonl", dumps.lines(rows))
 
@@ -302,7 +302,7 @@ async def test_syncs_during_an_import_win(load: Importer) -> None:
     assert {row["title"] for row in await load.rows()} == {"sync"}
 
 
-async def test_after_much_was_written_the_planner_knows_the_table(load: Importer) -> None:
+async def test_large_imports_analyze_the_table(load: Importer) -> None:
     service = DumpService(load.database)
     path = dumps.write(load.folder, "x.jsonl", dumps.lines([own_row(mal_id) for mal_id in range(1, 3001)]))
 

@@ -63,7 +63,8 @@ def season(row: dict[str, Any]) -> str | None:
     """What the row says, else what its date does where that is of the same year."""
     aired = row["aired_from"] or ""
     if row["season"] or len(aired) < 7 or int(aired[:4]) != row["year"]:
-        return row["season"]
+        season: str | None = row["season"]
+        return season
     return SEASONS[(int(aired[5:7]) - 1) // 3]
 
 
@@ -71,7 +72,7 @@ def key(row: dict[str, Any]) -> tuple[str, int]:
     return ("mal", row["mal_id"]) if row["mal_id"] else ("anilist", row["anilist_id"])
 
 
-async def test_the_real_catalogue_arrives_whole_and_once(
+async def test_the_real_catalogue_is_imported_completely_and_once(
     database: Database, shared: Path, tmp_path: Path
 ) -> None:
     path = shared / "datasets" / "catalogue.jsonl.gz"

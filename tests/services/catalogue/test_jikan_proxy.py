@@ -27,7 +27,7 @@ async def parts(jikan_standin: JikanStandin, database: Database, redis: Redis) -
         yield parts
 
 
-async def test_values_are_passed_on_as_they_came(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_values_are_unchanged(parts: Parts, jikan_standin: JikanStandin) -> None:
     jikan_standin.behave("body", body=ODD)
     for _ in range(2):
         answer = await parts.raw.top(page=1, limit=25, client="me")
@@ -35,7 +35,7 @@ async def test_values_are_passed_on_as_they_came(parts: Parts, jikan_standin: Ji
         assert "か/é".encode() in answer.body
 
 
-async def test_an_answer_is_kept_and_grows_old(parts: Parts, redis: Redis) -> None:
+async def test_responses_are_cached_and_age(parts: Parts, redis: Redis) -> None:
     first = await parts.raw.search("steins", client="me")
     parts.told.now += timedelta(seconds=42)
     second = await parts.raw.search("steins", client="you")
@@ -53,7 +53,7 @@ async def test_pages_limits_and_words_are_kept_apart(parts: Parts, jikan_standin
     assert jikan_standin.stats().total == 5
 
 
-async def test_a_crowd_costs_one_call(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_concurrent_clients_cause_one_call(parts: Parts, jikan_standin: JikanStandin) -> None:
     jikan_standin.behave("slow", seconds=0.2)
     answers = await asyncio.gather(*(parts.raw.anime(5, client="me") for _ in range(30)))
     assert len({answer.body for answer in answers}) == 1
@@ -67,7 +67,7 @@ async def test_a_title_that_mal_lacks_is_asked_for_once(parts: Parts, jikan_stan
     assert jikan_standin.stats().total == 1
 
 
-async def test_a_failure_is_told_and_not_kept(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_failures_are_reported_and_not_cached(parts: Parts, jikan_standin: JikanStandin) -> None:
     jikan_standin.behave("html", times=1)
     with pytest.raises(UpstreamError) as failed:
         await parts.raw.anime(5, client="me")
@@ -75,7 +75,7 @@ async def test_a_failure_is_told_and_not_kept(parts: Parts, jikan_standin: Jikan
     assert json.loads((await parts.raw.anime(5, client="me")).body)["mal_id"] == 5
 
 
-async def test_one_who_walks_the_ids_leaves_room_for_others(
+async def test_a_client_walking_the_ids_does_not_starve_others(
     parts: Parts, jikan_standin: JikanStandin
 ) -> None:
     refused = 0

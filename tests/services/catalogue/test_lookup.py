@@ -53,7 +53,7 @@ async def test_a_title_is_a_hit_until_its_time_is_over_and_stale_from_then_on(
     assert jikan_standin.stats().total == 0
 
 
-async def test_what_no_upstream_confirmed_is_stale_without_an_age(parts: Parts) -> None:
+async def test_never_synced_titles_are_stale_without_an_age(parts: Parts) -> None:
     await store(parts, 21, "finished", None)
     answer = await parts.mal.get(21, client="me")
     assert (answer.state, answer.age) == ("stale", None)
@@ -68,9 +68,7 @@ async def test_a_miss_becomes_a_row(parts: Parts, jikan_standin: JikanStandin) -
     assert (jikan_standin.stats().total, parts.told.announced) == (1, 1)
 
 
-async def test_absence_is_remembered_and_ends_when_the_title_comes(
-    parts: Parts, jikan_standin: JikanStandin
-) -> None:
+async def test_absences_are_cached_until_the_title_appears(parts: Parts, jikan_standin: JikanStandin) -> None:
     for _ in range(3):
         with pytest.raises(NotFound, match="MyAnimeList has no anime 99999999"):
             await parts.mal.get(99_999_999, client="me")

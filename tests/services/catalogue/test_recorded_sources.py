@@ -38,7 +38,7 @@ def all_names(row: dict[str, Any]) -> set[str]:
     return {row[key] for key in NAMES if row[key]} | set(row["synonyms"])
 
 
-async def test_no_name_is_lost_and_all_of_mal_are_there(load: Importer) -> None:
+async def test_no_names_are_lost(load: Importer) -> None:
     before = await stored(load)
     for _ in range(2):
         await load.sync(*LATEST.values())

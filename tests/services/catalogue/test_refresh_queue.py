@@ -48,9 +48,7 @@ async def queued(jobs: JobService) -> list[str]:
     return [job.key for job in (await jobs.list(limit=100)).jobs]
 
 
-async def test_an_offer_becomes_a_job_and_a_second_one_does_not(
-    refresh_queue: RefreshQueue, jobs: JobService
-) -> None:
+async def test_repeated_requests_create_one_job(refresh_queue: RefreshQueue, jobs: JobService) -> None:
     for mal_id in (21, 5114, 21):
         refresh_queue.request(mal_id)
     await refresh_queue.settle()
@@ -71,7 +69,9 @@ async def test_a_live_job_with_the_key_is_enough(
     assert await queued(jobs) == ["anime.sync:21"]
 
 
-async def test_no_more_wait_than_the_budget_bears(refresh_queue: RefreshQueue, jobs: JobService) -> None:
+async def test_the_number_of_queued_refreshes_is_bounded(
+    refresh_queue: RefreshQueue, jobs: JobService
+) -> None:
     for mal_id in range(1, 181):
         refresh_queue.request(mal_id)
     await refresh_queue.settle()
@@ -82,14 +82,14 @@ async def test_no_more_wait_than_the_budget_bears(refresh_queue: RefreshQueue, j
     assert await refresh_queue.room("upkeep") == 0
 
 
-async def test_a_crowd_of_offers_is_cut(refresh_queue: RefreshQueue, jobs: JobService) -> None:
+async def test_too_many_requests_are_dropped(refresh_queue: RefreshQueue, jobs: JobService) -> None:
     for mal_id in range(1, 5001):
         refresh_queue.request(mal_id)
     assert len(refresh_queue._pending) == 200
     await refresh_queue.settle()
 
 
-async def test_a_lost_database_costs_the_reader_nothing(
+async def test_readers_do_not_notice_a_database_outage(
     database: Database, jobs: JobService, clock: Clock
 ) -> None:
     nowhere = Database.connect("postgresql+asyncpg://nobody@127.0.0.1:9/nothing")

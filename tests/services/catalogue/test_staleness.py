@@ -19,7 +19,7 @@ def test_a_title_is_fresh_up_to_its_time_and_not_at_it(status: Status | None) ->
     assert stale_before(NOW)[status] == edge
 
 
-def test_what_airs_goes_stale_before_what_is_announced_before_what_is_over() -> None:
+def test_airing_titles_go_stale_before_upcoming_and_finished_ones() -> None:
     assert FRESH_FOR["airing"] < FRESH_FOR["upcoming"] < FRESH_FOR["finished"]
 
 

@@ -59,7 +59,7 @@ async def test_a_title_that_mal_dropped_is_kept_and_counts_as_asked_for(
     assert await parts.sync.refresh_stale() == 0
 
 
-async def test_a_title_that_turns_up_is_absent_no_longer(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_a_title_that_appears_is_no_longer_absent(parts: Parts, jikan_standin: JikanStandin) -> None:
     with pytest.raises(NotFound):
         await parts.sync.sync_anime(99_999_999)
     jikan_standin.change(99_999_999, title="New")
@@ -116,7 +116,7 @@ async def test_a_list_that_repeats_itself_ends(parts: Parts, jikan_standin: Jika
     assert parts.told.progress[-1] == (1, 1)
 
 
-async def test_a_bad_item_costs_its_neighbours_nothing(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_an_invalid_item_is_skipped_alone(parts: Parts, jikan_standin: JikanStandin) -> None:
     page = {
         "pagination": {"last_visible_page": 1, "has_next_page": False},
         "data": [{"mal_id": 5, "title": "Good"}, {"mal_id": "x"}, None, {"mal_id": 6, "title": "Good too"}],
@@ -138,7 +138,7 @@ async def test_a_season_is_read_to_its_end(parts: Parts, jikan_standin: JikanSta
     assert parts.told.progress[-1] == (stored.n, stored.n)
 
 
-async def test_garbage_leaves_good_rows_alone(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_malformed_responses_do_not_damage_rows(parts: Parts, jikan_standin: JikanStandin) -> None:
     await parts.sync.sync_anime(777)
     before = await parts.rows("select * from anime")
     for mode in ("html", "garbage", "nan", "deep", "false_gzip"):

@@ -36,7 +36,7 @@ async def finish(table: Table, key: str) -> None:
     )
 
 
-async def test_a_class_hands_out_its_own_jobs_only(jobs: JobService, people: list[int]) -> None:
+async def test_a_claim_takes_jobs_of_its_class_only(jobs: JobService, people: list[int]) -> None:
     await jobs.submit(RefreshStale())
     await jobs.submit(SyncAnime(1), owner_id=people[0])
     await jobs.submit(SendMail(people[0], "reset", "a"))
@@ -50,7 +50,7 @@ async def test_a_class_hands_out_its_own_jobs_only(jobs: JobService, people: lis
 
 
 @pytest.mark.parametrize(("job_class", "kind"), [("import", ImportList), ("order", Mark), ("mail", SendMail)])
-async def test_one_person_does_not_hold_all_slots_of_a_class(
+async def test_one_user_cannot_occupy_all_slots_of_a_class(
     jobs: JobService, people: list[int], job_class: JobClass, kind: type[Job]
 ) -> None:
     def job(person: int, number: int) -> Job:
@@ -67,9 +67,7 @@ async def test_one_person_does_not_hold_all_slots_of_a_class(
     assert await claim(jobs, job_class) == job(people[1], 1).key
 
 
-async def test_persons_take_turns_however_many_jobs_each_has(
-    jobs: JobService, people: list[int], table: Table
-) -> None:
+async def test_users_are_served_round_robin(jobs: JobService, people: list[int], table: Table) -> None:
     for person in people[:3]:
         for number in range(20):
             await jobs.submit(Mark(person * 1000 + number), owner_id=person)
@@ -91,7 +89,7 @@ async def test_persons_take_turns_however_many_jobs_each_has(
     assert Mark(people[3] * 1000).key in next_ones
 
 
-async def test_many_jobs_at_once_let_single_ones_between(
+async def test_single_jobs_go_between_those_of_a_batch(
     database: Database, jobs: JobService, table: Table, people: list[int]
 ) -> None:
     async with database.transaction() as tx:
@@ -104,7 +102,7 @@ async def test_many_jobs_at_once_let_single_ones_between(
     assert "anime.refresh_stale" in {await claim(jobs, "upkeep") for _ in range(2)}
 
 
-async def test_an_order_for_a_title_that_waits_as_upkeep_takes_it_out_of_that_line(
+async def test_an_order_promotes_a_queued_upkeep_job(
     database: Database, jobs: JobService, bell: Bell, table: Table, people: list[int]
 ) -> None:
     async with database.transaction() as tx:
@@ -120,7 +118,7 @@ async def test_an_order_for_a_title_that_waits_as_upkeep_takes_it_out_of_that_li
     assert await claim(jobs, "order") is None
 
 
-async def test_another_persons_order_for_the_same_does_not_wait_behind_the_first_ones_hundred(
+async def test_an_order_of_another_user_moves_a_shared_job_forward(
     jobs: JobService, people: list[int]
 ) -> None:
     for number in range(1, 101):
@@ -129,7 +127,7 @@ async def test_another_persons_order_for_the_same_does_not_wait_behind_the_first
     assert "anime.sync:90" in {await claim(jobs) for _ in range(2)}
 
 
-async def test_upkeep_that_runs_learns_that_it_was_ordered(
+async def test_a_running_upkeep_job_learns_of_its_promotion(
     database: Database, jobs: JobService, table: Table, people: list[int]
 ) -> None:
     async with database.transaction() as tx:
@@ -151,9 +149,7 @@ async def test_upkeep_that_runs_learns_that_it_was_ordered(
     assert (await table.job(job_id)).owner_id == people[0]
 
 
-async def test_upkeep_takes_nothing_out_of_the_line_of_orders(
-    database: Database, jobs: JobService, people: list[int]
-) -> None:
+async def test_upkeep_does_not_demote_orders(database: Database, jobs: JobService, people: list[int]) -> None:
     await jobs.submit(SyncAnime(1), owner_id=people[0])
     async with database.transaction() as tx:
         assert await jobs.enqueue_many(tx, [SyncAnime(1)], job_class="upkeep") == 0
@@ -161,7 +157,7 @@ async def test_upkeep_takes_nothing_out_of_the_line_of_orders(
     assert await claim(jobs, "order") == "anime.sync:1"
 
 
-async def test_a_retry_is_an_order(database: Database, jobs: JobService, table: Table) -> None:
+async def test_a_retried_job_is_an_order(database: Database, jobs: JobService, table: Table) -> None:
     async with database.transaction() as tx:
         await jobs.enqueue_many(tx, [SyncAnime(1)], job_class="upkeep")
     await table.rows("update jobs set status = 'failed', finished_at = now()")
@@ -169,7 +165,7 @@ async def test_a_retry_is_an_order(database: Database, jobs: JobService, table: 
     assert await claim(jobs, "order") == "anime.sync:1"
 
 
-async def test_what_is_not_due_is_passed_over(jobs: JobService, people: list[int]) -> None:
+async def test_jobs_that_are_not_due_are_skipped(jobs: JobService, people: list[int]) -> None:
     await jobs.submit(Mark(1), run_after=utc_now() + timedelta(hours=1))
     await jobs.submit(Mark(2))
     assert await claim(jobs) == "test.mark:2"

@@ -27,7 +27,7 @@ async def endless(job: Job, run: JobRun) -> None:
     await asyncio.sleep(3600)
 
 
-async def test_a_queued_job_is_run_here(jobs: JobService, table: Table) -> None:
+async def test_a_queued_job_runs_in_this_process(jobs: JobService, table: Table) -> None:
     enqueued = await jobs.submit(Mark(1))
     steps: Steps = []
     state = await follow(jobs, enqueued.id, marking, lambda *step: steps.append(step))
@@ -36,7 +36,7 @@ async def test_a_queued_job_is_run_here(jobs: JobService, table: Table) -> None:
     assert await table.marks() == [1]
 
 
-async def test_a_running_job_is_watched(jobs: JobService, table: Table) -> None:
+async def test_a_job_running_elsewhere_is_followed(jobs: JobService, table: Table) -> None:
     async def slowly(job: Job, run: JobRun) -> None:
         await asyncio.sleep(0.7)
         await marking(job, run)
@@ -50,7 +50,7 @@ async def test_a_running_job_is_watched(jobs: JobService, table: Table) -> None:
     assert await table.marks() == [1]
 
 
-async def test_a_failure_is_told(jobs: JobService, table: Table) -> None:
+async def test_a_failure_is_reported(jobs: JobService, table: Table) -> None:
     async def missing(job: Job, run: JobRun) -> None:
         raise NotFound("MyAnimeList has no title 7.")
 
@@ -59,7 +59,7 @@ async def test_a_failure_is_told(jobs: JobService, table: Table) -> None:
     assert (state.status, state.error) == ("failed", "MyAnimeList has no title 7.")
 
 
-async def test_a_fault_that_passes_is_tried_again(jobs: JobService, table: Table) -> None:
+async def test_a_temporary_failure_is_retried(jobs: JobService, table: Table) -> None:
     attempts = iter([ConnectionError("gone"), None])
 
     async def twice(job: Job, run: JobRun) -> None:
@@ -86,7 +86,7 @@ async def test_the_job_of_a_dead_worker_is_taken_over(jobs: JobService, table: T
     assert await table.marks() == [1]
 
 
-async def test_who_leaves_gives_the_job_back(jobs: JobService, table: Table) -> None:
+async def test_a_cancelled_follower_releases_the_job(jobs: JobService, table: Table) -> None:
     enqueued = await jobs.submit(Mark(1))
     following = asyncio.create_task(follow(jobs, enqueued.id, endless, lambda *_: None))
     await table.until_status(enqueued.id, "running")

@@ -31,7 +31,7 @@ async def broken(job: object, run: JobRun) -> None:
     raise RuntimeError("boom")
 
 
-async def test_a_job_is_rung_for_after_the_commit_and_not_before(
+async def test_workers_are_notified_after_the_commit(
     database: Database, jobs: JobService, bell: Bell
 ) -> None:
     async with database.transaction() as tx:
@@ -41,7 +41,7 @@ async def test_a_job_is_rung_for_after_the_commit_and_not_before(
     assert (enqueued.key, enqueued.status, enqueued.created) == ("test.mark:1", "queued", True)
 
 
-async def test_a_rolled_back_transaction_takes_its_job_with_it(
+async def test_a_rollback_discards_the_job(
     database: Database, jobs: JobService, bell: Bell, table: Table
 ) -> None:
     with pytest.raises(RolledBack):
@@ -50,7 +50,7 @@ async def test_a_rolled_back_transaction_takes_its_job_with_it(
     assert await table.statuses() == {}
 
 
-async def test_a_key_that_is_queued_or_running_answers_that_job(jobs: JobService, bell: Bell) -> None:
+async def test_a_key_in_use_returns_the_existing_job(jobs: JobService, bell: Bell) -> None:
     first = await jobs.submit(Mark(1))
     second = await jobs.submit(Mark(1, seconds=5.0))
     assert (second.id, second.created, second.status) == (first.id, False, "queued")
@@ -75,7 +75,7 @@ async def test_concurrent_requests_for_one_key_make_one_job(jobs: JobService, be
     assert len(bell.rung) == 1
 
 
-async def test_many_jobs_at_once_leave_out_live_keys(
+async def test_a_batch_skips_keys_in_use(
     database: Database, jobs: JobService, bell: Bell, table: Table
 ) -> None:
     live = await jobs.submit(Mark(7))
@@ -88,9 +88,7 @@ async def test_many_jobs_at_once_leave_out_live_keys(
         assert await jobs.enqueue_many(tx, []) == 0
 
 
-async def test_a_failed_send_is_no_failure_and_the_sweep_rings_as_soon_as_redis_is_back(
-    jobs: JobService, bell: Bell
-) -> None:
+async def test_a_failed_notification_is_repeated_by_the_sweep(jobs: JobService, bell: Bell) -> None:
     bell.down = True
     enqueued = await jobs.submit(Mark(1))
     assert await jobs.sweep() == Sweep()
@@ -99,9 +97,7 @@ async def test_a_failed_send_is_no_failure_and_the_sweep_rings_as_soon_as_redis_
     assert bell.rung == [enqueued.id]
 
 
-async def test_the_sweep_rings_again_for_a_lost_message_but_not_for_a_recent_one(
-    jobs: JobService, bell: Bell, table: Table
-) -> None:
+async def test_the_sweep_repeats_lost_notifications_only(jobs: JobService, bell: Bell, table: Table) -> None:
     enqueued = await jobs.submit(Mark(1))
     assert await jobs.sweep() == Sweep()
     await table.rows("update jobs set sent_at = now() - interval '11 seconds'")
@@ -110,7 +106,7 @@ async def test_the_sweep_rings_again_for_a_lost_message_but_not_for_a_recent_one
     assert bell.rung == [enqueued.id, enqueued.id]
 
 
-async def test_the_sweep_does_not_ring_for_what_still_waits_in_line(
+async def test_the_sweep_does_not_repeat_waiting_notifications(
     jobs: JobService, bell: Bell, table: Table
 ) -> None:
     for number in range(5):
@@ -122,7 +118,7 @@ async def test_the_sweep_does_not_ring_for_what_still_waits_in_line(
     assert (await jobs.sweep()).sent == 2
 
 
-async def test_two_sweeps_at_once_ring_once(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_concurrent_sweeps_notify_once(jobs: JobService, bell: Bell, table: Table) -> None:
     await asyncio.gather(*(jobs.submit(Mark(number)) for number in range(10)))
     await table.rows("update jobs set sent_at = null")
     bell.rung.clear()
@@ -131,9 +127,7 @@ async def test_two_sweeps_at_once_ring_once(jobs: JobService, bell: Bell, table:
     assert len(bell.rung) == 10
 
 
-async def test_a_job_for_later_is_neither_rung_for_nor_run_before_its_time(
-    jobs: JobService, bell: Bell, table: Table
-) -> None:
+async def test_a_scheduled_job_is_not_run_early(jobs: JobService, bell: Bell, table: Table) -> None:
     enqueued = await jobs.submit(Mark(1), run_after=utc_now() + timedelta(hours=1))
     await jobs.sweep()
     assert bell.rung == []
@@ -144,7 +138,7 @@ async def test_a_job_for_later_is_neither_rung_for_nor_run_before_its_time(
     assert bell.rung == [enqueued.id]
 
 
-async def test_an_expired_lease_is_taken_back_and_counts_as_an_attempt(
+async def test_an_expired_lease_requeues_and_counts_as_an_attempt(
     jobs: JobService, bell: Bell, table: Table
 ) -> None:
     enqueued = await jobs.submit(Mark(1))
@@ -190,7 +184,7 @@ async def test_lists_are_newest_first_filtered_and_counted(jobs: JobService, tab
     assert (await jobs.list(offset=50)).jobs == []
 
 
-async def test_somebody_elses_job_is_not_found(jobs: JobService) -> None:
+async def test_a_job_of_another_user_is_not_found(jobs: JobService) -> None:
     enqueued = await jobs.submit(Mark(1))
     assert (await jobs.get(enqueued.id)).key == "test.mark:1"
     with pytest.raises(NotFound):
@@ -201,7 +195,7 @@ async def test_somebody_elses_job_is_not_found(jobs: JobService) -> None:
         await jobs.get(2**62)
 
 
-async def test_a_failed_job_can_be_retried_as_if_it_were_new(
+async def test_a_failed_job_can_be_retried_with_all_attempts(
     jobs: JobService, bell: Bell, table: Table
 ) -> None:
     enqueued = await jobs.submit(Hasty())
@@ -230,7 +224,7 @@ async def test_only_a_failed_job_with_a_free_key_can_be_retried(jobs: JobService
     assert (await jobs.get(first.id)).status == "failed"
 
 
-async def test_a_periodic_job_is_fired_once_however_many_ask(jobs: JobService, table: Table) -> None:
+async def test_concurrent_requests_fire_a_periodic_job_once(jobs: JobService, table: Table) -> None:
     asked = await asyncio.gather(*(jobs.fire("refresh", RefreshStale(), every=60) for _ in range(8)))
     assert asked.count(True) == 1
     assert await table.statuses() == {"queued": 1}
@@ -239,9 +233,7 @@ async def test_a_periodic_job_is_fired_once_however_many_ask(jobs: JobService, t
     assert await table.statuses() == {"queued": 1}, "the earlier one is still live"
 
 
-async def test_old_finished_jobs_are_forgotten_and_live_or_recent_ones_kept(
-    jobs: JobService, table: Table
-) -> None:
+async def test_only_old_finished_jobs_are_deleted(jobs: JobService, table: Table) -> None:
     await table.rows(
         "insert into jobs (key, kind, status, finished_at, created_at) values "
         "('ancient', 'x', 'failed', now() - interval '31 days', now() - interval '31 days'),"
@@ -255,7 +247,7 @@ async def test_old_finished_jobs_are_forgotten_and_live_or_recent_ones_kept(
     assert left == {"failed", "recent", "waiting"}
 
 
-async def test_jobs_are_rung_for_in_their_class_wherever_they_are_rung_for(
+async def test_notifications_carry_the_class_of_the_job(
     database: Database, jobs: JobService, bell: Bell, table: Table
 ) -> None:
     single = (await jobs.submit(SyncAnime(1))).id

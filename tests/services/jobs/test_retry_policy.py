@@ -30,7 +30,7 @@ def decision(
 @pytest.mark.parametrize(
     "error", [NotFound("MyAnimeList has no title 7."), Invalid("no"), Forbidden("no"), UpstreamDisabled("no")]
 )
-def test_what_will_not_pass_by_itself_fails_at_once_with_its_reason(error: AppError) -> None:
+def test_permanent_failures_fail_at_once_with_their_reason(error: AppError) -> None:
     assert decision(error) == Fail(error.message)
 
 
@@ -47,7 +47,7 @@ def test_what_will_not_pass_by_itself_fails_at_once_with_its_reason(error: AppEr
         RuntimeError("x"),
     ],
 )
-def test_what_may_pass_is_tried_five_times(error: Exception) -> None:
+def test_temporary_failures_are_tried_five_times(error: Exception) -> None:
     decisions = [decision(error, attempts=attempt) for attempt in range(1, 6)]
     assert all(isinstance(one, Retry) and one.counted for one in decisions[:4])
     assert isinstance(decisions[4], Fail)
@@ -67,33 +67,33 @@ def test_the_delay_doubles_with_jitter_up_to_a_limit() -> None:
 
 @pytest.mark.parametrize("error", [UpstreamUnavailable(retry_after=60), RateLimited(retry_after=60)])
 @pytest.mark.parametrize("attempts", [1, 5])
-def test_a_refusal_that_names_its_end_is_waited_for_and_is_no_attempt(error: AppError, attempts: int) -> None:
+def test_a_refusal_with_retry_after_postpones_without_counting(error: AppError, attempts: int) -> None:
     postponed = decision(error, attempts=attempts)
     assert isinstance(postponed, Retry)
     assert not postponed.counted
     assert 60 <= postponed.delay <= 65
 
 
-def test_waiting_has_an_end() -> None:
+def test_postponement_is_bounded() -> None:
     day = 24 * 3600
     assert isinstance(decision(UpstreamUnavailable(retry_after=60), age=day - 100), Retry)
     assert isinstance(decision(UpstreamUnavailable(retry_after=60), age=day - 50), Fail)
     assert isinstance(decision(UpstreamUnavailable(retry_after=2 * day)), Fail)
 
 
-def test_an_end_that_is_now_does_not_make_a_busy_loop() -> None:
+def test_a_retry_after_of_zero_does_not_cause_a_busy_loop() -> None:
     postponed = decision(UpstreamUnavailable(retry_after=0))
     assert isinstance(postponed, Retry)
     assert postponed.delay >= 1
 
 
-def test_a_bug_says_nothing_of_itself_in_the_row() -> None:
+def test_a_bug_is_recorded_without_details() -> None:
     for error in (RuntimeError("password=hunter2"), KeyError("x"), ValueError("select * from users")):
         assert is_bug(error)
         assert decision(error, attempts=5) == Fail("Internal error.")
 
 
-def test_a_reason_fits_into_a_row() -> None:
+def test_a_reason_is_shortened_and_storable() -> None:
     given = decision(NotFound("\x00\ud800" + "x" * 5000))
     assert isinstance(given, Fail)
     assert len(given.reason) <= 500

@@ -21,7 +21,7 @@ async def marking(job: Job, run: JobRun) -> None:
         await leave_mark(tx, 1)
 
 
-async def test_a_run_does_the_work_once_and_a_redelivery_nothing(jobs: JobService, table: Table) -> None:
+async def test_a_redelivered_message_does_nothing(jobs: JobService, table: Table) -> None:
     enqueued = await jobs.submit(Mark(1))
     for _ in range(3):
         await jobs.run(enqueued.id, marking)
@@ -31,14 +31,14 @@ async def test_a_run_does_the_work_once_and_a_redelivery_nothing(jobs: JobServic
     assert await table.marks() == [1]
 
 
-async def test_of_many_deliveries_at_once_one_runs(jobs: JobService, table: Table) -> None:
+async def test_concurrent_deliveries_run_a_job_once(jobs: JobService, table: Table) -> None:
     enqueued = await jobs.submit(Mark(1))
     await asyncio.gather(*(jobs.run(enqueued.id, marking) for _ in range(10)))
     assert await table.marks() == [1]
     assert (await table.job(enqueued.id)).attempts == 1
 
 
-async def test_ids_of_no_job_lead_to_nothing(jobs: JobService, table: Table) -> None:
+async def test_unknown_job_ids_are_ignored(jobs: JobService, table: Table) -> None:
     await jobs.run(999_999, marking)
     assert await table.marks() == []
 
@@ -55,7 +55,7 @@ async def test_a_job_without_effects_of_its_own_succeeds_when_its_handler_return
     assert (row.status, row.done, row.total) == ("succeeded", 1, 1)
 
 
-async def test_what_does_not_pass_fails_at_once(jobs: JobService, table: Table) -> None:
+async def test_a_permanent_failure_is_not_retried(jobs: JobService, table: Table) -> None:
     async def missing(job: Job, run: JobRun) -> None:
         raise NotFound("MyAnimeList has no title 7.")
 
@@ -90,7 +90,7 @@ async def test_a_failure_that_may_pass_is_retried_with_backoff_then_fails(
     assert row.finished_at is not None
 
 
-async def test_a_bug_shows_nothing_of_itself(jobs: JobService, table: Table) -> None:
+async def test_a_bug_is_recorded_without_details(jobs: JobService, table: Table) -> None:
     async def buggy(job: Job, run: JobRun) -> None:
         raise ZeroDivisionError("secret of the house")
 
@@ -99,7 +99,7 @@ async def test_a_bug_shows_nothing_of_itself(jobs: JobService, table: Table) -> 
     assert (await table.job(enqueued.id)).error == "Internal error."
 
 
-async def test_a_refusal_that_names_its_end_is_no_attempt(jobs: JobService, table: Table) -> None:
+async def test_a_refusal_with_retry_after_is_not_an_attempt(jobs: JobService, table: Table) -> None:
     async def refused(job: Job, run: JobRun) -> None:
         raise UpstreamUnavailable("Jikan is being left alone.", retry_after=30)
 
@@ -113,7 +113,7 @@ async def test_a_refusal_that_names_its_end_is_no_attempt(jobs: JobService, tabl
         await table.rows(DUE)
 
 
-async def test_a_job_that_was_put_off_for_a_day_fails(jobs: JobService, table: Table) -> None:
+async def test_a_job_postponed_for_a_day_fails(jobs: JobService, table: Table) -> None:
     async def refused(job: Job, run: JobRun) -> None:
         raise UpstreamUnavailable("Jikan is being left alone.", retry_after=30)
 
@@ -144,9 +144,7 @@ async def test_an_attempt_has_a_time_limit(jobs: JobService, table: Table) -> No
 @pytest.mark.parametrize(
     ("kind", "arguments"), [("no.such_kind", "{}"), ("test.mark", '{"number": "x"}'), ("test.mark", "{}")]
 )
-async def test_jobs_that_nobody_can_read_end_as_failed(
-    jobs: JobService, table: Table, kind: str, arguments: str
-) -> None:
+async def test_unreadable_jobs_fail(jobs: JobService, table: Table, kind: str, arguments: str) -> None:
     inserted = await table.rows(
         "insert into jobs (key, kind, arguments) values ('k', :kind, cast(:arguments as jsonb)) returning id",
         kind=kind,
@@ -161,7 +159,7 @@ async def test_jobs_that_nobody_can_read_end_as_failed(
     assert await table.marks() == []
 
 
-async def test_a_heartbeat_keeps_a_long_job(jobs: JobService, table: Table) -> None:
+async def test_a_heartbeat_keeps_the_lease_of_a_long_job(jobs: JobService, table: Table) -> None:
     running = asyncio.Event()
 
     async def long(job: Job, run: JobRun) -> None:
@@ -197,7 +195,7 @@ async def test_a_run_that_lost_its_lease_is_stopped(jobs: JobService, table: Tab
     assert (await table.job(enqueued.id)).status == "queued"
 
 
-async def test_a_zombie_can_neither_finish_nor_leave_effects_nor_report(
+async def test_a_run_without_its_lease_can_write_nothing(
     database: Database, jobs: JobService, table: Table
 ) -> None:
     enqueued = await jobs.submit(Mark(1))
@@ -224,7 +222,7 @@ async def test_a_zombie_can_neither_finish_nor_leave_effects_nor_report(
     assert (await table.job(enqueued.id)).status == "succeeded"
 
 
-async def test_nobody_takes_a_job_between_an_effect_and_its_commit(
+async def test_a_job_cannot_be_claimed_between_an_effect_and_its_commit(
     database: Database, jobs: JobService, table: Table
 ) -> None:
     """The lease may run out while the last commit is under way; the row lock keeps the job till then."""
@@ -238,7 +236,7 @@ async def test_nobody_takes_a_job_between_an_effect_and_its_commit(
     assert (await jobs.sweep()).requeued == 1
 
 
-async def test_effects_and_the_end_are_one_commit(database: Database, jobs: JobService, table: Table) -> None:
+async def test_effects_and_success_are_one_commit(database: Database, jobs: JobService, table: Table) -> None:
     async def torn(job: Job, run: JobRun) -> None:
         async with run.transaction(finish=True) as tx:
             await leave_mark(tx, 1)
@@ -252,7 +250,7 @@ async def test_effects_and_the_end_are_one_commit(database: Database, jobs: JobS
     assert await table.marks() == [1]
 
 
-async def test_a_failure_after_the_end_changes_nothing(jobs: JobService, table: Table) -> None:
+async def test_a_failure_after_success_changes_nothing(jobs: JobService, table: Table) -> None:
     async def late(job: Job, run: JobRun) -> None:
         await marking(job, run)
         raise RuntimeError("too late")
@@ -263,7 +261,7 @@ async def test_a_failure_after_the_end_changes_nothing(jobs: JobService, table: 
     assert await table.marks() == [1]
 
 
-async def test_progress_is_in_the_row_and_written_about_once_a_second(jobs: JobService, table: Table) -> None:
+async def test_progress_is_written_about_once_a_second(jobs: JobService, table: Table) -> None:
     seen = []
 
     async def counting(job: Job, run: JobRun) -> None:
@@ -279,7 +277,9 @@ async def test_progress_is_in_the_row_and_written_about_once_a_second(jobs: JobS
     assert (row.done, row.total) == (100, 100)
 
 
-async def test_a_cancelled_run_gives_the_job_back_at_once(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_a_cancelled_run_releases_the_job_immediately(
+    jobs: JobService, bell: Bell, table: Table
+) -> None:
     async def endless(job: Job, run: JobRun) -> None:
         await asyncio.sleep(3600)
 

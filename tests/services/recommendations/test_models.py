@@ -109,7 +109,7 @@ def test_discoveries_are_of_franchises_that_are_not_begun_one_of_each(model: Mod
 def test_a_sequel_waits_until_what_precedes_it_is_completed(model: Model) -> None:
     watching = {**liking(0), first(0, 5): (0.0, 2), first(0, 6): (9.0, COMPLETED)}
     for mode in ("continue", "all", "discover"):
-        shown = rank(model, taste(model, watching), mode).titles  # type: ignore[arg-type]
+        shown = rank(model, taste(model, watching), mode).titles
         sequels = {title for title in shown if title < TITLES and title % 2}
         assert sequels <= {title + 1 for title in watching}
         assert first(0, 5) + 1 not in shown
@@ -136,7 +136,7 @@ def test_what_is_disliked_counts_against(model: Model) -> None:
 def test_what_is_not_wanted_is_not_shown_nor_others_of_its_franchise(model: Model) -> None:
     best = rank(model, taste(model, liking(1)), "discover").titles[0]
     for mode in (None, "discover", "all"):
-        shown = rank(model, taste(model, liking(1), unwanted=(best,)), mode).titles  # type: ignore[arg-type]
+        shown = rank(model, taste(model, liking(1), unwanted=(best,)), mode).titles
         assert best not in shown
     again = rank(model, taste(model, liking(1), unwanted=(best,)), "discover").titles
     assert model.franchises[best] not in model.franchises[again]
@@ -146,7 +146,7 @@ def test_reasons_are_what_the_score_would_fall_most_without(model: Model) -> Non
     rows = {**liking(1, 5), first(1, 7): (5.0, COMPLETED), first(0, 1): (8.0, COMPLETED)}
     mine = taste(model, rows)
     for mode in ("discover", "all", "continue"):
-        ranking = rank(model, mine, mode)  # type: ignore[arg-type]
+        ranking = rank(model, mine, mode)
         for pick in ranking.picks(0, 5):
             assert pick.because
             assert pick.is_liked
@@ -210,7 +210,7 @@ def test_unknown_titles_and_empty_lists_say_nothing(model: Model) -> None:
     stranger = Taste.of(model, ids, np.full(3, 9.0), np.full(3, COMPLETED), unwanted=ids, sfw=False)
     assert len(stranger.titles) == 0
     for mode in (None, "discover", "continue", "all"):
-        assert rank(model, stranger, mode).titles == []  # type: ignore[arg-type]
+        assert rank(model, stranger, mode).titles == []
     assert Ranking(model, stranger, [], []).picks(0, 10) == []
 
 

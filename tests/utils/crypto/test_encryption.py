@@ -8,7 +8,7 @@ SECRET = "a secret of tests, longer than 32 bytes"
 OTHER = "another secret, longer than 32 bytes too"
 
 
-def test_what_was_encrypted_can_be_read_and_shows_nothing() -> None:
+def test_ciphertext_decrypts_and_reveals_nothing() -> None:
     encryption = Encryption(SECRET)
     for content in (b"", b"a link", bytes(range(256)) * 1000):
         stored = encryption.encrypt(content, "a purpose")
@@ -17,14 +17,14 @@ def test_what_was_encrypted_can_be_read_and_shows_nothing() -> None:
         assert stored != encryption.encrypt(content, "a purpose")
 
 
-def test_a_secret_can_be_replaced() -> None:
+def test_the_secret_can_be_rotated() -> None:
     stored = Encryption(OTHER).encrypt(b"content", "p")
     assert Encryption(SECRET, previous=OTHER).decrypt(stored, "p") == b"content"
     [old] = Encryption(OTHER).fingerprints(b"content", "p")
     assert Encryption(SECRET, previous=OTHER).fingerprints(b"content", "p")[1] == old
 
 
-def test_nothing_else_reads_it() -> None:
+def test_other_secrets_and_purposes_cannot_decrypt() -> None:
     stored = Encryption(SECRET).encrypt(b"content", "p")
     for encryption, altered, purpose in (
         (Encryption(OTHER), stored, "p"),

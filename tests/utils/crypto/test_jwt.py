@@ -23,7 +23,7 @@ def issue(by: AccessTokens) -> str:
     return by.issue(7, SESSION, not_after=NOW + timedelta(days=1))[0]
 
 
-def test_what_is_issued_can_be_read() -> None:
+def test_an_issued_token_is_valid() -> None:
     token, seconds = tokens().issue(7, SESSION, not_after=NOW + timedelta(days=1))
     claims = tokens().read(token)
     assert (claims.user_id, claims.session_id, seconds) == (7, SESSION, 900)
@@ -31,17 +31,17 @@ def test_what_is_issued_can_be_read() -> None:
     assert len(claims.token_id) == 32
 
 
-def test_every_claim_is_there() -> None:
+def test_tokens_have_every_claim() -> None:
     said = jwt.decode(issue(tokens()), options={"verify_signature": False})
     assert set(said) == {"iss", "aud", "type", "sub", "sid", "jti", "iat", "nbf", "exp"}
 
 
-def test_two_tokens_differ() -> None:
+def test_tokens_are_unique() -> None:
     assert issue(tokens()) != issue(tokens())
 
 
 @pytest.mark.parametrize(("after", "valid"), [(0, True), (899, True), (900, False), (5000, False)])
-def test_a_token_ends_on_the_second(after: float, valid: bool) -> None:
+def test_a_token_expires_exactly(after: float, valid: bool) -> None:
     token = issue(tokens())
     if valid:
         assert tokens(after=after).read(token).user_id == 7
@@ -57,11 +57,11 @@ def test_a_token_never_outlives_its_session() -> None:
     assert tokens().read(token).expires_at <= end
 
 
-def test_clocks_that_differ_a_little_are_no_matter() -> None:
+def test_small_clock_skew_is_tolerated() -> None:
     assert tokens(after=-8).read(issue(tokens())).user_id == 7
 
 
-def test_a_new_secret_signs_nobody_out() -> None:
+def test_tokens_of_the_previous_secret_stay_valid() -> None:
     old = issue(tokens())
     turned = tokens(secret=NEW_SECRET, previous=SECRET)
     assert turned.read(old).user_id == 7
@@ -78,7 +78,7 @@ FORGED = dict(forged_tokens(GOOD, SECRET))
 _OF_THE_ROW = {"a subject that is nobody", "a session that is not"}
 
 
-def test_the_forger_could_make_a_good_one() -> None:
+def test_the_forging_helper_can_make_a_valid_token() -> None:
     claims = jwt.decode(GOOD, options={"verify_signature": False})
     assert tokens().read(jwt.encode(claims, SECRET, algorithm="HS256")).user_id == 7
 
@@ -89,5 +89,5 @@ def test_a_forged_token_is_refused(name: str) -> None:
         tokens().read(FORGED[name])
 
 
-def test_there_are_enough_of_them() -> None:
+def test_there_are_many_kinds_of_forgeries() -> None:
     assert len(FORGED) > 50

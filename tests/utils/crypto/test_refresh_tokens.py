@@ -12,7 +12,7 @@ NEW_SECRET = "a newer secret of tests, of 32 bytes too"
 SESSION = uuid4()
 
 
-def test_a_token_tells_its_session_and_nothing_repeats() -> None:
+def test_a_token_contains_its_session_and_is_unique() -> None:
     tokens = RefreshTokens(SECRET)
     some = {tokens.first(SESSION) for _ in range(100)}
     assert len(some) == 100
@@ -27,14 +27,14 @@ def test_a_token_has_one_successor_in_every_process() -> None:
     assert len({token, successor, *RefreshTokens(SECRET).successors(successor)}) == 3
 
 
-def test_nobody_without_the_secret_can_derive_it() -> None:
+def test_successors_cannot_be_derived_without_the_secret() -> None:
     token = RefreshTokens(SECRET).first(SESSION)
     stranger = RefreshTokens(NEW_SECRET)
     assert stranger.session_of(token) is None
     assert not set(stranger.successors(token)) & set(RefreshTokens(SECRET).successors(token))
 
 
-def test_a_new_secret_still_knows_the_old_tokens_and_their_successors() -> None:
+def test_tokens_of_the_previous_secret_and_their_successors_stay_valid() -> None:
     token = RefreshTokens(SECRET).first(SESSION)
     turned = RefreshTokens(NEW_SECRET, previous=SECRET)
     assert turned.session_of(token) == SESSION
@@ -43,18 +43,18 @@ def test_a_new_secret_still_knows_the_old_tokens_and_their_successors() -> None:
 
 
 @given(st.integers(0, 87), st.sampled_from("AZaz09-_=+/ é"))
-def test_one_changed_character_makes_it_a_stranger(at: int, character: str) -> None:
+def test_any_changed_character_invalidates_a_token(at: int, character: str) -> None:
     token = RefreshTokens(SECRET).first(SESSION)
     changed = token[:at] + character + token[at + 1 :]
     assert changed == token or RefreshTokens(SECRET).session_of(changed) is None
 
 
 @given(st.text())
-def test_any_other_text_is_no_token(text: str) -> None:
+def test_other_text_is_not_a_token(text: str) -> None:
     assert RefreshTokens(SECRET).session_of(text) is None
 
 
-def test_what_is_stored_is_not_the_token() -> None:
+def test_the_stored_digest_is_not_the_token() -> None:
     token = RefreshTokens(SECRET).first(SESSION)
     assert len(digest(token)) == 32
     assert digest(token) != token.encode()

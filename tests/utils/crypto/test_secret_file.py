@@ -6,7 +6,7 @@ from pathlib import Path
 from app.utils.crypto.secret_file import read_or_make_secret
 
 
-def test_it_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+def test_a_secret_is_generated_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     secret = read_or_make_secret(path)
     assert len(bytes.fromhex(secret)) == 32
@@ -15,7 +15,7 @@ def test_it_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["secret"]
 
 
-def test_two_homes_have_two_secrets(tmp_path: Path) -> None:
+def test_homes_have_different_secrets(tmp_path: Path) -> None:
     assert read_or_make_secret(tmp_path / "one") != read_or_make_secret(tmp_path / "two")
 
 
@@ -27,7 +27,7 @@ def test_open_permissions_are_closed(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_all_who_ask_first_get_the_same(tmp_path: Path) -> None:
+def test_concurrent_first_reads_get_the_same_secret(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as threads:
         secrets = set(threads.map(read_or_make_secret, [tmp_path / "secret"] * 64))
     assert len(secrets) == 1

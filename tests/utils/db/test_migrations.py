@@ -13,14 +13,14 @@ from app.utils.db.database import Database
 from app.utils.db.migrations import SchemaNotReady
 
 
-async def test_the_clone_is_at_head(database_url: str) -> None:
+async def test_a_cloned_database_is_at_head(database_url: str) -> None:
     state = await migrations.require_head(database_url)
     assert state.at_head
     assert state.database.startswith("clone_")
     assert state.schema == "public"
 
 
-async def test_an_empty_database_names_both_revisions(empty_database_url: str) -> None:
+async def test_an_empty_database_is_reported_with_both_revisions(empty_database_url: str) -> None:
     with pytest.raises(SchemaNotReady, match=r"schema public: revision none, expected \w+"):
         await migrations.require_head(empty_database_url)
 
@@ -40,18 +40,18 @@ async def test_a_revision_of_newer_code_is_refused(database_url: str) -> None:
         await migrations.require_head(database_url)
 
 
-async def test_a_clone_is_fresh(database: Database) -> None:
+async def test_a_cloned_database_is_empty(database: Database) -> None:
     async with database.transaction() as tx:
         connection = await tx.session.connection()
         await connection.exec_driver_sql("create table trace (id int)")
     assert await database.scalar("select to_regclass('trace') is not null")
 
 
-async def test_a_second_clone_has_no_trace(database: Database) -> None:
+async def test_a_second_clone_is_independent(database: Database) -> None:
     assert await database.scalar("select to_regclass('trace') is null")
 
 
-async def test_values_beyond_the_limits_are_brought_to_them(empty_database_url: str) -> None:
+async def test_values_beyond_new_limits_are_clamped(empty_database_url: str) -> None:
     """Of rows that were stored before there were limits; nothing within them changes."""
     await migrate_to(empty_database_url, "20261121_1320")
     connection = await asyncpg.connect(empty_database_url.replace("+asyncpg", ""))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -71,7 +72,7 @@ def ask(urls: ServerUrls, sql: str) -> object:
     return asyncio.run(fetch())
 
 
-def test_a_new_home_has_durable_servers_that_know_more_than_ascii(home: Path) -> None:
+def test_a_new_home_has_durable_servers_with_unicode_support(home: Path) -> None:
     with EmbeddedServers(home) as urls:
         assert str(ask(urls, "show server_version")).startswith("18.")
         assert ask(urls, "select lower('ПРИВЕТ') = 'привет' and 'ЁЛКА' ilike 'ёлка'")
@@ -83,7 +84,7 @@ def test_a_new_home_has_durable_servers_that_know_more_than_ascii(home: Path) ->
     assert (home.stat().st_mode & 0o777) == 0o700
 
 
-def test_data_outlives_a_stop(used: Path) -> None:
+def test_data_survives_a_restart(used: Path) -> None:
     with EmbeddedServers(used) as urls, Redis.from_url(urls.redis_url) as redis:
         ask(urls, "create table kept as select 42 as answer")
         redis.set("kept", "42")
@@ -92,13 +93,13 @@ def test_data_outlives_a_stop(used: Path) -> None:
         assert redis.get("kept") == b"42"
 
 
-def test_what_died_is_started_again_by_name(used: Path) -> None:
+def test_dead_servers_are_restarted_and_named(used: Path) -> None:
     servers = EmbeddedServers(used)
     with servers as urls:
         ask(urls, "create table kept as select 42 as answer")
         for name, pid in servers.pids().items():
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda name=name: name not in servers.pids())
+            wait_until(partial(lambda dead: dead not in servers.pids(), name))
             assert servers.revive() == [name]
         assert ask(urls, "select answer from kept") == 42
         assert servers.revive() == []
@@ -120,7 +121,7 @@ def test_a_second_process_joins_and_takes_over(used: Path) -> None:
 
 
 @pytest.mark.parametrize("victims", ["owner", "everything"])
-def test_a_kill_leaves_no_process_and_loses_no_data(used: Path, victims: str) -> None:
+def test_a_killed_owner_leaves_no_process_and_loses_no_data(used: Path, victims: str) -> None:
     with subprocess.Popen(python(_OWNER, str(used)), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         owner.stdout.readline()
@@ -150,13 +151,13 @@ def test_a_start_right_after_a_kill_waits_for_the_old_servers(used: Path) -> Non
         assert redis.ping()
 
 
-def test_a_lock_file_with_the_number_of_a_living_stranger_is_no_obstacle(used: Path) -> None:
+def test_a_stale_lock_file_with_a_reused_pid_is_ignored(used: Path) -> None:
     (used / "postgres" / "postmaster.pid").write_text(f"{os.getppid()}\n{used / 'postgres'}\n1\n5432\n")
     with EmbeddedServers(used) as urls:
         assert ask(urls, "select 1") == 1
 
 
-def test_an_interrupted_creation_is_begun_anew(home: Path) -> None:
+def test_an_interrupted_initdb_is_repeated(home: Path) -> None:
     with subprocess.Popen(python(_OWNER, str(home)), stdin=subprocess.PIPE) as owner:
         wait_until(lambda: list(home.glob("postgres.init-*/PG_VERSION")))
         owner.kill()
@@ -178,7 +179,7 @@ def test_a_path_too_long_for_a_socket_is_worked_around(pristine: Path, home: Pat
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root changes identity")
 @pytest.mark.parametrize("identity", [NAMESPACE, NOBODY])
-def test_root_is_not_what_postgres_sees(used: Path, identity: str) -> None:
+def test_postgres_does_not_see_root(used: Path, identity: str) -> None:
     run = used / "run"
     run.mkdir()
     if choose_identity(used, run, postgres_binary("postgres"), among=(identity, SAME)) == SAME:
@@ -191,7 +192,7 @@ def test_root_is_not_what_postgres_sees(used: Path, identity: str) -> None:
         server.stop()
 
 
-def test_a_broken_valkey_file_is_put_aside(used: Path) -> None:
+def test_corrupt_valkey_data_is_moved_aside(used: Path) -> None:
     part = next((used / "valkey" / "appendonlydir").glob("*.incr.aof"))
     part.write_bytes(b"*3\r\n$3\r\nSET\r\n$-7\r\ngarbage" * 10)
     with EmbeddedServers(used) as urls, Redis.from_url(urls.redis_url) as redis:
@@ -199,7 +200,7 @@ def test_a_broken_valkey_file_is_put_aside(used: Path) -> None:
     assert list(used.glob("valkey.broken-*"))
 
 
-def test_a_server_is_found_by_its_own_note_where_there_is_no_proc(used: Path) -> None:
+def test_a_server_is_found_by_its_pid_file_without_proc(used: Path) -> None:
     servers = EmbeddedServers(used)
     with servers:
         for name, pid in servers.pids().items():
@@ -212,7 +213,7 @@ def test_a_server_is_found_by_its_own_note_where_there_is_no_proc(used: Path) ->
 NOTES = {"PostgreSQL": "postgres/postmaster.pid", "Valkey": "valkey/valkey.pid"}
 
 
-def test_a_missing_wheel_says_what_to_do(home: Path) -> None:
+def test_a_missing_wheel_is_reported_with_a_remedy(home: Path) -> None:
     script = """
 from pathlib import Path
 import importlib.util
@@ -229,13 +230,13 @@ except EmbeddedError as error:
     assert "set DATABASE_URL and REDIS_URL" in told
 
 
-def test_a_server_that_cannot_start_says_why(used: Path) -> None:
+def test_a_failed_start_is_reported_with_its_reason(used: Path) -> None:
     (used / "postgres" / "PG_VERSION").write_text("9\n")
     with pytest.raises(EmbeddedError, match=r"PostgreSQL did not start: .*version 9"):
         EmbeddedServers(used).start()
 
 
-def test_the_owner_of_less_is_not_joined_by_who_needs_more(used: Path) -> None:
+def test_an_owner_without_a_needed_server_is_not_joined(used: Path) -> None:
     with subprocess.Popen(
         python(_OWNER.replace("[1])", "[1]), names=['Valkey']"), str(used)),
         stdin=subprocess.PIPE,

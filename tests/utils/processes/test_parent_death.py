@@ -45,7 +45,7 @@ def end(parent: "subprocess.Popen[bytes]") -> None:
     parent.communicate()
 
 
-def test_a_killed_parent_takes_its_child_along() -> None:
+def test_a_child_dies_with_its_killed_parent() -> None:
     parent, child = start(python(_PARENT))
     wait_until(lambda: "parent_death.py" not in " ".join(child.cmdline()))
     assert child.is_running()
@@ -54,7 +54,7 @@ def test_a_killed_parent_takes_its_child_along() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-def test_the_watcher_does_what_other_kernels_do_not() -> None:
+def test_the_watcher_replaces_pdeathsig_on_other_kernels() -> None:
     command = python(_WATCHED)
     parent, child = start(command, CODE=command[2])
     wait_until(lambda: watchers_of(child))
@@ -72,7 +72,7 @@ def watchers_of(child: psutil.Process) -> list[int]:
     return found
 
 
-def test_a_program_whose_parent_is_gone_already_does_not_start() -> None:
+def test_a_program_whose_parent_is_already_dead_does_not_start() -> None:
     command = bound_to_parent([sys.executable, "-c", "print('started')"], signal.SIGTERM, SAME)
     command[4] = "1" if os.getpid() != 1 else "2"
     assert subprocess.run(command, capture_output=True, check=True).stdout == b""

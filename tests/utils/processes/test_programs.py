@@ -36,13 +36,13 @@ def run(folder: Path, *, writes: bool, compiled: bool = False) -> set[str]:
     return {f"{path.relative_to(folder).parts[0]} {path.name.split('.')[0]}" for path in found}
 
 
-def test_byte_code_is_kept_apart_where_it_may_not_lie_beside_the_source(tmp_path: Path) -> None:
+def test_bytecode_goes_to_a_cache_folder_where_writing_is_disabled(tmp_path: Path) -> None:
     assert run(tmp_path, writes=False) == {"kept slow_to_compile", "kept also_slow"}
 
 
-def test_byte_code_lies_beside_the_source_where_it_may(tmp_path: Path) -> None:
+def test_bytecode_is_written_next_to_the_source_by_default(tmp_path: Path) -> None:
     assert run(tmp_path, writes=True) == {"sources slow_to_compile", "sources also_slow"}
 
 
-def test_byte_code_that_is_there_is_used(tmp_path: Path) -> None:
+def test_existing_bytecode_is_used(tmp_path: Path) -> None:
     assert run(tmp_path, writes=False, compiled=True) == {"sources slow_to_compile", "sources also_slow"}

@@ -31,18 +31,18 @@ serve(app, socket.socket(fileno=int(sys.argv[1])))
 """
 
 
-def test_port_zero_picks_one_that_the_address_names() -> None:
+def test_port_zero_picks_a_free_port() -> None:
     with listen("127.0.0.1", 0) as listener:
         assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_the_address_of_all_interfaces_is_one_that_can_be_opened() -> None:
+def test_the_url_of_all_interfaces_can_be_opened() -> None:
     with listen("0.0.0.0", 0) as listener:
         assert address_of(listener).startswith("http://localhost:")
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
-def test_ipv6_stands_in_brackets() -> None:
+def test_ipv6_addresses_are_in_brackets() -> None:
     try:
         listener = listen("::1", 0)
     except CannotListen:
@@ -51,19 +51,19 @@ def test_ipv6_stands_in_brackets() -> None:
         assert address_of(listener).startswith("http://[::1]:")
 
 
-def test_a_taken_port_is_told() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(CannotListen, match=rf"Port {port} on 127.0.0.1 is taken"):
             listen("127.0.0.1", port)
 
 
-def test_an_address_of_somebody_else_is_told() -> None:
+def test_a_foreign_address_is_reported() -> None:
     with pytest.raises(CannotListen, match=r"Cannot listen on 192\.0\.2\.1 port 0"):
         listen("192.0.2.1", 0)
 
 
-def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
+def test_a_running_request_is_answered_before_the_server_stops() -> None:
     with listen("127.0.0.1", 0) as listener:
         url = address_of(listener)
         descriptor = listener.fileno()
@@ -86,7 +86,7 @@ def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
         server.stdout.close()
 
 
-def test_a_server_that_starts_when_told_to_stop_stops() -> None:
+def test_a_stop_signal_during_startup_takes_effect() -> None:
     with listen("127.0.0.1", 0) as listener:
         server = subprocess.Popen(python(_SERVER, str(listener.fileno())), pass_fds=[listener.fileno()])
         time.sleep(0.2)

@@ -57,7 +57,7 @@ class Supervised:
         return self.children()
 
 
-def test_an_orderly_stop(tmp_path: Path) -> None:
+def test_programs_are_stopped_in_order(tmp_path: Path) -> None:
     supervised = Supervised(tmp_path / "log", "one", _SLEEPER, "two", _SLEEPER)
     children = supervised.wait_for_children(2)
     supervised.process.terminate()
@@ -66,14 +66,14 @@ def test_an_orderly_stop(tmp_path: Path) -> None:
     assert not any(child.is_running() for child in children)
 
 
-def test_a_deaf_program_is_ended_in_time(tmp_path: Path) -> None:
+def test_a_program_that_ignores_sigterm_is_killed_after_the_timeout(tmp_path: Path) -> None:
     supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_timeout=0.5)
     wait_until(lambda: "deaf" in supervised.said)
     supervised.process.terminate()
     assert supervised.process.wait(10) == 0
 
 
-def test_a_second_signal_hurries(tmp_path: Path) -> None:
+def test_a_second_signal_kills_programs_immediately(tmp_path: Path) -> None:
     supervised = Supervised(tmp_path / "log", "one", _STUBBORN, stop_timeout=300)
     wait_until(lambda: "deaf" in supervised.said)
     supervised.process.send_signal(signal.SIGINT)
@@ -84,7 +84,7 @@ def test_a_second_signal_hurries(tmp_path: Path) -> None:
     assert supervised.process.wait(10) == 0
 
 
-def test_what_ends_is_started_again_and_its_end_is_told(tmp_path: Path) -> None:
+def test_a_program_that_ends_is_logged_and_restarted(tmp_path: Path) -> None:
     supervised = Supervised(tmp_path / "log", "one", _SLEEPER)
     (child,) = supervised.wait_for_children(1)
     child.send_signal(signal.SIGSEGV)
@@ -94,7 +94,7 @@ def test_what_ends_is_started_again_and_its_end_is_told(tmp_path: Path) -> None:
     supervised.process.wait(10)
 
 
-def test_a_program_that_keeps_failing_is_tried_ever_more_slowly(tmp_path: Path) -> None:
+def test_restarts_of_a_failing_program_back_off(tmp_path: Path) -> None:
     supervised = Supervised(tmp_path / "log", "one", _FAILING)
     wait_until(lambda: supervised.said.count("tried") == 3)
     supervised.process.terminate()
@@ -103,7 +103,7 @@ def test_a_program_that_keeps_failing_is_tried_ever_more_slowly(tmp_path: Path) 
     assert pauses == [f"one exited with code 3; restarting in {pause} s" for pause in ("0.5", "1")]
 
 
-def test_a_killed_supervisor_leaves_nobody(tmp_path: Path) -> None:
+def test_a_killed_supervisor_leaves_no_programs(tmp_path: Path) -> None:
     supervised = Supervised(tmp_path / "log", "one", _SLEEPER, "two", _SLEEPER)
     children = supervised.wait_for_children(2)
     supervised.process.kill()
@@ -125,7 +125,7 @@ def running(process: psutil.Process) -> bool:
         return False
 
 
-def test_a_program_deaf_to_its_supervisors_death_ends_all_the_same(tmp_path: Path) -> None:
+def test_a_program_that_ignores_its_supervisors_death_is_killed(tmp_path: Path) -> None:
     deaf = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r}); "
     deaf += (
         "from app.utils.processes.supervisor import end_with_supervisor; end_with_supervisor(grace=0.1); "
@@ -139,7 +139,7 @@ def test_a_program_deaf_to_its_supervisors_death_ends_all_the_same(tmp_path: Pat
     wait_until(lambda: not running(child), seconds=5)
 
 
-def test_pauses_double_up_to_a_limit_and_begin_anew_after_a_steady_time() -> None:
+def test_backoff_doubles_up_to_a_limit_and_resets_after_steady_uptime() -> None:
     pause = RestartBackoff()
     pause.mark_start()
     assert [pause.begin() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]

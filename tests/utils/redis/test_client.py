@@ -45,7 +45,7 @@ async def gate(servers: ServerUrls) -> AsyncIterator[tuple[Gate, str]]:
     server.close()
 
 
-async def test_a_silent_server_costs_one_command_its_patience(gate: tuple[Gate, str]) -> None:
+async def test_only_one_command_waits_for_a_hanging_server(gate: tuple[Gate, str]) -> None:
     async with connect_redis(gate[1]) as redis:
         started = time.monotonic()
         with pytest.raises(REDIS_FAULTS):
@@ -58,7 +58,7 @@ async def test_a_silent_server_costs_one_command_its_patience(gate: tuple[Gate, 
         assert gate[0].asked == 1
 
 
-async def test_a_server_that_comes_back_is_noticed(gate: tuple[Gate, str]) -> None:
+async def test_a_recovered_server_is_used_again(gate: tuple[Gate, str]) -> None:
     async with connect_redis(gate[1]) as redis:
         with pytest.raises(REDIS_FAULTS):
             await redis.ping()

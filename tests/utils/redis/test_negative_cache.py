@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-async def test_one_process_tells_the_others(redis: Redis, redis_url: str) -> None:
+async def test_an_absence_is_shared_by_processes(redis: Redis, redis_url: str) -> None:
     async with connect_redis(redis_url) as other:
         await NegativeCache(redis, "test").note("7", LONG)
         assert await NegativeCache(other, "test").known("7")
@@ -26,7 +26,7 @@ async def test_one_process_tells_the_others(redis: Redis, redis_url: str) -> Non
         assert not await NegativeCache(other, "elsewhere").known("7")
 
 
-async def test_it_is_believed_for_a_while_only(redis: Redis) -> None:
+async def test_an_absence_expires(redis: Redis) -> None:
     clock = Clock()
     absences = NegativeCache(redis, "test", clock=clock)
     await absences.note("7", timedelta(milliseconds=50))
@@ -36,7 +36,7 @@ async def test_it_is_believed_for_a_while_only(redis: Redis) -> None:
     assert not await absences.known("7")
 
 
-async def test_memory_serves_while_redis_is_away() -> None:
+async def test_memory_is_used_while_redis_is_down() -> None:
     clock = Clock()
     absences = NegativeCache(connect_redis("redis://127.0.0.1:9/0"), "test", clock=clock)
     await absences.note("7", LONG)
@@ -45,7 +45,7 @@ async def test_memory_serves_while_redis_is_away() -> None:
     assert not await absences.known("7")
 
 
-async def test_what_turns_up_after_all_is_forgotten(redis: Redis) -> None:
+async def test_an_absence_can_be_forgotten(redis: Redis) -> None:
     absences = NegativeCache(redis, "test")
     await absences.note("7", LONG)
     await absences.forget("7")

@@ -23,7 +23,7 @@ async def nowhere() -> Redis:
     return connect_redis("redis://127.0.0.1:9/0")
 
 
-async def test_a_spent_quota_refuses_and_says_when_to_come_back(redis: Redis) -> None:
+async def test_an_exhausted_quota_reports_when_it_resets(redis: Redis) -> None:
     quotas = Quotas(redis)
     remaining = [(await quotas.take(THRICE, "me")).remaining for _ in range(3)]
     refused = await quotas.take(THRICE, "me")
@@ -32,20 +32,20 @@ async def test_a_spent_quota_refuses_and_says_when_to_come_back(redis: Redis) ->
     assert (await quotas.take(THRICE, "somebody else")).allowed
 
 
-async def test_processes_count_together_and_races_gain_nothing(redis: Redis, redis_url: str) -> None:
+async def test_concurrent_processes_share_one_exact_count(redis: Redis, redis_url: str) -> None:
     async with connect_redis(redis_url) as other:
         both = [Quotas(redis), Quotas(other)]
         takes = [both[turn % 2].take(THRICE, "me") for turn in range(20)]
         assert sum(standing.allowed for standing in await asyncio.gather(*takes)) == 3
 
 
-async def test_a_look_uses_nothing(redis: Redis) -> None:
+async def test_peeking_does_not_use_the_quota(redis: Redis) -> None:
     quotas = Quotas(redis)
     for _ in range(5):
         assert (await quotas.peek(THRICE, "me")).remaining == 3
 
 
-async def test_a_use_given_back_can_be_used_again(redis: Redis) -> None:
+async def test_a_use_can_be_given_back(redis: Redis) -> None:
     quotas = Quotas(redis)
     for _ in range(3):
         await quotas.take(THRICE, "me")
@@ -64,13 +64,13 @@ async def test_the_window_slides(redis: Redis) -> None:
     assert [(await quotas.take(short, "me")).allowed for _ in range(2)] == [True, False]
 
 
-async def test_nothing_is_left_in_redis_after_the_period(redis: Redis) -> None:
+async def test_keys_expire_in_redis_after_the_period(redis: Redis) -> None:
     await Quotas(redis).take(Quota("short", 2, 0.05), "me")
     await asyncio.sleep(0.1)
     assert await redis.keys() == []
 
 
-async def test_without_redis_the_process_counts_alone(nowhere: Redis) -> None:
+async def test_without_redis_the_process_counts_on_its_own(nowhere: Redis) -> None:
     clock = Clock()
     quotas = Quotas(nowhere, clock=clock)
     assert [(await quotas.take(THRICE, "me")).allowed for _ in range(4)] == [True, True, True, False]

@@ -43,7 +43,7 @@ async def test_upstreams_do_not_share_slots(redis: Redis) -> None:
     assert await other.acquire(traffic="reader", max_wait=2) < 1
 
 
-async def test_who_cannot_wait_that_long_is_told_at_once(redis: Redis) -> None:
+async def test_a_call_that_cannot_get_a_slot_in_time_fails_immediately(redis: Redis) -> None:
     limiter = SharedLimiter("t", Rate.of(per_second=10, per_minute=2), redis)
     begun = time.monotonic()
     for _ in range(2):
@@ -57,7 +57,7 @@ async def test_who_cannot_wait_that_long_is_told_at_once(redis: Redis) -> None:
     assert time.monotonic() - begun < 2
 
 
-async def test_upkeep_steps_evenly_and_leaves_room(redis: Redis) -> None:
+async def test_upkeep_is_evenly_spaced_and_leaves_the_reserve(redis: Redis) -> None:
     limiter = SharedLimiter("t", QUICK, redis)
     jobs: list[float] = []
     work = [asyncio.create_task(leave(limiter, jobs, traffic="upkeep")) for _ in range(20)]
@@ -70,7 +70,7 @@ async def test_upkeep_steps_evenly_and_leaves_room(redis: Redis) -> None:
     assert most_in(jobs, QUICK.window * 0.85) <= QUICK.count - QUICK.reserve
 
 
-async def test_a_ban_silences_everybody_and_is_never_shortened(redis: Redis, redis_url: str) -> None:
+async def test_a_ban_applies_to_all_callers_and_is_never_shortened(redis: Redis, redis_url: str) -> None:
     async with connect_redis(redis_url) as elsewhere:
         one, other = SharedLimiter("t", QUICK, redis), SharedLimiter("t", QUICK, elsewhere)
         await one.ban(0.6)
@@ -85,7 +85,7 @@ async def test_a_ban_silences_everybody_and_is_never_shortened(redis: Redis, red
         assert 0.3 < time.monotonic() - begun < 1.2
 
 
-async def test_a_ban_reaches_those_who_hold_a_slot_already(redis: Redis, redis_url: str) -> None:
+async def test_a_ban_applies_to_callers_that_already_have_a_slot(redis: Redis, redis_url: str) -> None:
     slow = Rate(spacing=0.3, count=100, window=60, reserve=10, alone=1)
     async with connect_redis(redis_url) as elsewhere:
         one, other = SharedLimiter("t", slow, redis), SharedLimiter("t", slow, elsewhere)
@@ -99,7 +99,7 @@ async def test_a_ban_reaches_those_who_hold_a_slot_already(redis: Redis, redis_u
         assert log[0] - ban > 0.95
 
 
-async def test_a_cancellation_that_redis_swallows_is_obeyed() -> None:
+async def test_a_cancellation_that_redis_py_swallows_takes_effect() -> None:
     class Swallowing:
         def register_script(self, _: str) -> object:
             return self._run
@@ -119,7 +119,7 @@ async def test_a_cancellation_that_redis_swallows_is_obeyed() -> None:
         await caller
 
 
-async def test_a_caller_that_leaves_holds_nobody_up(redis: Redis) -> None:
+async def test_a_cancelled_caller_does_not_block_others(redis: Redis) -> None:
     limiter = SharedLimiter("t", QUICK, redis)
     log: list[float] = []
     callers = [asyncio.create_task(leave(limiter, log, traffic="upkeep", max_wait=30)) for _ in range(8)]
@@ -130,14 +130,14 @@ async def test_a_caller_that_leaves_holds_nobody_up(redis: Redis) -> None:
     assert len(log) == 2
 
 
-async def test_a_clock_that_was_set_back_stops_nobody(redis: Redis) -> None:
+async def test_a_clock_that_is_set_back_does_not_block_callers(redis: Redis) -> None:
     limiter = SharedLimiter("t", QUICK, redis)
     await limiter.acquire(traffic="upkeep", max_wait=1)
     await redis.rpush("limit:{t}:slots", str(int((time.time() + 86_400) * 1_000_000)))
     assert await limiter.acquire(traffic="reader", max_wait=1) < 0.5
 
 
-async def test_without_redis_a_process_keeps_a_slow_pace_of_its_own() -> None:
+async def test_without_redis_a_process_uses_its_own_slow_pace() -> None:
     limiter = SharedLimiter("t", QUICK, connect_redis("redis://127.0.0.1:9/0"))
     log: list[float] = []
     await asyncio.gather(
@@ -174,7 +174,7 @@ class Flaky:
         return int(await self._redis.pttl(key))
 
 
-async def test_it_comes_back_by_itself_and_brings_its_ban(redis: Redis) -> None:
+async def test_it_recovers_when_redis_returns_and_passes_its_ban_on(redis: Redis) -> None:
     flaky = Flaky(redis)
     limiter = SharedLimiter("t", QUICK, flaky)  # type: ignore[arg-type]
     flaky.away = True

@@ -79,7 +79,7 @@ def assert_limits_kept(simulation: Simulation) -> None:
     assert most_in(calls, JIKAN.window - 0.01) <= JIKAN.count
 
 
-async def test_readers_one_after_another_find_a_slot_though_upkeep_was_at_full(redis: Redis) -> None:
+async def test_readers_get_slots_after_upkeep_at_full_rate(redis: Redis) -> None:
     simulation = Simulation(redis, JIKAN)
     simulation.add(*upkeep())
     await simulation.run(90)
@@ -92,7 +92,7 @@ async def test_readers_one_after_another_find_a_slot_though_upkeep_was_at_full(r
     assert_limits_kept(simulation)
 
 
-async def test_a_sync_and_a_top_of_100_are_done_in_time_while_25_titles_are_asked_for(redis: Redis) -> None:
+async def test_a_sync_and_a_top_100_finish_in_time_beside_25_readers(redis: Redis) -> None:
     simulation = Simulation(redis, JIKAN)
     simulation.add(*upkeep())
     await simulation.run(90)
@@ -112,7 +112,7 @@ async def test_a_sync_and_a_top_of_100_are_done_in_time_while_25_titles_are_aske
     assert_limits_kept(simulation)
 
 
-async def test_readers_find_a_slot_while_a_long_order_runs(redis: Redis) -> None:
+async def test_readers_get_slots_during_a_long_order(redis: Redis) -> None:
     simulation = Simulation(redis, JIKAN)
     simulation.add(Caller("order", 1_000_000), *upkeep())
     await simulation.run(90)
@@ -143,7 +143,7 @@ async def test_upkeep_alone_uses_all_but_the_reserve_and_half_while_others_ask(
     assert len(later) > JIKAN.half, "alone again, it uses more"
 
 
-async def test_no_class_starves_while_readers_take_all(redis: Redis) -> None:
+async def test_no_class_starves_under_constant_reader_load(redis: Redis) -> None:
     simulation = Simulation(redis, JIKAN)
     flood = [Caller("reader", 1_000_000, queue_timeout=USER.queue_timeout) for _ in range(8)]
     simulation.add(*flood, Caller("order", 1_000_000), *upkeep())
@@ -155,7 +155,7 @@ async def test_no_class_starves_while_readers_take_all(redis: Redis) -> None:
     assert_limits_kept(simulation)
 
 
-async def test_an_order_waits_for_no_upkeep_that_waits_in_another_process(
+async def test_an_order_does_not_wait_for_upkeep_of_another_process(
     calls: RequestCoalescer, redis: Redis
 ) -> None:
     await upkeep_was_at_full(redis)
@@ -165,9 +165,7 @@ async def test_an_order_waits_for_no_upkeep_that_waits_in_another_process(
     assert max(waits) < RATE.step * 3
 
 
-async def test_a_call_of_upkeep_that_is_promoted_goes_as_an_order(
-    calls: RequestCoalescer, redis: Redis
-) -> None:
+async def test_promoted_upkeep_waits_as_an_order(calls: RequestCoalescer, redis: Redis) -> None:
     await upkeep_was_at_full(redis)
     promoted = asyncio.Event()
     limiter = calls.limiters[0]
@@ -183,7 +181,7 @@ async def test_a_call_of_upkeep_that_is_promoted_goes_as_an_order(
     assert await limiter.acquire(traffic="upkeep", max_wait=30, promoted=promoted) < RATE.step * 4
 
 
-async def test_without_redis_a_process_serves_the_most_urgent_first() -> None:
+async def test_without_redis_urgent_calls_still_go_first() -> None:
     limiter = SharedLimiter("t", RATE, connect_redis("redis://127.0.0.1:9/0"))
     left: list[Traffic] = []
 

@@ -44,7 +44,7 @@ async def pair(redis: Redis, redis_url: str) -> AsyncIterator[tuple[SingleFlight
 Pair = tuple[SingleFlight, SingleFlight]
 
 
-async def test_all_askers_of_both_processes_share_one_run(pair: Pair) -> None:
+async def test_callers_of_both_processes_share_one_run(pair: Pair) -> None:
     work = Counted()
     answers = await asyncio.gather(*(pair[turn % 2].join("k", work, seconds=5) for turn in range(50)))
     assert (work.runs, set(answers)) == (1, {b"run 1"})
@@ -56,7 +56,7 @@ async def test_work_longer_than_the_lease_is_not_taken_over(pair: Pair) -> None:
     assert (work.runs, set(answers)) == (1, {b"run 1"})
 
 
-async def test_other_keys_do_not_wait(pair: Pair) -> None:
+async def test_keys_do_not_block_each_other(pair: Pair) -> None:
     slow, quick = Counted(seconds=1), Counted(seconds=0)
     waiting = asyncio.create_task(pair[0].join("slow", slow, seconds=5))
     await pair[0].join("quick", quick, seconds=0.5)
@@ -64,7 +64,7 @@ async def test_other_keys_do_not_wait(pair: Pair) -> None:
     await waiting
 
 
-async def test_the_next_ask_after_an_outcome_runs_again(pair: Pair) -> None:
+async def test_a_call_after_a_finished_run_starts_another(pair: Pair) -> None:
     work = Counted(seconds=0)
     assert [await flight.join("k", work, seconds=5) for flight in pair] == [b"run 1", b"run 2"]
 
@@ -77,7 +77,7 @@ async def test_a_dead_leader_is_replaced(pair: Pair, redis: Redis) -> None:
     assert time.monotonic() - started < 3
 
 
-async def test_failed_work_fails_its_own_waiters_and_lets_others_try(pair: Pair) -> None:
+async def test_a_failure_reaches_local_callers_and_other_processes_retry(pair: Pair) -> None:
     work = Counted()
     first = asyncio.create_task(pair[0].join("k", failing, seconds=5))
     second = asyncio.create_task(pair[0].join("k", failing, seconds=5))
@@ -88,7 +88,7 @@ async def test_failed_work_fails_its_own_waiters_and_lets_others_try(pair: Pair)
             await waiting
 
 
-async def test_patience_ends_but_the_work_goes_on(pair: Pair) -> None:
+async def test_a_timeout_does_not_stop_the_work(pair: Pair) -> None:
     work = Counted(seconds=0.3)
     with pytest.raises(TimeoutError):
         await pair[0].join("k", work, seconds=0.05)
@@ -97,7 +97,7 @@ async def test_patience_ends_but_the_work_goes_on(pair: Pair) -> None:
     assert not pair[0].under_way("k")
 
 
-async def test_an_asker_who_leaves_takes_nothing_along(pair: Pair) -> None:
+async def test_a_cancelled_caller_does_not_stop_the_work(pair: Pair) -> None:
     work = Counted(seconds=0.2)
     leaving = asyncio.create_task(pair[0].join("k", work, seconds=5))
     staying = asyncio.create_task(pair[0].join("k", work, seconds=5))
@@ -106,7 +106,7 @@ async def test_an_asker_who_leaves_takes_nothing_along(pair: Pair) -> None:
     assert await staying == b"run 1"
 
 
-async def test_a_closing_process_hands_over_at_once(pair: Pair) -> None:
+async def test_a_closing_process_releases_its_keys(pair: Pair) -> None:
     first, second = Counted(seconds=5), Counted(seconds=0)
     leading = asyncio.create_task(pair[0].join("k", first, seconds=5))
     await asyncio.sleep(0.05)
@@ -118,14 +118,14 @@ async def test_a_closing_process_hands_over_at_once(pair: Pair) -> None:
         await leading
 
 
-async def test_without_redis_there_is_one_run_a_process() -> None:
+async def test_without_redis_there_is_one_run_per_process() -> None:
     flights = [SingleFlight(connect_redis("redis://127.0.0.1:9/0")) for _ in range(2)]
     work = Counted()
     await asyncio.gather(*(flights[turn % 2].join("k", work, seconds=5) for turn in range(50)))
     assert work.runs == 2
 
 
-async def test_nothing_stays_in_redis_but_the_short_lived_outcome(pair: Pair, redis: Redis) -> None:
+async def test_only_the_short_lived_result_stays_in_redis(pair: Pair, redis: Redis) -> None:
     await pair[0].join("k", Counted(), seconds=5)
     (outcome,) = await redis.keys()
     assert 0 < await redis.pttl(outcome) <= 10_000

@@ -47,7 +47,7 @@ def test_minutes_are_read_from_text(text: str, minutes: float | None) -> None:
         ("", None),
     ],
 )
-def test_a_date_keeps_the_precision_it_has(text: str, stated: str | None) -> None:
+def test_partial_dates_keep_their_precision(text: str, stated: str | None) -> None:
     assert partial_date(text) == stated
 
 
@@ -55,11 +55,11 @@ def test_a_date_keeps_the_precision_it_has(text: str, stated: str | None) -> Non
     ("value", "text"),
     [("  Bebop ", "Bebop"), ("a\x00b\ud800c", "abc"), ("\x00", None), ("", None), (5, None), (None, None)],
 )
-def test_text_is_freed_of_what_cannot_be_stored(value: object, text: str | None) -> None:
+def test_unstorable_characters_are_removed(value: object, text: str | None) -> None:
     assert clean_text(value) == text
 
 
-def test_text_that_a_row_holds_is_told_apart() -> None:
+def test_storable_text_is_recognised() -> None:
     assert is_storable("Ковбой 🚀 カウボーイ")
     assert not is_storable("a\x00")
     assert not is_storable("\udfff")

@@ -34,12 +34,12 @@ SPLIT = {
 
 
 @pytest.mark.parametrize("text", SPLIT)
-def test_marks_end_words_and_accents_are_left_out(text: str) -> None:
+def test_punctuation_separates_words_and_accents_are_ignored(text: str) -> None:
     assert search_words(text) == SPLIT[text]
 
 
 @pytest.mark.parametrize("category", ["P", "S", "Z"])
-def test_punctuation_symbols_and_spaces_of_common_scripts_are_no_words(category: str) -> None:
+def test_punctuation_and_spaces_of_common_scripts_separate_words(category: str) -> None:
     blocks = [*range(0x20, 0x300), *range(0x2000, 0x2C00), *range(0x3000, 0x3100), *range(0xFF00, 0xFFE0)]
     characters = [chr(code) for code in blocks if unicodedata.category(chr(code))[0] == category]
     plain = [one for one in characters if not any(map(str.isalnum, unicodedata.normalize("NFKD", one)))]
@@ -54,7 +54,7 @@ _SAME_ALL_OVER = [
 _BEYOND = [*range(0x1D100, 0x1D200), *range(0x1F000, 0x1FB00), *range(0xE0100, 0xE01F0)]
 
 
-async def test_postgresql_splits_names_as_searches_are_split(database: Database) -> None:
+async def test_postgresql_tokenises_names_like_queries(database: Database) -> None:
     codes = sorted({*range(1, 0x10000), *_BEYOND} - set(_SAME_ALL_OVER) - {0x0A})
     texts = [f"a{chr(code)}b" for code in codes]
     words = [search_words(text) for text in texts]
