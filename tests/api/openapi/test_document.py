@@ -14,7 +14,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext
 from starlette.routing import Match
 
-from app.api.openapi.document import TAGS
+from app.api.openapi.conventions import TAGS
 from app.api.routing import routes_of
 from app.config import Settings
 from app.main import create_app
