@@ -42,7 +42,13 @@ GivenStatus = Annotated[SaidStatus, BeforeValidator(_said), _words]
 AnyType = Annotated[
     MediaType,
     BeforeValidator(_type),
-    WithJsonSchema({"type": "string", "pattern": "^(?i:anime|manga)$", "examples": ["anime", "MANGA"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^([Aa][Nn][Ii][Mm][Ee]|[Mm][Aa][Nn][Gg][Aa])$",
+            "examples": ["anime", "MANGA"],
+        }
+    ),
 ]
 
 

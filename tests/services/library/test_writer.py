@@ -10,7 +10,6 @@ from sqlalchemy import text
 from app.container import Container
 from app.repositories.library import ListFilter
 from app.services.library import Operation, Target, apply
-from app.utils.clock import utc_now
 from tests.fixtures.accounts import SignedIn
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
