@@ -157,6 +157,7 @@ export default {
   episodes_seen: "Seen so far",
   added: "{title}: {status}",
   removed: "{title} is off your list",
+  new_episode: "{title}: episode {episode} is out",
   undone: "The last change is undone",
   details: "Details",
   started: "Started",

@@ -225,4 +225,8 @@ export default {
   list_visibility_hint: "Private entries nobody else sees",
   "visibility.private": "Only me",
   "visibility.public": "Everybody",
+  release_of: "Release: {title}",
+  released: { one: "{n} episode is out", other: "{n} episodes are out" },
+  episode_watched: "Episode {n} is watched",
+  seen: "Seen",
 };

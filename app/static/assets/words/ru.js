@@ -157,6 +157,7 @@ export default {
   episodes_seen: "Просмотрено",
   added: "{title}: {status}",
   removed: "«{title}» больше не в списке",
+  new_episode: "{title}: вышел эпизод {episode}",
   undone: "Последнее изменение отменено",
   details: "Подробнее",
   started: "Начато",

@@ -225,4 +225,8 @@ export default {
   list_visibility_hint: "Скрытые записи не видит никто",
   "visibility.private": "Только я",
   "visibility.public": "Все",
+  release_of: "Релиз: {title}",
+  released: { one: "Вышел {n} эпизод", few: "Вышло {n} эпизода", many: "Вышло {n} эпизодов", other: "Вышло {n} эпизода" },
+  episode_watched: "Эпизод {n} просмотрен",
+  seen: "Просмотрен",
 };
