@@ -18,6 +18,7 @@ export const PLACES = [
   ["statistics", "/statistics", "chart", signedIn],
   ["history", "/history", "clock", signedIn],
   ["import", "/import", "swap", signedIn],
+  ["connections", "/connections", "link", signedIn],
   ["operator", "/operator/jobs", "gear", isOperator],
 ];
 

@@ -25,6 +25,7 @@ export default {
   "nav.statistics": "Statistics",
   "nav.history": "History",
   "nav.import": "Import, export",
+  "nav.connections": "AniList",
   "nav.operator": "Operator",
   "nav.profile": "Profile and account",
   search: "Search",

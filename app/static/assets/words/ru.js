@@ -25,6 +25,7 @@ export default {
   "nav.statistics": "Статистика",
   "nav.history": "История",
   "nav.import": "Импорт, экспорт",
+  "nav.connections": "AniList",
   "nav.operator": "Оператор",
   "nav.profile": "Профиль",
   search: "Поиск",
