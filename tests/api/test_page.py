@@ -132,3 +132,20 @@ def test_the_first_load_is_small() -> None:
         assert len(wanted) > 10
         size = sum(path.stat().st_size for path in [*wanted, *assets.glob("*.css")])
         assert size <= 150 * 1024, f"{size:,} bytes in {language}"
+
+
+def test_it_asks_only_routes_that_there_are() -> None:
+    """Calls of the client of the API, with what is filled in taken for an id."""
+    call = re.compile(r"""\b(get|post|patch|remove)\(\s*[`"](/(?:[^`"$]|\$\{[^}]*\})*)[`"]""")
+    methods = {"get": "GET", "post": "POST", "patch": "PATCH", "remove": "DELETE"}
+    asked = {
+        (methods[verb], re.sub(r"\$\{[^}]*\}", "7", path).partition("?")[0])
+        for module in modules()
+        for verb, path in call.findall(module.read_text())
+    }
+    assert len(asked) > 25
+    templates = [
+        (route.method, re.compile(re.sub(r"{\w+(:\w+)?}", "[^/]+", route.path) + "$")) for route in ROUTES
+    ]
+    unknown = [one for one in asked if not any(m == one[0] and p.match(one[1]) for m, p in templates)]
+    assert unknown == []

@@ -19,7 +19,7 @@ Visits = Callable[..., Visit]
 
 VIEWS = [
     "/", "/?genre=Action&status=finished", "/title/1", "/library", "/continue", "/recommended", "/statistics",
-    "/history", "/import", "/profile", "/operator/jobs", "/operator/syncs", "/operator/users",
+    "/history", "/import", "/connections", "/profile", "/operator/jobs", "/operator/syncs", "/operator/users",
 ]  # fmt: skip
 SIGNED_OUT = ["/", "/title/1", "/library", "/sign-in", "/sign-up", "/reset-password"]
 

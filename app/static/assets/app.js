@@ -22,6 +22,7 @@ addRoute("recommended", "/recommended", rare(() => import("./views/recommended.j
 addRoute("statistics", "/statistics", rare(() => import("./views/statistics.js")));
 addRoute("history", "/history", rare(() => import("./views/history.js")));
 addRoute("import", "/import", rare(() => import("./views/import.js")));
+addRoute("connections", "/connections", rare(() => import("./views/connections.js")));
 addRoute("profile", "/profile", rare(() => import("./views/profile.js")));
 addRoute("operator", "/operator/:part", rare(() => import("./views/operator.js")));
 

@@ -18,6 +18,7 @@ export const PLACES = [
   ["statistics", "/statistics", "chart", signedIn],
   ["history", "/history", "clock", signedIn],
   ["import", "/import", "swap", signedIn],
+  ["connections", "/connections", "link", signedIn],
   ["operator", "/operator/jobs", "gear", isOperator],
 ];
 
@@ -156,6 +157,17 @@ export function shell() {
   });
   effect(() => {
     if (online() && me() === undefined) still(loadProfile);
+  });
+  effect(() => {
+    if (!signedIn()) return;
+    let gone = false;
+    let end = null;
+    import("./live.js").then(({ listen, silence }) => {
+      if (gone) return;
+      listen();
+      end = silence;
+    }, () => null);
+    onGone(() => ((gone = true), end?.()));
   });
   return h(
     "div",

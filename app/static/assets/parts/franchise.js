@@ -9,13 +9,14 @@ import { langOf, t } from "../words.js";
 import { card } from "./card.js";
 import { cover } from "./cover.js";
 import { choices } from "./pieces.js";
+import { releases } from "./releases.js";
 
 const OPTIONAL = ["recap", "special", "alternative", "spin_off"];
 const SHOWN = 60;
 
 /** Sections that come when they are there; a title without any relation has none. */
 export function franchise(anime) {
-  return h("div", { class: "stack" }, watchOrder(anime), relations(anime), similar(anime));
+  return h("div", { class: "stack" }, releases(anime), watchOrder(anime), relations(anime), similar(anime));
 }
 
 function watchOrder(anime) {
