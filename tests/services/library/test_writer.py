@@ -37,7 +37,7 @@ async def test_timestamps_grow_in_commit_order(container: Container, user: Signe
     began = datetime.fromisoformat((await changed(container, user.id, LONG_AGO))[0]["updated_at"])
     async with container.db.transaction() as tx:
         slow = Operation("add", Target(anime_id=first), {"status": "watching"})
-        await apply(tx, user.id, [slow], origin="import", now=utc_now())
+        await apply(tx, user.id, [slow], origin="import", now=datetime.now(UTC))
         faster = [
             asyncio.create_task(
                 container.library.entries.add(
@@ -74,7 +74,7 @@ async def test_writers_of_different_lists_do_not_block_each_other(
     first, second, _ = await make_titles(container)
     async with container.db.transaction() as tx:
         slow = Operation("add", Target(anime_id=first), {"status": "watching"})
-        await apply(tx, user.id, [slow], origin="import", now=utc_now())
+        await apply(tx, user.id, [slow], origin="import", now=datetime.now(UTC))
         for anime_id in (first, second):
             await container.library.entries.add(
                 other_user.id, Target(anime_id=anime_id), {"status": "dropped"}, origin="api"
