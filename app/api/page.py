@@ -17,8 +17,9 @@ from app.errors import NotFound
 STATIC = Path(__file__).parents[1] / "static"
 # Each answers the page, which reads the path. None begins with a word that a path of the API begins with.
 VIEWS = (
-    "/", "/title/{anime_id:int}", "/library", "/continue", "/statistics", "/history", "/import", "/profile",
-    "/operator/jobs", "/operator/syncs", "/operator/users", "/sign-in", "/sign-up", "/reset-password",
+    "/", "/title/{anime_id:int}", "/library", "/continue", "/recommended", "/statistics", "/history",
+    "/import", "/profile", "/operator/jobs", "/operator/syncs", "/operator/users",
+    "/sign-in", "/sign-up", "/reset-password",
 )  # fmt: skip
 
 _CSP = (

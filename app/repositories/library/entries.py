@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
 from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
+from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
@@ -204,13 +205,15 @@ class EntryRepository:
     async def insert_recorded(
         self, user_id: int, news: Sequence[NewEntry], *, origin: str, job_id: int
     ) -> None:
-        """Add entries that are not on the list yet, each with its line in the history: one statement.
+        """Add entries that are not on the list yet, each with its history row, in one statement.
 
-        How an entry was follows from how it is, back through all changes: the line tells but little.
+        The history row holds only status and progress: the past is reconstructed from the current entry.
         """
-        if news:
-            rows = _json([snapshot(new.subject, new.state) for new in news])
-            await (await self._tx.driver()).execute(_INSERT_RECORDED, user_id, origin, job_id, rows)
+        if not news:
+            return
+        self._tx.emit(EntryChanged(user_id, (), origin))
+        rows = _json([snapshot(new.subject, new.state) for new in news])
+        await (await self._tx.driver()).execute(_INSERT_RECORDED, user_id, origin, job_id, rows)
 
     async def update_many(
         self, states: Mapping[int, EntryState], *, moved_at: Mapping[int, datetime] = _NOW

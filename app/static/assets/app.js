@@ -18,6 +18,7 @@ const rare = (load) => async () => {
   return module;
 };
 addRoute("continue", "/continue", rare(() => import("./views/continue.js")));
+addRoute("recommended", "/recommended", rare(() => import("./views/recommended.js")));
 addRoute("statistics", "/statistics", rare(() => import("./views/statistics.js")));
 addRoute("history", "/history", rare(() => import("./views/history.js")));
 addRoute("import", "/import", rare(() => import("./views/import.js")));

@@ -2,11 +2,12 @@
 import { ApiError, get, patch, post, remove } from "./api.js";
 import { me } from "./session.js";
 import { failed, toast } from "./toasts.js";
-import { effect, signal } from "./view.js";
+import { debounce, effect, signal } from "./view.js";
 import { t } from "./words.js";
 
 export const STATUSES = ["watching", "completed", "plan_to_watch", "on_hold", "dropped"];
-const PAGE = 100; // the most that a page of the list has
+const PAGE = 500; // the most that a page of the list has
+const MARKS = 100; // the most titles that one question about marks may name
 const AT_ONCE = 4;
 const PAUSE = 350; // ms in which clicks on + are one request
 
@@ -17,6 +18,7 @@ const pending = new Map(); // key → {fields, timer, running}
 const channel = new BroadcastChannel("anisync.list");
 let loading = null;
 let owner = null;
+let cursor = null; // up to where the changes of the list are known
 
 /** Counts up with every change of the list, and says how much of it is here. */
 export const list = signal({ state: "none", total: 0 });
@@ -29,21 +31,22 @@ channel.addEventListener("message", ({ data }) => {
 });
 
 export const isOwn = (key) => typeof key === "string";
-const pathOf = (key) => (isOwn(key) ? `/api/library/items/${key.slice(1)}` : `/users/me/list/${key}`);
+const pathOf = (key) => (isOwn(key) ? `/users/me/entries/${key.slice(1)}` : `/users/me/list/${key}`);
 const OURS = { planning: "plan_to_watch", reading: "watching" };
 
-/** An item of the tracker's library as an entry of the list. */
-function fromItem(item, before) {
-  const { id, title, type, cover_url: image_url, status, progress, max_progress, format, site_url, updated_at } = item;
-  return {
-    ...before,
-    ...{ id, kind: type, progress, max_progress, site_url, updated_at, status: OURS[status] ?? status },
-    anime: { ...before?.anime, id: `e${id}`, title, image_url, episodes: max_progress, type: format },
-  };
+/** An entry as the page keeps it; what the page knew of its title stays where the answer says less. */
+function kept(key, said) {
+  if (!said) return null;
+  const before = entries.get(key)?.peek();
+  return { kind: said.media_type ?? "anime", ...said, anime: { ...before?.anime, ...said.anime, id: key } };
 }
 
-/** What a write answered, as an entry. */
-const readEntry = (key, value) => (isOwn(key) ? fromItem(value, confirmed.get(key)) : value);
+/** An item of the tracker's library, which lists manga. */
+function fromItem(item) {
+  const { id, title, type, cover_url: image_url, status, progress, max_progress, format, site_url, updated_at } = item;
+  const anime = { id: `e${id}`, title, image_url, episodes: max_progress, type: format };
+  return { id, kind: type, progress, max_progress, site_url, updated_at, status: OURS[status] ?? status, anime };
+}
 
 /** The signal of the entry of a title; undefined while it is not known. */
 export function entryOf(id) {
@@ -62,7 +65,7 @@ function show(id, entry) {
 
 /** What the server says of a title. */
 function place(id, said) {
-  const entry = said && !isOwn(id) ? { kind: "anime", ...said } : said;
+  const entry = kept(id, said);
   confirmed.set(id, entry);
   if (!pending.has(id)) show(id, entry);
 }
@@ -80,6 +83,30 @@ export function everyEntry() {
   return all;
 }
 
+let wanted = new Set();
+const askSoon = debounce(async () => {
+  const ids = [...wanted].filter((id) => entryOf(id).peek() === undefined);
+  wanted = new Set();
+  for (let from = 0; from < ids.length && owner !== null; from += MARKS) {
+    try {
+      const { value } = await get("/users/me/marks", { anime_id: ids.slice(from, from + MARKS).join(",") });
+      for (const id in value) if (entryOf(Number(id)).peek() === undefined) entryOf(Number(id)).set(markOf(value[id]));
+    } catch {
+      return; // cards stand without marks; the banner tells when the server is away
+    }
+  }
+}, 30);
+
+/** What a card shows of an entry; the rest is asked for where it is shown. */
+const markOf = (mark) => (mark?.status ? { ...mark, partial: true, tags: [], max_progress: null } : null);
+
+/** Learn which of these titles are on the list, in as few questions as may be. */
+export function needMarks(ids) {
+  if (!me.peek() || list.peek().state === "whole") return;
+  for (const id of ids) if (entryOf(id).peek() === undefined) wanted.add(id);
+  if (wanted.size) askSoon();
+}
+
 /** Load the whole list once; what is here already is kept up by itself. */
 export function loadList() {
   if (!me.peek()) return Promise.resolve();
@@ -95,7 +122,8 @@ async function loadAll() {
   const whose = owner;
   const manga = get("/api/library/items", { type: "manga" });
   manga.catch(() => null); // told below
-  const query = { limit: PAGE, sort: "created" };
+  const query = { limit: PAGE, sort: "created", expand: "anime" };
+  cursor = new Date(Date.now() - 60_000).toISOString();
   const first = await get("/users/me/list", query);
   list.set({ state: "loading", total: first.total });
   const pages = [];
@@ -123,7 +151,7 @@ function take(key, entry) {
 function takePage(page) {
   for (const entry of page) {
     const key = entry.anime_id ?? `e${entry.id}`;
-    take(key, { kind: "anime", ...entry, anime: { ...entry.anime, id: key } });
+    take(key, kept(key, entry));
   }
   changes.update((count) => count + 1);
 }
@@ -149,14 +177,16 @@ export async function addOwn(item) {
     reload({ tell: true });
     return;
   }
-  settle(`e${value.id}`, fromItem(value));
+  take(`e${value.id}`, fromItem(value));
+  changes.update((count) => count + 1);
+  channel.postMessage({ user: owner, again: true });
   toast(t("added", { title: value.title, status: t(`status.${OURS[value.status] ?? value.status}`) }));
 }
 
 /** Add a title: shown at once. */
 export async function add(anime, fields = { status: "plan_to_watch" }) {
   const { id } = anime;
-  const blank = { anime_id: id, anime, score: null, progress: 0, max_progress: anime.episodes, tags: [] };
+  const blank = { kind: "anime", anime_id: id, anime, score: null, progress: 0, max_progress: anime.episodes, tags: [] };
   show(id, { ...blank, ...fields });
   try {
     const { value } = await post("/users/me/list", { anime_id: id, ...fields });
@@ -175,7 +205,7 @@ export async function add(anime, fields = { status: "plan_to_watch" }) {
 /** Ask for one entry again. */
 export async function refreshOne(id) {
   try {
-    settle(id, (await get(`/users/me/list/${id}`)).value);
+    settle(id, (await get(pathOf(id))).value);
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) settle(id, null);
     else failed(error);
@@ -198,7 +228,7 @@ export function change(id, fields) {
 export function step(id, by) {
   const entry = entryOf(id).peek();
   if (!entry) return;
-  const next = Math.max(0, Math.min(entry.progress + by, entry.max_progress ?? Infinity));
+  const next = Math.max(0, Math.min(entry.progress + by, entry.max_progress ?? entry.anime?.episodes ?? 100_000));
   if (next !== entry.progress) change(id, { progress: next });
 }
 
@@ -210,14 +240,14 @@ async function send(id) {
   work.running = true;
   let entry;
   try {
-    entry = readEntry(id, (await patch(pathOf(id), fields)).value);
+    entry = (await patch(pathOf(id), fields)).value;
   } catch (error) {
     refused(id, fields, error);
     return;
   }
   work.running = false;
   if (Object.keys(work.fields).length) {
-    confirmed.set(id, entry);
+    confirmed.set(id, kept(id, entry));
     work.timer = setTimeout(send, PAUSE, id);
     return;
   }
@@ -243,8 +273,8 @@ export async function drop(id, { quiet = false } = {}) {
     await remove(pathOf(id));
     settle(id, null);
     if (!quiet) {
-      toast(t("removed", { title: before.anime.title }), {
-        action: isOwn(id) ? null : { label: t("undo"), run: () => undo(id) },
+      toast(t("removed", { title: before.anime?.title ?? "" }), {
+        action: { label: t("undo"), run: () => undo(id) },
       });
     }
   } catch (error) {
@@ -256,7 +286,7 @@ export async function drop(id, { quiet = false } = {}) {
 /** Take back the last change of a title. */
 export async function undo(id) {
   try {
-    settle(id, (await post(`/users/me/list/${id}/undo`)).value);
+    settle(id, (await post(`${pathOf(id)}/undo`)).value);
     toast(t("undone"));
     return true;
   } catch (error) {
@@ -284,11 +314,13 @@ let lookedAt = Date.now();
 
 async function catchUp() {
   if (document.hidden || list.peek().state !== "whole" || Date.now() - lookedAt < 15_000) return;
-  const from = new Date(lookedAt - 5000).toISOString();
   lookedAt = Date.now();
   try {
-    const { value } = await get("/users/me/list", { updated_since: from, limit: PAGE });
-    for (const one of value) if (one.anime_id) place(one.anime_id, one.deleted ? null : one);
+    const { value } = await get("/users/me/list/changes", { since: cursor, limit: PAGE, expand: "anime" });
+    for (const one of value.deleted) place(one.anime_id ?? `e${one.id}`, null);
+    for (const one of value.entries) place(one.anime_id ?? `e${one.id}`, one);
+    cursor = value.until;
+    if (value.entries.length === PAGE) lookedAt = 0;
   } catch {
     // Not reachable, or signed out: the banner and the next look tell.
   }

@@ -1,11 +1,12 @@
 // Who is signed in. The access token lives in memory; one refresh serves all tabs.
 import { ApiError, ask, forgetAnswers, get, post, useBearer } from "./api.js";
-import { stored, write } from "./prefs.js";
+import { adult, stored, titleLanguage, write } from "./prefs.js";
 import { signal } from "./view.js";
 
 const REFRESH = "refresh"; // the one secret that outlives the tab; single use, so a copy of it shows
 const EARLY = 30_000; // ms before its end that a token is replaced
 const ASKING = 60; // ms that a new tab waits for a token of another tab
+const TELLING = 400; // ms that the news of another tab's refresh may take
 
 /** null: nobody; undefined: not known yet; else the profile. */
 export const me = signal(undefined);
@@ -15,6 +16,12 @@ const channel = new BroadcastChannel("anisync.session");
 let access = null; // {token, until}
 let refreshing = null;
 let heard = null; // called when another tab tells its token
+
+const hear = (patience) =>
+  new Promise((go) => {
+    heard = go;
+    setTimeout(go, patience);
+  });
 
 channel.addEventListener("message", ({ data }) => {
   if (data.kind === "ask" && isFresh()) channel.postMessage({ kind: "token", access });
@@ -40,12 +47,14 @@ function take(tokens) {
 }
 
 async function refresh(refused) {
-  refreshing ??= alone(() => exchange(refused)).finally(() => (refreshing = null));
+  const before = stored(REFRESH);
+  refreshing ??= alone(() => exchange(refused, before)).finally(() => (refreshing = null));
   return refreshing;
 }
 
 /** While this tab waited for the lock another one may have done it. */
-async function exchange(refused) {
+async function exchange(refused, before) {
+  if (stored(REFRESH) !== before && (!isFresh() || access.token === refused)) await hear(TELLING);
   if (isFresh() && access.token !== refused) return access.token;
   const token = stored(REFRESH);
   if (!token) {
@@ -89,23 +98,28 @@ export async function resume() {
     me.set(null);
     return;
   }
-  await new Promise((go) => {
-    heard = go;
-    channel.postMessage({ kind: "ask" });
-    setTimeout(go, ASKING);
-  });
-  heard = null;
+  channel.postMessage({ kind: "ask" });
+  await hear(ASKING);
   await loadProfile();
 }
 
 export async function loadProfile() {
   try {
     const { value } = await get("/users/me");
+    takeSettings(value);
     me.set(value);
   } catch (error) {
     // Without the server nobody knows; asked again when it is back.
     if (error instanceof ApiError && (error.status === 401 || me.peek() === undefined)) me.set(null);
   }
+}
+
+const OF_PROFILE = { japanese: "native" };
+
+/** What the profile says goes where this device was not told otherwise. */
+function takeSettings({ title_language: titles, adult: shown }) {
+  if (titles && stored("titles") === null) titleLanguage.set(OF_PROFILE[titles] ?? titles);
+  if (shown !== undefined && stored("adult") === null) adult.set(shown ? "show" : "hide");
 }
 
 /** The profile has changed; every tab shows it. */

@@ -1,7 +1,6 @@
 // The frame around every view: navigation, search, banners, toasts; and the place where views come and go.
 import { online, watchServer } from "./api.js";
 import { icon } from "./icons.js";
-import { loadList } from "./mine.js";
 import { language, theme, titleLanguage } from "./prefs.js";
 import { go, route } from "./router.js";
 import { searchBox } from "./search.js";
@@ -15,6 +14,7 @@ export const PLACES = [
   ["discover", "/", "compass", () => true],
   ["library", "/library", "shelf", () => true],
   ["continue", "/continue", "play", signedIn],
+  ["recommended", "/recommended", "spark", signedIn],
   ["statistics", "/statistics", "chart", signedIn],
   ["history", "/history", "clock", signedIn],
   ["import", "/import", "swap", signedIn],
@@ -124,7 +124,8 @@ function outlet() {
       const [made, gone] = scope(() => (module ? module.view(wanted) : notLoaded()));
       dispose = gone;
       main.replaceChildren(made.node ?? made);
-      if (!wanted.first) main.focus({ preventScroll: true });
+      // Who is typing in the search meanwhile goes on typing.
+      if (!wanted.first && !document.activeElement?.matches("input")) main.focus({ preventScroll: true });
       scrollTo(0, 0);
       if (wanted.scroll) {
         await Promise.race([made.ready, new Promise((done) => setTimeout(done, 1200))]);
@@ -152,9 +153,6 @@ export function shell() {
   effect(() => {
     if (theme() === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme();
-  });
-  effect(() => {
-    if (signedIn()) (globalThis.requestIdleCallback ?? setTimeout)(loadList);
   });
   effect(() => {
     if (online() && me() === undefined) still(loadProfile);

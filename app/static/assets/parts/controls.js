@@ -1,9 +1,9 @@
 // What an entry is changed with: status, progress, score. The same wherever a title is shown.
 // `anime` is a title, or a function of one for rows that are used again.
 import { icon } from "../icons.js";
-import { STATUSES, add, change, entryOf, step } from "../mine.js";
+import { STATUSES, add, change, entryOf, needMarks, step } from "../mine.js";
 import { signedIn } from "../session.js";
-import { h, still } from "../view.js";
+import { effect, h, still } from "../view.js";
 import { number, t, titleOf } from "../words.js";
 
 const option = (value, text) => h("option", { value }, text);
@@ -40,12 +40,12 @@ export function stepper(anime, { keys = true } = {}) {
   const subject = subjectOf(anime);
   const entry = entryFor(subject);
   const move = (by) => step(still(subject).id, by);
-  const total = () => entry()?.max_progress ?? null;
+  const total = () => entry()?.max_progress ?? subject().episodes ?? null;
   const commit = ({ target }) => {
     const value = Math.trunc(Number(target.value));
     const shown = entry.peek();
     if (!shown) return;
-    const most = shown.max_progress ?? 100_000;
+    const most = still(total) ?? 100_000;
     const next = Number.isFinite(value) ? Math.max(0, Math.min(value, most)) : shown.progress;
     target.value = next;
     if (next !== shown.progress) change(still(subject).id, { progress: next });
@@ -121,9 +121,10 @@ export function scoreSelect(anime) {
 }
 
 /** How far one is, as a line. */
-export function meter(entry) {
+export function meter(entry, episodes = null) {
   const share = () => {
-    const { progress = 0, max_progress: total } = entry() ?? {};
+    const { progress = 0, max_progress: own } = entry() ?? {};
+    const total = own ?? episodes;
     return total ? Math.min(1, progress / total) : progress ? 0.5 : 0;
   };
   return h("span", { class: "meter", "aria-hidden": "true", style: () => ({ "--share": share().toFixed(3) }) });
@@ -132,11 +133,15 @@ export function meter(entry) {
 /** On a card: what it is on the list, or a button that plans it. */
 export function quickAdd(anime) {
   const entry = entryOf(anime.id);
+  effect(() => {
+    if (signedIn() && entry() === undefined) needMarks([anime.id]);
+  });
   return () => {
     if (!signedIn()) return null;
     if (entry() === undefined) return null;
     if (entry()) {
-      const { status, progress, max_progress: total } = entry();
+      const { status, progress } = entry();
+      const total = entry().max_progress ?? anime.episodes;
       return h(
         "span",
         { class: `mark ${status}` },

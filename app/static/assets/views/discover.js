@@ -7,10 +7,12 @@ import { goQuery, route } from "../router.js";
 import { hidesAdult } from "../search.js";
 import { isOperator, signedIn } from "../session.js";
 import { heading } from "../shell.js";
-import { computed, effect, h, signal, still } from "../view.js";
+import { breathe, computed, each, effect, h, signal, still } from "../view.js";
 import { number, t, typeName } from "../words.js";
 
 const PAGE = 48;
+const SLICE = 8; // cards that are made in one task
+const EAGER = 8; // covers that are not waited for
 const SEASONS = ["winter", "spring", "summer", "fall"];
 const TYPES = ["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music"];
 const STATUSES = ["airing", "finished", "upcoming"];
@@ -51,14 +53,13 @@ export function view() {
 
   async function load(offset) {
     flight?.abort();
-    flight = new AbortController();
+    const mine = (flight = new AbortController()).signal;
     state.set(offset ? "more" : "loading");
     try {
-      const answer = await get("/anime", { ...asked, offset: offset || null }, { signed: false, signal: flight.signal });
-      // A title that moved between pages is shown once.
-      const seen = new Set(offset ? titles.peek().map((one) => one.id) : []);
-      titles.set([...(offset ? titles.peek() : []), ...answer.value.filter((one) => !seen.has(one.id))]);
+      const answer = await get("/anime", { ...asked, offset: offset || null }, { signed: false, signal: mine });
       total.set(answer.total);
+      await show(offset ? titles.peek() : [], answer.value, mine);
+      if (mine.aborted) return;
       state.set("ready");
       history.replaceState({ ...history.state, shown: titles.peek().length }, "");
     } catch (error) {
@@ -67,6 +68,17 @@ export function view() {
       state.set("failed");
     }
     settle();
+  }
+
+  /** A row or two at a time, so that no task is long; a title that moved between pages is shown once. */
+  async function show(before, found, stale) {
+    const seen = new Set(before.map((one) => one.id));
+    const fresh = found.filter((one) => !seen.has(one.id));
+    if (!fresh.length) titles.set(before);
+    for (let upTo = 0; upTo < fresh.length && !stale.aborted; upTo += SLICE) {
+      titles.set([...before, ...fresh.slice(0, upTo + SLICE)]);
+      await breathe();
+    }
   }
 
   effect(() => {
@@ -99,20 +111,12 @@ export function view() {
       if (!titles().length) return nothing(query());
       return null;
     },
-    h("div", { class: () => `grid${state() === "loading" ? " stale" : ""}`, hidden: () => !titles().length || state() === "failed" }, () => grid(titles)),
+    h("div", { class: () => `grid${state() === "loading" ? " stale" : ""}`, hidden: () => !titles().length || state() === "failed" },
+      each(titles, (one) => one.id, (one) => card(one.peek(), { eager: titles.peek().indexOf(one.peek()) < EAGER, heading: "h2" })),
+    ),
     () => (state() !== "failed" && titles().length && titles().length < (total() ?? 0) ? more : null),
   );
   return { node, ready };
-}
-
-/** Cards are added at the end and made once. */
-function grid(titles) {
-  const cards = new Map();
-  const shown = titles();
-  return shown.map((anime, index) => {
-    if (!cards.has(anime.id)) cards.set(anime.id, card(anime, { eager: index < 8, heading: "h2" }));
-    return cards.get(anime.id);
-  });
 }
 
 function nothing(query) {

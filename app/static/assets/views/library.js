@@ -1,10 +1,10 @@
 // My library: every entry, filtered and sorted here, so that five thousand answer at once.
 import { icon } from "../icons.js";
-import { STATUSES, addOwn, changes, drop, entryOf, everyEntry, isOwn, list, loadList, step } from "../mine.js";
+import { STATUSES, addOwn, changes, drop, entryOf, everyEntry, isOwn, list, loadList, refreshOne, step } from "../mine.js";
 import { meter, scoreSelect, statusSelect, stepper } from "../parts/controls.js";
 import { cover } from "../parts/cover.js";
 import { entryForm } from "../parts/entry_form.js";
-import { choices, confirmed, empty, field, openDialog, signInFirst, trouble } from "../parts/pieces.js";
+import { choices, empty, field, openDialog, signInFirst, trouble } from "../parts/pieces.js";
 import { sortInSlices, virtualList } from "../parts/virtual.js";
 import { goQuery, route } from "../router.js";
 import { signedIn } from "../session.js";
@@ -156,6 +156,8 @@ function entryRow(key, place, focusRow) {
   const entry = () => entryOf(key())();
   entry.peek = () => still(entry);
   const anime = () => entry()?.anime ?? { id: key(), title: "" };
+  const picture = computed(() => anime().image_url);
+  const scored = computed(() => entry()?.score !== undefined);
   const onkeydown = (event) => {
     const id = still(key);
     if (event.target.matches("input,select")) return;
@@ -164,46 +166,45 @@ function entryRow(key, place, focusRow) {
     else if (event.key === "+" || event.key === "=") step(id, 1);
     else if (event.key === "-") step(id, -1);
     else if (event.key === "e" || event.key === "у") edit(id);
-    else if (event.key === "Delete") takeOff(id);
+    else if (event.key === "Delete") drop(id);
     else return;
     event.preventDefault();
   };
   return h(
     "div",
     { class: () => `entry ${entry()?.status ?? ""}`, onkeydown },
-    () => cover(anime()),
+    () => (key(), picture(), cover(still(anime))),
     h(
       "div",
       { class: "name" },
+      // Made anew for another title only, so that the focus stays while this one is edited.
       () => {
-        const name = titleOf(anime());
-        const attributes = { lang: langOf(name), "data-row": true };
-        if (!isOwn(key())) return h("a", { href: `/title/${key()}`, ...attributes }, name);
-        return h("button", { type: "button", class: "link", ...attributes, onclick: () => edit(still(key)) }, name);
+        const id = key();
+        const attributes = { lang: () => langOf(titleOf(anime())), "data-row": true };
+        return still(() =>
+          isOwn(id)
+            ? h("button", { type: "button", class: "link", ...attributes, onclick: () => edit(id) }, () => titleOf(anime()))
+            : h("a", { href: `/title/${id}`, ...attributes }, () => titleOf(anime())),
+        );
       },
       h("small", {}, () => [anime().type && typeName(anime().type), anime().year, entry()?.updated_at && since(entry().updated_at)].filter(Boolean).join(" · ")),
       meter(entry),
     ),
-    h("div", { class: "tools" }, statusSelect(anime, { compact: true }), stepper(anime, { keys: true }), () => (entry()?.kind === "manga" ? null : still(() => scoreSelect(anime))),
+    h("div", { class: "tools" }, statusSelect(anime, { compact: true }), stepper(anime, { keys: true }), () => (scored() ? still(() => scoreSelect(anime)) : null),
       h("button", { type: "button", class: "ghost icon", "aria-label": () => t("edit_title", { title: titleOf(anime()) }), onclick: () => edit(still(key)) }, icon("pen")),
     ),
   );
 }
 
-async function takeOff(key) {
-  const { anime } = entryOf(key).peek();
-  if (!isOwn(key) || (await confirmed(t("take_off"), t("take_off_own", { title: anime.title }), t("take_off")))) drop(key);
-}
-
-function edit(key) {
+async function edit(key) {
   const entry = entryOf(key);
+  if (entry.peek().score === undefined) await refreshOne(key); // of manga only a part was listed
+  if (!entry.peek()) return;
   const { anime } = entry.peek();
   openDialog(titleOf(anime), (close) => {
     const box = h("div", { class: "edit" });
-    const controls = h("div", { class: "row" }, statusSelect(anime), stepper(anime), isOwn(key) ? null : scoreSelect(anime));
-    box.append(controls);
-    if (isOwn(key)) box.append(h("p", { class: "actions" }, anime.site_url && h("a", { class: "button", href: anime.site_url, target: "_blank", rel: "noopener noreferrer" }, icon("link"), t("more_there")), h("button", { type: "button", class: "danger ghost", onclick: () => (close(), takeOff(key)) }, icon("trash"), t("take_off"))));
-    else box.append(entryForm(anime, entry, { set: close }));
+    box.append(h("div", { class: "row" }, statusSelect(anime), stepper(anime), scoreSelect(anime)), entryForm(anime, entry, { set: close }));
+    if (entry.peek().site_url) box.append(h("p", { class: "actions" }, h("a", { class: "button", href: entry.peek().site_url, target: "_blank", rel: "noopener noreferrer" }, icon("link"), t("more_there"))));
     return box;
   });
 }

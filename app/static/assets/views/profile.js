@@ -125,7 +125,25 @@ function looks() {
       choice(t("titles"), titleLanguage, (one) => t(`titles.${one}`)),
       choice(t("theme"), theme, (one) => t(`theme.${one}`)),
       choice(t("adult"), adult, (one) => t(`adult.${one}`)),
+      visibility(),
     ),
+  );
+}
+
+/** Who sees the list; the other settings are this device's, this one is the account's. */
+function visibility() {
+  const save = async (list_visibility) => {
+    try {
+      profileChanged((await patch("/users/me", { list_visibility })).value);
+      toast(t("saved"));
+    } catch (error) {
+      failed(error, () => save(list_visibility));
+    }
+  };
+  return field(
+    t("list_visibility"),
+    h("select", { value: () => me()?.list_visibility ?? "private", onchange: ({ target }) => save(target.value) }, ["private", "public"].map((one) => h("option", { value: one }, t(`visibility.${one}`)))),
+    { hint: t("list_visibility_hint") },
   );
 }
 

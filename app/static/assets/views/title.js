@@ -1,7 +1,7 @@
 // One title: what is known of it, and one's own entry, edited in place.
 import { ApiError, get, post, remove } from "../api.js";
 import { icon } from "../icons.js";
-import { entryOf, loadList } from "../mine.js";
+import { entryOf, needMarks, refreshOne } from "../mine.js";
 import { meter, scoreSelect, statusSelect, stepper } from "../parts/controls.js";
 import { cover } from "../parts/cover.js";
 import { entryForm } from "../parts/entry_form.js";
@@ -9,8 +9,8 @@ import { empty, lines, trouble } from "../parts/pieces.js";
 import { signedIn } from "../session.js";
 import { heading } from "../shell.js";
 import { failed } from "../toasts.js";
-import { effect, h, signal, still } from "../view.js";
-import { langOf, number, partialDate, t, titleOf, typeName } from "../words.js";
+import { computed, effect, h, signal, still } from "../view.js";
+import { langOf, loadRareWords, number, partialDate, t, titleOf, typeName } from "../words.js";
 
 export function view({ params }) {
   const anime = signal(null);
@@ -65,7 +65,18 @@ function whole(anime) {
       ),
     ),
     facts(anime),
+    belonging(anime),
   ];
+}
+
+/** What is below the fold comes with its own module. */
+function belonging(anime) {
+  const made = signal(null);
+  Promise.all([import("../parts/franchise.js"), loadRareWords()]).then(
+    ([{ franchise }]) => made.set(franchise),
+    () => null, // the title stands without it
+  );
+  return h("div", {}, () => (made() ? still(() => made.peek()(anime)) : null));
 }
 
 function figures(anime) {
@@ -170,15 +181,21 @@ function favorite(anime) {
 
 function ownEntry(anime) {
   const entry = entryOf(anime.id);
-  loadList();
   const open = signal(false);
+  // Made once, and not again with every change: who presses + keeps the focus on it.
+  const here = computed(() => Boolean(entry()));
+  const whole = computed(() => Boolean(entry()) && !entry().partial);
+  effect(() => {
+    if (entry() === undefined) needMarks([anime.id]);
+    else if (entry()?.partial) still(() => refreshOne(anime.id));
+  });
   return h(
     "section",
     { class: () => `own ${entry()?.status ?? ""}`, "aria-label": t("on_your_list") },
     h("div", { class: "row" }, statusSelect(anime), () =>
-      entry() ? still(() => [stepper(anime), scoreSelect(anime), h("button", { type: "button", class: "ghost", "aria-expanded": () => String(open()), onclick: () => open.set(!open.peek()) }, icon("pen"), t("details"))]) : null,
+      here() ? still(() => [stepper(anime), scoreSelect(anime), h("button", { type: "button", class: "ghost", "aria-expanded": () => String(open()), onclick: () => open.set(!open.peek()) }, icon("pen"), t("details"))]) : null,
     ),
-    () => (entry() ? still(() => meter(entry)) : null),
-    () => (entry() && open() ? still(() => entryForm(anime, entry, open)) : null),
+    () => (here() ? still(() => meter(entry, anime.episodes)) : null),
+    () => (whole() && open() ? still(() => entryForm(anime, entry, open)) : null),
   );
 }
