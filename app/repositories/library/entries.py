@@ -207,7 +207,7 @@ class EntryRepository:
     ) -> None:
         """Add entries that are not on the list yet, each with its line in the history: one statement.
 
-        How an entry was follows from how it is, back through all changes: the line tells but little.
+        The history row holds only status and progress: the past is reconstructed from the current entry.
         """
         if news:
             self._tx.emit(EntryChanged(user_id, (), origin))
