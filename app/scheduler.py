@@ -22,6 +22,8 @@ from app.schemas.jobs import (
     PollReleases,
     RefreshStale,
     Sweep,
+    SyncDue,
+    TendAccounts,
     TidyAccounts,
 )
 from app.services.jobs import JobService
@@ -46,6 +48,8 @@ PERIODIC = (
     Periodic(TidyAccounts(), every=900),
     Periodic(MatchEntries(), every=60),
     Periodic(ForgetKeys(), every=3600),
+    Periodic(SyncDue(), every=30),
+    Periodic(TendAccounts(), every=21_600),
     Periodic(ForgetChanges(), every=86_400),
     Periodic(FitRecommendations(), every=86_400),
     Periodic(ForgetEvents(), every=3600),

@@ -15,13 +15,15 @@ from app.container.library import LibraryServices, WatchingServices, build_libra
 from app.container.operations import OperationServices, build_operations
 from app.container.recommendations import RecommendationServices, build_recommendations
 from app.container.releases import ReleaseServices, build_releases
-from app.container.upstreams import build_hianime
+from app.container.sync import SyncServices, build_sync
+from app.container.upstreams import build_anilist, build_hianime, build_sources
 from app.external.anilibria.client import ANILIBRIA_RATE
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
 from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
+from app.services.sources import SourceService
 from app.utils.db.database import Database
 from app.utils.redis.bus import Bus
 from app.utils.redis.quotas import Quotas
@@ -48,6 +50,8 @@ class Container:
     library: LibraryServices
     operations: OperationServices
     releases: ReleaseServices
+    sources: SourceService
+    sync: SyncServices
     recommendations: RecommendationServices
     watching: WatchingServices
 
@@ -72,6 +76,8 @@ async def build(
         base = await enter(
             build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)
         )
+        anilist = await enter(build_anilist(base))
+        catalogue = await enter(build_catalogue(base, jikan_rate=jikan_rate))
         yield Container(
             settings=settings,
             db=base.db,
@@ -79,14 +85,16 @@ async def build(
             quotas=base.quotas,
             bus=base.bus,
             accounts=await enter(build_accounts(base)),
-            catalogue=await enter(build_catalogue(base, jikan_rate=jikan_rate)),
+            catalogue=catalogue,
             hianime=await enter(build_hianime(base)),
             events=base.events,
             idempotency=IdempotencyService(base.db, base.encryption),
             jobs=base.jobs,
-            library=await enter(build_library(base)),
+            library=await enter(build_library(base, anilist)),
             operations=await enter(build_operations(base)),
             releases=await enter(build_releases(base, rate=anilibria_rate)),
+            sources=await enter(build_sources(base, catalogue.anime, anilist)),
+            sync=await enter(build_sync(base, anilist)),
             recommendations=await enter(build_recommendations(base)),
             watching=await enter(build_watching(base)),
         )

@@ -25,6 +25,7 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.manga import MangaRow
 from app.models.recommendations import (
     IgnoredRecommendationRow,
     OpenRatingsRow,
@@ -33,6 +34,7 @@ from app.models.recommendations import (
 )
 from app.models.relations import RelationCountRow, RelationRow
 from app.models.releases import EpisodeRow, PollRow, ReleaseRow, UpstreamAnswerRow
+from app.models.sync import OAuthStateRow, ServiceLinkRow, SyncConflictRow, SyncSnapshotRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -55,6 +57,8 @@ __all__ = [
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "MangaRow",
+    "OAuthStateRow",
     "OpenRatingsRow",
     "PasswordResetRow",
     "PollRow",
@@ -63,9 +67,12 @@ __all__ = [
     "RelationRow",
     "ReleaseRow",
     "ScheduleRow",
+    "ServiceLinkRow",
     "SessionRow",
     "SimilarTitlesRow",
     "StudioRow",
+    "SyncConflictRow",
+    "SyncSnapshotRow",
     "ThrottleRow",
     "TombstoneRow",
     "UpstreamAnswerRow",

@@ -1,6 +1,6 @@
 """Job handlers: a few lines each; the logic is in the services."""
 
-from app.tasks import accounts, catalogue, jobs, library, recommendations, releases
+from app.tasks import accounts, catalogue, jobs, library, recommendations, releases, sync
 from app.tasks.registry import HANDLERS, handles, performer
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "performer",
     "recommendations",
     "releases",
+    "sync",
 ]
