@@ -10,6 +10,7 @@ from typing import Protocol
 from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import Outage, configure_logs, log
+from app.schemas.domain.jobs import Sweep
 from app.schemas.jobs import (
     FitRecommendations,
     ForgetChanges,
@@ -21,7 +22,6 @@ from app.schemas.jobs import (
     MatchEntries,
     PollReleases,
     RefreshStale,
-    Sweep,
     SyncDue,
     TendAccounts,
     TidyAccounts,

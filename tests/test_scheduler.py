@@ -3,7 +3,7 @@
 import asyncio
 
 from app.scheduler import PERIODIC, tick, tick_until
-from app.schemas.jobs import Sweep
+from app.schemas.domain.jobs import Sweep
 from app.services.jobs import JobService
 from app.utils.db.database import DatabaseUnavailable
 from tests.fixtures.jobs import Bell, Table

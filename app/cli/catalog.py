@@ -7,7 +7,7 @@ import typer
 
 from app.cli.context import echo, echo_error, run
 from app.schemas.domain.anime import Season
-from app.schemas.jobs import EnqueuedJob
+from app.schemas.domain.jobs import EnqueuedJob
 from app.utils.text.cleaning import INT_MAX
 
 if TYPE_CHECKING:

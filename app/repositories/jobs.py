@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import JobRow, ScheduleRow
-from app.schemas.jobs import SHARES, ClaimedJob, EnqueuedJob, Job, JobClass, JobState, JobStatus, QueuedJob
+from app.schemas.domain.jobs import ClaimedJob, EnqueuedJob, JobState, QueuedJob
+from app.schemas.jobs import SHARES, Job, JobClass, JobStatus
 from app.utils.db.database import Transaction
 
 _jobs = cast(Table, JobRow.__table__)

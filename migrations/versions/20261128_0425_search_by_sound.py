@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "20261128_0425"
-down_revision: str | None = "20261128_0345"
+down_revision: str | None = "20261128_0401"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

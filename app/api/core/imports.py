@@ -13,10 +13,10 @@ from app.api.spooled import SpooledResponse
 from app.errors import Conflict, RateLimited
 from app.schemas.core.imports import ImportReportOut
 from app.schemas.core.jobs import QueuedJobOut
+from app.schemas.domain.jobs import EnqueuedJob
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ImportMode, ImportReport, ReportFormat
 from app.schemas.fields import BigId
-from app.schemas.jobs import EnqueuedJob
 from app.services.library.imports import LARGEST_FILE, UPLOADS
 from app.utils.spool import Spool
 

@@ -205,7 +205,7 @@ class EntryRepository:
     async def insert_recorded(
         self, user_id: int, news: Sequence[NewEntry], *, origin: str, job_id: int
     ) -> None:
-        """Add entries that are not on the list yet, each with its line in the history: one statement.
+        """Add entries that are not on the list yet, each with its history row, in one statement.
 
         The history row holds only status and progress: the past is reconstructed from the current entry.
         """

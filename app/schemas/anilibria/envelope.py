@@ -38,7 +38,7 @@ class ScheduleDay(BaseModel):
     titles: list[ScheduledTitle]
 
 
-class Genre(BaseModel):
+class ReleaseGenre(BaseModel):
     id: int
     name: str
     total: int | None
@@ -64,7 +64,7 @@ class ScheduleAnswer(_Envelope):
 
 
 class GenresAnswer(_Envelope):
-    data: list[Genre]
+    data: list[ReleaseGenre]
 
 
 class Part(BaseModel):

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from app.schemas.jobs import EnqueuedJob, JobState, JobStatus
+from app.schemas.domain.jobs import EnqueuedJob, JobState
+from app.schemas.jobs import JobStatus
 
 
 class JobProgressOut(BaseModel):

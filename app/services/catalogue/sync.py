@@ -10,7 +10,8 @@ from app.external.base.client import JOB, UPKEEP
 from app.external.jikan.client import PAGE_SIZE, JikanClient
 from app.repositories.refreshes import RefreshRepository
 from app.schemas.domain.anime import Season, UpstreamPage
-from app.schemas.jobs import EnqueuedJob, Job, SyncAnime, SyncSeason, SyncTop
+from app.schemas.domain.jobs import EnqueuedJob
+from app.schemas.jobs import Job, SyncAnime, SyncSeason, SyncTop
 from app.services.catalogue.ingest import CatalogueIngest
 from app.services.catalogue.missing_titles import MissingTitles
 from app.services.catalogue.refresh_queue import RefreshQueue

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from itertools import count
 
-from app.schemas.jobs import JobState
+from app.schemas.domain.jobs import JobState
 from app.services.jobs.queue import JobService
 from app.services.jobs.run import Perform
 from app.utils.background import start

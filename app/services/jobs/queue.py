@@ -12,18 +12,8 @@ from app.errors import Conflict, NotFound
 from app.logs import Outage, bound_contextvars, log
 from app.repositories.imports import ImportRepository
 from app.repositories.jobs import JobRepository
-from app.schemas.jobs import (
-    JOBS,
-    ClaimedJob,
-    EnqueuedJob,
-    Job,
-    JobClass,
-    JobPage,
-    JobState,
-    JobStatus,
-    QueuedJob,
-    Sweep,
-)
+from app.schemas.domain.jobs import ClaimedJob, EnqueuedJob, JobPage, JobState, QueuedJob, Sweep
+from app.schemas.jobs import JOBS, Job, JobClass, JobStatus
 from app.services.jobs.retry_policy import Fail, JobTimings, Retry, after_attempt, decide, is_bug
 from app.services.jobs.run import JobRun, LeaseLost, Perform
 from app.utils.db.database import Database, DatabaseUnavailable, Transaction

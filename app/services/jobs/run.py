@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from app.logs import log
 from app.repositories.jobs import JobRepository
-from app.schemas.jobs import ClaimedJob, Job, JobClass
+from app.schemas.domain.jobs import ClaimedJob
+from app.schemas.jobs import Job, JobClass
 from app.services.jobs.retry_policy import JobTimings, TimedOut
 from app.utils.background import start
 from app.utils.db.database import Database, DatabaseUnavailable, Transaction

@@ -10,9 +10,10 @@ import orjson
 from app.errors import BadRequest
 from app.external.anilist.client import AniListClient
 from app.repositories.imports import ImportRepository
+from app.schemas.domain.jobs import EnqueuedJob
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ListedRow
-from app.schemas.jobs import EnqueuedJob, ImportPublicList
+from app.schemas.jobs import ImportPublicList
 from app.services.jobs import JobRun, JobService
 from app.services.library.imports import ImportService
 from app.services.library.reading import ListReader

@@ -6,9 +6,10 @@ from typing import get_args
 from app.external.anilist.client import AniListClient
 from app.repositories.backfill import BackfillRepository, UnknownTotal
 from app.repositories.library import lock_lists
+from app.schemas.domain.jobs import EnqueuedJob
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
-from app.schemas.jobs import BackfillTotals, EnqueuedJob
+from app.schemas.jobs import BackfillTotals
 from app.services.jobs import JobRun, JobService
 from app.utils.db.database import Database
 

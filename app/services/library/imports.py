@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from app.errors import Conflict, NotFound, PayloadTooLarge
 from app.repositories.imports import ImportRepository, StoredImport, pack_rows
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
+from app.schemas.domain.jobs import EnqueuedJob
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import (
     BadRow,
@@ -17,7 +18,7 @@ from app.schemas.domain.lists import (
     ReportFormat,
     RowReport,
 )
-from app.schemas.jobs import EnqueuedJob, ImportList, PreviewImport, UndoImport
+from app.schemas.jobs import ImportList, PreviewImport, UndoImport
 from app.services.jobs import JobRun, JobService
 from app.services.library.downloads import Downloads
 from app.services.library.import_plan import ImportPlan, Planned, kitsu_id_of, names_of

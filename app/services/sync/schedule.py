@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from app.repositories.sync import LinkRepository
+from app.schemas.domain.jobs import EnqueuedJob
 from app.schemas.domain.library import MediaType
 from app.schemas.events import EntryChanged
-from app.schemas.jobs import EnqueuedJob, PushList, SyncList
+from app.schemas.jobs import PushList, SyncList
 from app.services.jobs import JobService
 from app.services.sync.accounts import ServiceAccounts
 from app.services.sync.lists import QUIET

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Conflict, NotFound
-from app.schemas.jobs import RefreshStale, SendMail, Sweep, SyncAnime
+from app.schemas.domain.jobs import Sweep
+from app.schemas.jobs import RefreshStale, SendMail, SyncAnime
 from app.services.jobs import JobRun, JobService
 from app.utils.clock import utc_now
 from app.utils.db.database import Database
