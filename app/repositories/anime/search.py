@@ -155,17 +155,18 @@ def ranked(search: str, arguments: Arguments, *, safe: bool = False) -> str:
             union all select id, {_CLOSE}, 1, members from close where id not in ({known})
             union all select id, {_ALIKE}, likeness, members from alike
         """
+    return f"with {', '.join([*tables, *_shown(found, safe=safe)])}"
+
+
+def _shown(found: str, *, safe: bool) -> list[str]:
+    """What was found, without adult titles and with a count of them if ``safe``."""
     if not safe:
-        tables.append(f"found as materialized ({found})")
-        return f"with {', '.join(tables)}"
-    tables.append(f"""
-        every as materialized (
-            select f.*, {SAFE} as safe from ({found}) f join anime a using (id)
-        ),
-        found as materialized (select id, tier, likeness, members from every where safe),
-        hidden as (select count(*) as titles from every where not safe)
-    """)
-    return f"with {', '.join(tables)}"
+        return [f"found as materialized ({found})"]
+    return [
+        f"every as materialized (select f.*, {SAFE} as safe from ({found}) f join anime a using (id))",
+        "found as materialized (select id, tier, likeness, members from every where safe)",
+        "hidden as (select count(*) as titles from every where not safe)",
+    ]
 
 
 def matching(search: str, arguments: Arguments) -> str:
