@@ -1,4 +1,4 @@
-"""Fixtures for all tests; the machine's own settings are kept out of them."""
+"""Fixtures for all tests, isolated from the settings of the machine."""
 
 import os
 import tempfile
@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.application",
     "tests.fixtures.accounts",
+    "tests.fixtures.importing",
     "tests.fixtures.catalogue",
     "tests.fixtures.serving",
     "tests.fixtures.failing",

@@ -1,4 +1,4 @@
-"""The broker carries ids, whatever the state of the server."""
+"""The broker transports job ids through any state of the server."""
 
 import asyncio
 import time

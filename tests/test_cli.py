@@ -1,4 +1,4 @@
-"""The command line: exit codes, one line for what is wrong, and work on given servers."""
+"""The command line: exit codes, one-line errors, and work on configured servers."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`anisync catalog`: dumps come in twice without a trace, bad rows are named, syncs need no worker."""
+"""`anisync catalog`: idempotent imports, reported rows, syncs without a worker."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Settings: every rule, errors of one line that name the variable, and `.env.example` that says the truth."""
+"""Settings: every rule, one-line errors, and `.env.example`."""
 
 import json
 import re

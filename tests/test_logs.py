@@ -1,4 +1,4 @@
-"""Logs as an operator reads them: one JSON object a line, with ids, without secrets."""
+"""Logs: one JSON object per line, with ids, without secrets."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The image, the compose file, the lock and the gates, as far as they can be checked without an engine."""
+"""The image, the compose file, the lock and the gates, as far as they can be checked statically."""
 
 import json
 import os

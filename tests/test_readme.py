@@ -1,4 +1,4 @@
-"""The README says the truth: its commands exist, its tables are those of the code."""
+"""The README is correct: its commands exist, and its tables match the code."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Periodic jobs are fired once; nothing that goes wrong ends the ticking."""
+"""Periodic jobs fire once, and the scheduler survives failures."""
 
 import asyncio
 

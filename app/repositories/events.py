@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.schemas.events import EVENTS, Event, StoredEvent
 from app.utils.db.database import Transaction
 
-_LOCK = 7_231_905  # of those who append; held until the commit, so that ids appear in their order
+_LOCK = 7_231_905  # advisory lock of writers, held until the commit, so that ids become visible in order
 
 _APPEND = """
     insert into events (name, dedup_key, body)
@@ -29,7 +29,7 @@ _BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 async def append_events(tx: Transaction, events: Sequence[Event]) -> list[int]:
-    """Store the events; the ids of those that were not stored before. To be called last before the commit."""
+    """Store the events; returns the ids of new ones. Must be the last statement before the commit."""
     rows = [{"name": event.name, "dedup_key": event.dedup_key, "body": event.body} for event in events]
     await tx.session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     inserted = await tx.session.execute(text(_APPEND), {"rows": orjson.dumps(rows).decode()})
@@ -43,18 +43,18 @@ class EventRepository:
     async def list_after(
         self, event_id: int, *, names: Sequence[str], limit: int, since: datetime = _BEGINNING
     ) -> list[StoredEvent]:
-        """The oldest events with a greater id, stored at ``since`` or later."""
+        """The next events after an id, stored at ``since`` or later."""
         parameters = {"after": event_id, "since": since, "names": list(names), "limit": limit}
         rows = await self._connection.execute(text(_READ), parameters)
         return [_stored(row) for row in rows]
 
     async def last_id(self) -> int:
-        """The id of the newest event; 0 where there is none."""
+        """The id of the newest event; 0 if there is none."""
         return int(await self._connection.scalar(text("select coalesce(max(id), 0) from events")) or 0)
 
 
 async def delete_events(tx: Transaction, *, older_than: timedelta) -> int:
-    """Delete what is older; answers how many events that were."""
+    """Delete older events; returns how many."""
     statement = text("delete from events where stored_at < now() - cast(:age as interval)")
     result: Any = await tx.session.execute(statement, {"age": older_than})
     return int(result.rowcount)

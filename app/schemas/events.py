@@ -1,4 +1,4 @@
-"""Facts that a transaction emits: frozen, JSON-able, told to whoever listens once they are committed."""
+"""Events that transactions emit: frozen, serialisable, published after the commit."""
 
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -30,7 +30,7 @@ class Event:
 
     @property
     def dedup_key(self) -> str | None:
-        """What no two stored events share: a second one with the same key is dropped."""
+        """The deduplication key: a second stored event with the same key is dropped."""
         return None
 
     @property
@@ -83,7 +83,7 @@ class TitleChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class EpisodeReleased(Event):
-    """A release has an episode that it did not have before; ``title_id`` is the id at its source."""
+    """A release has a new episode; ``title_id`` is the id at its source."""
 
     name: ClassVar[str] = "release.episode"
     topic: ClassVar[str] = "releases"
@@ -103,7 +103,7 @@ class EpisodeReleased(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseAdded(Event):
-    """A source has a release that it did not have before."""
+    """A source has a new release."""
 
     name: ClassVar[str] = "release.added"
     topic: ClassVar[str] = "releases"

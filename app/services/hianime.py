@@ -1,4 +1,4 @@
-"""HiAnime's metadata, passed through from a self-hosted aniwatch-api; switched off where none is set."""
+"""Proxy of HiAnime's metadata from a self-hosted aniwatch-api; disabled if none is configured."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -81,7 +81,7 @@ class HiAnimeService:
         )
 
     async def state(self) -> HiAnimeState:
-        """Whether it answers, as of the last half minute; never raises, never takes a second."""
+        """Whether it answers, cached for half a minute; never raises or takes a second."""
         if self._upstream is None:
             return "disabled"
         if self._probed is None or self._clock() - self._probed[0] > _PROBED_FOR:

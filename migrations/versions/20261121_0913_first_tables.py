@@ -1,4 +1,4 @@
-"""first tables."""
+"""The first tables: accounts, catalogue, jobs."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
 
-# Folded for search: compatibility forms, no accents, lower case. Queries are folded by the same function.
+# Normalised for search: compatibility forms, no accents, lower case. Queries use the same function.
 _SEARCH_FOLD = r"""
 create function search_fold(value text) returns text
 language sql immutable strict parallel safe
@@ -33,16 +33,16 @@ return replace(
     '  ', ' ')
 """
 
-# A LIKE pattern for text that holds this word; every character of it stands for itself.
+# A LIKE pattern for text that contains this word literally.
 _SEARCH_PATTERN = r"""
 create function search_pattern(word text) returns text
 language sql immutable strict parallel safe
 return '%' || regexp_replace(search_fold(word), '([\\%_])', '\\\1', 'g') || '%'
 """
 
-# Patterns for what was perhaps meant by a word: a letter swapped, lacking, too many or wrong.
-# Anchored to the beginning of a word, which gives each of them trigrams to be looked up by.
-# For words of letters and digits: nothing is escaped.
+# Patterns for typing mistakes in a word: letters swapped, missing, added or wrong.
+# Anchored to the beginning of a word, so that each has trigrams for the index.
+# Only for words of letters and digits: nothing is escaped.
 _SEARCH_TYPOS = """
 create function search_typos(word text) returns text[]
 language sql immutable strict parallel safe

@@ -1,4 +1,4 @@
-"""library."""
+"""Lists, history, favourites, progress, collections and imports."""
 
 from collections.abc import Sequence
 

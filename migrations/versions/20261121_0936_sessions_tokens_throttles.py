@@ -1,4 +1,4 @@
-"""Sessions that rotate, API tokens, password resets, known addresses, throttles."""
+"""Rotating sessions, API tokens, password resets, known addresses and throttles."""
 
 from collections.abc import Sequence
 

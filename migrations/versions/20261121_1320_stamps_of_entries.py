@@ -1,4 +1,4 @@
-"""An entry is stamped when it is written, not when its transaction began: writers wait for each other."""
+"""Timestamps of entries are those of the statement, not of the transaction, since writers are serialised."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Names of a title stand by source, the time of its sync apart from it; placeholders are no pictures."""
+"""Names of titles per source, sync times in a table of their own, no placeholder pictures."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Reports of imports lie in pieces beside them, so that a long one is neither rewritten nor read at once."""
+"""Reports of imports in chunks, so that a long one is neither rewritten nor read at once."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Punctuation in names and searches ends a word, or is left out; it hides no title."""
+"""Punctuation in names and queries separates words or is ignored, so that it hides no title."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ down_revision: str | None = "20261127_2317"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
-_ROWS_AT_ONCE = 2000  # about a second, in which writers of these rows wait
+_ROWS_AT_ONCE = 2000  # about a second, for which writers of these rows wait
 
 # The same ranges as in app/utils/search_words.py, as they were when this was written.
 _IGNORED = (

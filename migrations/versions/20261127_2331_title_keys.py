@@ -1,4 +1,4 @@
-"""Names of titles are looked up whole: rows of a list file that have no id are linked by them."""
+"""An index of full names, by which rows of list files without an id are linked."""
 
 from collections.abc import Sequence
 

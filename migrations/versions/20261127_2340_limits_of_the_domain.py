@@ -1,4 +1,4 @@
-"""Counts, positions and lengths keep the limits of the domain; what is beyond them becomes the limit."""
+"""CHECK constraints for the limits of counts, positions and lengths; values beyond are clamped."""
 
 from collections.abc import Sequence
 

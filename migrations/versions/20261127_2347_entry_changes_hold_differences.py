@@ -1,4 +1,4 @@
-"""The history of entries holds what differs, and an entry since when its progress is as it is."""
+"""The history of entries stores differences; entries record when their progress last changed."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A request owns its idempotency key, and answers are stored encrypted."""
+"""Owners of idempotency keys, and encrypted responses."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Jobs have a class, a person whose share they use, and a turn within their class."""
+"""Jobs have a class, a user whose share they use, and a turn within their class."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Who may ask what: every route declares it, and it is what happens."""
+"""Access control: every route declares its access, and enforces it."""
 
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from pathlib import Path

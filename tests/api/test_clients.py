@@ -1,4 +1,4 @@
-"""Whose address counts: the peer's, unless a proxy that is trusted says otherwise."""
+"""Client addresses: the peer's, unless a trusted proxy forwards another."""
 
 import ipaddress
 from collections.abc import AsyncIterator

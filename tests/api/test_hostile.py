@@ -1,4 +1,4 @@
-"""Hostile bytes over real sockets, in path, query, headers and body: never a fault of ours."""
+"""Hostile bytes over real sockets in path, query, headers and body cause no server error."""
 
 import json
 import re

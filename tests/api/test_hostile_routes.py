@@ -1,4 +1,4 @@
-"""Every route, asked with values that no row can hold: never a 5xx, never an answer that is no text."""
+"""Values that cannot be stored, sent to every route, cause no server error and no invalid text."""
 
 import json
 from collections.abc import Iterator

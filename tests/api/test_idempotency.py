@@ -1,4 +1,4 @@
-"""``Idempotency-Key`` over HTTP: what is the same request, and what is kept of its answer."""
+"""``Idempotency-Key`` over HTTP: equality of requests, and what is stored of a response."""
 
 import asyncio
 from typing import Any
@@ -9,9 +9,8 @@ from sqlalchemy import text
 
 from app.container import Container
 from app.utils.db.database import Database
-from tests.api.core.test_imports import mal_file
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import IMPORT
+from tests.fixtures.importing import IMPORT, mal_file
 
 REPLAYED = "Idempotency-Replayed"
 FILE = mal_file({"mal_id": 77})

@@ -1,4 +1,4 @@
-"""One person, one account; and nobody learns whether an account exists."""
+"""One account per person, and no disclosure of accounts."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Inbound limits: who counts as one client, and what happens without Redis."""
+"""Inbound rate limits: client groups, and behaviour without Redis."""
 
 import httpx
 import pytest

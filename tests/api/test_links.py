@@ -1,4 +1,4 @@
-"""Absolute links lead back the way that the client came."""
+"""Absolute links use the address of the request."""
 
 from collections.abc import Mapping
 from typing import Any

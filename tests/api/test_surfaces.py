@@ -1,4 +1,4 @@
-"""Every failure of every surface, over real sockets: its dialect, its headers, the connection that stays."""
+"""Failures on every surface over real sockets: format, headers, kept connections."""
 
 import re
 from typing import Any

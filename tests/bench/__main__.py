@@ -1,4 +1,4 @@
-"""`python -m tests.bench NAME`: measure, and print the table."""
+"""`python -m tests.bench NAME`: measure and print the table."""
 
 import asyncio
 import importlib

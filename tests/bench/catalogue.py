@@ -1,4 +1,4 @@
-"""What a page of the catalogue costs, next to the least that it could: `python -m tests.bench catalogue`."""
+"""The cost of a catalogue page relative to a minimal program: `python -m tests.bench catalogue`."""
 
 import tempfile
 from collections.abc import Sequence

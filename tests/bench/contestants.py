@@ -1,4 +1,4 @@
-"""The applications that are compared, each a process: `… -m tests.bench.contestants NAME`, order on stdin."""
+"""The compared applications, each a process: `… -m tests.bench.contestants NAME`, settings on stdin."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What an import costs, next to a bare COPY of the same rows: `python -m tests.bench imports`."""
+"""The cost of an import relative to a bare COPY of the same rows: `python -m tests.bench imports`."""
 
 import gc
 import tempfile

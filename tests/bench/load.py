@@ -1,4 +1,4 @@
-"""A load: one request over and over on some connections; a process, so that it has a core of its own."""
+"""A load generator: one request repeated on several connections, in a process with its own core."""
 
 import asyncio
 import json

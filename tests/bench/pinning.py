@@ -1,4 +1,4 @@
-"""Who runs on which core: the server alone on the first, the load and PostgreSQL on the second."""
+"""CPU affinity: the server on the first core, the load and PostgreSQL on the second."""
 
 import os
 from collections.abc import Iterable

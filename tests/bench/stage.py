@@ -1,4 +1,4 @@
-"""Starts contestants, each in a process of its own, and measures them in turns."""
+"""Start the compared applications as processes, and measure them in turns."""
 
 import asyncio
 import json

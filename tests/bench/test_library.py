@@ -1,4 +1,4 @@
-"""What an import and a long list cost, next to the least that they could cost in the same run."""
+"""The cost of an import job and of a long list, relative to bare statements in the same run."""
 
 import gc
 import json

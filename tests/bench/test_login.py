@@ -1,4 +1,4 @@
-"""Signing in costs what its hash costs, and nobody else waits for it."""
+"""A sign-in costs as much as its hash, and does not delay others."""
 
 import asyncio
 import time

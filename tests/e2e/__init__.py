@@ -1,1 +1,1 @@
-"""Tests of the whole product, as its users start it."""
+"""Tests of the whole product as users start it."""

@@ -1,4 +1,4 @@
-"""`anisync catalog import`, as a program of its own: what it prints, how it ends, and what a kill leaves."""
+"""`anisync catalog import` as a process: output, exit codes, and a kill."""
 
 import asyncio
 import os

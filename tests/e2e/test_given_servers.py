@@ -1,4 +1,4 @@
-"""The same programs on servers that the settings name: nothing is embedded, and several processes serve."""
+"""The programs on configured servers: nothing embedded, several API processes."""
 
 import os
 import re

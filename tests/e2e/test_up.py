@@ -1,4 +1,4 @@
-"""`anisync up`: starts with nothing installed, stops without a trace, however it ends, and loses nothing."""
+"""`anisync up`: start, stop and crash without leftovers or lost data."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Stand-ins for the parts below the stack: a limiter that lets everything through, a clock that is told."""
+"""Test doubles: a limiter that admits everything, a clock that is set by hand."""
 
 import asyncio
 

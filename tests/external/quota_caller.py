@@ -1,4 +1,4 @@
-"""Asks Jikan far too often: ``python -m tests.external.quota_caller URL REDIS user|job SECONDS``."""
+"""Call Jikan far too often: ``python -m tests.external.quota_caller URL REDIS user|job SECONDS``."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Mail over a real socket: no password leaves without TLS that can be trusted."""
+"""Mail over real sockets: no password is sent without trusted TLS."""
 
 import asyncio
 import ssl

@@ -1,1 +1,1 @@
-"""Makers of rows and objects for tests."""
+"""Factories of rows and objects for tests."""

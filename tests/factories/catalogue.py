@@ -1,4 +1,4 @@
-"""Titles for tests: made up after the real ones, or the real ones; and a way to store thousands of them."""
+"""Titles for tests, synthetic or real, and a fast way to store thousands of them."""
 
 import gzip
 import json

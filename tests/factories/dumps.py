@@ -1,4 +1,4 @@
-"""Dump files for tests, in every format and packing."""
+"""Dump files for tests, in every format and compression."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Tokens that are not ours, or not of the kind that opens anything; made from one that is."""
+"""Forged tokens: foreign or of the wrong kind, derived from a valid one."""
 
 import base64
 import hashlib

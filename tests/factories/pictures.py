@@ -1,4 +1,4 @@
-"""Files that are claimed to be pictures: forty, of which some are."""
+"""Forty files claimed to be pictures, some of which are."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""What the catalogue ought to answer, worked out in plain Python from the titles themselves."""
+"""A reference implementation of catalogue queries in plain Python."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""A worker or a scheduler with the tests' own jobs and leases of seconds; the argument says which."""
+"""A worker or scheduler with the tests' own jobs and short leases; the argument selects which."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Workers, schedulers and a Valkey of one's own as real processes, to be killed, frozen and cut off."""
+"""Workers, schedulers and a Valkey as real processes, to be killed, frozen and disconnected."""
 
 import asyncio
 import json

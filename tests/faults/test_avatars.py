@@ -1,4 +1,4 @@
-"""Avatars in real processes: kills in the middle of an upload, and the memory that hostile files take."""
+"""Avatars in real processes: kills during uploads, and memory use of hostile files."""
 
 import asyncio
 import io

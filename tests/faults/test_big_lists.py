@@ -1,4 +1,4 @@
-"""One person imports, exports and undoes a long list while others ask: real processes, over sockets."""
+"""A user imports, exports and undoes a long list while others send requests: real processes."""
 
 import asyncio
 import json

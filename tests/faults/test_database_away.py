@@ -1,4 +1,4 @@
-"""A PostgreSQL that takes nobody in: 503 on every route that needs it, and health that says so."""
+"""A PostgreSQL that rejects connections: 503 on every route that needs it, and health reports it."""
 
 import asyncio
 import struct

@@ -1,4 +1,4 @@
-"""Jobs survive the death, the freezing and the absence of everything but PostgreSQL's disk."""
+"""Jobs survive kills, freezes and outages of everything but PostgreSQL's disk."""
 
 import asyncio
 import json

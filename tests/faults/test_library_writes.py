@@ -1,4 +1,4 @@
-"""Writes to a list while API processes and PostgreSQL are killed: what was acknowledged is there, at once."""
+"""Acknowledged writes survive kills of API processes and PostgreSQL."""
 
 import asyncio
 import random

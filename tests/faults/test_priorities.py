@@ -1,4 +1,4 @@
-"""Readers before orders, orders before upkeep, and every class of jobs with its share of the worker."""
+"""Priorities: readers before orders before upkeep, and each job class with its share of a worker."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Sessions over two API processes: races, lost answers, a Redis that stops, and what the logs keep."""
+"""Sessions over two API processes: races, lost responses, a Redis outage, and log contents."""
 
 import asyncio
 import json

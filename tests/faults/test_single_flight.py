@@ -1,4 +1,4 @@
-"""However many ask for one title, over two processes: Jikan is asked once, and everybody is answered."""
+"""Concurrent requests for a title over two processes cause one call to Jikan."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

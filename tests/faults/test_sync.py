@@ -1,4 +1,4 @@
-"""Syncs from the order to the row: API, scheduler and worker as processes of their own, on the stand-in."""
+"""Syncs from request to row: API, scheduler and worker processes with the stand-in."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""Syncs ordered over HTTP survive the death of the API, of workers, of the scheduler and of Valkey."""
+"""Syncs requested over HTTP survive kills of API, workers, scheduler and Valkey."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""While Jikan is away: what is known is served at once, what is not fails cleanly, and it heals by itself."""
+"""During an outage of Jikan known titles are served, others fail cleanly, and it recovers by itself."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What the README says of a service without Redis, row by row; and how soon it is answered."""
+"""The README's table of behaviour without Redis, row by row, and response times."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

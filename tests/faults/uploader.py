@@ -1,4 +1,4 @@
-"""Changes the avatar of an account again and again, until it is killed; the argument is its id."""
+"""Change the avatar of an account repeatedly until killed; the argument is its id."""
 
 import asyncio
 import sys

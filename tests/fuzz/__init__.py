@@ -1,1 +1,1 @@
-"""Made-up requests against the whole service."""
+"""Generated requests against the whole service."""

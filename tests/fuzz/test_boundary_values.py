@@ -1,4 +1,4 @@
-"""Sequences of writes with boundary values in every field, then every read: no 5xx, and reads stay 2xx."""
+"""Writes with boundary values in every field, then all reads: no 5xx, and reads stay 2xx."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Requests made up from the OpenAPI document: no answer is our fault, nor one that it does not declare."""
+"""Requests generated from the OpenAPI document: no server errors, no undeclared responses."""
 
 import asyncio
 import os

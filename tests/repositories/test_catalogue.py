@@ -1,4 +1,4 @@
-"""What an upstream or a person states of titles, stored."""
+"""Storing titles stated by upstreams and operators."""
 
 import asyncio
 import re

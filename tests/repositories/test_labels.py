@@ -1,4 +1,4 @@
-"""Genres and studios: found by MAL's id, then by name, else added."""
+"""Genres and studios: found by MyAnimeList id, then by name, otherwise added."""
 
 from collections.abc import Sequence
 

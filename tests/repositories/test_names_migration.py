@@ -1,4 +1,4 @@
-"""The migration that puts names under their sources, on a catalogue that was filled before."""
+"""The migration to names per source, on a filled catalogue."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every table that belongs to an account says what an export shows of it and how it is erased."""
+"""Every table with user data declares its export and erasure."""
 
 from collections.abc import Iterator
 

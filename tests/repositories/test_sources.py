@@ -1,4 +1,4 @@
-"""What several sources say of one title: names by source, values that nobody erases, dates, pictures."""
+"""Several sources of one title: names per source, values, dates, pictures."""
 
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Pictures of "no picture" are told from pictures, whatever site shows them."""
+"""Placeholder pictures of all sites are recognised."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The services around Jikan, built on the stand-in, a real database and a limiter that lets all through."""
+"""The services around Jikan, on the stand-in, a real database and a limiter that admits everything."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager

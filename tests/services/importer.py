@@ -1,4 +1,4 @@
-"""Imports rows as dump files and looks at what is stored."""
+"""Import rows as dump files, and inspect what is stored."""
 
 from datetime import UTC, datetime
 from pathlib import Path

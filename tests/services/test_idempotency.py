@@ -1,4 +1,4 @@
-"""Claims on idempotency keys: one owner at a time, however slow it is."""
+"""Claims on idempotency keys: one owner at a time, however slow."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A Jikan of our own: a process that answers like it, misbehaves on demand and counts every call."""
+"""A Jikan stand-in: a process that answers like Jikan, misbehaves on demand and counts calls."""
 
 from tests.standin.client import JikanStandin, Stats
 from tests.standin.journal import Call

@@ -1,4 +1,4 @@
-"""``python -m tests.standin --port 8900``: the stand-in by hand; the control port is printed."""
+"""``python -m tests.standin --port 8900``: run the stand-in by hand; prints its control port."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""Start the stand-in from a test, steer it and read its figures."""
+"""Start the stand-in from a test, control it and read its counters."""
 
 import http.client
 import json

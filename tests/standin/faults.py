@@ -1,4 +1,4 @@
-"""Ways to misbehave: each writes one bad answer to a socket."""
+"""Ways to misbehave: each writes one faulty response to a socket."""
 
 import asyncio
 import gzip

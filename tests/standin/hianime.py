@@ -1,4 +1,4 @@
-"""An aniwatch-api in memory, for ``httpx.MockTransport``: bodies of our own making, and ways to misbehave."""
+"""An aniwatch-api in memory for ``httpx.MockTransport``, with synthetic bodies and faults."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The append-only log of calls, and the figures that are read from it."""
+"""The append-only log of calls, and the statistics computed from it."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Two small HTTP servers in one process: the upstream itself, and the one that steers it."""
+"""Two small HTTP servers in one process: the upstream, and its control server."""
 
 import asyncio
 import json

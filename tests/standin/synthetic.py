@@ -1,4 +1,4 @@
-"""Plausible anime of our own making, a function of the id alone."""
+"""Plausible synthetic anime, a function of the id."""
 
 import json
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""The stand-in itself: a fault test is worth no more than the upstream it runs against."""
+"""Tests of the stand-in itself, on which the fault tests rely."""
 
 import http.client
 import time

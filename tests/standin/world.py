@@ -1,4 +1,4 @@
-"""What this Jikan knows: recorded bodies where there are any, titles of our own making for the rest."""
+"""The stand-in's data: recorded bodies where available, otherwise synthetic titles."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every kind of job has its handler."""
+"""Every kind of job has a handler."""
 
 from app.schemas.jobs import JOBS, Job
 from app.tasks import HANDLERS

@@ -1,4 +1,4 @@
-"""A job may run again after it has succeeded, so the second run must leave everything as it is."""
+"""Jobs are idempotent: a second run changes nothing."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whose request it is: trusted proxies are believed, everybody else is the other end of the wire."""
+"""Client addresses behind proxies: only trusted ones are believed."""
 
 from ipaddress import ip_network
 

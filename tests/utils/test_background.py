@@ -1,4 +1,4 @@
-"""Work in the background: whoever fails is heard of, and what should never end goes on."""
+"""Background tasks: failures are reported, loops restart."""
 
 import asyncio
 

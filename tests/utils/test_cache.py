@@ -1,4 +1,4 @@
-"""The cache: levels, ages, staleness, absence, one call for all, drops that every process hears of."""
+"""The cache: levels, ages, stale copies, absences, coalescing, invalidation across processes."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Sets of ids in little room."""
+"""Sparse sets of ids."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""URLs of mail servers: what they say, and what is wrong with them, without a word of the password."""
+"""URLs of mail servers: parsing and errors, without revealing the password."""
 
 import pytest
 

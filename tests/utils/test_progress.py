@@ -1,4 +1,4 @@
-"""Progress: plain lines, not many, where there is no terminal; a bar where there is one."""
+"""Progress: a bar on a terminal, occasional plain lines elsewhere."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Reads of the catalogue; their JSON is built in PostgreSQL, one statement a page."""
+"""Reads of the catalogue: JSON built in PostgreSQL, one statement per page."""
 
 from app.repositories.anime.genres import GenreIndex
 from app.repositories.anime.reads import AnimeRepository, PageRead

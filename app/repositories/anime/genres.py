@@ -1,4 +1,4 @@
-"""Genres, themes and demographics by name, as of one version of their table."""
+"""An index of genres, themes and demographics by name, for one version of their table."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ _NO_BOOK_YET = -1
 
 @dataclass(frozen=True, slots=True)
 class GenreIndex:
-    """Answers which ids a word stands for; ``version`` is the ``labels`` of ``catalogue_version``."""
+    """Maps names to ids; ``version`` is the ``labels`` counter of ``catalogue_version``."""
 
     version: int = _NO_BOOK_YET
     by_name: Mapping[str, list[int]] = field(default_factory=dict)
@@ -22,5 +22,5 @@ class GenreIndex:
         return cls(version, by_name)
 
     def ids(self, word: str) -> list[int]:
-        """The ids of a name in any case, or of an id; none for a word that nobody knows."""
+        """The ids of a name (case-insensitive) or an id; empty if it is unknown."""
         return self.by_name.get(word.casefold(), [])

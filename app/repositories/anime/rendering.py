@@ -1,4 +1,4 @@
-"""SQL that turns rows of ``anime`` into JSON with the wanted keys."""
+"""SQL that renders rows of ``anime`` as JSON with the selected keys."""
 
 from functools import lru_cache
 
@@ -36,7 +36,7 @@ def columns(keys: tuple[str, ...]) -> str:
 
 @lru_cache(1024)
 def joins(keys: tuple[str, ...]) -> str:
-    """What must be joined to ``a`` for these keys."""
+    """The joins that these keys need."""
     wanted = [f"{_tags_of(kind)} as {key}" for key, kind in _KINDS.items() if key in keys]
     return _TAGS.format(columns=", ".join(wanted)) if wanted else ""
 

@@ -1,4 +1,4 @@
-"""List entries in PostgreSQL: writing them, showing pages of them, and their history."""
+"""List entries in PostgreSQL: writes, pages, history."""
 
 from app.repositories.library.changes import ChangeRepository, NewChange
 from app.repositories.library.entries import EntryRepository, NewEntry

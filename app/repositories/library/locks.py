@@ -1,4 +1,4 @@
-"""One writer of a list at a time."""
+"""Locks that serialise the writers of a list."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from app.utils.db.database import Transaction
 
-_KIND = 0x4C697374  # the first key of the advisory locks, any number of ours
+_KIND = 0x4C697374  # first key of the advisory locks, an arbitrary number
 
 
 async def lock_lists(tx: Transaction, user_ids: Iterable[int]) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""Entries of titles that the catalogue did not know when they were made, and knows by now."""
+"""Unmatched entries whose titles the catalogue has by now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.utils.db.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An entry, whose it is, and the title that it turned out to be of."""
+    """An entry, its user, and the title to link it to."""
 
     entry_id: int
     user_id: int
@@ -26,7 +26,7 @@ class MatchRepository:
         self._session = tx.session
 
     async def list_found(self, *, limit: int) -> list[Match]:
-        """Some unmatched entries whose title the catalogue knows, and no other entry of the person has."""
+        """Unmatched entries whose title is in the catalogue, and not on the user's list already."""
         rows = await self._session.execute(
             text(
                 """
@@ -49,7 +49,7 @@ class MatchRepository:
         return [Match(row.id, row.user_id, row.anime_id) for row in rows]
 
     async def list_of_titles(self, user_id: int, anime_ids: Sequence[int]) -> list[Match]:
-        """The person's unmatched entries that turned out to be of these titles."""
+        """The user's unmatched entries of these titles."""
         rows = await self._session.execute(
             text(
                 """
@@ -66,7 +66,7 @@ class MatchRepository:
         return [Match(row.id, user_id, row.anime_id) for row in rows]
 
     async def list_for_update(self, found: Sequence[Match]) -> list[Entry]:
-        """Those of the entries that are still unmatched, with their titles not on the list, locked."""
+        """Lock the entries, and return those that can still be linked."""
         rows = await self._session.execute(
             text(
                 f"""
@@ -83,7 +83,7 @@ class MatchRepository:
         return [entry_of(row) for row in rows]
 
     async def link(self, titles: Mapping[int, int]) -> None:
-        """Make the entries those of the titles with these ids, and their history with them."""
+        """Link the entries and their history to the titles."""
         rows = [{"id": entry_id, "anime_id": anime_id} for entry_id, anime_id in titles.items()]
         await self._session.execute(
             text(

@@ -1,4 +1,4 @@
-"""Catalogue titles by any of their names, whole: whatever the case, the width, the accents, the marks."""
+"""Find catalogue titles by any full name, ignoring case, width, accents and punctuation."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.utils.db.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class NamedTitle:
-    """``names`` are all that the catalogue has of the title."""
+    """``names`` are all names of the title in the catalogue."""
 
     subject: Subject
     names: tuple[str, ...]
@@ -22,7 +22,7 @@ class NamedTitleRepository:
         self._session = tx.session
 
     async def list_named(self, names: Iterable[str]) -> dict[str, list[NamedTitle]]:
-        """The titles of each name that has any: one statement, which looks each name up in an index."""
+        """The titles by name, for names that have any; one statement with an index lookup per name."""
         asked = sorted(names)
         if not asked:
             return {}

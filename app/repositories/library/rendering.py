@@ -1,4 +1,4 @@
-"""How an entry is shown: one SQL projection for each surface, of one entry and of a page of them."""
+"""The JSON of list entries: one SQL projection per surface, for single entries and pages alike."""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,1 +1,1 @@
-"""Frozen objects that services speak."""
+"""Domain objects: the frozen data types that services take and return."""

@@ -1,4 +1,4 @@
-"""Accounts: who is calling, what they may do, where they are signed in."""
+"""Accounts: callers, permissions, sessions and tokens."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,7 +75,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """The other end of a request. ``headers`` go onto the answer, whether it succeeds or fails."""
+    """The client of a request. ``headers`` are added to the response, whether it succeeds or fails."""
 
     address: str
     network: str
@@ -85,7 +85,7 @@ class ClientInfo:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """``expires_in`` is the life of the access token, in seconds."""
+    """``expires_in`` is the lifetime of the access token in seconds."""
 
     access_token: str
     refresh_token: str
@@ -94,7 +94,7 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A personal token for programs. ``hint`` is how the token begins; the rest was shown once."""
+    """A personal API token. ``hint`` is its beginning; the whole token was shown once."""
 
     id: int
     name: str

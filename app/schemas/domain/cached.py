@@ -1,4 +1,4 @@
-"""An answer that may have come from a cache, and says so."""
+"""A response that may come from a cache."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ CacheState = Literal["hit", "miss", "stale"]
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """``body`` is JSON; ``age`` is in seconds since the upstream was asked, ``None`` if it never was."""
+    """``body`` is JSON; ``age`` is the seconds since the upstream was called, ``None`` if it never was."""
 
     body: bytes
     state: CacheState

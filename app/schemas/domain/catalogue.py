@@ -1,4 +1,4 @@
-"""What may be asked of the catalogue, and added to it by hand."""
+"""Queries of the catalogue, and titles added by hand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How the process and what it stands on are doing."""
+"""The health of the process and its dependencies."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class SchemaHealth:
-    """``reachable`` is PostgreSQL itself; ``found`` is None where there is no schema at all."""
+    """``reachable`` is PostgreSQL itself; ``found`` is None if there is no schema."""
 
     reachable: bool
     found: str | None
@@ -24,7 +24,7 @@ class Health:
 
     @property
     def status(self) -> Literal["ok", "degraded", "error"]:
-        """Without Redis everything works, slower; without the schema nothing does."""
+        """Redis is optional; without the schema nothing works."""
         if not self.schema.ready:
             return "error"
         return "ok" if self.redis else "degraded"

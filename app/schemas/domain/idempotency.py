@@ -1,4 +1,4 @@
-"""A POST that may be sent twice and shall act once."""
+"""Claims and stored responses of idempotency keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the first request was answered."""
+    """The response to the first request."""
 
     status: int
     headers: Mapping[str, str]
@@ -16,7 +16,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class KeyClaim:
-    """The claim of one request on a key: ``owner`` tells it from a later request that took the key over."""
+    """A request's claim on a key; ``owner`` distinguishes it from a later request that took over."""
 
     user_id: int
     key: str
@@ -25,7 +25,7 @@ class KeyClaim:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A key in use; ``answer`` is None while the first request runs. Its body is stored encrypted."""
+    """A key in use; ``answer`` is None while the first request runs. The stored body is encrypted."""
 
     fingerprint: bytes
     answer: Answer | None

@@ -1,4 +1,4 @@
-"""Decides which stored title each row of a dump means, and what the row may do to it."""
+"""Plan a dump import: which stored title each row refers to, and what the row may change."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -40,7 +40,7 @@ class Slot:
         return cls(stored, stored.mal_id, stored.anilist_id, dated, named, stored.synced)
 
     def take(self, row: DumpTitle, dated: date, *, overwrite: bool, rename: bool) -> None:
-        """Hear one more row of a dump of that day: over what is stored or not, over its names or not."""
+        """Add a row of a dump of that date; flags tell whether it overwrites stored values and names."""
         self.line = self.line or row.line
         if overwrite:
             self.lead = _filled(row.anime, self.lead)
@@ -54,7 +54,7 @@ class Slot:
             self.names_rest = _beneath(self.names_rest, row.anime)
 
     def inherit(self, other: "Slot") -> None:
-        """Hear what was heard of another title, which turned out to be this one."""
+        """Add the rows of another title that turned out to be the same."""
         for anime in (other.lead, other.rest):
             self.rest = _beneath(self.rest, anime)
         for anime in (other.names_lead, other.names_rest):
@@ -75,7 +75,7 @@ class Plan:
 
     @property
     def absorptions(self) -> list[tuple[int, int]]:
-        """Pairs of stored titles that are one: the id that stays, the id that goes."""
+        """Pairs of stored titles to merge: the id that is kept, the id that is deleted."""
         return [(heir.id, old.id) for heir, old in self.absorbed]
 
     def keep_apart(self, refused: Collection[int]) -> None:
@@ -114,7 +114,7 @@ class Plan:
 
     @property
     def naming(self) -> dict[int, UpstreamAnime]:
-        """Names that fill gaps in those of the same kind of dump; after those that replace."""
+        """Names that only fill gaps in those of the same kind of dump; applied after those that replace."""
         return {slot.stored.id: slot.names_rest for slot in self.slots if slot.stored and slot.names_rest}
 
 
@@ -185,7 +185,7 @@ class Planner:
             self._seen_anilist.add(anime.anilist_id)
 
     def _wins(self, before: date, slot: Slot, anime: UpstreamAnime) -> bool:
-        """Whether a row replaces what a dump of that day said of the title."""
+        """Whether a row overwrites values of a dump of that date."""
         if self._dated == before:
             return anime.mal_id is not None or slot.mal_id is None
         return self._dated > before
@@ -213,7 +213,7 @@ class Planner:
         )
 
     def _absorb(self, heir: Slot, old: Slot) -> None:
-        """Two titles turn out to be one; what is stored under MAL's id stays."""
+        """Merge two titles; the one with a MyAnimeList id is kept."""
         if old.counted:
             old.counted = False
             self._note_repeat(old.line, heir.line)
@@ -244,7 +244,7 @@ def _beneath(first: UpstreamAnime | None, second: UpstreamAnime | None) -> Upstr
 
 
 def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime:
-    """The first, with what only the second says, and its score if only the second counted the voters."""
+    """The first, completed by the second, with the second's score if only that has a number of votes."""
     if second is None:
         return first
     gaps = [name for name in _FILLABLE if getattr(first, name) in (None, ())]
@@ -255,6 +255,6 @@ def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime
 
 
 def _other_tags(first: UpstreamAnime, second: UpstreamAnime) -> tuple[UpstreamTag, ...]:
-    """The tags of the second whose kind the first does not mention."""
+    """The tags of the second whose kind the first does not have."""
     kinds = {tag.kind for tag in first.tags}
     return tuple(tag for tag in second.tags if tag.kind not in kinds)

@@ -1,4 +1,4 @@
-"""What becomes of the facts that a transaction emitted: rows, reactions, and messages after the commit."""
+"""The outbox: events of a transaction become rows, reactions, and messages after the commit."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ class EventOutbox:
         db.attach_recorder(self._record)
 
     def react(self, kind: type[E], reaction: Reaction[E]) -> None:
-        """Call ``reaction`` inside of each transaction that emitted events of this kind, before its commit.
+        """Call ``reaction`` inside each transaction that emitted events of this kind, before the commit.
 
         It must be quick: it delays every such write. Enqueueing a job is what it is for.
         """
@@ -39,7 +39,7 @@ class EventOutbox:
     async def read(
         self, topic: str, *, after: int, since: datetime | None = None, limit: int = 500
     ) -> list[StoredEvent]:
-        """The oldest durable events of a topic whose id is greater, stored at ``since`` or later."""
+        """The next durable events of a topic after an id, stored at ``since`` or later."""
         names = [kind.name for kind in EVENTS.values() if kind.topic == topic and kind.durable]
         async with self._db.reader() as connection:
             events = EventRepository(connection)
@@ -48,12 +48,12 @@ class EventOutbox:
             return await events.list_after(after, names=names, limit=limit, since=since)
 
     async def last_id(self) -> int:
-        """The id of the newest durable event; 0 where there is none."""
+        """The id of the newest durable event; 0 if there is none."""
         async with self._db.reader() as connection:
             return await EventRepository(connection).last_id()
 
     async def forget_old(self) -> int:
-        """Delete durable events past their keeping, and answer how many there were."""
+        """Delete durable events past their retention time; returns how many."""
         async with self._db.transaction() as tx:
             return await delete_events(tx, older_than=KEPT_FOR)
 

@@ -1,4 +1,4 @@
-"""The catalogue over HTTP: the object, its page, its faults, what is added by hand."""
+"""The catalogue over HTTP: objects, pages and errors."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""POST /anime: a title added by hand, who may, what does not fit."""
+"""POST /anime: adding a title by hand, permissions and validation."""
 
 import json
 from typing import Any

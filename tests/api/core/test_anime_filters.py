@@ -1,4 +1,4 @@
-"""Every filter and order of GET /anime, compared with an independent one in Python."""
+"""Every filter and sort order of GET /anime, compared with a reference implementation in Python."""
 
 import random
 import re

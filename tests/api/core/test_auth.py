@@ -1,4 +1,4 @@
-"""Signing up, in and out over the core surface."""
+"""Registration, sign-in and sign-out over HTTP."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Imports that are too long for a request: dry runs, undo and reports as jobs; how many a person may send."""
+"""Imports too long for a request: dry runs, undo and reports as jobs; upload limits."""
 
 import asyncio
 import csv
@@ -19,12 +19,6 @@ from tests.fixtures.accounts import SignedIn
 from tests.fixtures.importing import IMPORT, long_list, undo_import, upload, work_off
 
 ACTIONS = ("added", "updated", "unchanged", "skipped", "failed")
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
 
 
 async def report_of(mine: httpx.AsyncClient, job_id: int) -> dict[str, Any]:

@@ -23,12 +23,6 @@ async def titles(database: Database) -> list[int]:
 
 
 @pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
-@pytest.fixture
 async def path(mine: httpx.AsyncClient) -> str:
     answer = await mine.post(COLLECTIONS, json={"name": "Rainy days"})
     assert answer.status_code == 201

@@ -37,12 +37,6 @@ async def titles(database: Database) -> list[int]:
         return list(rows.scalars())
 
 
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
 async def put(mine: httpx.AsyncClient, anime_id: int, **fields: Any) -> httpx.Response:
     return await mine.put(f"{LIST}/{anime_id}", json={"status": "watching", **fields})
 

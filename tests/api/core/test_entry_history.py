@@ -1,4 +1,4 @@
-"""The history of entries: differences are stored, whole states are shown, and it does not grow for ever."""
+"""The history of entries: stored differences, shown states, and pruning."""
 
 import asyncio
 from typing import Any

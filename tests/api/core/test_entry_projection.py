@@ -1,4 +1,4 @@
-"""An entry has one answer: in a page and alone, after a write and in a batch, on both surfaces."""
+"""An entry looks the same in pages, alone, after writes and in batches, on both surfaces."""
 
 from typing import Any
 

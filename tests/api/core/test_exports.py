@@ -1,4 +1,4 @@
-"""Exports: both types, for a spreadsheet too, in little memory, and only some at once."""
+"""Exports: formats, memory use and concurrency limits."""
 
 import asyncio
 import csv
@@ -16,12 +16,6 @@ from tests.fixtures.accounts import SignedIn
 from tests.fixtures.importing import IMPORT, long_list, upload, work_off
 
 EXPORT = "/users/me/export"
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
 
 
 @pytest.fixture

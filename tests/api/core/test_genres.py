@@ -1,4 +1,4 @@
-"""GET /genres: what there is, how many titles have it."""
+"""GET /genres: labels with their number of titles."""
 
 import httpx
 

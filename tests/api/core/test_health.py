@@ -1,4 +1,4 @@
-"""Health: what is said when a part is away, mute, or of another version; and how soon."""
+"""Health checks with missing, hanging and outdated dependencies, and their response time."""
 
 import asyncio
 import time

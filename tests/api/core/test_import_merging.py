@@ -1,4 +1,4 @@
-"""What a file may change of an entry that is on the list, and what the report says of it."""
+"""What a file may change in an existing entry, and how the report describes it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,8 @@ import pytest
 from dirty_equals import IsPartialDict
 from sqlalchemy import text
 
-from app.container import Container
 from app.utils.db.database import Database
-from tests.api.core.test_imports import Importer, counts
-from tests.fixtures.accounts import SignedIn
+from tests.fixtures.importing import Importer, counts
 
 KNOWN = {
     "status": "completed", "score": 8.5, "progress": 26, "rewatch_count": 2, "started_at": "2015-03-01",
@@ -33,29 +31,6 @@ def mal(inner: str, mal_id: int = 1) -> bytes:
 def rated(**said: Any) -> bytes:
     row = {"target_title": "Cowboy Bebop", "target_id": 1, "target_type": "Anime", "status": "completed"}
     return orjson.dumps([{**row, "rewatches": 0, **said}])
-
-
-@pytest.fixture
-async def bebop(database: Database) -> int:
-    async with database.transaction() as tx:
-        rows = await tx.session.execute(
-            text(
-                "insert into anime (mal_id, title, episodes, status) "
-                "values (1, 'Cowboy Bebop', 26, 'finished') returning id"
-            )
-        )
-        return int(rows.scalar_one())
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
-@pytest.fixture
-def importer(mine: httpx.AsyncClient, container: Container) -> Importer:
-    return Importer(mine, container)
 
 
 async def add(mine: httpx.AsyncClient, anime_id: int, **fields: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rows that name a title and no id: linked where one title of the catalogue has that name, and no other."""
+"""Rows with a title but no id: linked if exactly one catalogue title has that name."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,8 @@ from sqlalchemy import text
 from app.container import Container
 from app.repositories.library import NamedTitleRepository
 from app.utils.db.database import Database
-from tests.api.core.test_imports import Importer, counts
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import undo_import
+from tests.fixtures.importing import Importer, counts, undo_import
 
 TITLES = """
     insert into anime (mal_id, title, title_english, title_japanese, title_russian, synonyms, episodes) values

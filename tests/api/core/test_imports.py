@@ -1,11 +1,10 @@
-"""Imports and exports of list files over HTTP, with the real files where they lie beside the repository."""
+"""Imports and exports of list files over HTTP, with real files if they are available."""
 
 import gzip
 import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -19,72 +18,7 @@ from app.services.library.reading import ListReader
 from app.tasks import performer
 from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import IMPORT, undo_import
-
-ROW = """
-<anime>
-  <series_animedb_id>{mal_id}</series_animedb_id><series_title><![CDATA[{title}]]></series_title>
-  <series_type>TV</series_type><series_episodes>26</series_episodes><my_id>0</my_id>
-  <my_watched_episodes>{progress}</my_watched_episodes><my_start_date>2017-10-00</my_start_date>
-  <my_finish_date>0000-00-00</my_finish_date><my_score>{score}</my_score><my_storage>Hard Drive</my_storage>
-  <my_storage_value>2.00</my_storage_value><my_status>{status}</my_status>
-  <my_comments><![CDATA[a & b <br />]]></my_comments><my_times_watched>1</my_times_watched>
-  <my_rewatch_value>High</my_rewatch_value><my_priority>LOW</my_priority>
-  <my_tags><![CDATA[jazz, space]]></my_tags><my_rewatching>0</my_rewatching>
-  <my_rewatching_ep>0</my_rewatching_ep><my_discuss>1</my_discuss><my_sns>default</my_sns>
-</anime>"""
-
-
-def mal_file(*rows: dict[str, Any]) -> bytes:
-    given = [{"title": "T", "progress": 3, "score": 8, "status": "Watching", **row} for row in rows]
-    return f"<myanimelist>{''.join(ROW.format(**row) for row in given)}</myanimelist>".encode()
-
-
-@pytest.fixture
-async def bebop(database: Database) -> int:
-    async with database.transaction() as tx:
-        rows = await tx.session.execute(
-            text(
-                "insert into anime (mal_id, title, episodes, status) "
-                "values (1, 'Cowboy Bebop', 26, 'finished') returning id"
-            )
-        )
-        return int(rows.scalar_one())
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
-
-
-class Importer:
-    """Sends a file and works the job off, as the worker does."""
-
-    def __init__(self, mine: httpx.AsyncClient, container: Container) -> None:
-        self._mine = mine
-        self._container = container
-
-    async def send(self, content: bytes, **parameters: Any) -> httpx.Response:
-        return await self._mine.post(IMPORT, files={"file": ("list.xml", content)}, params=parameters)
-
-    async def run(self, content: bytes, **parameters: Any) -> dict[str, Any]:
-        answer = await self.send(content, **parameters)
-        assert answer.status_code == 202, answer.text
-        job = answer.json()["job_id"]
-        await self._container.jobs.run(job, performer(self._container))
-        assert (await self._mine.get(f"/jobs/{job}")).json() == IsPartialDict(status="succeeded", error=None)
-        report = (await self._mine.get(f"{IMPORT}/{job}/report")).json()
-        return {"job": job, **report}
-
-
-@pytest.fixture
-def importer(mine: httpx.AsyncClient, container: Container) -> Importer:
-    return Importer(mine, container)
-
-
-def counts(report: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(report[name] for name in ("added", "updated", "unchanged", "skipped", "failed"))
+from tests.fixtures.importing import IMPORT, Importer, counts, mal_file, undo_import
 
 
 async def test_rows_are_imported_once_and_reported(

@@ -1,4 +1,4 @@
-"""/anime/jikan/*: Jikan's data, its limits, its failures in our words."""
+"""/anime/jikan/*: Jikan's data, its limits, and its failures as API errors."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The routes of jobs: who sees what, in which shape."""
+"""The job routes: visibility and format."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

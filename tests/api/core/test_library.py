@@ -1,4 +1,4 @@
-"""A person's list over HTTP."""
+"""A user's list over HTTP."""
 
 import asyncio
 from typing import Any
@@ -29,12 +29,6 @@ async def titles(database: Database) -> list[int]:
             )
         )
         return list(rows.scalars())
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
 
 
 async def add(mine: httpx.AsyncClient, anime_id: int, **fields: Any) -> httpx.Response:

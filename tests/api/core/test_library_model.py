@@ -1,4 +1,4 @@
-"""The whole list against a model of it: two devices, batches, undo, imports, in any order."""
+"""The list compared with a model: devices, batches, undo and imports in any order."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""GET /anime/mal/{mal_id}: hit, miss, stale, absent; what the headers say is true."""
+"""GET /anime/mal/{mal_id}: hit, miss, stale and absent titles, and their headers."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Entries of titles that nobody knew, once the catalogue knows them: their history, and taking them back."""
+"""Entries whose titles are added to the catalogue later: their history and undo."""
 
 from typing import Any
 
@@ -10,16 +10,9 @@ from sqlalchemy import text
 from app.container import Container
 from app.tasks import performer
 from app.utils.db.database import Database
-from tests.fixtures.accounts import SignedIn
 from tests.fixtures.importing import undo_import
 
 LIST, IMPORT, ITEMS = "/users/me/list", "/users/me/import", "/api/library/items"
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
 
 
 class Story:

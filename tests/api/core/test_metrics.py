@@ -1,4 +1,4 @@
-"""`/metrics`: who may read it, what stands in it, and what PostgreSQL being away leaves of it."""
+"""`/metrics`: access, content, and a PostgreSQL outage."""
 
 import asyncio
 import re

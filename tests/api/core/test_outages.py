@@ -1,4 +1,4 @@
-"""With PostgreSQL, Redis or both away: what is decided without them, and what is not."""
+"""Requests with PostgreSQL, Redis or both down."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

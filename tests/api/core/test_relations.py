@@ -1,4 +1,4 @@
-"""Relations over HTTP: from a dump and from Jikan, completed and counted."""
+"""Relations over HTTP, from a dump and from Jikan."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""GET /search/anime: the order of what it finds, forgiven mistakes, every script."""
+"""GET /search/anime: ranking, typing mistakes, scripts."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Figures of a list over HTTP."""
+"""Statistics of a list over HTTP."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""POST /anime/sync/*: for curators, answered with a job, one job a key."""
+"""POST /anime/sync/*: permissions, and deduplicated jobs."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Profiles, what operators do with accounts, export and erasure, over HTTP."""
+"""Profiles, administration, export and erasure of accounts over HTTP."""
 
 import io
 from pathlib import Path

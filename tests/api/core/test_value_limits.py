@@ -1,4 +1,4 @@
-"""Values at and beyond the limits of the domain over HTTP: the last one is kept, the next one is a 422."""
+"""Values at and beyond the limits over HTTP: the last valid one is stored, the next one is a 422."""
 
 from typing import Any
 
@@ -56,12 +56,6 @@ async def title(database: Database) -> int:
             text("insert into anime (mal_id, title) values (1, 'A') returning id")
         )
         return int(rows.scalar_one())
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
 
 
 def refused(answer: httpx.Response, field: str) -> bool:

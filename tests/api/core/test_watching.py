@@ -1,4 +1,4 @@
-"""Playback, the viewing log and favourites over HTTP."""
+"""Playback reports, the viewing history and favourites over HTTP."""
 
 from typing import Any
 
@@ -27,12 +27,6 @@ async def titles(database: Database) -> list[int]:
             )
         )
         return list(rows.scalars())
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
 
 
 async def report(mine: httpx.AsyncClient, anime_id: int, episode: int, **fields: Any) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What playback does to the list, and what the list says to "continue watching"."""
+"""How playback changes the list, and how the list affects "continue watching"."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

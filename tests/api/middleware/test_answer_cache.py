@@ -1,4 +1,4 @@
-"""The cache in front of the router: what it keeps, for whom, for how long, and what it never shows."""
+"""The cache in front of the router: keys, expiry, invalidation and privacy."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A request is refused on its headers: the server does not take a body that it will not read."""
+"""Requests are rejected by their headers before the body is read."""
 
 import re
 import select

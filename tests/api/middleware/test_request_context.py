@@ -1,4 +1,4 @@
-"""What every request passes through: ids on log lines, the label of its route, clients that leave."""
+"""Per-request context: ids on log lines, metric labels, disconnecting clients."""
 
 import logging
 from collections.abc import AsyncIterator

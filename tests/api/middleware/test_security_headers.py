@@ -1,4 +1,4 @@
-"""What browsers are told: whose pages may read the answers, and what they must not do with them."""
+"""Security headers and CORS."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The gate at the start: which schemas it lets through, and what it says when it does not."""
+"""The schema check at startup: which revisions pass, and the messages otherwise."""
 
 import asyncio
 import os

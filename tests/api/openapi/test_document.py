@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, unambiguous, with true examples; and the page that shows it."""
+"""The OpenAPI document: completeness, unambiguity, valid examples; and the page that shows it."""
 
 import asyncio
 import re

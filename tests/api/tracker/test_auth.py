@@ -1,4 +1,4 @@
-"""Accounts in the words of the tracker's clients."""
+"""Accounts in the format of the tracker's clients."""
 
 import httpx
 import pytest

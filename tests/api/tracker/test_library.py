@@ -1,4 +1,4 @@
-"""The tracker's library over HTTP, and that it is the same list as the core's."""
+"""The tracker's library over HTTP, which is the same list as the core's."""
 
 import re
 from typing import Any
@@ -27,12 +27,6 @@ async def bebop(database: Database) -> int:
             )
         )
         return int(rows.scalar_one())
-
-
-@pytest.fixture
-async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
-    client.headers.update(user.headers)
-    return client
 
 
 async def test_a_custom_item_is_stored(mine: httpx.AsyncClient) -> None:

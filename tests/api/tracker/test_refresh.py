@@ -1,4 +1,4 @@
-"""Refreshing an item from AniList, with its recorded answers."""
+"""Refreshing an item from AniList, with recorded responses."""
 
 import json
 from collections.abc import AsyncIterator, Callable

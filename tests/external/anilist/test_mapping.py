@@ -1,4 +1,4 @@
-"""AniList's titles in our words: every recorded one, and what no title should look like."""
+"""Mapping of AniList's titles: all recorded ones, and malformed ones."""
 
 import json
 from collections.abc import Iterator

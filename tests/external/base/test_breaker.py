@@ -1,4 +1,4 @@
-"""The breaker: opens on a share of failures, rests, and lets one call find out."""
+"""The circuit breaker: opens on a share of failures, rests, probes."""
 
 import pytest
 

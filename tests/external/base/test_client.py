@@ -1,4 +1,4 @@
-"""The stack: how often it tries, how long it waits, and that every fault is one of ours."""
+"""The upstream client: retries, deadlines, limits, and translation of faults."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""HTTP over real sockets, against an upstream that misbehaves."""
+"""HTTP over real sockets against a misbehaving upstream."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What answers other than 200 mean, and how long an upstream may silence us."""
+"""The meaning of statuses other than 200, and bounds of Retry-After."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

@@ -1,4 +1,4 @@
-"""Jikan's limits over several processes under ten times the demand, counted where the calls arrive."""
+"""Jikan's limits across processes at ten times the demand, counted by the stand-in."""
 
 import asyncio
 import json

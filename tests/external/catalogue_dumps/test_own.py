@@ -1,4 +1,4 @@
-"""Rows of our own kind of dump."""
+"""Rows of AniSync's own dump format."""
 
 from typing import Any
 

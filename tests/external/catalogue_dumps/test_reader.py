@@ -1,4 +1,4 @@
-"""Dump files of every format and packing, and what is wrong with some."""
+"""Dump files in every format and compression, valid and broken."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Jikan's paths and pages."""
+"""Jikan's endpoints and pages."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Jikan's words in ours: the cases that recordings do not show, and bodies that are out of order."""
+"""Mapping of Jikan's data: cases that recordings lack, and malformed bodies."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Every recorded body that describes an anime, against a reading of it that shares nothing with ours."""
+"""All recorded bodies of anime, compared with an independent mapping."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What cannot be read of a row, and what is too long, costs itself: the row stays and says so."""
+"""Fields of list rows: invalid and too long values are noted, and the row is kept."""
 
 from typing import Any
 

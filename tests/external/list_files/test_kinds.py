@@ -1,4 +1,4 @@
-"""Whether rows are of anime or of manga: by what the file says, else as asked for, never by a guess."""
+"""Anime or manga: from the file, otherwise as stated, never guessed."""
 
 from pathlib import Path
 from typing import Any

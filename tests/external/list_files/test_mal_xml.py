@@ -1,4 +1,4 @@
-"""MyAnimeList's format, its dialects, and what is written in it."""
+"""MyAnimeList's XML, its dialects, and writing it."""
 
 from typing import Any
 

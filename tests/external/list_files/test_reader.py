@@ -1,4 +1,4 @@
-"""List files of any service: encodings, archives, files that are no lists, rows that are broken."""
+"""List files of all services: encodings, archives, other files, broken rows."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Repairing XML opens no door: entities and documents types stay refused, and the time is linear."""
+"""XML repair: entities and document types stay rejected, and the run time is linear."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The trail of security events: a line and a count of each, with who and where, and never a secret."""
+"""The audit trail: a log line and a count per event, without secrets."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

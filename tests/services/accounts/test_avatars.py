@@ -1,4 +1,4 @@
-"""Avatars: made anew or refused, within bounds; and never a file that nobody shows."""
+"""Avatars: converted or rejected within limits, and no orphaned files."""
 
 import asyncio
 import io

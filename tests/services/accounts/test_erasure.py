@@ -1,4 +1,4 @@
-"""Erasing an account while jobs of it and requests run: no deadlock, no failure, and nothing is left."""
+"""Erasing an account during its jobs and requests: no deadlock, no failure, no leftovers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

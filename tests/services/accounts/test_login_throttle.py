@@ -1,4 +1,4 @@
-"""How often a password may be tried, over all processes, with Redis and without."""
+"""Limits on password attempts across processes, with and without Redis."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Mails about accounts: by SMTP where it is set, else to the log; and what becomes of old rows."""
+"""Mails about accounts: over SMTP if configured, otherwise to the log; deletion of expired rows."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Hashes: argon2id, old ones upgraded, nothing truncated, nothing on the event loop."""
+"""Password hashes: argon2id, upgrades, no truncation, off the event loop."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Which passwords are accepted."""
+"""Rules for new passwords."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A password that is changed while it is compared: who only knew the old one gets nothing by it."""
+"""Passwords that change while they are verified: the old one is useless."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Sessions: rotation, what happens to a token that is shown twice, and how sessions end."""
+"""Sessions: rotation, reuse of tokens, and their end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The catalogue service: one statement a page, totals that are exact, genres under new names."""
+"""The catalogue service: one statement per page, exact totals, renamed genres."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Calls for clients: one for all, paid for by whoever begins it, failures shared and free of charge."""
+"""Coalesced upstream calls: shared results and failures, quotas per client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Importing dumps: titles that two sites number differently, and files that name a title twice."""
+"""Importing dumps: titles with conflicting ids, and files with duplicates."""
 
 from pathlib import Path
 from typing import Any

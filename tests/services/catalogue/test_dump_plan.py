@@ -1,4 +1,4 @@
-"""Importing dumps: what holds for any rows in any order."""
+"""Importing dumps: properties for any rows in any order."""
 
 from collections.abc import Sequence
 from pathlib import Path

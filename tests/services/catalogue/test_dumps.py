@@ -1,4 +1,4 @@
-"""Importing dumps: what is stored, what is left alone, what is counted and reported."""
+"""Importing dumps: what is stored, kept, counted and reported."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Importing the real catalogue, and dumps of any size in little memory."""
+"""Importing the real catalogue, and large dumps in little memory."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""A change of the catalogue reaches every process, whatever happens to Redis meanwhile."""
+"""Changes of the catalogue reach every process, also after Redis outages."""
 
 import asyncio
 import time

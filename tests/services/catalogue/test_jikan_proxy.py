@@ -1,4 +1,4 @@
-"""Jikan passed through: its values as they came, kept for minutes, asked once for a crowd."""
+"""The Jikan proxy: unchanged values, a short cache, coalesced calls."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Cache-aside: fresh, stale or absent by the clock; refreshes queued beside the answer, never before it."""
+"""Cache-aside lookup: fresh, stale and absent titles, and background refreshes."""
 
 import json
 from collections.abc import AsyncIterator

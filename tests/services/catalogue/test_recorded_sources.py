@@ -1,4 +1,4 @@
-"""The real catalogue, then what Jikan really answered: nothing that the dump knew is lost."""
+"""The real catalogue merged with Jikan's recordings: nothing from the dump is lost."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""While stale titles are refreshed, a page that is asked for again and again still comes from memory."""
+"""Pages stay cached while stale titles are refreshed."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Refreshes: offered without delay, queued once, and never more than the upstream's budget bears."""
+"""The refresh queue: no delay, deduplication, bounded size."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Records of relations hold for both sides, and where they contradict each other, dates decide."""
+"""Relations hold for both sides; contradictions are decided by dates."""
 
 from app.schemas.domain.relations import RELATION_TYPES, StoredRelation, relation_type
 from app.services.catalogue.relations import released, settle

@@ -1,4 +1,4 @@
-"""Freshness: what airs goes stale soonest, what nobody confirmed is stale, jitter stays near."""
+"""Freshness by status, never synced titles, jitter."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Syncs: one call a page, each title once, nothing lost to restarts, stale titles queued in order."""
+"""Syncs: one call per page, each title once, restarts, order of stale titles."""
 
 import json
 from collections.abc import AsyncIterator

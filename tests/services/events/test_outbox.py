@@ -1,4 +1,4 @@
-"""Events of a transaction: rows of the same commit, a cursor without gaps, messages after it."""
+"""Events of a transaction: rows of the same commit, a cursor without gaps, published afterwards."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Whose turn it is: classes, persons who take turns, and what is ordered while it waits as upkeep."""
+"""Job classes: shares, round-robin between users, promotion."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Following a job: it is run here, watched elsewhere, taken from the dead, and given back when left."""
+"""Following a job: run here, followed elsewhere, recovered, released."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Putting jobs into the queue, looking at them, and picking up what was lost."""
+"""The job queue: enqueueing, listing, recovery of lost jobs."""
 
 import asyncio
 from datetime import timedelta

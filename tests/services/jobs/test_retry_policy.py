@@ -1,4 +1,4 @@
-"""What becomes of a job after a failure."""
+"""The retry policy."""
 
 import pytest
 

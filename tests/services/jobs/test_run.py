@@ -1,4 +1,4 @@
-"""One attempt at a job: claims, leases, fencing, failures."""
+"""One attempt at a job: claim, lease, fencing, failures."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What follows from an edit of an entry, as properties over all edits."""
+"""The rules of a list entry, as properties over all edits."""
 
 from dataclasses import replace
 from typing import Any

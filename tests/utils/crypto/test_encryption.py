@@ -1,4 +1,4 @@
-"""Encryption at rest: only our secret reads it, for the purpose it was meant for."""
+"""Encryption at rest: only the right secret and purpose decrypt."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Access tokens: ours are read, and nothing else is."""
+"""Access tokens: valid ones are accepted, all others rejected."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

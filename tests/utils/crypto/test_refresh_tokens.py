@@ -1,4 +1,4 @@
-"""Refresh tokens: opaque, provably ours, each with one successor."""
+"""Refresh tokens: opaque, verifiable, with one successor each."""
 
 from uuid import uuid4
 

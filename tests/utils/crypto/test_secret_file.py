@@ -1,4 +1,4 @@
-"""The secret of a home: random, private, and the same for everybody who asks first at once."""
+"""The secret of a home: random, private, and safe for concurrent first reads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

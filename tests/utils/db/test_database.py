@@ -1,4 +1,4 @@
-"""Connections beneath SQLAlchemy: faults are translated, broken ones never come back, none leak."""
+"""Database connections: translated faults, replaced connections, no leaks."""
 
 import asyncio
 from collections.abc import Iterator

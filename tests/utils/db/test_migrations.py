@@ -1,4 +1,4 @@
-"""Migrations: one process migrates while the others wait, and a wrong revision is named."""
+"""Migrations: one process migrates while others wait; unknown revisions are reported."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Embedded servers: durable, shared, and gone with their owner, however it ends."""
+"""Embedded servers: durable, shared, and gone with their owner."""
 
 import asyncio
 import os

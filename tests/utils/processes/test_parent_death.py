@@ -1,4 +1,4 @@
-"""A program ends with its parent, under any identity, and keeps its process id and files."""
+"""A program dies with its parent under any identity, and keeps its process id and files."""
 
 import os
 import signal

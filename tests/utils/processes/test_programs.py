@@ -1,4 +1,4 @@
-"""Where programs that start together keep what Python compiles."""
+"""The bytecode cache of programs that start together."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Serving: what is listened on, and how a server on a shared socket starts, answers and stops."""
+"""Serving: listening addresses, and start and stop of a server on a shared socket."""
 
 import signal
 import socket

@@ -1,4 +1,4 @@
-"""The supervisor: what ends is started again, ever more slowly; a stop is gentle, then firm, and complete."""
+"""The supervisor: restarts with backoff, graceful and forced stop."""
 
 import signal
 import subprocess

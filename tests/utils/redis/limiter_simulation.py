@@ -1,4 +1,4 @@
-"""Callers of a limiter in simulated time: minutes in seconds, without the jitter of the machine."""
+"""Callers of a limiter in simulated time."""
 
 import heapq
 from collections.abc import Iterator

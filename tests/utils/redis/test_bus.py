@@ -1,4 +1,4 @@
-"""One listener hears every topic, and finds out that its server is gone, also where nobody says so."""
+"""The bus: one connection for all topics, and detection of dead connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

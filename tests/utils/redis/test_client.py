@@ -1,4 +1,4 @@
-"""The Redis client: a server that is gone costs a moment once, not for every command."""
+"""The Redis client: an unreachable server delays one command, not every one."""
 
 import asyncio
 import time

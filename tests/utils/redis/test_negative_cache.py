@@ -1,4 +1,4 @@
-"""Absences: shared by processes, kept in memory when Redis is away, forgotten in time."""
+"""Cached absences: shared, kept in memory without Redis, expiring."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Quotas: exact in any window, one count for all processes, and one each without Redis."""
+"""Quotas: exact windows, shared across processes, local without Redis."""
 
 import asyncio
 

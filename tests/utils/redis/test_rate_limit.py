@@ -1,4 +1,4 @@
-"""The shared pace: slots over several limiters, bans that everybody keeps, and what happens without Redis."""
+"""The shared rate limiter: slots across limiters, bans, and behaviour without Redis."""
 
 import asyncio
 import time

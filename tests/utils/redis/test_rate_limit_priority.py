@@ -1,4 +1,4 @@
-"""Readers go before orders, orders before upkeep, over all processes; and none of them starves."""
+"""Priorities of the rate limiter across processes, without starvation."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Single flight: one run for all who wait, whichever process they are in, and whoever dies."""
+"""Single flight: one run for all callers of all processes, also when leaders die."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Values from elsewhere, made fit for a row."""
+"""Normalisation of external values."""
 
 import pytest
 

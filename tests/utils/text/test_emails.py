@@ -1,4 +1,4 @@
-"""Spellings of an e-mail address; tests/api/test_identity.py has what they mean for accounts."""
+"""Normalisation of e-mail addresses; tests/api/test_identity.py has its effect on accounts."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Words of a search: what separates them, what is left out, and that PostgreSQL splits names alike."""
+"""Tokenising of queries, which matches PostgreSQL's of names."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet does not run."""
+"""CSV without formulas."""
 
 import csv
 from io import StringIO

@@ -20,10 +20,7 @@ def exclusive(path: Path) -> Iterator[bool]:
 
 
 def try_lock(path: Path) -> int | None:
-    """Lock a file until the returned descriptor is closed, or this process dies; None if it is locked.
-
-    Not ``filelock``: the descriptor is close-on-exec, so that a child cannot keep the lock.
-    """
+    """Lock a file until the returned descriptor is closed, or this process dies; None if it is locked."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
