@@ -181,6 +181,16 @@ class UpstreamError(UpstreamFailure):
     """The upstream answered with a server error or an unexpected response."""
 
 
+class UpstreamRejected(UpstreamError):
+    """It understood what it was sent, and will not take it; another attempt would not change that."""
+
+
+class TokenRefused(Conflict):
+    """A service no longer takes the token of somebody's account there."""
+
+    default_message = "The connection to the service has ended: connect your account again."
+
+
 class UpstreamUnavailable(UpstreamFailure):
     """The upstream is unreachable, its circuit breaker is open, or its rate limit is exhausted."""
 

@@ -19,6 +19,8 @@ from app.schemas.jobs import (
     MatchEntries,
     RefreshStale,
     Sweep,
+    SyncDue,
+    TendAccounts,
     TidyAccounts,
 )
 from app.services.jobs import JobService
@@ -43,6 +45,8 @@ PERIODIC = (
     Periodic(TidyAccounts(), every=900),
     Periodic(MatchEntries(), every=60),
     Periodic(ForgetKeys(), every=3600),
+    Periodic(SyncDue(), every=30),
+    Periodic(TendAccounts(), every=21_600),
     Periodic(ForgetChanges(), every=86_400),
     Periodic(FitRecommendations(), every=86_400),
     Periodic(ForgetEvents(), every=3600),

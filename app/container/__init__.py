@@ -14,12 +14,14 @@ from app.container.foundation import build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
 from app.container.recommendations import RecommendationServices, build_recommendations
-from app.container.upstreams import build_hianime
+from app.container.sync import SyncServices, build_sync
+from app.container.upstreams import build_anilist, build_hianime, build_sources
 from app.external.jikan.client import JIKAN_RATE
 from app.services.events import EventOutbox
 from app.services.hianime import HiAnimeService
 from app.services.idempotency import IdempotencyService
 from app.services.jobs import JobQueue, JobService, JobTimings
+from app.services.sources import SourceService
 from app.utils.db.database import Database
 from app.utils.redis.bus import Bus
 from app.utils.redis.quotas import Quotas
@@ -45,6 +47,8 @@ class Container:
     jobs: JobService
     library: LibraryServices
     operations: OperationServices
+    sources: SourceService
+    sync: SyncServices
     recommendations: RecommendationServices
     watching: WatchingServices
 
@@ -68,6 +72,8 @@ async def build(
         base = await enter(
             build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)
         )
+        anilist = await enter(build_anilist(base))
+        catalogue = await enter(build_catalogue(base, jikan_rate=jikan_rate))
         yield Container(
             settings=settings,
             db=base.db,
@@ -75,13 +81,15 @@ async def build(
             quotas=base.quotas,
             bus=base.bus,
             accounts=await enter(build_accounts(base)),
-            catalogue=await enter(build_catalogue(base, jikan_rate=jikan_rate)),
+            catalogue=catalogue,
             hianime=await enter(build_hianime(base)),
             events=base.events,
             idempotency=IdempotencyService(base.db, base.encryption),
             jobs=base.jobs,
-            library=await enter(build_library(base)),
+            library=await enter(build_library(base, anilist)),
             operations=await enter(build_operations(base)),
+            sources=await enter(build_sources(base, catalogue.anime, anilist)),
+            sync=await enter(build_sync(base, anilist)),
             recommendations=await enter(build_recommendations(base)),
             watching=await enter(build_watching(base)),
         )

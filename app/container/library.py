@@ -5,9 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.container.foundation import Foundation
-from app.external.anilist.client import ANILIST, ANILIST_RATE, AniListClient
+from app.external.anilist.client import AniListClient
 from app.services.library import LibraryService
+from app.services.library.anilist_imports import AniListImportService
 from app.services.library.anilist_refresh import AniListRefreshService
+from app.services.library.backfill import BackfillService
 from app.services.library.downloads import Downloads
 from app.services.library.exports import ExportService
 from app.services.library.imports import ImportService
@@ -16,12 +18,13 @@ from app.services.library.stats import StatsService
 from app.services.watching.collections import CollectionService
 from app.services.watching.favorites import FavoriteService
 from app.services.watching.progress import WatchService
-from app.utils.redis.rate_limit import SharedLimiter
 
 
 @dataclass(frozen=True)
 class LibraryServices:
+    anilist_imports: AniListImportService
     anilist_refresh: AniListRefreshService
+    backfill: BackfillService
     entries: LibraryService
     exports: ExportService
     imports: ImportService
@@ -36,20 +39,18 @@ class WatchingServices:
 
 
 @asynccontextmanager
-async def build_library(base: Foundation) -> AsyncIterator[LibraryServices]:
-    limiter = SharedLimiter(ANILIST.name, ANILIST_RATE, base.redis)
-    anilist = AniListClient(base.settings.anilist_base_url, limiter=limiter, transport=base.transport)
-    entries, downloads = LibraryService(base.db), Downloads()
-    try:
-        yield LibraryServices(
-            anilist_refresh=AniListRefreshService(entries, anilist),
-            entries=entries,
-            exports=ExportService(base.db, downloads),
-            imports=ImportService(base.db, base.jobs, ListReader(), downloads),
-            stats=StatsService(base.db),
-        )
-    finally:
-        await anilist.close()
+async def build_library(base: Foundation, anilist: AniListClient) -> AsyncIterator[LibraryServices]:
+    entries, downloads, reader = LibraryService(base.db), Downloads(), ListReader()
+    imports = ImportService(base.db, base.jobs, reader, downloads)
+    yield LibraryServices(
+        anilist_imports=AniListImportService(base.db, base.jobs, anilist, imports, reader),
+        anilist_refresh=AniListRefreshService(entries, anilist),
+        backfill=BackfillService(base.db, base.jobs, anilist),
+        entries=entries,
+        exports=ExportService(base.db, downloads),
+        imports=imports,
+        stats=StatsService(base.db),
+    )
 
 
 @asynccontextmanager

@@ -4,12 +4,48 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from app.container.foundation import Foundation
+from app.external.anilist.client import ANILIST, ANILIST_RATE, AniListClient
 from app.external.hianime.client import HIANIME, HIANIME_RATE, HiAnimeClient
+from app.external.mangadex.client import MANGADEX, MANGADEX_RATE, MangaDexClient
+from app.services.catalogue.anime import AnimeService
 from app.services.catalogue.cached_calls import CachedCalls
 from app.services.catalogue.coalescing import RequestCoalescer
 from app.services.hianime import MISSES, PATIENCE, HiAnimeService
+from app.services.sources import SourceService
 from app.utils.redis.rate_limit import SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
+
+
+@asynccontextmanager
+async def build_anilist(base: Foundation) -> AsyncIterator[AniListClient]:
+    """One client of a process, whoever asks: it learns AniList's limits from the answers."""
+    limiter = SharedLimiter(ANILIST.name, ANILIST_RATE, base.redis)
+    client = AniListClient(base.settings.anilist_base_url, limiter=limiter, transport=base.transport)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def build_sources(
+    base: Foundation, anime: AnimeService, anilist: AniListClient
+) -> AsyncIterator[SourceService]:
+    async with AsyncExitStack() as stack:
+        limiter = SharedLimiter(MANGADEX.name, MANGADEX_RATE, base.redis)
+        mangadex = MangaDexClient(base.settings.mangadex_base_url, limiter=limiter, transport=base.transport)
+        stack.push_async_callback(mangadex.close)
+        flights = SingleFlight(base.redis)
+        stack.push_async_callback(flights.close)
+        coalescer = RequestCoalescer(flights, base.quotas)
+        yield SourceService(
+            base.db,
+            anime,
+            anilist,
+            mangadex,
+            anilist_calls=CachedCalls(ANILIST.name, base.redis, coalescer),
+            mangadex_calls=CachedCalls(MANGADEX.name, base.redis, coalescer),
+        )
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from app.models.library import (
     ViewRow,
     WatchProgressRow,
 )
+from app.models.manga import MangaRow
 from app.models.recommendations import (
     IgnoredRecommendationRow,
     OpenRatingsRow,
@@ -32,6 +33,7 @@ from app.models.recommendations import (
     SimilarTitlesRow,
 )
 from app.models.relations import RelationCountRow, RelationRow
+from app.models.sync import OAuthStateRow, ServiceLinkRow, SyncConflictRow, SyncSnapshotRow
 
 __all__ = [
     "AnimeNamesRow",
@@ -53,15 +55,20 @@ __all__ = [
     "ImportRow",
     "JobRow",
     "KnownAddressRow",
+    "MangaRow",
+    "OAuthStateRow",
     "OpenRatingsRow",
     "PasswordResetRow",
     "RecommendationModelRow",
     "RelationCountRow",
     "RelationRow",
     "ScheduleRow",
+    "ServiceLinkRow",
     "SessionRow",
     "SimilarTitlesRow",
     "StudioRow",
+    "SyncConflictRow",
+    "SyncSnapshotRow",
     "ThrottleRow",
     "TombstoneRow",
     "UserRow",

@@ -128,6 +128,13 @@ class ImportRepository:
         ).first()
         return None if row is None else (row.piece, row.number)
 
+    async def set_content(self, job_id: int, content: bytes) -> None:
+        """What was fetched for an import that began without a file."""
+        await self._on.execute(
+            text("update imports set content = :content where job_id = :job_id"),
+            {"job_id": job_id, "content": content},
+        )
+
     async def forget_content(self, job_id: int) -> None:
         await self._on.execute(
             text("update imports set content = null where job_id = :job_id"), {"job_id": job_id}

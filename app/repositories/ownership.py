@@ -58,6 +58,10 @@ OWNED: dict[str, Owned] = {
     "imports": Owned("imports"),
     "import_reports": Owned("import_reports", by="job_id", parent="imports"),
     "idempotency_keys": Owned(None),
+    "service_links": Owned("connections"),
+    "sync_snapshots": Owned("sync_snapshots"),
+    "sync_conflicts": Owned("sync_conflicts"),
+    "oauth_states": Owned(None),
 }
 
 # Rows per statement; deleting a long list in one statement would exceed the statement timeout.

@@ -129,6 +129,72 @@ class PreviewImport(ImportList):
 
 
 @dataclass(frozen=True, slots=True)
+class ImportPublicList(ImportList):
+    """Import somebody's public lists at AniList; ``digest`` is the name of the person there.
+
+    What AniList told lies beside the job as a file would, once it was fetched.
+    """
+
+    name: ClassVar[str] = "library.import_public"
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillTotals(Job):
+    """Ask AniList for the totals and ids of titles that only people know."""
+
+    name: ClassVar[str] = "library.backfill"
+    job_class: ClassVar[JobClass] = "upkeep"
+    timeout: ClassVar[float] = 7200.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncList(Job):
+    """Bring a person's list and a service's together; or ``only_fetch``, of one kind where that is given."""
+
+    name: ClassVar[str] = "sync.list"
+    timeout: ClassVar[float] = 7200.0
+    user_id: int
+    service: str
+    media_type: MediaType | None = None
+    only_fetch: bool = False
+
+    @property
+    def person(self) -> int:
+        return self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class PushList(Job):
+    """Tell a service what it was not told yet of a person's list."""
+
+    name: ClassVar[str] = "sync.push"
+    job_class: ClassVar[JobClass] = "push"
+    timeout: ClassVar[float] = 7200.0
+    user_id: int
+    service: str
+
+    @property
+    def person(self) -> int:
+        return self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class SyncDue(Job):
+    """Queue the syncs whose time has come, and the pushes that were left behind."""
+
+    name: ClassVar[str] = "sync.due"
+    job_class: ClassVar[JobClass] = "upkeep"
+
+
+@dataclass(frozen=True, slots=True)
+class TendAccounts(Job):
+    """Remind people of accounts at services that will have to be connected again."""
+
+    name: ClassVar[str] = "sync.tend_accounts"
+    job_class: ClassVar[JobClass] = "upkeep"
+
+
+@dataclass(frozen=True, slots=True)
 class UndoImport(Job):
     """Take back what an import changed; ``import_id`` is the id of its job."""
 
@@ -204,7 +270,7 @@ class SendMail(Job):
     job_class: ClassVar[JobClass] = "mail"
     timeout: ClassVar[float] = 60.0
     user_id: int
-    topic: Literal["reset", "password_changed", "email_changed"]
+    topic: Literal["reset", "password_changed", "email_changed", "connection_expires"]
     nonce: str
     to: str | None = None
 

@@ -2,9 +2,11 @@
 
 from app.container import Container
 from app.schemas.jobs import (
+    BackfillTotals,
     ForgetChanges,
     ForgetKeys,
     ImportList,
+    ImportPublicList,
     MatchEntries,
     PreviewImport,
     UndoImport,
@@ -16,6 +18,16 @@ from app.tasks.registry import handles
 @handles(ImportList)
 async def import_list(job: ImportList, services: Container, run: JobRun) -> None:
     await services.library.imports.run(job, run)
+
+
+@handles(BackfillTotals)
+async def backfill_totals(_: BackfillTotals, services: Container, run: JobRun) -> None:
+    await services.library.backfill.run(run)
+
+
+@handles(ImportPublicList)
+async def import_public_list(job: ImportPublicList, services: Container, run: JobRun) -> None:
+    await services.library.anilist_imports.run(job, run)
 
 
 @handles(PreviewImport)

@@ -75,6 +75,10 @@ UPSTREAM_ITEMS_SKIPPED = Counter(
     "anisync_upstream_items_skipped_total", "List items that could not be mapped.", ["upstream"]
 )
 
+SYNC_PUSHES = Counter(
+    "anisync_sync_pushes_total", "Entries that were to be told to a service.", ["service", "outcome"]
+)
+
 AUTH_EVENTS = Counter(
     "anisync_auth_events_total", "Audit events: sign-ins, failures, token misuse, role changes.", ["event"]
 )

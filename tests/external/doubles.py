@@ -5,7 +5,7 @@ import asyncio
 import httpx
 
 from app.external.jikan.client import JikanClient
-from app.utils.redis.rate_limit import LimitReached, Traffic
+from app.utils.redis.rate_limit import LimitReached, Rate, Traffic
 
 BASE = "https://jikan.test/v4"
 
@@ -16,6 +16,7 @@ class OpenGate:
     def __init__(self) -> None:
         self.asked: list[tuple[Traffic, float]] = []
         self.bans: list[float] = []
+        self.rates: list[Rate] = []
         self.refusal: LimitReached | None = None
 
     async def acquire(
@@ -28,6 +29,9 @@ class OpenGate:
 
     async def ban(self, seconds: float) -> None:
         self.bans.append(seconds)
+
+    def pace(self, rate: Rate) -> None:
+        self.rates.append(rate)
 
 
 class ToldClock:

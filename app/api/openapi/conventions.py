@@ -18,6 +18,8 @@ TAGS = {
     "exports": "A list to take elsewhere.",
     "hianime": "HiAnime's titles and episodes, from an aniwatch-api that the operator hosts.",
     "tracker: auth": "Accounts in the words of the tracker's clients.",
+    "tracker: sources": "Titles to add: AniList, MangaDex, and the catalogue while they are away.",
+    "tracker: anilist": "An account at AniList: connecting it, imports, the two-way sync, its conflicts.",
     "tracker: library": "The tracker page's library: anime, manga and titles of one's own.",
 }
 

@@ -253,7 +253,7 @@ class _Operation:
             if response["description"] in ("", "Successful Response"):
                 response["description"] = _ANSWERED.get(status, response["description"])
             for content in response.get("content", {}).values():
-                content["schema"].pop("title", None)
+                content.get("schema", {}).pop("title", None)
         for content in self._operation.get("requestBody", {}).get("content", {}).values():
             describe_properties(content["schema"])
 

@@ -2,6 +2,13 @@
 
 from fastapi import APIRouter
 
-from app.api.tracker import auth, library
+from app.api.tracker import anilist, auth, imports, library, sources
 
-routers: tuple[APIRouter, ...] = (auth.router, library.router)
+routers: tuple[APIRouter, ...] = (
+    auth.router,
+    library.router,
+    anilist.router,
+    anilist.callbacks,
+    imports.router,
+    sources.router,
+)

@@ -1,24 +1,74 @@
-"""AniList's GraphQL: one address, and failures that may come with status 200."""
+"""AniList's GraphQL: one address, failures that may come with status 200, limits that its headers tell."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.errors import NotFound, UpstreamError
-from app.external.anilist.mapping import MappingError, map_media
-from app.external.anilist.queries import MEDIA
-from app.external.base.client import USER, Client, Deadline, Policy
+from app.errors import (
+    AppError,
+    NotFound,
+    TokenRefused,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+from app.external.anilist import queries
+from app.external.anilist.mapping import MappingError, map_media, map_viewer
+from app.external.base.client import JOB, USER, Client, Deadline, Limiter, Policy, Request
+from app.logs import log
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
+from app.schemas.domain.sync import RemoteAccount
+from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
 from app.utils.redis.rate_limit import Rate
 
-ANILIST = Policy("anilist", "AniList")
-ANILIST_RATE = Rate.of(per_second=2, per_minute=30)  # its headers have promised more and not kept it
+CHUNK = 500  # entries, the most that it gives at once
+_MOST_CHUNKS = 30  # it keeps 11,000 entries of a person at most
+_PER_MINUTE = 30  # until its headers say more; and again for a while where they were wrong
+_MOST_PER_MINUTE = 90
+_DISTRUST = 3600.0  # seconds
+_SWITCHED_OFF = 120.0  # seconds until it is asked again
+_SPENT = 10.0  # seconds of silence where its headers say that nothing is left
+_SILENCE = 60.0  # seconds, as it asks for itself
+
+
+def _explain(status: int, body: Any) -> AppError | None:
+    """What a refusal means, by its status and the errors in it."""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    said = _message(errors)
+    if status == 401 or "invalid token" in said.lower():
+        return TokenRefused()
+    if status == 403:
+        return UpstreamUnavailable(
+            "AniList is switched off, or refuses to speak with us.",
+            retry_after=_SWITCHED_OFF,
+            details={"upstream": "anilist", "status": status},
+        )
+    return UpstreamRejected(f"AniList refused the request: {said}") if status == 400 and errors else None
+
+
+ANILIST = Policy("anilist", "AniList", explain=_explain)
+
+
+def _rate(per_minute: int) -> Rate:
+    return Rate.of(per_second=2, per_minute=per_minute)
+
+
+ANILIST_RATE = _rate(_PER_MINUTE)
 
 
 class AniListClient(Client):
-    """Every method raises ``NotFound`` where AniList has nothing, and else an ``UpstreamFailure``."""
+    """Every method raises ``NotFound`` where AniList has nothing, ``TokenRefused`` where it no longer takes
+    the token, and else an ``UpstreamFailure``."""
 
     policy = ANILIST
+
+    def __init__(self, base_url: str, *, limiter: Limiter, **parts: Any) -> None:
+        super().__init__(base_url, limiter=limiter, **parts)
+        self._limiter = limiter
+        self._per_minute = _PER_MINUTE
+        self._distrusted_until = float("-inf")
+        self._spent = False
 
     async def get_media(
         self,
@@ -30,7 +80,7 @@ class AniListClient(Client):
     ) -> UpstreamMedia:
         """One title by AniList's id or, where that is not given, by MyAnimeList's."""
         key = {"id": anilist_id} if anilist_id is not None else {"idMal": mal_id}
-        answer = await self._ask(MEDIA, {**key, "type": media_type.upper()}, deadline)
+        answer = await self._ask(queries.MEDIA, {**key, "type": media_type.upper()}, deadline)
         try:
             media = map_media(answer.get("Media"))
         except MappingError as fault:
@@ -39,19 +89,170 @@ class AniListClient(Client):
             raise UpstreamError("AniList answered with another title than the one it was asked for.")
         return media
 
-    async def _ask(self, query: str, variables: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-        answer = await self._upstream.post({"query": query, "variables": variables}, deadline=deadline)
-        if errors := answer.get("errors"):
-            raise _failure(errors)
+    async def search(
+        self, words: str, media_type: MediaType, *, limit: int, deadline: Deadline = USER
+    ) -> list[UpstreamMedia]:
+        """The closest titles of a kind, best first."""
+        variables = {"search": words, "type": media_type.upper(), "perPage": limit}
+        return _media_of(await self._ask(queries.SEARCH, variables, deadline), media_type)[:limit]
+
+    async def list_media(
+        self,
+        media_type: MediaType,
+        *,
+        anilist_ids: Sequence[int] = (),
+        mal_ids: Sequence[int] = (),
+        deadline: Deadline = JOB,
+    ) -> list[UpstreamMedia]:
+        """Up to 50 titles, by AniList's ids or by MyAnimeList's; those that it does not have are left out."""
+        keys = {"ids": list(anilist_ids)} if anilist_ids else {"malIds": list(mal_ids)}
+        return _media_of(
+            await self._ask(queries.MEDIA_OF_IDS, {**keys, "type": media_type.upper()}, deadline), media_type
+        )
+
+    async def list_collection(
+        self,
+        media_type: MediaType,
+        *,
+        user_name: str | None = None,
+        user_id: int | None = None,
+        token: str | None = None,
+    ) -> dict[str, Any]:
+        """Somebody's whole list of a kind as AniList tells it: one call a chunk of 500 entries.
+
+        An entry that is repeated in lists which its owner made is told once. ``NotFound`` where there is no
+        such person.
+        """
+        key = {"userName": user_name} if user_name is not None else {"userId": user_id}
+        whole: dict[str, Any] = {"lists": []}
+        seen = set[int]()
+        for chunk in range(1, _MOST_CHUNKS + 1):
+            asked = {**key, "type": media_type.upper(), "chunk": chunk, "perChunk": CHUNK}
+            answer = await self._ask(queries.COLLECTION, asked, JOB, token)
+            found = answer.get("MediaListCollection")
+            if not isinstance(found, dict) or not isinstance(found.get("lists"), list):
+                raise UpstreamError("AniList's answer has no list.")
+            whole["lists"] += [
+                _first_time(group, seen) for group in found["lists"] if isinstance(group, dict)
+            ]
+            whole.setdefault("user", found.get("user"))
+            if found.get("hasNextChunk") is not True:
+                return whole
+        raise UpstreamError("AniList's list has no end.")
+
+    async def list_entries(
+        self, media_type: MediaType, media_ids: Sequence[int], account: RemoteAccount
+    ) -> list[Any] | None:
+        """The entries of up to 50 titles as AniList tells them; None where it does not answer that."""
+        asked = {"userId": account.remote_user_id, "type": media_type.upper(), "ids": list(media_ids)}
+        try:
+            answer = await self._ask(queries.ENTRIES, asked, JOB, account.token)
+        except (NotFound, UpstreamError):
+            return None
+        found = answer.get("Page")
+        entries = found.get("mediaList") if isinstance(found, dict) else None
+        return entries if isinstance(entries, list) else None
+
+    async def save_entry(self, fields: Mapping[str, Any], account: RemoteAccount) -> dict[str, Any]:
+        """Add or change an entry; AniList's own fields and words. Answers it as it is then."""
+        answer = await self._ask(queries.SAVE, fields, JOB, account.token)
+        found = answer.get("SaveMediaListEntry")
+        if not isinstance(found, dict):
+            raise UpstreamError("AniList's answer has no entry.")
+        return found
+
+    async def get_viewer(self, token: str) -> RemoteAccount:
+        """Whose token it is."""
+        answer = await self._ask(queries.VIEWER, {}, USER, token)
+        try:
+            return map_viewer(answer.get("Viewer"), token)
+        except MappingError as fault:
+            raise UpstreamError(f"AniList's answer cannot be understood: {fault}.") from fault
+
+    async def _ask(
+        self, query: str, variables: Mapping[str, Any], deadline: Deadline, token: str | None = None
+    ) -> dict[str, Any]:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        body = {"query": query, "variables": dict(variables)}
+        try:
+            answer = await self._upstream.ask(Request("", {}, body, headers=headers), deadline)
+            if errors := answer.get("errors"):
+                raise _failure(errors)
+        except UpstreamUnavailable as failure:
+            if (failure.details or {}).get("status") == 429:
+                self._pace(_PER_MINUTE, distrust=True)
+            raise
+        finally:
+            if self._spent:
+                self._spent = False
+                await self._limiter.ban(_SPENT)
         data = answer.get("data")
         if not isinstance(data, dict):
             raise UpstreamError("AniList's answer has no data.")
         return data
 
+    def _hear(self, headers: Mapping[str, str]) -> None:
+        """Its limit is what it says, unless it lately refused calls that its own figures allowed."""
+        told = headers.get("x-ratelimit-limit", "")
+        if told.isdecimal() and time.monotonic() > self._distrusted_until:
+            self._pace(min(max(int(told), 1), _MOST_PER_MINUTE))
+        self._spent = headers.get("x-ratelimit-remaining") == "0"
 
-def _failure(errors: Any) -> NotFound | UpstreamError:
-    first = errors[0] if isinstance(errors, list) and isinstance(errors[0], dict) else {}
-    if first.get("status") == 404:
-        return NotFound("AniList has no such title.")
-    said = str(first.get("message", "no reason given"))[:200]
+    def _pace(self, per_minute: int, *, distrust: bool = False) -> None:
+        if distrust:
+            self._distrusted_until = time.monotonic() + _DISTRUST
+        if per_minute != self._per_minute:
+            self._per_minute = per_minute
+            self._limiter.pace(_rate(per_minute))
+
+
+def _media_of(answer: Mapping[str, Any], media_type: MediaType) -> list[UpstreamMedia]:
+    """What can be understood of a page; a bad item costs its neighbours nothing."""
+    page = answer.get("Page")
+    found = page.get("media") if isinstance(page, dict) else None
+    if not isinstance(found, list):
+        raise UpstreamError("AniList's answer has no titles.")
+    media = []
+    for one in found:
+        try:
+            media.append(map_media(one, media_type))
+        except MappingError as fault:
+            UPSTREAM_ITEMS_SKIPPED.labels(ANILIST.name).inc()
+            log.warning("anilist.item_skipped", reason=str(fault))
+    return media
+
+
+def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
+    """The list without the entries that were ``seen`` in others, whose ids are added."""
+    entries = []
+    for entry in group.get("entries") or ():
+        entry_id = entry.get("id") if isinstance(entry, dict) else None
+        if entry_id not in seen:
+            entries.append(entry)
+        if isinstance(entry_id, int):
+            seen.add(entry_id)
+    return {**group, "entries": entries}
+
+
+def _failure(errors: Any) -> AppError:
+    """The failure that an answer with status 200 tells."""
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    status, said = first.get("status"), _message(errors)
+    if status == 404:
+        return NotFound("AniList has no such thing.")
+    if status == 429:
+        details = {"upstream": ANILIST.name, "status": 429}
+        return UpstreamUnavailable("AniList asks us to slow down.", retry_after=_SILENCE, details=details)
+    if isinstance(status, int) and (known := _explain(status, {"errors": errors})):
+        return known
+    if "invalid token" in said.lower():
+        return TokenRefused()
     return UpstreamError(f"AniList answered with an error: {said}", details={"upstream": ANILIST.name})
+
+
+def _message(errors: Any) -> str:
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    said = str(first.get("message") or "no reason given")
+    if first.get("validation"):
+        said += f" {first['validation']}"
+    return said[:300]

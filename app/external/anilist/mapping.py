@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
+from app.schemas.domain.sync import RemoteAccount
 from app.schemas.limits import MAX_PROGRESS
 from app.utils.text.cleaning import clean_int, clean_text
 
@@ -11,27 +13,42 @@ class MappingError(ValueError):
     """The object is not what AniList says that it is."""
 
 
-def map_media(said: Any) -> UpstreamMedia:
-    """Raises :class:`MappingError` where there is no id or no title."""
+def map_media(said: Any, asked: MediaType | None = None) -> UpstreamMedia:
+    """Raises :class:`MappingError` where there is no id or no title.
+
+    ``asked`` is of which kind it is where the object does not say so.
+    """
     if not isinstance(said, dict):
         raise MappingError("a title is not an object")
     anilist_id = clean_int(said.get("id"), low=1)
-    titles, covers = _object(said.get("title")), _object(said.get("coverImage"))
+    titles, covers = as_object(said.get("title")), as_object(said.get("coverImage"))
     title = _first(titles, "romaji", "english", "native", "userPreferred")
     if anilist_id is None or title is None:
         raise MappingError("a title has no id or no name")
-    manga = said.get("type") == "MANGA"
+    manga = said["type"] == "MANGA" if said.get("type") else asked == "manga"
     return UpstreamMedia(
         anilist_id=anilist_id,
         mal_id=clean_int(said.get("idMal"), low=1),
         media_type="manga" if manga else "anime",
         title=title[:500],
-        image_url=_first(covers, "extraLarge", "large"),
+        image_url=_first(covers, "extraLarge", "large", "medium"),
         total=clean_int(said.get("chapters" if manga else "episodes"), 1, MAX_PROGRESS),
+        format=clean_text(said.get("format")),
+        site_url=clean_text(said.get("siteUrl")),
     )
 
 
-def _object(said: Any) -> dict[str, Any]:
+def map_viewer(said: Any, token: str) -> RemoteAccount:
+    """Whose token it is; raises :class:`MappingError`."""
+    viewer = as_object(said)
+    user_id, name = clean_int(viewer.get("id"), low=1), clean_text(viewer.get("name"))
+    if user_id is None:
+        raise MappingError("a user has no id")
+    scale = clean_text(as_object(viewer.get("mediaListOptions")).get("scoreFormat"))
+    return RemoteAccount(user_id, (name or str(user_id))[:100], scale, token)
+
+
+def as_object(said: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 

@@ -66,13 +66,14 @@ class UpstreamClient:
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        hear: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         urls = [url.strip().rstrip("/") for url in base_url.split(",")]
         self._hosts = [_Host(url, breaker()) for url in urls]
         self._best = self._hosts[0]
         self._policy = policy
         self._limiter = limiter
-        self._http = HttpExchange(policy, transport=transport)
+        self._http = HttpExchange(policy, transport=transport, hear=hear)
         self._clock = clock
         self._sleep = sleep
 
@@ -238,7 +239,11 @@ class Client:
             transport=transport,
             clock=clock,
             sleep=sleep,
+            hear=self._hear,
         )
+
+    def _hear(self, headers: Mapping[str, str]) -> None:
+        """The headers of an answer, for a client that learns from them."""
 
     async def close(self) -> None:
         await self._upstream.close()

@@ -6,7 +6,7 @@ import math
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType, NoneType
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import httpx
 
+from app.errors import AppError
 from app.external.base.faults import (
     UpstreamFault,
     broken_off,
@@ -38,7 +39,7 @@ Body = Mapping[str, Any]
 class _Answer:
     status: int
     content_type: str
-    retry_after: str | None
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -56,8 +57,16 @@ class HttpExchange:
     of time abandons it, and it ends soon by its own timeouts. A semaphore replaces the wait for the pool.
     """
 
-    def __init__(self, policy: Policy, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        hear: Callable[[Mapping[str, str]], None] = lambda _: None,
+    ) -> None:
+        """``hear`` is given the headers of every answer, by names in lower case."""
         self._policy = policy
+        self._hear = hear
         self._exchanges: set[asyncio.Task[_Answer]] = set()
         self._free = asyncio.Semaphore(policy.connections)
         self._http = httpx.AsyncClient(
@@ -95,7 +104,9 @@ class HttpExchange:
         done, _ = await asyncio.wait({exchange}, timeout=ends - asyncio.get_running_loop().time())
         if not done:
             raise out_of_time(self._policy.name, self._policy.title)
-        return self._read(exchange.result(), shapes)
+        answer = exchange.result()
+        self._hear(answer.headers)
+        return self._read(answer, shapes)
 
     async def close(self) -> None:
         """Cancel abandoned calls and close all connections."""
@@ -127,7 +138,7 @@ class HttpExchange:
                 return _Answer(
                     response.status_code,
                     response.headers.get("content-type", ""),
-                    response.headers.get("retry-after"),
+                    response.headers,
                     await self._body(response, ends),
                 )
         except httpx.TimeoutException as error:
@@ -170,7 +181,9 @@ class HttpExchange:
 
     def _read(self, answer: _Answer, shapes: tuple[type, ...]) -> Any:
         if answer.status not in _GOOD:
-            raise of_status(self._policy.name, self._policy.title, answer.status, answer.retry_after)
+            asked = answer.headers.get("retry-after")
+            told = self._explained(answer)
+            raise of_status(self._policy.name, self._policy.title, answer.status, asked, told=told)
         if not answer.body and NoneType in shapes:
             return None
         if answer.content_type and not _JSON_TYPE.match(answer.content_type.strip()):
@@ -182,6 +195,16 @@ class HttpExchange:
         if not isinstance(value, shapes):
             raise self._unreadable("JSON of an unexpected type")
         return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
+
+    def _explained(self, answer: _Answer) -> AppError | None:
+        """What the upstream itself means by a refusal."""
+        if self._policy.explain is None or not 400 <= answer.status < 500:
+            return None
+        try:
+            body = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            body = None
+        return self._policy.explain(answer.status, body)
 
     def _unreadable(self, why: str) -> UpstreamFault:
         return unreadable(self._policy.name, self._policy.title, why)

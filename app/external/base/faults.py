@@ -44,8 +44,13 @@ class UpstreamFault(Exception):
         return not limited and (self.verdict != "up" or self.outcome == "rejected")
 
 
-def of_status(name: str, title: str, status: int, header: str | None) -> UpstreamFault:
-    """The meaning of a status other than 200; ``header`` is its Retry-After."""
+def of_status(
+    name: str, title: str, status: int, header: str | None, *, told: AppError | None = None
+) -> UpstreamFault:
+    """The meaning of a status other than 200; ``header`` is its Retry-After.
+
+    ``told`` is the failure that the upstream itself describes, if it refused the request.
+    """
     details = {"upstream": name, "status": status}
     if status == 404:
         return UpstreamFault(NotFound(f"{title} has no such resource."), outcome="not_found", verdict="up")
@@ -59,7 +64,7 @@ def of_status(name: str, title: str, status: int, header: str | None) -> Upstrea
     asked = seconds_of(header)
     if status == 408 or status >= 500:
         return UpstreamFault(error, outcome="server_error", verdict="down", retry=True, retry_after=asked)
-    return UpstreamFault(error, outcome="rejected", verdict="up", retry_after=asked)
+    return UpstreamFault(told or error, outcome="rejected", verdict="up", retry_after=asked)
 
 
 def out_of_time(name: str, title: str) -> UpstreamFault:

@@ -1,10 +1,12 @@
 """The limits of upstream calls: deadlines of callers, response size, connections."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from app.utils.redis.rate_limit import Traffic
+from app.errors import AppError
+from app.utils.redis.rate_limit import Rate, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,17 @@ UPKEEP = replace(JOB, name="upkeep", traffic="upkeep")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``name`` is for metrics, ``title`` for messages; ``size_limit`` is in bytes, after decompression."""
+    """``name`` is for metrics, ``title`` for messages; ``size_limit`` is in bytes, after decompression.
+
+    ``explain`` is given the status of a 4xx other than 404, 408 and 429, with the JSON of its body or None,
+    and answers the failure that this upstream means by it, if that is not just a refusal.
+    """
 
     name: str
     title: str
     size_limit: int = 5_000_000
     connections: int = 20
+    explain: Callable[[int, Any], AppError | None] | None = None
 
 
 class Limiter(Protocol):
@@ -51,3 +58,5 @@ class Limiter(Protocol):
     ) -> float: ...
 
     async def ban(self, seconds: float) -> None: ...
+
+    def pace(self, rate: Rate) -> None: ...

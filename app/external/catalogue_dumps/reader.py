@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from app.errors import DumpUnreadable
-from app.external.catalogue_dumps import lines, offline_database, own, relations
+from app.external.catalogue_dumps import lines, manga, offline_database, own, relations
 from app.external.catalogue_dumps.blocks import Blocks
 from app.external.catalogue_dumps.document import Document
 from app.external.catalogue_dumps.fields import InvalidRow, Notes, UnusableRow, require_storable
-from app.schemas.domain.anime import NameSource
-from app.schemas.domain.dumps import DumpFault, DumpRelation, DumpRow, DumpTitle
+from app.schemas.domain.anime import NameSource, UpstreamAnime
+from app.schemas.domain.dumps import DumpFault, DumpManga, DumpRelation, DumpRow, DumpTitle
 from app.utils.text.cleaning import partial_date
 
 _SNIFFED = 64 * 1024  # bytes
@@ -35,6 +35,7 @@ class Dump:
         self._blocks = Blocks(path)
         self._notes = Notes()
         self._fault: DumpUnreadable | None = None
+        self._is_of_manga: bool | None = None  # as its first title says
         try:
             self._rows = self._opened(path)
         except DumpUnreadable:
@@ -99,20 +100,31 @@ class Dump:
             return value
         if not isinstance(value, dict):
             return DumpFault(line, "not an object")
-        is_offline_database = "sources" in value and value.keys().isdisjoint({"mal_id", "anilist_id"})
         try:
             if suspect:
                 require_storable("the row", value)
             if value.keys() >= relations.KEYS:
                 return DumpRelation(line, relations.to_relation(value))
-            if not is_offline_database:
-                return DumpTitle(line, own.to_anime(value, self._notes))
-            self.source = "offline_database"
-            return DumpTitle(line, offline_database.to_anime(value, self._notes))
+            if self._lists_manga(value):
+                return DumpManga(line, manga.to_manga(value))
+            return DumpTitle(line, self._anime(value))
         except InvalidRow as fault:
             return DumpFault(line, str(fault))
         except UnusableRow as fault:
             return DumpFault(line, str(fault), "skipped")
+
+    def _anime(self, row: dict[str, Any]) -> UpstreamAnime:
+        if "sources" not in row or not row.keys().isdisjoint({"mal_id", "anilist_id"}):
+            return own.to_anime(row, self._notes)
+        self.source = "offline_database"
+        return offline_database.to_anime(row, self._notes)
+
+    def _lists_manga(self, row: dict[str, Any]) -> bool:
+        """Whether the row is of manga: by its own type or, where it has none, by that of the first title."""
+        told = manga.is_manga(row)
+        if self._is_of_manga is None:
+            self._is_of_manga = told
+        return told or (self._is_of_manga and row.get("type") is None)
 
 
 def _is_lines(path: Path, head: bytes) -> bool:

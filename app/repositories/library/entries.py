@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
 from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
+from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
@@ -42,6 +43,7 @@ class NewEntry:
 
 class EntryRepository:
     def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
         self._session = tx.session
 
     async def list_for_update(
@@ -163,6 +165,7 @@ class EntryRepository:
         """Add entries that are not on the list yet, each with its line in the history: one statement."""
         if not news:
             return
+        self._tx.emit(EntryChanged(user_id, (), origin))
         await self._session.execute(
             text(
                 f"""

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from app.schemas.domain.anime import UpstreamAnime
+from app.schemas.domain.manga import Manga
 from app.schemas.domain.relations import StoredRelation
 
 
@@ -29,7 +30,13 @@ class DumpRelation:
     relation: StoredRelation
 
 
-DumpRow = DumpTitle | DumpRelation | DumpFault
+@dataclass(frozen=True, slots=True)
+class DumpManga:
+    line: int
+    manga: Manga
+
+
+DumpRow = DumpTitle | DumpRelation | DumpManga | DumpFault
 
 
 @dataclass(frozen=True, slots=True)

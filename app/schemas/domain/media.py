@@ -15,3 +15,5 @@ class UpstreamMedia:
     title: str
     image_url: str | None
     total: int | None
+    format: str | None = None
+    site_url: str | None = None

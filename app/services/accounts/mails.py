@@ -47,6 +47,11 @@ class MailService:
                 "Your password was changed",
                 f"Hello {account.username},\n\nyour password was changed. {_NOT_YOU}",
             )
+        if mail.topic == "connection_expires":
+            return "Your connection to AniList will end", (
+                f"Hello {account.username},\n\nAniList lets AniSync in for a year at a time, and "
+                "that will soon be over. Connect your account again, so that your lists stay in step."
+            )
         return "Your e-mail address was changed", (
             f"Hello {account.username},\n\nthe e-mail address of your account was changed. {_NOT_YOU}"
         )

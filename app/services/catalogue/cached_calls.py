@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
@@ -34,7 +34,7 @@ class CachedCalls:
         Raises what ``RequestCoalescer.make`` raises.
         """
         cached = await self._read(key)
-        CACHE_REQUESTS.labels(self._name, "miss" if cached is None else "hit").inc()
+        await self._count("misses" if cached is None else "hits")
         if cached is not None:
             asked_at, body = cached
             return CachedAnswer(body, "hit", max(0, int(self._now() - asked_at)))
@@ -45,6 +45,23 @@ class CachedCalls:
             client=client,
         )
         return CachedAnswer(body, "miss", 0)
+
+    async def counts(self) -> dict[str, int]:
+        """Hits and misses of all processes, since Redis was emptied; none while it is away."""
+        try:
+            found: Any = await self._redis.hgetall(f"cache:counts:{self._name}")
+        except REDIS_FAULTS:
+            return {"hits": 0, "misses": 0}
+        counts = {name.decode(): int(number) for name, number in found.items()}
+        return {"hits": counts.get("hits", 0), "misses": counts.get("misses", 0)}
+
+    async def _count(self, what: Literal["hits", "misses"]) -> None:
+        CACHE_REQUESTS.labels(self._name, "hit" if what == "hits" else "miss").inc()
+        try:
+            counted: Any = self._redis.hincrby(f"cache:counts:{self._name}", what)
+            await counted
+        except REDIS_FAULTS:
+            return
 
     async def _fetch(self, key: str, ask: Callable[[], Awaitable[Any]], keep: timedelta) -> bytes:
         # not orjson, which cannot represent integers beyond 64 bits

@@ -11,9 +11,10 @@ from pathlib import Path
 from app.errors import DumpUnreadable
 from app.external.catalogue_dumps import Dump
 from app.repositories.dumps import DumpRepository, KnownLabels
+from app.repositories.manga import MangaRepository
 from app.repositories.relations import RelationRepository
 from app.schemas.domain.anime import ImportSummary, NameSource
-from app.schemas.domain.dumps import DumpFault, DumpRelation, DumpRow, DumpTitle
+from app.schemas.domain.dumps import DumpFault, DumpManga, DumpRelation, DumpRow, DumpTitle
 from app.services.catalogue.dump_plan import Plan, Planner
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
@@ -94,11 +95,14 @@ class _Chunks:
             changed = await self._execute(plan, dumps)
             related = [row.relation for row in rows if isinstance(row, DumpRelation)]
             added, updated = await RelationRepository(tx).add(related)
+            manga = [row.manga for row in rows if isinstance(row, DumpManga)]
+            stored = await MangaRepository(tx).put_many(manga)
             moved = added or updated or changed or any(slot.stored is None for slot in plan.slots)
             if self._changed is not None and moved:
                 tx.after_commit(self._changed)
         self.tally.count(rows, plan, changed)
         self.tally.count_relations(added, updated, len(related))
+        self.tally.count_relations(*stored, len(manga))
 
     async def settle(self, source: NameSource) -> None:
         """After much was written: without it, the first searches and plans are slow."""

@@ -17,6 +17,7 @@ ABSENT_FOR = timedelta(minutes=10)  # a "not found" of MyAnimeList
 RAW_FOR = timedelta(minutes=5)  # raw responses of Jikan
 HIANIME_FOR = timedelta(minutes=2)
 HIANIME_SOURCES_FOR = timedelta(seconds=30)  # stream URLs expire soon
+SUGGESTIONS_FOR = timedelta(minutes=15)  # search results of AniList and MangaDex
 REQUESTED_FOR = timedelta(minutes=1)  # a refresh is not requested again within this time
 
 

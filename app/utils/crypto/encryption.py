@@ -32,6 +32,14 @@ class Encryption:
                 continue
         raise ValueError(f"not encrypted for {purpose!r} with a known secret")
 
+    def is_current(self, stored: bytes, purpose: str) -> bool:
+        """Whether it was encrypted with the secret of today, not with the one before."""
+        try:
+            AESGCM(_key(self._secrets[0], purpose)).decrypt(stored[:_NONCE], stored[_NONCE:], None)
+        except InvalidTag:
+            return False
+        return True
+
     def fingerprints(self, content: bytes, purpose: str) -> list[bytes]:
         """Keyed 32-byte digests of ``content``: with the current secret, then with the previous one."""
         return [hmac.digest(_key(secret, purpose), content, "sha256") for secret in self._secrets]

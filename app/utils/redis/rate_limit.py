@@ -110,19 +110,17 @@ class SharedLimiter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._rate = rate
+        self.pace(rate)
         self._redis = redis
         self._clock = clock
         self._sleep = sleep
         self._keys = [f"{_PREFIX}{{{name}}}:{part}" for part in _PARTS]
         self._script: Any = redis.register_script(_RESERVE)
         self._extend_ban: Any = redis.register_script(_BAN)
-        self._pacer = AsyncLimiter(1, rate.spacing * 0.95)
         # FIFO: one caller per class and process asks Redis at a time
         self._queues: dict[Traffic, asyncio.Lock] = {"order": asyncio.Lock(), "upkeep": asyncio.Lock()}
         self._waiting: Counter[Traffic] = Counter()
         self._banned_until = float("-inf")
-        self._fallback = _LocalPace(rate)
 
     async def acquire(
         self, *, traffic: Traffic, max_wait: float, promoted: asyncio.Event | None = None
@@ -141,6 +139,12 @@ class SharedLimiter:
         now = self._clock()
         self._fallback.note(now)
         return now - started
+
+    def pace(self, rate: Rate) -> None:
+        """Keep another rate from now on, in this process: each learns it from its own answers."""
+        self._rate = rate
+        self._pacer = AsyncLimiter(1, rate.spacing * 0.95)
+        self._fallback = _LocalPace(rate)
 
     async def ban(self, seconds: float) -> None:
         """Send no call from any process for ``seconds``; never shortens a longer ban."""

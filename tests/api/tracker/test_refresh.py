@@ -105,7 +105,7 @@ OTHER = {"id": 2, "type": "ANIME", "title": {"romaji": "Another"}}
 FAILURES: dict[str, tuple[Callable[[], httpx.Response], int]] = {
     "gone": (lambda: httpx.Response(404, json={"errors": [{"status": 404}], "data": {"Media": None}}), 404),
     "gone with 200": (lambda: httpx.Response(200, json={"errors": [{"status": 404}], "data": None}), 404),
-    "refused": (lambda: httpx.Response(403), 502),
+    "switched off": (lambda: httpx.Response(403), 503),
     "errors with 200": (lambda: httpx.Response(200, json={"errors": [{"message": "no"}]}), 502),
     "errors of no shape": (lambda: httpx.Response(200, json={"errors": [1]}), 502),
     "limited": (lambda: httpx.Response(429, headers={"Retry-After": "60"}), 503),

@@ -1,0 +1,52 @@
+"""Imports in the words of the tracker's clients: lists that they read at AniList, or somebody's by name."""
+
+from fastapi import Response
+
+from app.api.access import access
+from app.api.deps import CurrentUser, Services
+from app.api.idempotency import idempotent_router
+from app.api.limits import limited_by_person
+from app.api.openapi.failures import failures
+from app.container import Container
+from app.errors import BadRequest, RateLimited
+from app.schemas.core.jobs import QueuedJobOut
+from app.schemas.tracker.anilist import ListImportIn, ReadAnimeOut, ReadListsOut
+from app.services.library.imports import UPLOADS
+
+router = idempotent_router("/api/import", "tracker: anilist")
+
+
+@router.post(
+    "/anilist",
+    response_model=ReadListsOut,
+    dependencies=[limited_by_person(UPLOADS)],
+    responses={
+        202: {"model": QueuedJobOut, "description": "The public lists of a person are being fetched."},
+        **failures(BadRequest, RateLimited),
+    },
+)
+@access("write:content")
+async def import_lists(body: ListImportIn, user: CurrentUser, services: Services) -> Response:
+    """Import lists from AniList, as a job: those of a `username`, or `animes` as a client read them.
+
+    For the latter the answer tells what the catalogue knows of each title.
+    """
+    shown, status = await _begin(body, user.user_id, services)
+    return Response(shown.model_dump_json(), status, media_type="application/json")
+
+
+async def _begin(
+    body: ListImportIn, user_id: int, services: Container
+) -> tuple[QueuedJobOut | ReadListsOut, int]:
+    imports = services.library.anilist_imports
+    if body.username is not None and body.animes is None:
+        return QueuedJobOut.of(await imports.start(user_id, body.username)), 202
+    lists = [one.model_dump() for one in body.animes or ()]
+    known, queued = await imports.take_lists(user_id, lists)
+    told = [
+        ReadAnimeOut.model_validate(
+            {"id": one.anime_id, "thumbnail": one.thumbnail, "title": one.title, "status": one.status}
+        )
+        for one in known
+    ]
+    return ReadListsOut(animes=told, job=QueuedJobOut.of(queued)), 200

@@ -1,0 +1,191 @@
+"""AniList's lists for the two-way sync: its words, scales and dates, in ours and back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from app.external.anilist.client import AniListClient
+from app.external.anilist.mapping import MappingError, as_object, map_media
+from app.external.list_files import scores
+from app.logs import log
+from app.schemas.domain.library import MediaType, Subject
+from app.schemas.domain.sync import Hold, RemoteAccount, RemoteEntry, SyncState, SyncStatus
+from app.schemas.limits import MAX_NOTES_LENGTH, MAX_PROGRESS, MAX_REWATCHES
+from app.utils.text.cleaning import clean_int, clean_text, partial_date
+
+STATUSES: dict[str, SyncStatus] = {
+    "CURRENT": "watching",
+    "PLANNING": "plan_to_watch",
+    "COMPLETED": "completed",
+    "DROPPED": "dropped",
+    "PAUSED": "on_hold",
+    "REPEATING": "rewatching",
+}
+_WORDS = {ours: theirs for theirs, ours in STATUSES.items()}
+_AT_ONCE = 50  # entries of one look
+
+# How many points a scale has, in which steps: what AniList shows of its 100.
+_SCALES: dict[str, tuple[scores.Scale, tuple[float, ...]]] = {
+    "POINT_10": (scores.TEN_POINTS, tuple(map(float, range(1, 11)))),
+    "POINT_5": (scores.FIVE_STARS, tuple(map(float, range(1, 6)))),
+    "POINT_3": (scores.THREE_FACES, tuple(map(float, range(1, 4)))),
+}
+
+
+class AniListLists:
+    """A ``RemoteLists``."""
+
+    service = "anilist"
+    id_field: Literal["anilist_id", "mal_id"] = "anilist_id"
+
+    def __init__(self, client: AniListClient) -> None:
+        self._client = client
+
+    def hold(self, media_type: MediaType, score_format: str | None) -> Hold:
+        def held(state: SyncState) -> SyncState:
+            volumes = state.volumes or None if media_type == "manga" else None
+            notes = state.notes and state.notes.strip()
+            return replace(
+                state, score=held_score(state.score, score_format), volumes=volumes, notes=notes or None
+            )
+
+        return held
+
+    async def list_entries(self, account: RemoteAccount, media_type: MediaType) -> list[RemoteEntry]:
+        whole = await self._client.list_collection(
+            media_type, user_id=account.remote_user_id, token=account.token
+        )
+        options = as_object(as_object(whole.get("user")).get("mediaListOptions"))
+        scale = clean_text(options.get("scoreFormat")) or account.score_format
+        found: dict[int, RemoteEntry] = {}
+        for group in whole["lists"]:
+            for said in as_object(group).get("entries") or ():
+                entry = _mapped(said, media_type, scale)
+                if entry is not None:  # one in a list of the person's own is repeated there
+                    found.setdefault(entry.remote_id, entry)
+        return list(found.values())
+
+    async def find_entries(
+        self, account: RemoteAccount, media_type: MediaType, remote_ids: Sequence[int]
+    ) -> dict[int, RemoteEntry] | None:
+        found: dict[int, RemoteEntry] = {}
+        for start in range(0, len(remote_ids), _AT_ONCE):
+            some = remote_ids[start : start + _AT_ONCE]
+            told = await self._client.list_entries(media_type, some, account)
+            if told is None:
+                return None
+            entries = (_mapped(said, media_type, account.score_format) for said in told)
+            found |= {entry.remote_id: entry for entry in entries if entry and entry.remote_id in some}
+        return found
+
+    async def save(
+        self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
+    ) -> RemoteEntry:
+        answer = await self._client.save_entry({"mediaId": remote_id, **_told(news)}, account)
+        entry = _mapped({**answer, "mediaId": remote_id}, media_type, account.score_format)
+        if entry is None:
+            raise MappingError("an entry has no status")
+        return entry
+
+
+def held_score(score: int | None, score_format: str | None) -> int | None:
+    """Our score as it comes back from a list of this format."""
+    if not score:
+        return None
+    if score_format not in _SCALES:
+        return score
+    scale, points = _SCALES[score_format]
+    known = [one for one in map(scale, points) if one is not None]
+    same = next((one.value for one in known if one.low <= score <= one.high), None)
+    return same or min((one.value for one in known), key=lambda value: abs(value - score))
+
+
+_TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "status": ("status", lambda status: _WORDS[status]),
+    "score": ("scoreRaw", lambda score: score or 0),
+    "progress": ("progress", lambda progress: progress),
+    "volumes": ("progressVolumes", lambda volumes: volumes or 0),
+    "rewatch_count": ("repeat", lambda count: count),
+    "started_at": ("startedAt", lambda day: _fuzzy(day)),
+    "finished_at": ("completedAt", lambda day: _fuzzy(day)),
+    "notes": ("notes", lambda notes: notes or ""),
+    "is_private": ("private", lambda private: private),
+}
+
+
+def _told(news: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields in AniList's names, words and dates."""
+    return {_TOLD[name][0]: _TOLD[name][1](value) for name, value in news.items()}
+
+
+def _fuzzy(text: str | None) -> dict[str, int | None]:
+    parts: list[int | None] = [int(part) for part in (text or "").split("-") if part]
+    year, month, day = (parts + [None] * 3)[:3]
+    return {"year": year, "month": month, "day": day}
+
+
+def _mapped(said: Any, media_type: MediaType, scale: str | None) -> RemoteEntry | None:
+    """None, with a line in the log, for what is no entry, or of a status that nobody knows."""
+    entry = as_object(said)
+    media = as_object(entry.get("media"))
+    remote_id = clean_int(entry.get("mediaId") or media.get("id"), low=1)
+    status = STATUSES.get(str(entry.get("status")))
+    if remote_id is None or status is None:
+        log.warning("anilist.entry_skipped", status=str(entry.get("status"))[:50], media_id=remote_id)
+        return None
+    state = SyncState(
+        status=status,
+        score=_score(entry.get("score"), scale),
+        progress=clean_int(entry.get("progress"), 0, MAX_PROGRESS) or 0,
+        volumes=clean_int(entry.get("progressVolumes"), 1, MAX_PROGRESS) if media_type == "manga" else None,
+        rewatch_count=clean_int(entry.get("repeat"), 0, MAX_REWATCHES) or 0,
+        started_at=_date(entry.get("startedAt")),
+        finished_at=_date(entry.get("completedAt")),
+        notes=(clean_text(entry.get("notes")) or "")[:MAX_NOTES_LENGTH] or None,
+        is_private=entry.get("private") is True,
+    )
+    stamp = clean_int(entry.get("updatedAt"), 0) or 0
+    untold = frozenset(name for name, said_as in _SAID_AS.items() if said_as not in entry)
+    subject = _subject(media, media_type, remote_id)
+    return RemoteEntry(remote_id, state, datetime.fromtimestamp(stamp, UTC), subject, untold)
+
+
+# by the names that AniList's answers have
+_SAID_AS = {
+    "score": "score",
+    "progress": "progress",
+    "volumes": "progressVolumes",
+    "rewatch_count": "repeat",
+    "started_at": "startedAt",
+    "finished_at": "completedAt",
+    "notes": "notes",
+    "is_private": "private",
+}
+
+
+def _subject(media: Mapping[str, Any], media_type: MediaType, remote_id: int) -> Subject:
+    bare = Subject(media_type=media_type, anilist_id=remote_id, mal_id=clean_int(media.get("idMal"), low=1))
+    try:
+        known = map_media({**media, "id": remote_id}, media_type)
+    except MappingError:
+        return bare
+    return replace(bare, title=known.title, image_url=known.image_url, total=known.total)
+
+
+def _score(said: Any, scale: str | None) -> int | None:
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said <= 100:
+        return None
+    if scale in _SCALES:
+        read = _SCALES[scale][0](float(said))
+        return None if read is None else read.value
+    return int(said * 10 + 0.5) if scale == "POINT_10_DECIMAL" and said <= 10 else int(said + 0.5)
+
+
+def _date(said: Any) -> str | None:
+    parts = as_object(said)
+    year, month, day = (clean_int(parts.get(name), low=1) for name in ("year", "month", "day"))
+    if year is None or not 1900 <= year <= 2200:
+        return None
+    whole = f"{year:04}" + (f"-{month:02}" if month else "") + (f"-{day:02}" if month and day else "")
+    return partial_date(whole)

@@ -1,0 +1,1 @@
+"""MangaDex, over its REST API."""

@@ -1,0 +1,95 @@
+"""MangaDex's search, in our words."""
+
+from typing import Any
+
+from app.errors import UpstreamError
+from app.external.base.client import USER, Client, Deadline, Policy
+from app.logs import log
+from app.schemas.domain.sources import Suggestion
+from app.schemas.limits import MAX_PROGRESS
+from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
+from app.utils.redis.rate_limit import Rate
+from app.utils.text.cleaning import clean_int, clean_text
+
+MANGADEX = Policy("mangadex", "MangaDex")
+MANGADEX_RATE = Rate.of(per_second=5, per_minute=240)
+_COVERS = "https://uploads.mangadex.org/covers"
+_LONGEST_TITLE = 500
+
+
+class MangaDexClient(Client):
+    """Every method raises an ``UpstreamFailure``."""
+
+    policy = MANGADEX
+
+    async def search(self, words: str, *, limit: int, deadline: Deadline = USER) -> list[Suggestion]:
+        """The closest manga, best first; what cannot be understood is left out."""
+        query: dict[str, str | int] = {
+            "title": words,
+            "limit": limit,
+            "includes[]": "cover_art",
+            "order[relevance]": "desc",
+        }
+        found = (await self._upstream.get("manga", query=query, deadline=deadline)).get("data")
+        if not isinstance(found, list):
+            raise UpstreamError("MangaDex's answer has no list.")
+        mapped = [map_manga(one) for one in found]
+        if skipped := mapped.count(None):
+            UPSTREAM_ITEMS_SKIPPED.labels(MANGADEX.name).inc(skipped)
+            log.warning("mangadex.items_skipped", number=skipped)
+        return [one for one in mapped if one is not None][:limit]
+
+
+def map_manga(said: Any) -> Suggestion | None:
+    """None for what has no id or no title. Its empty objects may be arrays or null."""
+    entity = _object(said)
+    attributes, manga_id = _object(entity.get("attributes")), clean_text(entity.get("id"))
+    title = _title(attributes)
+    if manga_id is None or title is None:
+        return None
+    links = _object(attributes.get("links"))
+    return Suggestion(
+        id=manga_id,
+        source="mangadex",
+        title=title[:_LONGEST_TITLE],
+        media_type="manga",
+        cover_url=_cover(manga_id, entity.get("relationships")),
+        chapters=_whole(attributes.get("lastChapter")),
+        anilist_id=_number(links.get("al")),
+        mal_id=_number(links.get("mal")),
+        format=None,
+        site_url=f"https://mangadex.org/title/{manga_id}",
+    )
+
+
+def _title(attributes: dict[str, Any]) -> str | None:
+    """In English, or in whichever language comes first."""
+    titles = _object(attributes.get("title"))
+    named = [titles.get("en"), *titles.values()]
+    for other in attributes.get("altTitles") or ():
+        named += _object(other).values()
+    return next((text for text in map(clean_text, named) if text), None)
+
+
+def _cover(manga_id: str, relationships: Any) -> str | None:
+    for one in relationships if isinstance(relationships, list) else ():
+        relation = _object(one)
+        name = clean_text(_object(relation.get("attributes")).get("fileName"))
+        if relation.get("type") == "cover_art" and name and "/" not in name:
+            return f"{_COVERS}/{manga_id}/{name}.256.jpg"
+    return None
+
+
+def _whole(said: Any) -> int | None:
+    """The whole part of a chapter's number; an empty text is unknown."""
+    digits = (clean_text(said) or "").partition(".")[0]
+    return clean_int(int(digits), 1, MAX_PROGRESS) if digits.isdecimal() and len(digits) < 9 else None
+
+
+def _number(said: Any) -> int | None:
+    text = clean_text(said) or ""
+    return clean_int(int(text), low=1) if text.isdecimal() and len(text) < 11 else None
+
+
+def _object(said: Any) -> dict[str, Any]:
+    return said if isinstance(said, dict) else {}

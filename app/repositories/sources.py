@@ -1,0 +1,64 @@
+"""SQL of titles that are suggested: manga by name, totals that are known of a title."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.repositories.library.rendering import FROM_ENTRIES, TITLE, TOTAL
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.sources import Suggestion
+from app.utils.db.database import Transaction
+from app.utils.text.search_words import search_words
+
+
+class SourceRepository:
+    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+
+    def __init__(self, on: Transaction | AsyncConnection) -> None:
+        self._on = on.session if isinstance(on, Transaction) else on
+
+    async def find_total(self, user_id: int, title: str, media_type: MediaType) -> int | None:
+        """The total of the person's entry of this name."""
+        found = await self._on.execute(
+            text(
+                f"""
+                select {TOTAL} {FROM_ENTRIES}
+                where e.user_id = :user_id and e.media_type = :media_type
+                  and lower({TITLE}) = lower(:title) and {TOTAL} is not null
+                order by e.updated_at desc limit 1
+                """
+            ),
+            {"user_id": user_id, "media_type": media_type, "title": title},
+        )
+        total: int | None = found.scalar()
+        return total
+
+    async def search_manga(self, words: str, *, limit: int) -> list[Suggestion]:
+        """Manga that have all the words in their names; whole names first, then by how many read them."""
+        asked = list(search_words(words))
+        if not asked:
+            return []
+        conditions = " and ".join(f"m.search_text like search_pattern(:word{n})" for n in range(len(asked)))
+        rows = await self._on.execute(
+            text(
+                f"""
+                select m.id, m.mal_id, m.anilist_id, m.title, m.image_url, m.format, m.chapters from manga m
+                where {conditions}
+                order by lower(m.title) = lower(:words) desc, m.members desc nulls last, m.id limit :limit
+                """
+            ),
+            {"words": words, "limit": limit, **{f"word{n}": word for n, word in enumerate(asked)}},
+        )
+        return [
+            Suggestion(
+                id=str(row.id),
+                source="catalogue",
+                title=row.title,
+                media_type="manga",
+                cover_url=row.image_url,
+                chapters=row.chapters,
+                anilist_id=row.anilist_id,
+                mal_id=row.mal_id,
+                format=row.format,
+            )
+            for row in rows
+        ]

@@ -1,0 +1,15 @@
+"""The two-way sync in PostgreSQL: accounts at services, snapshots of entries, conflicts."""
+
+from app.repositories.sync.conflicts import ConflictRepository
+from app.repositories.sync.links import LinkRepository, ServiceLink
+from app.repositories.sync.snapshots import NewSnapshot, PendingEntry, SnapshotRepository, StoredSnapshot
+
+__all__ = [
+    "ConflictRepository",
+    "LinkRepository",
+    "NewSnapshot",
+    "PendingEntry",
+    "ServiceLink",
+    "SnapshotRepository",
+    "StoredSnapshot",
+]

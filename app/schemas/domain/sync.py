@@ -1,0 +1,156 @@
+"""What a two-way sync speaks of: an entry as both sides can hold it, and what was last seen of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from app.schemas.domain.library import EntryState, EntryStatus, MediaType, Subject
+
+SyncStatus = EntryStatus | Literal["rewatching"]
+Side = Literal["local", "remote"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncState:
+    """The fields that travel. Empty is None, 0 or false; a status of None is an entry that is not there.
+
+    Seeing a title once more is a status of its own here, as two fields could be merged into nonsense.
+    """
+
+    status: SyncStatus | None = None
+    score: int | None = None
+    progress: int = 0
+    volumes: int | None = None
+    rewatch_count: int = 0
+    started_at: str | None = None
+    finished_at: str | None = None
+    notes: str | None = None
+    is_private: bool = False
+
+    @classmethod
+    def of(cls, state: EntryState) -> "SyncState":
+        same = {name: getattr(state, name) for name in SYNC_FIELDS if name != "status"}
+        return cls(status="rewatching" if state.is_rewatching else state.status, **same)
+
+    def onto(self, state: EntryState) -> EntryState:
+        """The entry with these fields; all others are as they were."""
+        same: dict[str, Any] = {name: getattr(self, name) for name in SYNC_FIELDS if name != "status"}
+        if self.status == "rewatching":
+            kept = state.is_rewatching
+            return replace(state, **same, is_rewatching=True, status=state.status if kept else "watching")
+        return replace(state, **same, is_rewatching=False, status=self.status or state.status)
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> "SyncState":
+        return cls(**{name: stored[name] for name in SYNC_FIELDS if name in stored})
+
+
+SYNC_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(SyncState))
+NOTHING = SyncState()
+
+Hold = Callable[[SyncState], SyncState]
+"""An entry of ours as the service can hold it: scores in its scale, no field that it lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was last seen of the service, and what of ours it was told, both as it holds them."""
+
+    remote: SyncState
+    sent: SyncState
+
+
+@dataclass(frozen=True, slots=True)
+class FieldConflict:
+    """Both sides had changed the field; ``kept`` is whose value stands."""
+
+    field: str
+    local_value: Any
+    remote_value: Any
+    kept: Side
+
+
+@dataclass(frozen=True, slots=True)
+class SyncConflict:
+    """A conflict that is open; the values are those of a ``SyncState``."""
+
+    id: int
+    entry_id: int
+    field: str
+    local_value: Any
+    remote_value: Any
+    kept: Side
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedAccount:
+    """An account at a service as its owner sees it.
+
+    ``reconnect``: it has to be connected again. ``pending`` counts the entries that the service was not told
+    of yet; ``rejected`` are those that it will not take, with why.
+    """
+
+    username: str
+    connected_at: datetime
+    expires_at: datetime
+    reconnect: bool
+    synced_at: datetime | None
+    pending: int
+    conflicts: int
+    rejected: list[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAccount:
+    """Somebody's account at a service, with what signs requests in."""
+
+    remote_user_id: int
+    name: str
+    score_format: str | None
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEntry:
+    """An entry of a service's list; ``remote_id`` is the title's id there.
+
+    ``untold`` are the fields that the answer did not speak of, which is no statement about them.
+    """
+
+    remote_id: int
+    state: SyncState
+    updated_at: datetime
+    subject: Subject
+    untold: frozenset[str] = frozenset()
+
+    def filled(self, known: SyncState) -> SyncState:
+        """The state, where nothing was told with what is ``known``."""
+        return replace(self.state, **{name: getattr(known, name) for name in self.untold})
+
+
+class RemoteLists(Protocol):
+    """A service that keeps lists. What can go wrong is an ``UpstreamFailure``, or ``TokenRefused``."""
+
+    service: str
+    id_field: Literal["anilist_id", "mal_id"]
+    """Which of a title's ids is the service's own."""
+
+    def hold(self, media_type: MediaType, score_format: str | None) -> Hold: ...
+
+    async def list_entries(self, account: RemoteAccount, media_type: MediaType) -> list[RemoteEntry]:
+        """The whole list."""
+        ...
+
+    async def find_entries(
+        self, account: RemoteAccount, media_type: MediaType, remote_ids: Sequence[int]
+    ) -> dict[int, RemoteEntry] | None:
+        """The entries of these titles that there are; None where the service cannot tell."""
+        ...
+
+    async def save(
+        self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
+    ) -> RemoteEntry:
+        """Change these fields of an entry, or add one; answers the entry as the service now holds it."""
+        ...

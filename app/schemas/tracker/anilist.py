@@ -1,0 +1,137 @@
+"""What the tracker's clients read and write about AniList."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.schemas.core.jobs import QueuedJobOut
+from app.schemas.domain.library import MediaType
+from app.schemas.domain.sync import Side, SyncConflict, SyncedAccount
+from app.schemas.tracker.library import AnyType
+
+# AniList's own names have letters and digits only; older ones may be shorter than three.
+Username = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[A-Za-z0-9_-]+$")
+]
+
+
+class ConnectUrlOut(BaseModel):
+    url: str
+
+
+class ConnectionOut(BaseModel):
+    """``reconnect``: AniList no longer takes the token, or it has run out; changes wait until then.
+
+    ``pending`` is how many entries AniList was not told of yet, ``rejected`` those that it will not take.
+    """
+
+    connected: bool
+    username: str | None = None
+    connected_at: datetime | None = None
+    expires_at: datetime | None = None
+    reconnect: bool = False
+    last_sync_at: datetime | None = None
+    pending: int = 0
+    conflicts: int = 0
+    rejected: list["RejectedEntryOut"] = []
+
+    @classmethod
+    def of(cls, account: SyncedAccount | None) -> "ConnectionOut":
+        if account is None:
+            return cls(connected=False)
+        return cls(
+            connected=True,
+            username=account.username,
+            connected_at=account.connected_at,
+            expires_at=account.expires_at,
+            reconnect=account.reconnect,
+            last_sync_at=account.synced_at,
+            pending=account.pending,
+            conflicts=account.conflicts,
+            rejected=[RejectedEntryOut(entry_id=id_, reason=why) for id_, why in account.rejected],
+        )
+
+
+class RejectedEntryOut(BaseModel):
+    entry_id: int
+    reason: str
+
+
+class AniListImportIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    media_type: AnyType = "anime"
+
+    @property
+    def kind(self) -> MediaType:
+        return self.media_type
+
+
+class ConflictOut(BaseModel):
+    """A field that was changed here and at AniList; ``kept`` is whose value stands. Scores are 0 to 10."""
+
+    id: int
+    entry_id: int
+    field: str
+    local_value: Any
+    remote_value: Any
+    kept: Side
+    at: datetime
+
+    @classmethod
+    def of(cls, conflict: SyncConflict) -> "ConflictOut":
+        return cls(
+            id=conflict.id,
+            entry_id=conflict.entry_id,
+            field=conflict.field,
+            local_value=_shown(conflict.field, conflict.local_value),
+            remote_value=_shown(conflict.field, conflict.remote_value),
+            kept=conflict.kept,
+            at=conflict.at,
+        )
+
+
+class ResolveIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    use: Side
+
+
+class ReadListIn(BaseModel):
+    """A list as a client read it at AniList; what else it holds is left alone."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    status: Annotated[str, Field(max_length=50)] | None = None
+    entries: Annotated[list[dict[str, Any]], Field(max_length=20_000)] = []
+
+
+class ListImportIn(BaseModel):
+    """Either ``animes``, lists that the client has read; or ``username``, whose public lists are fetched."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    animes: Annotated[list[ReadListIn], Field(max_length=100)] | None = None
+    username: Username | None = None
+
+
+class ReadAnimeOut(BaseModel):
+    """``id`` and ``thumbnail`` are the catalogue's, where it knows the title."""
+
+    id: int | None
+    thumbnail: str | None
+    title: str
+    status: Literal["watching", "completed", "plan to watch", "dropped", "on hold"] | None
+
+
+class ReadListsOut(BaseModel):
+    """``job`` is the import of the same entries into the caller's list."""
+
+    animes: Sequence[ReadAnimeOut]
+    job: QueuedJobOut
+
+
+def _shown(field: str, value: Any) -> Any:
+    return value / 10 if field == "score" and value is not None else value

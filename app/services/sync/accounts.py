@@ -1,0 +1,190 @@
+"""Accounts at services: connecting one by OAuth, its token, its end."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import jwt
+
+from app.errors import BadRequest, NotFound, TokenRefused, UpstreamDisabled
+from app.logs import log
+from app.repositories.sync import LinkRepository, ServiceLink
+from app.schemas.domain.sync import RemoteAccount
+from app.schemas.jobs import PushList, SendMail
+from app.services.jobs import JobService
+from app.utils.clock import Clock, utc_now
+from app.utils.crypto.encryption import Encryption
+from app.utils.db.database import Database
+
+STATE_LIVES = timedelta(minutes=10)
+_TOKEN_LIVES = timedelta(days=365)  # where neither the token nor the answer with it says so
+_REMINDERS = (30, 7, 1)  # days before a token runs out
+
+
+class NotConnected(BadRequest):
+    default_message = "Connect your account at the service first."
+
+
+class SignIn(Protocol):
+    """A service's OAuth, with the application's own id and secret at hand."""
+
+    def authorize_url(self, state: str) -> str: ...
+
+    async def exchange(self, code: str) -> tuple[str, int | None]:
+        """The token for a code, and its life in seconds where that is told; raises ``BadRequest``."""
+        ...
+
+    async def get_account(self, token: str) -> RemoteAccount: ...
+
+
+class ServiceAccounts:
+    """``signers`` are the services that can be connected; None is one that is not configured."""
+
+    def __init__(
+        self,
+        db: Database,
+        jobs: JobService,
+        encryption: Encryption,
+        signers: Mapping[str, SignIn | None],
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._encryption = encryption
+        self._signers = signers
+        self._clock = clock
+
+    async def connect_url(self, user_id: int, service: str) -> str:
+        """Where the person is sent to sign in. Raises ``UpstreamDisabled``."""
+        signer = self._signer(service)
+        expires_at = self._clock() + STATE_LIVES
+        content = f"{user_id}.{int(expires_at.timestamp())}.{secrets.token_urlsafe(24)}"
+        state = f"{content}.{self._signatures(content, service)[0]}"
+        async with self._db.transaction() as tx:
+            await LinkRepository(tx).insert_state(
+                _digest(state), user_id=user_id, service=service, expires_at=expires_at
+            )
+        return signer.authorize_url(state)
+
+    async def complete(self, service: str, state: str, code: str) -> ServiceLink:
+        """Connect the account that the code is for to the person whose state it is.
+
+        Raises ``BadRequest`` for a state that is not ours, was used, or ran out, and for a refused code.
+        """
+        signer = self._signer(service)
+        if not state or not code:
+            raise BadRequest("Missing code/state")
+        content, _, signature = state.rpartition(".")
+        if not any(hmac.compare_digest(signature, own) for own in self._signatures(content, service)):
+            raise BadRequest("Invalid state")
+        async with self._db.transaction() as tx:
+            now = self._clock()
+            user_id = await LinkRepository(tx).take_state(_digest(state), service=service, now=now)
+        if user_id is None:
+            raise BadRequest("Invalid state")
+        token, lives = await signer.exchange(code)
+        account = await signer.get_account(token)
+        return await self._store(user_id, service, account, _expiry(token, lives, self._clock()))
+
+    async def _store(
+        self, user_id: int, service: str, account: RemoteAccount, expires_at: datetime
+    ) -> ServiceLink:
+        async with self._db.transaction() as tx:
+            links = LinkRepository(tx)
+            await links.replace(
+                user_id,
+                service,
+                remote_user_id=account.remote_user_id,
+                remote_name=account.name,
+                score_format=account.score_format,
+                token=self._encryption.encrypt(account.token.encode(), _purpose(user_id, service)),
+                expires_at=expires_at,
+            )
+            link = await links.find(user_id, service)
+            if link is None:
+                raise NotFound
+            if link.pending_since is not None:  # what waited for the account to be connected again
+                await self._jobs.enqueue(tx, PushList(user_id, service), owner_id=user_id)
+            return link
+
+    async def find(self, user_id: int, service: str) -> ServiceLink | None:
+        async with self._db.reader() as connection:
+            return await LinkRepository(connection).find(user_id, service)
+
+    async def disconnect(self, user_id: int, service: str) -> None:
+        """Forget the account, its token and what is known of its list. The list of ours stays as it is."""
+        async with self._db.transaction() as tx:
+            await LinkRepository(tx).delete(user_id, service)
+
+    async def usable(self, user_id: int, service: str) -> tuple[ServiceLink, RemoteAccount]:
+        """Raises :class:`NotConnected`, or ``TokenRefused`` where the token ran out or was refused before."""
+        link = await self.find(user_id, service)
+        if link is None:
+            raise NotConnected
+        if link.refused_at is not None or link.expires_at <= self._clock():
+            raise TokenRefused
+        token = self._encryption.decrypt(link.token, _purpose(user_id, service)).decode()
+        return link, RemoteAccount(link.remote_user_id, link.remote_name, link.score_format, token)
+
+    async def note_refusal(self, link: ServiceLink) -> None:
+        """From now on nobody asks with this token; changes wait until the account is connected again."""
+        log.warning("sync.token_refused", service=link.service, user_id=link.user_id)
+        async with self._db.transaction() as tx:
+            await LinkRepository(tx).mark_refused(link.user_id, link.service, link.token)
+
+    async def tend(self) -> None:
+        """Remind people of tokens that will run out; encrypt anew what an earlier secret encrypted."""
+        async with self._db.transaction() as tx:
+            links = LinkRepository(tx)
+            for link in await links.list_expiring(before=self._clock() + timedelta(days=_REMINDERS[0])):
+                left = (link.expires_at - self._clock()) / timedelta(days=1)
+                days = min((one for one in _REMINDERS if left <= one), default=None)
+                if days is None or left < 0 or (link.reminded_days or 365) <= days:
+                    continue
+                await links.note_reminder(link.user_id, link.service, days)
+                mail = SendMail(
+                    link.user_id, "connection_expires", f"{link.service}:{days}:{link.expires_at}"
+                )
+                await self._jobs.enqueue(tx, mail)
+            for link in await links.list_all():
+                purpose = _purpose(link.user_id, link.service)
+                if not self._encryption.is_current(link.token, purpose):
+                    token = self._encryption.decrypt(link.token, purpose)
+                    await links.set_token(
+                        link.user_id, link.service, self._encryption.encrypt(token, purpose)
+                    )
+
+    def _signer(self, service: str) -> SignIn:
+        signer = self._signers.get(service)
+        if signer is None:
+            raise UpstreamDisabled(
+                "AniList is not configured: set ANILIST_CLIENT_ID, ANILIST_CLIENT_SECRET and PUBLIC_BASE_URL."
+            )
+        return signer
+
+    def _signatures(self, content: str, service: str) -> list[str]:
+        purpose = f"oauth state:{service}"
+        return [one.hex() for one in self._encryption.fingerprints(content.encode(), purpose)]
+
+
+def _purpose(user_id: int, service: str) -> str:
+    """A token that was moved to another person's row cannot be read there."""
+    return f"service token:{service}:{user_id}"
+
+
+def _digest(state: str) -> bytes:
+    return hashlib.sha256(state.encode()).digest()
+
+
+def _expiry(token: str, lives: int | None, now: datetime) -> datetime:
+    """By the token itself, where it is a JWT; else by what was told with it."""
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+        told = datetime.fromtimestamp(int(claims["exp"]), now.tzinfo)
+    except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
+        told = now + (timedelta(seconds=lives) if lives else _TOKEN_LIVES)
+    return min(told, now + 10 * _TOKEN_LIVES)

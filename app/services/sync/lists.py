@@ -1,0 +1,319 @@
+"""Pull and push: bringing a person's list and a service's together, in both directions."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from app.errors import NotFound, RateLimited, TokenRefused, UpstreamRejected
+from app.logs import log
+from app.repositories.library import lock_lists
+from app.repositories.sync import (
+    ConflictRepository,
+    LinkRepository,
+    NewSnapshot,
+    PendingEntry,
+    ServiceLink,
+    SnapshotRepository,
+)
+from app.schemas.domain.library import MediaType, Subject
+from app.schemas.domain.sync import (
+    NOTHING,
+    Hold,
+    RemoteAccount,
+    RemoteEntry,
+    RemoteLists,
+    Snapshot,
+    SyncedAccount,
+)
+from app.schemas.jobs import PushList, SyncList
+from app.services.jobs import JobRun
+from app.services.sync.accounts import NotConnected, ServiceAccounts
+from app.services.sync.merge import Merged, settle
+from app.services.sync.merging import Known, Outcome, know
+from app.utils.clock import Clock, utc_now
+from app.utils.db.database import Database, Transaction
+from app.utils.metrics import SYNC_PUSHES
+
+QUIET = 2.0  # seconds without an edit after which an entry is told
+LONGEST = 10.0  # seconds after which an entry that is edited over and over is told all the same
+_LOOK_EVERY = 0.5  # seconds
+_OCCUPIED = 60.0  # seconds for which a run is the only one; renewed as it goes on
+_CHUNK = 200  # entries a transaction
+_BATCH = 50  # pending entries that are looked up at once
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ListSync:
+    """``remotes`` are the services by name."""
+
+    def __init__(
+        self,
+        db: Database,
+        remotes: Mapping[str, RemoteLists],
+        accounts: ServiceAccounts,
+        *,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._db = db
+        self._remotes = remotes
+        self._accounts = accounts
+        self._clock = clock
+
+    async def sync(self, job: SyncList, run: JobRun) -> None:
+        """Fetch the lists of the service and merge them; then tell it what it lacks, unless only fetched.
+
+        Raises an ``UpstreamFailure``, after which the job is tried again; or ``NotConnected``.
+        """
+        async with self._account(job.user_id, job.service) as (_, account):
+            for media_type in _kinds(job.media_type):
+                await self._pull(job.user_id, job.service, media_type, account, run)
+        if job.only_fetch:
+            return
+        async with run.transaction() as tx:
+            await LinkRepository(tx).mark_pulled(job.user_id, job.service)
+        await self._push_all(job.user_id, job.service, run, patient=False)
+
+    async def push(self, job: PushList, run: JobRun) -> None:
+        """Tell the service what it was not told yet, each entry once it is no longer being edited."""
+        await self._push_all(job.user_id, job.service, run, patient=True)
+
+    async def describe(self, user_id: int, service: str) -> SyncedAccount | None:
+        """The person's account at the service; None where none is connected."""
+        async with self._db.transaction() as tx:
+            link = await LinkRepository(tx).find(user_id, service)
+            if link is None:
+                return None
+            snapshots, id_field = SnapshotRepository(tx), self._remotes[service].id_field
+            pending = await snapshots.count_pending(
+                user_id, service, id_field, unsynced_since=unsynced_since(link)
+            )
+            _, conflicts = await ConflictRepository(tx).list_open(user_id, service, limit=1, offset=0)
+            return SyncedAccount(
+                username=link.remote_name,
+                connected_at=link.connected_at,
+                expires_at=link.expires_at,
+                reconnect=link.refused_at is not None or link.expires_at <= self._clock(),
+                synced_at=link.pulled_at,
+                pending=pending,
+                conflicts=conflicts,
+                rejected=await snapshots.list_faults(user_id, service),
+            )
+
+    async def _pull(
+        self, user_id: int, service: str, media_type: MediaType, account: RemoteAccount, run: JobRun
+    ) -> None:
+        remote_lists = self._remotes[service]
+        hold = remote_lists.hold(media_type, account.score_format)
+        remotes = await remote_lists.list_entries(account, media_type)
+        for start in range(0, len(remotes), _CHUNK):
+            some = remotes[start : start + _CHUNK]
+            async with run.transaction() as tx:
+                await lock_lists(tx, [user_id])
+                known = await know(tx, user_id, service, media_type, some)
+                outcome = _outcome(known, some, service, hold)
+                await outcome.store(tx, user_id, service, hold, job_id=run.claimed.id)
+            await run.progress(start + len(some), len(remotes))
+
+    async def _push_all(self, user_id: int, service: str, run: JobRun, *, patient: bool) -> None:
+        try:
+            await self._push_until_done(user_id, service, run, patient=patient)
+        finally:
+            async with self._db.transaction() as tx:
+                await LinkRepository(tx).vacate(user_id, service, run.token)
+
+    async def _push_until_done(self, user_id: int, service: str, run: JobRun, *, patient: bool) -> None:
+        first_seen: dict[int, float] = {}
+        while True:
+            await self._occupy(user_id, service, run)
+            async with self._account(user_id, service) as (link, account):
+                pending = await self._pending(link)
+                if not pending and await self._is_done(user_id, service, run):
+                    return
+                due = pending if not patient else self._due(pending, first_seen)
+                for media_type in get_args(MediaType):
+                    some = [one for one in due if one.media_type == media_type]
+                    await self._push_some(user_id, service, media_type, some, account, run)
+            if not due:
+                await asyncio.sleep(_LOOK_EVERY)
+
+    async def _occupy(self, user_id: int, service: str, run: JobRun) -> None:
+        """Be the only run that tells the service anything of this list; raises ``RateLimited``."""
+        async with self._db.transaction() as tx:
+            links = LinkRepository(tx)
+            if not await links.occupy(user_id, service, run.token, seconds=_OCCUPIED):
+                if await links.find(user_id, service) is None:
+                    raise NotConnected
+                raise RateLimited("Another sync of this list is running.", retry_after=2)
+
+    def _due(self, pending: Sequence[PendingEntry], first_seen: dict[int, float]) -> list[PendingEntry]:
+        """Those that are at rest, or have been waiting for long."""
+        now, quiet = time.monotonic(), self._clock() - timedelta(seconds=QUIET)
+        due = [
+            one
+            for one in pending
+            if one.updated_at <= quiet or now - first_seen.setdefault(one.entry_id, now) > LONGEST
+        ]
+        for one in due:
+            first_seen.pop(one.entry_id, None)
+        return due
+
+    async def _push_some(
+        self,
+        user_id: int,
+        service: str,
+        media_type: MediaType,
+        pending: Sequence[PendingEntry],
+        account: RemoteAccount,
+        run: JobRun,
+    ) -> None:
+        """In the order of their edits, each merged with how the service has it just now."""
+        if not pending:
+            return
+        remote_lists = self._remotes[service]
+        hold = remote_lists.hold(media_type, account.score_format)
+        ids = [one.remote_id for one in pending]
+        there = await remote_lists.find_entries(account, media_type, ids)
+        if there is None:
+            whole = await remote_lists.list_entries(account, media_type)
+            there = {one.remote_id: one for one in whole if one.remote_id in ids}
+        for one in pending:
+            await self._push_one(user_id, service, one, there.get(one.remote_id), hold, account, run)
+
+    async def _push_one(
+        self,
+        user_id: int,
+        service: str,
+        pending: PendingEntry,
+        there: RemoteEntry | None,
+        hold: Hold,
+        account: RemoteAccount,
+        run: JobRun,
+    ) -> None:
+        merged = await self._merge_one(user_id, service, pending, there, hold, run)
+        if merged is None or not merged.wanted:
+            SYNC_PUSHES.labels(service, "suppressed").inc()
+            return
+        try:
+            answer = await self._remotes[service].save(
+                account, pending.media_type, pending.remote_id, merged.wanted
+            )
+        except (UpstreamRejected, NotFound) as refusal:
+            SYNC_PUSHES.labels(service, "rejected").inc()
+            await self._note_fault(user_id, service, pending, merged.snapshot, refusal.message, run)
+            return
+        SYNC_PUSHES.labels(service, "sent").inc()
+        expected = replace(merged.snapshot.remote, **merged.wanted)
+        settled = settle(merged.snapshot, merged.wanted, answer.filled(expected))
+        await self._occupy(user_id, service, run)
+        await self._merge_one(user_id, service, pending, answer, hold, run, base=settled)
+
+    async def _merge_one(
+        self,
+        user_id: int,
+        service: str,
+        pending: PendingEntry,
+        there: RemoteEntry | None,
+        hold: Hold,
+        run: JobRun,
+        *,
+        base: Snapshot | None = None,
+    ) -> Merged | None:
+        """None where the entry was deleted meanwhile. ``base`` goes before what is stored."""
+        async with run.transaction() as tx:
+            await lock_lists(tx, [user_id])
+            snapshots = SnapshotRepository(tx)
+            entry = await snapshots.find_entry(user_id, pending.entry_id)
+            if entry is None:
+                return None
+            if base is None:
+                held = await snapshots.list_of(
+                    user_id, service, pending.media_type, entry_ids=[pending.entry_id]
+                )
+                base = held[0].snapshot if held else None
+            if there is None:  # it never was there, or was deleted there and is edited here since
+                base = Snapshot(NOTHING, NOTHING)
+                subject = Subject(media_type=pending.media_type)
+                there = RemoteEntry(pending.remote_id, NOTHING, _NEVER, subject)
+            outcome = Outcome()
+            merged = outcome.bring_together(entry, base, there, hold)
+            await outcome.store(tx, user_id, service, hold, job_id=run.claimed.id)
+            return merged
+
+    async def _note_fault(
+        self, user_id: int, service: str, pending: PendingEntry, snapshot: Snapshot, why: str, run: JobRun
+    ) -> None:
+        """The service will not take the entry as it is: it is tried again when it is edited."""
+        log.warning("sync.rejected", service=service, entry_id=pending.entry_id, why=why)
+        async with run.transaction() as tx:
+            await lock_lists(tx, [user_id])
+            snapshots = SnapshotRepository(tx)
+            entry = await snapshots.find_entry(user_id, pending.entry_id)
+            if entry is not None:
+                noted = NewSnapshot(
+                    pending.media_type, pending.remote_id, entry.id, entry.version, snapshot, why[:500]
+                )
+                await snapshots.put_many(user_id, service, [noted])
+
+    async def _is_done(self, user_id: int, service: str, run: JobRun) -> bool:
+        """Whether nothing is pending while nobody can write to the list; then that is noted."""
+        async with run.transaction() as tx:
+            await lock_lists(tx, [user_id])
+            links = LinkRepository(tx)
+            link = await links.find(user_id, service)
+            if link is not None and await self._list_pending(tx, link, limit=1):
+                return False
+            await links.clear_pending(user_id, service)
+            return True
+
+    async def _pending(self, link: ServiceLink) -> list[PendingEntry]:
+        async with self._db.transaction() as tx:
+            return await self._list_pending(tx, link, limit=_BATCH)
+
+    async def _list_pending(self, tx: Transaction, link: ServiceLink, *, limit: int) -> list[PendingEntry]:
+        return await SnapshotRepository(tx).list_pending(
+            link.user_id,
+            link.service,
+            self._remotes[link.service].id_field,
+            unsynced_since=unsynced_since(link),
+            limit=limit,
+        )
+
+    @asynccontextmanager
+    async def _account(self, user_id: int, service: str) -> AsyncIterator[tuple[ServiceLink, RemoteAccount]]:
+        """The account; that the service refuses its token is noted, for nobody to ask again."""
+        link, account = await self._accounts.usable(user_id, service)
+        try:
+            yield link, account
+        except TokenRefused:
+            await self._accounts.note_refusal(link)
+            raise
+
+
+def unsynced_since(link: ServiceLink) -> datetime:
+    """Entries that the service never was told of count as changes once both lists were brought together;
+    until then only what was edited since the account was connected."""
+    return link.connected_at if link.pulled_at is None else _NEVER
+
+
+def _kinds(media_type: MediaType | None) -> tuple[MediaType, ...]:
+    return get_args(MediaType) if media_type is None else (media_type,)
+
+
+def _outcome(known: Known, remotes: Sequence[RemoteEntry], service: str, hold: Hold) -> Outcome:
+    """What a pull makes of entries: added, merged, or left alone where ours was deleted since."""
+    outcome, merged = Outcome(), set[int]()
+    for remote in remotes:
+        entry, stored = known.entry_of(remote), known.snapshot_of(remote.remote_id)
+        if entry is not None and entry.id in merged:
+            continue  # two titles of the service are one of the catalogue: the first is synced
+        if entry is not None:
+            merged.add(entry.id)
+            base = stored.snapshot if stored is not None and stored.entry_id == entry.id else None
+            outcome.bring_together(entry, base, remote, hold)
+        elif stored is None or stored.snapshot.remote != remote.filled(stored.snapshot.remote):
+            outcome.add(remote, known.subject_of(remote), service)
+    return outcome

@@ -1,0 +1,155 @@
+"""Merging stored entries with what a service says of them, and storing the outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
+from app.repositories.sync import (
+    ConflictRepository,
+    LinkRepository,
+    NewSnapshot,
+    SnapshotRepository,
+    StoredSnapshot,
+)
+from app.schemas.domain.library import Entry, EntryState, MediaType, Subject
+from app.schemas.domain.sync import NOTHING, FieldConflict, Hold, RemoteEntry, Snapshot, SyncState
+from app.services.sync.merge import Merged, merge
+from app.utils.db.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    entry: Entry
+    state: EntryState
+    remote_id: int
+    merged: Merged
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What becomes of some entries, before it is stored."""
+
+    added: list[tuple[NewEntry, RemoteEntry]] = field(default_factory=list)
+    updates: list[_Update] = field(default_factory=list)
+
+    def add(self, remote: RemoteEntry, subject: Subject, service: str) -> None:
+        """An entry that only the service has."""
+        self.added.append((NewEntry(subject, _new_state(remote, subject, service)), remote))
+
+    def bring_together(self, entry: Entry, base: Snapshot | None, remote: RemoteEntry, hold: Hold) -> Merged:
+        later = entry.updated_at >= remote.updated_at
+        local = SyncState.of(entry.state)
+        told = remote.filled(NOTHING if base is None else base.remote)
+        merged = merge(base, local, told, local_is_later=later, hold=hold)
+        state = entry.state if merged.local == local else merged.local.onto(entry.state)
+        self.updates.append(_Update(entry, state, remote.remote_id, merged))
+        return merged
+
+    async def store(
+        self, tx: Transaction, user_id: int, service: str, hold: Hold, *, job_id: int | None
+    ) -> int:
+        """Write it all, with the history; answers how many entries of ours changed. The list is locked."""
+        added = await EntryRepository(tx).insert_many(user_id, [new for new, _ in self.added])
+        changed = [one for one in self.updates if one.state != one.entry.state]
+        stamps = await EntryRepository(tx).update_many({one.entry.id: one.state for one in changed})
+        changes = [NewChange(one.id, one.subject, None, one.state) for one in added.values()]
+        changes += [NewChange(one.entry.id, one.entry.subject, one.entry.state, one.state) for one in changed]
+        await ChangeRepository(tx).record_many(user_id, changes, origin=service, job_id=job_id)
+        snapshots = [
+            _first_snapshot(added[position], remote, hold)
+            for position, (_, remote) in enumerate(self.added)
+            if position in added
+        ]
+        snapshots += [_snapshot(one, stamps.get(one.entry.id, {})) for one in self.updates]
+        await SnapshotRepository(tx).put_many(user_id, service, snapshots)
+        await ConflictRepository(tx).insert_many(user_id, service, self._conflicts())
+        if any(one.merged.wanted for one in self.updates):
+            await LinkRepository(tx).mark_pending(user_id)
+        return len(changes)
+
+    def _conflicts(self) -> list[tuple[int, FieldConflict]]:
+        return [(one.entry.id, conflict) for one in self.updates for conflict in one.merged.conflicts]
+
+
+class Known:
+    """What is stored of the titles that a service tells of."""
+
+    def __init__(
+        self, subjects: Sequence[Subject], entries: Sequence[Entry], snapshots: Sequence[StoredSnapshot]
+    ) -> None:
+        self._subjects = {key: one for one in subjects for key in _keys(one)}
+        self._entries = {entry.id: entry for entry in entries}
+        self._by_title = {key: entry for entry in entries for key in _keys(entry.subject)}
+        self._snapshots = {one.remote_id: one for one in snapshots}
+
+    def subject_of(self, remote: RemoteEntry) -> Subject:
+        """The catalogue's title, or the service's."""
+        found = (self._subjects.get(key) for key in _keys(remote.subject))
+        return next((subject for subject in found if subject is not None), remote.subject)
+
+    def snapshot_of(self, remote_id: int) -> StoredSnapshot | None:
+        return self._snapshots.get(remote_id)
+
+    def entry_of(self, remote: RemoteEntry) -> Entry | None:
+        snapshot = self._snapshots.get(remote.remote_id)
+        if snapshot is not None and snapshot.entry_id in self._entries:
+            return self._entries[snapshot.entry_id]
+        keys = (*_keys(self.subject_of(remote)), *_keys(remote.subject))
+        return next((self._by_title[key] for key in keys if key in self._by_title), None)
+
+
+async def know(
+    tx: Transaction, user_id: int, service: str, media_type: MediaType, remotes: Sequence[RemoteEntry]
+) -> Known:
+    """Look up all that is needed for these, in a few statements; the list is locked."""
+    entries, told = EntryRepository(tx), [remote.subject for remote in remotes]
+    subjects: list[Subject] = []
+    if media_type == "anime":
+        subjects = await entries.subjects(
+            mal_ids={one.mal_id for one in told if one.mal_id is not None},
+            anilist_ids={one.anilist_id for one in told if one.anilist_id is not None},
+        )
+    snapshots = await SnapshotRepository(tx).list_of(
+        user_id, service, media_type, remote_ids=[remote.remote_id for remote in remotes]
+    )
+    held = await entries.list_like(user_id, [*subjects, *told])
+    seen = {entry.id for entry in held}
+    others = [one.entry_id for one in snapshots if one.entry_id not in seen]
+    held += await entries.list_for_update(user_id, entry_ids=others) if others else []
+    return Known(subjects, [entry for entry in held if entry.subject.media_type == media_type], snapshots)
+
+
+def _keys(subject: Subject) -> list[tuple[str, int]]:
+    numbers = (
+        ("anime", subject.anime_id), ("anilist", subject.anilist_id), ("mal", subject.mal_id)
+    )  # fmt: skip
+    return [(name, number) for name, number in numbers if number is not None]
+
+
+def _new_state(remote: RemoteEntry, subject: Subject, service: str) -> EntryState:
+    state = remote.state.onto(EntryState(status="plan_to_watch"))
+    if subject.anime_id is not None:
+        return state
+    # nobody knows the title yet: the entry carries what the service says of it
+    told = remote.subject
+    number = told.anilist_id if told.anilist_id is not None else told.mal_id
+    return replace(
+        state,
+        title=told.title or f"{service} {told.media_type} {number}",
+        source=service,
+        cover_url=told.image_url,
+        max_progress=told.total,
+    )
+
+
+def _first_snapshot(entry: Entry, remote: RemoteEntry, hold: Hold) -> NewSnapshot:
+    snapshot = Snapshot(remote.state, hold(SyncState.of(entry.state)))
+    return NewSnapshot(entry.subject.media_type, remote.remote_id, entry.id, entry.version, snapshot)
+
+
+def _snapshot(update: _Update, stamp: dict[str, Any]) -> NewSnapshot:
+    """With fields that are still to be told it is below any version, so that the entry stays pending."""
+    version = 0 if update.merged.wanted else int(stamp.get("version", update.entry.version))
+    media_type = update.entry.subject.media_type
+    return NewSnapshot(media_type, update.remote_id, update.entry.id, version, update.merged.snapshot)

@@ -1,0 +1,240 @@
+"""Connecting an account at AniList, and imports by name: what can go wrong, and what stays secret."""
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from dirty_equals import IsPartialDict
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from app.config import Settings
+from app.repositories.sync import LinkRepository
+from app.utils.clock import utc_now
+from app.utils.crypto.encryption import Encryption
+from app.utils.db.database import Database
+from tests.fixtures.accounts import make_account
+from tests.fixtures.anilist import Connected, connected
+from tests.standin.anilist import CODE, AniListStandin, failure, fuzzy, state_of
+
+CALLBACK = "/api/anilist/callback"
+
+
+@pytest.fixture
+def anilist() -> AniListStandin:
+    return AniListStandin()
+
+
+@pytest.fixture
+async def me(settings: Settings, database: Database, anilist: AniListStandin) -> AsyncIterator[Connected]:
+    async with connected(settings, database, anilist) as somebody:
+        yield somebody
+
+
+async def ask_url(me: Connected) -> str:
+    url: str = (await me.client.get("/api/anilist/connect-url")).json()["url"]
+    return url
+
+
+async def come_back(me: Connected, **query: str) -> httpx.Response:
+    return await me.client.get(CALLBACK, params=query, headers={"Authorization": ""})
+
+
+async def test_a_person_connects_looks_and_disconnects(me: Connected, anilist: AniListStandin) -> None:
+    assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
+    url = httpx.URL(await ask_url(me))
+    assert (url.host, url.path) == ("anilist.test", "/oauth/authorize")
+    assert dict(url.params) == IsPartialDict(
+        client_id="1234", response_type="code", redirect_uri="https://anisync.test/api/anilist/callback"
+    )
+    answer = await come_back(me, state=url.params["state"], code=CODE)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    script = answer.text.partition("<script>")[2].partition("</script>")[0]
+    assert "anilist_connected" in script
+    assert "script-src 'sha256-" in answer.headers["Content-Security-Policy"]
+    assert len(hashlib.sha256(script.encode()).digest()) == 32
+    status = (await me.client.get("/api/anilist/status")).json()
+    assert status == IsPartialDict(connected=True, username="mio", reconnect=False)
+    assert status["expires_at"] > (utc_now() + timedelta(days=360)).isoformat()
+    name, sent = anilist.asked[0]
+    assert (name, sent["client_secret"], sent["code"]) == ("token", "of an application", CODE)
+    for _ in range(2):
+        assert (await me.client.delete("/api/anilist/")).json() == {"ok": True}
+    assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
+
+
+async def test_a_state_is_good_once_for_ten_minutes_for_one_person(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    state = state_of(await ask_url(me))
+    head, _, tail = state.rpartition(".")
+    other = f"{me.user.id + 1}{head.removeprefix(str(me.user.id))}.{tail}"
+    bad = {"": "Missing code/state", "x": "Invalid state", f"{head}.{tail[::-1]}": "Invalid state"}
+    bad |= {other: "Invalid state", f"{head}.": "Invalid state", state[:-1]: "Invalid state"}
+    for sent, told in bad.items():
+        answer = await come_back(me, state=sent, code=CODE)
+        assert (answer.status_code, answer.json()["detail"]) == (400, told)
+    assert (await come_back(me, state=state)).json()["detail"] == "Missing code/state"
+    assert (await come_back(me, error="access_denied", state=state)).status_code == 400
+    assert anilist.asked == []
+    assert (await come_back(me, state=state, code=CODE)).status_code == 200
+    assert (await come_back(me, state=state, code=CODE)).status_code == 400
+    old = state_of(await ask_url(me))
+    async with me.container.db.transaction() as tx:
+        await tx.session.execute(text("update oauth_states set expires_at = now() - interval '1 s'"))
+    assert (await come_back(me, state=old, code=CODE)).status_code == 400
+
+
+async def test_a_refused_code_connects_nothing(me: Connected) -> None:
+    answer = await come_back(me, state=state_of(await ask_url(me)), code="another code")
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
+    assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
+
+
+async def test_without_an_application_nobody_can_connect(client: httpx.AsyncClient, container: Any) -> None:
+    user = await make_account(container)
+    answer = await client.get("/api/anilist/connect-url", headers=user.headers)
+    assert (answer.status_code, answer.json()["code"]) == (503, "UPSTREAM_DISABLED")
+    for path in ("sync", "import"):
+        answer = await client.post(f"/api/anilist/{path}", headers=user.headers)
+        assert answer.status_code == 400, "not connected"
+
+
+async def test_no_token_can_be_read_anywhere(
+    me: Connected, anilist: AniListStandin, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    """Neither in any row, nor in Redis, nor in the log, nor in an export; nor is a stolen row of use."""
+    caplog.set_level(logging.DEBUG)
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    export = await me.client.get("/users/me/export")
+    assert anilist.token not in export.text
+    assert anilist.token not in caplog.text
+    async with me.container.db.transaction() as tx:
+        tables = (
+            await tx.session.execute(text("select tablename from pg_tables where schemaname = 'public'"))
+        ).scalars()
+        for table in tables.all():
+            rows = await tx.session.execute(text(f"select t::text from {table} t"))
+            dump = "\n".join(rows.scalars())
+            assert anilist.token not in dump
+            assert anilist.token.encode().hex() not in dump
+    redis = me.container.redis
+    async for key in redis.scan_iter():
+        kind: Any = await redis.type(key)
+        if kind == b"string":
+            assert anilist.token.encode() not in (await redis.get(key) or b"")
+    async with me.container.db.transaction() as tx:
+        links = LinkRepository(tx)
+        link = await links.find(me.user.id, "anilist")
+        assert link is not None
+        with pytest.raises(ValueError, match="not encrypted"):
+            Encryption(settings.secret).decrypt(link.token, f"service token:anilist:{me.user.id + 1}")
+
+
+async def test_tokens_outlive_a_new_secret_and_are_encrypted_anew(
+    settings: Settings, database: Database, anilist: AniListStandin
+) -> None:
+    async with connected(settings, database, anilist) as me:
+        await me.connect()
+        user_id = me.user.id
+    new = "another secret of tests, longer than 32 bytes"
+    rotated = settings.model_copy(
+        update={"secret_key": SecretStr(new), "secret_key_previous": SecretStr(settings.secret)}
+    )
+    async with connected(rotated, database, anilist) as me:
+        _, account = await me.container.sync.accounts.usable(user_id, "anilist")
+        assert account.token == anilist.token
+        await me.container.sync.accounts.tend()
+    async with connected(settings.model_copy(update={"secret_key": SecretStr(new)}), database, anilist) as me:
+        _, account = await me.container.sync.accounts.usable(user_id, "anilist")
+        assert account.token == anilist.token
+
+
+async def test_who_will_have_to_connect_again_is_told_three_times(me: Connected) -> None:
+    await me.connect()
+    told = []
+    for days in (40, 29, 28, 6.5, 0.9, 0.5):
+        async with me.container.db.transaction() as tx:
+            await tx.session.execute(
+                text("update service_links set expires_at = now() + make_interval(secs => :seconds)"),
+                {"seconds": days * 86_400},
+            )
+        await me.container.sync.accounts.tend()
+        async with me.container.db.transaction() as tx:
+            found = await tx.session.execute(
+                text("select count(*) from jobs where arguments ->> 'topic' = 'connection_expires'")
+            )
+            told.append(found.scalar_one())
+    assert told == [0, 1, 1, 2, 3, 3]
+
+
+async def test_public_lists_are_imported_by_name_and_again_change_nothing(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    """As many entries as a person of years has: one call a chunk, every field kept, no row lost."""
+    statuses = ["CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING"]
+    for number in range(1, 1201):
+        anilist.add(
+            number, mal_id=number, status=statuses[number % 6], score=number % 101, progress=number % 30,
+            repeat=number % 3, notes=f"note {number}" if number % 2 else None,
+            startedAt=fuzzy(2015, number % 12 + 1), hidden=number % 50 == 0,
+        )  # fmt: skip
+    anilist.add(5000, type="MANGA", progress=3, progressVolumes=1)
+    anilist.custom = {"Hidden ones": list(range(50, 1201, 50)), "Best": [1, 2, 3]}
+    job = await me.order("/api/import/anilist", username="mio")
+    assert (job["status"], job["error"]) == ("succeeded", None)
+    assert anilist.count("MediaListCollection") == 4, "three chunks of anime, one of manga"
+    report = (await me.client.get(f"/users/me/import/{job['id']}/report")).json()
+    assert {name: report[name] for name in ("added", "updated", "unchanged", "skipped", "failed")} == {
+        "added": 1201, "updated": 0, "unchanged": 0, "skipped": 0, "failed": 0,
+    }  # fmt: skip
+    items = await me.items()
+    assert len(items) == 1201
+    assert items[7] == IsPartialDict(status="planning", progress=7, type="anime")
+    again = await me.order("/api/import/anilist", username="mio")
+    report = (await me.client.get(f"/users/me/import/{again['id']}/report")).json()
+    assert (report["unchanged"], report["added"]) == (1201, 0)
+
+
+async def test_a_name_that_nobody_has_says_so(me: Connected) -> None:
+    job = await me.order("/api/import/anilist", username="nobody")
+    assert (job["status"], "has no such" in job["error"]) == ("failed", True)
+    for name in ("", " ", "a b", "../x", "x" * 51):
+        assert (await me.client.post("/api/import/anilist", json={"username": name})).status_code == 422
+
+
+async def test_an_import_waits_for_an_anilist_that_is_switched_off(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    anilist.add(1)
+    anilist.answer = lambda *_: failure(403, "disabled")
+    job = await me.order("/api/import/anilist", username="mio")
+    assert (job["status"], "switched off" in job["error"]) == ("queued", True)
+
+
+async def test_lists_that_a_client_read_are_answered_as_it_knows_and_imported(me: Connected) -> None:
+    lists = [
+        {"status": "CURRENT", "entries": [{"media": {"title": {"english": "One"}}}, {"media": {}}]},
+        {"status": "PLANNING", "entries": [{"media": {"title": {"english": "Two"}}, "progress": 0}]},
+        {"status": "PAUSED", "entries": [{"media": {"title": {"english": "Three"}}}]},
+    ]
+    answer = await me.client.post("/api/import/anilist", json={"animes": lists})
+    assert answer.status_code == 200, answer.text
+    assert [(one["title"], one["status"]) for one in answer.json()["animes"]] == [
+        ("One", "watching"), ("Two", "plan to watch"), ("Three", "on hold"),
+    ]  # fmt: skip
+    assert set(answer.json()["animes"][0]) == {"id", "thumbnail", "title", "status"}
+    job = await me.run(answer.json()["job"]["job_id"])
+    assert job["status"] == "succeeded"
+    items = (await me.client.get("/api/library/items")).json()
+    assert {(item["title"], item["status"]) for item in items} == {
+        ("One", "watching"), ("Two", "planning"), ("Three", "on_hold"),
+    }  # fmt: skip
+    empty: list[dict[str, Any]] = [{}, {"animes": []}, {"animes": [{"status": "CURRENT", "entries": []}]}]
+    for body in empty:
+        assert (await me.client.post("/api/import/anilist", json=body)).status_code == 400
