@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from app.config import Settings
 from app.container.accounts import AccountServices, build_accounts, issuer_of
 from app.container.catalogue import CatalogueServices, build_catalogue
-from app.container.foundation import build_foundation
+from app.container.foundation import Foundation, build_foundation
 from app.container.library import LibraryServices, WatchingServices, build_library, build_watching
 from app.container.operations import OperationServices, build_operations
 from app.container.recommendations import RecommendationServices, build_recommendations
@@ -72,29 +72,35 @@ async def build(
     ``queue`` carries job ids to the workers, ``transport`` answers in place of every upstream.
     """
     async with AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        base = await enter(
+        base = await stack.enter_async_context(
             build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)
         )
-        anilist = await enter(build_anilist(base))
-        catalogue = await enter(build_catalogue(base, jikan_rate=jikan_rate))
-        yield Container(
-            settings=settings,
-            db=base.db,
-            redis=base.redis,
-            quotas=base.quotas,
-            bus=base.bus,
-            accounts=await enter(build_accounts(base)),
-            catalogue=catalogue,
-            hianime=await enter(build_hianime(base)),
-            events=base.events,
-            idempotency=IdempotencyService(base.db, base.encryption),
-            jobs=base.jobs,
-            library=await enter(build_library(base, anilist)),
-            operations=await enter(build_operations(base)),
-            releases=await enter(build_releases(base, rate=anilibria_rate)),
-            sources=await enter(build_sources(base, catalogue.anime, anilist)),
-            sync=await enter(build_sync(base, anilist)),
-            recommendations=await enter(build_recommendations(base)),
-            watching=await enter(build_watching(base)),
-        )
+        yield await _assemble(stack, base, jikan_rate=jikan_rate, anilibria_rate=anilibria_rate)
+
+
+async def _assemble(
+    stack: AsyncExitStack, base: Foundation, *, jikan_rate: Rate, anilibria_rate: Rate
+) -> Container:
+    enter = stack.enter_async_context
+    anilist = await enter(build_anilist(base))
+    catalogue = await enter(build_catalogue(base, jikan_rate=jikan_rate))
+    return Container(
+        settings=base.settings,
+        db=base.db,
+        redis=base.redis,
+        quotas=base.quotas,
+        bus=base.bus,
+        accounts=await enter(build_accounts(base)),
+        catalogue=catalogue,
+        hianime=await enter(build_hianime(base)),
+        events=base.events,
+        idempotency=IdempotencyService(base.db, base.encryption),
+        jobs=base.jobs,
+        library=await enter(build_library(base, anilist)),
+        operations=await enter(build_operations(base)),
+        releases=await enter(build_releases(base, rate=anilibria_rate)),
+        sources=await enter(build_sources(base, catalogue.anime, anilist)),
+        sync=await enter(build_sync(base, anilist)),
+        recommendations=await enter(build_recommendations(base)),
+        watching=await enter(build_watching(base)),
+    )
