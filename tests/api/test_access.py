@@ -222,8 +222,9 @@ async def test_the_openapi_document_states_the_same_access(client: httpx.AsyncCl
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }
-    assert {route.name for route in ROUTES} == {name for name in operations if not name.endswith("/")}
-    for route in ROUTES:
+    described = [route for route in ROUTES if route.method != "WS"]  # OpenAPI knows no WebSockets
+    assert {route.name for route in described} == {name for name in operations if not name.endswith("/")}
+    for route in described:
         schemes = operations[route.name].get("security", [])
         if route.access == "service":
             assert schemes == [{"ServiceToken": []}]
