@@ -14,7 +14,8 @@ from app.schemas.internal.releases import (
     SyncTitleIn,
     SyncTitleOut,
 )
-from app.schemas.jobs import EnqueuedJob, SyncRelease
+from app.schemas.jobs import EnqueuedJob
+from app.schemas.release_jobs import SyncRelease
 from app.utils.clock import utc_now
 
 router = APIRouter(prefix="/internal", tags=["internal"], route_class=CheckedRoute)
