@@ -20,7 +20,16 @@ from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
 
-_EXPOSED = ["X-Request-ID", "X-Total-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After"]
+_EXPOSED = [
+    "X-Request-ID",
+    "X-Total-Count",
+    "X-Hidden-Count",
+    "Link",
+    "ETag",
+    "X-Cache",
+    "Age",
+    "Retry-After",
+]
 _EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
 

@@ -147,6 +147,9 @@ class SearchQuery(SliceQuery):
     q: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(storable)
     ]
+    sfw: Annotated[bool, Field(description="Hide adult titles; `X-Hidden-Count` says how many matched.")] = (
+        False
+    )
 
 
 class GenresQuery(FastQuery):

@@ -77,7 +77,8 @@ def personal_answer(body: bytes) -> Response:
 
 
 def catalogue_page(request: Request, query: Page, page: AnimePage) -> Response:
-    return catalogue_answer(page.body, page_headers(request, query, page.total))
+    hidden = {"X-Hidden-Count": str(page.hidden)} if page.hidden else {}
+    return catalogue_answer(page.body, {**page_headers(request, query, page.total), **hidden})
 
 
 def cached_answer(request: Request, answer: CachedAnswer) -> Response:

@@ -26,5 +26,5 @@ router = APIRouter(
 async def search_anime(request: Request, services: Services) -> Response:
     """Search anime by any title, synonym or script, best matches first; tolerates typos."""
     query = SearchQuery.read(request)
-    page = await services.catalogue.anime.search(query.q, query.part)
+    page = await services.catalogue.anime.search(query.q, query.part, safe=query.sfw)
     return catalogue_page(request, query, page)

@@ -1,12 +1,12 @@
 """Titles, pages of them and genres, as JSON that PostgreSQL built."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.repositories.anime.filters import ORDERS, SAFE, Arguments, all_words, conditions, where
+from app.repositories.anime.filters import ORDERS, SAFE, Arguments, conditions, where
 from app.repositories.anime.genres import GenreIndex
 from app.repositories.anime.rendering import columns, joins
-from app.repositories.anime.search import is_tolerant, meant, ranked
+from app.repositories.anime.search import matching, meant, ranked
 from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, PageSpec
 from app.utils.db.database import Driver
@@ -47,24 +47,33 @@ class AnimeRepository:
         arguments = Arguments()
         parts = list(conditions(wanted, genres, arguments))
         if wanted.search is not None:
-            parts += all_words(wanted.search, arguments)
+            parts.append(matching(wanted.search, arguments))
         return await self._page("", where(parts), sort, part, arguments, known_version)
 
     async def page_of_meant(
         self, wanted: CatalogueFilter, search: str, sort: AnimeSort, part: PageSpec, *, genres: GenreIndex
-    ) -> PageRead | None:
-        """Like :meth:`page`, for a search that nothing matches as written; None if it allows no other."""
-        if not is_tolerant(search):
-            return None
+    ) -> PageRead:
+        """Like :meth:`page`, for a search that nothing matches as written."""
         arguments = Arguments()
         tables, condition = meant(search, arguments)
         parts = [condition, *conditions(wanted, genres, arguments)]
         return await self._page(tables, where(parts), sort, part, arguments, None)
 
-    async def search(self, query: str, part: PageSpec) -> AnimePage:
-        """The best matches first; among equals the one with the most members."""
+    async def count_hidden(self, wanted: CatalogueFilter, *, genres: GenreIndex) -> int:
+        """How many adult titles match all of ``wanted`` but that they are to be hidden."""
         arguments = Arguments()
-        tables = ranked(query, arguments)
+        parts = list(conditions(replace(wanted, sfw=False), genres, arguments))
+        if wanted.search is not None:
+            parts.append(matching(wanted.search, arguments))
+        sql = f"select count(*) from anime a where {where(parts)} and not ({SAFE})"
+        hidden: int = await self._driver.fetchval(sql, *arguments)
+        return hidden
+
+    async def search(self, query: str, part: PageSpec, *, safe: bool = False) -> AnimePage:
+        """The best matches first; among equals the one with the most members. ``safe`` hides adult titles."""
+        arguments = Arguments()
+        tables = ranked(query, arguments, safe=safe)
+        hidden = "(select titles from hidden)" if safe else "0"
         place = "tier, likeness desc, members desc nulls last, id"
         sql = f"""
             {tables},
@@ -73,12 +82,12 @@ class AnimeRepository:
                 from found order by place
                 limit {arguments.place(part.limit, "bigint")} offset {arguments.place(part.offset, "bigint")}
             )
-            select (select count(*) from found) as total,
+            select (select count(*) from found) as total, {hidden} as hidden,
                    {_array(part.keys, "page join anime a using (id)", "page.place")} as body
         """
         row = await self._driver.fetchrow(sql, *arguments)
         assert row is not None
-        return AnimePage(row["body"], row["total"])
+        return AnimePage(row["body"], row["total"], row["hidden"])
 
     async def genres(self, kind: TagKind | None, *, sfw: bool) -> bytes:
         """All genres, themes and demographics as JSON, with how many titles have each."""

@@ -1,11 +1,20 @@
-"""Free text over every title, synonym and script: as written, with a letter wrong, or merely alike."""
+"""Free text over every title, synonym and script: as written, by its sound, mistyped, or merely alike."""
 
-from app.repositories.anime.filters import Arguments, all_words, pattern, units, where
+from dataclasses import dataclass
+
+from app.repositories.anime.filters import SAFE, Arguments, all_words, pattern, units, where
+from app.utils.text.readings import Season, is_cyrillic, other_layout, romanised, season, sound
 from app.utils.text.search_words import search_words
 
 _TYPO_LETTERS = 4  # a shorter word with a letter wrong could be almost any other
-_ENOUGH = 50  # titles as written; with so many of them nobody mistyped
+_TYPO_LETTERS_BESIDE = 3  # beside a longer word that finds; there are few to check
+_ENOUGH = 5  # titles as written; with so many of them, or a name among them, nobody mistyped
 _FEW = 3  # titles with a letter wrong; with fewer of them more may be wrong
+
+# Tiers: a lower one is the better match. What is written so comes first, then what sounds so, then what
+# another keyboard would have written, then a letter wrong, then what is alike.
+_SOUNDS, _OTHER_SEASONS, _OTHERWISE, _CLOSE, _ALIKE = 1, 7, 13, 20, 21
+_QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "「": "」", "『": "』", "‘": "’"}
 
 # ``close`` has each word as written or with one letter wrong: the longest finds, the others are checked
 # on what it found, row by row, which `offset 0` keeps the planner from turning round.
@@ -24,87 +33,197 @@ _TOLERANCE = """
         ) hit
     ),
     alike as materialized (
-        select a.id, a.members, near.likeness
-        from search_alike({query}) near join anime a using (id)
+        select a.id, a.members, max(near.likeness) as likeness
+        from ({alike}) near join anime a using (id)
         where {alike_if} and (select count(*) from close) < {few} and a.id not in (select id from close)
+        group by a.id
     )
 """
 _NEARLY = "a.search_text like any ((select search_typos({word}) || search_pattern({word}))::text[])"
 
-# Better first: the whole of a name, its beginning, whole words, their beginning, a part, parts apart.
-# Of those whose name it is, first what has it as its main title, in the very punctuation that was asked for.
-_STRICT = r"""
-    asked as materialized (
+# Better first: a whole name, whole words of it, its beginning, that of a word, a part, parts apart.
+_TIERS = r"""
+    select a.id, a.members, a.title, {first} + case
+        when {is_name} then 0
+        when {is_words} then 1
+        when {begins_name} then 2
+        when {begins_word} then 3
+        when {is_part} then 4
+        else 5 end as tier
+    from anime a, (
         select substr(broken, 2, length(broken) - 2) as broken,
                substr(joined, 2, length(joined) - 2) as joined
         from {broken} as broken, {joined} as joined
-    ),
+    ) asked
+    where {words}
+"""
+# A season: the name with the number of it, the beginning of such a name, or the number anywhere behind.
+_SEASON = r"""
+    select a.id, a.members, a.title, {first} + case
+        when a.search_text like any (asked.whole) then 0
+        when a.search_text like any (asked.begun) then 1
+        else 3 end as tier
+    from anime a, (
+        select array(select E'%\n ' || name || ' ' || x || E' \n%' from unnest({endings}) x) as whole,
+               array(select E'%\n ' || name || ' ' || x || ' %' from unnest({endings}) x) as begun,
+               array(select '% ' || x || ' %' from unnest({endings}) x) as behind
+        from (select substr({base}, 2, length({base}) - 2) as name) named
+    ) asked
+    where {words} and a.search_text like any (asked.behind)
+"""
+# Of those whose name it is, first what has it as its main title, in the very punctuation that was asked for.
+_STRICT = r"""
     strict as materialized (
-        select t.id, t.members, case
+        select t.id, min(t.members) as members, min(case
             when t.tier > 0 then t.tier
-            when search_fold({query}) = search_fold(t.title) then -2
-            when {is_title} then -1
-            else 0 end as tier
-        from asked, lateral (
-            select a.id, a.members, a.title, case
-                when {is_name} then 0
-                when {begins_name} then 1
-                when {is_words} then 2
-                when {begins_word} then 3
-                when {is_part} then 4
-                else 5 end as tier
-            from anime a
-            where {words}
-        ) t
+            when search_fold(t.title) in (search_fold({query}), search_fold({unquoted})) then -2
+            when search_join(search_fold(t.title)) = search_join(search_fold({query}))
+                 or search_break(search_fold(t.title)) = search_break(search_fold({query})) then -1
+            else 0 end) as tier
+        from ({found}) t group by t.id
     )
 """
 _NAME_BEGINS, _NAME_ENDS = r"E'%\n '", r"E' \n%'"
-_TITLE = "anime_search_text(t.title, null, null, null, '{}')"
+
+
+@dataclass(frozen=True, slots=True)
+class _Readings:
+    """What may have been meant: spellings that count at once, and those for where these find nothing."""
+
+    season: Season | None
+    sounds: tuple[str, ...]
+    otherwise: tuple[str, ...]
+
+    @classmethod
+    def of(cls, search: str) -> "_Readings":
+        if is_exact(search):
+            return cls(None, (), ())
+        named = season(search)
+        layout = other_layout(search)
+        swapped = [] if layout is None else [layout, *sounds_of(layout)]
+        return cls(named, sounds_of(search), tuple(other for other in swapped if search_words(other)))
+
+
+def is_exact(search: str) -> bool:
+    """Whether nothing but what was written is tried: a letter was typed that is a wildcard elsewhere."""
+    return bool({"%", "_"} & set(search))
+
+
+def sounds_of(search: str) -> tuple[str, ...]:
+    """How a search sounds, as names are kept too; none where that is as it is written."""
+    spelled = romanised(search) if is_cyrillic(search) else [search]
+    written = " ".join(search_words(search)).lower()
+    heard = [sound(" ".join(search_words(text)).lower()) for text in spelled]
+    return tuple(dict.fromkeys(text for text in heard if text != written and any(map(str.isascii, text))))
 
 
 def is_tolerant(search: str) -> bool:
     """Whether other spellings are tried too; not where a letter that is a wildcard elsewhere was typed."""
-    return not {"%", "_"} & set(search) and any(map(_may_be_mistyped, _words(search)))
+    return not is_exact(search) and any(map(_may_be_mistyped, _words(search)))
 
 
-def ranked(search: str, arguments: Arguments) -> str:
-    """A WITH list that ends in ``found(id, tier, likeness, members)``, the lower tier being the better."""
+def ranked(search: str, arguments: Arguments, *, safe: bool = False) -> str:
+    """A WITH list that ends in ``found(id, tier, likeness, members)``, the lower tier being the better.
+
+    With ``safe``, ``found`` lacks adult titles, and ``hidden`` counts those that it lacks.
+    """
     query = arguments.place(search, "text")
-    tables = [_strict(search, query, arguments)]
+    readings = _Readings.of(search)
+    tables = [_strict(search, query, readings, arguments)]
     found = "select id, tier, 1 as likeness, members from strict"
+    if readings.otherwise:
+        blocks = [_tiers(text, _OTHERWISE, arguments) for text in readings.otherwise]
+        tables.append(f"""
+            otherwise as materialized (
+                select id, min(members) as members, min(tier) as tier from ({" union all ".join(blocks)}) t
+                where not exists (select from strict) group by id
+            )
+        """)
+        found += " union all select id, tier, 1, members from otherwise"
     if is_tolerant(search):
-        few = f"(select count(*) from strict) < {_ENOUGH}"
-        none = "not exists (select from strict)"
-        tables.append(_tolerance(search, query, arguments, close_if=few, alike_if=none))
-        found += """
-            union all select id, 6, 1, members from close where id not in (select id from strict)
-            union all select id, 7, likeness, members from alike
+        few = f"""
+            (select count(*) from strict) < {_ENOUGH} and not exists (select from strict where tier <= 0)
         """
-    tables.append(f"found as materialized ({found})")
-    return f"with {', '.join(tables)}"
+        none = "not exists (select from strict)"
+        if readings.otherwise:
+            none += " and not exists (select from otherwise)"
+        tables.append(_tolerance(search, query, readings, arguments, close_if=few, alike_if=none))
+        known = "select id from strict" + (
+            " union all select id from otherwise" if readings.otherwise else ""
+        )
+        found += f"""
+            union all select id, {_CLOSE}, 1, members from close where id not in ({known})
+            union all select id, {_ALIKE}, likeness, members from alike
+        """
+    return f"with {', '.join([*tables, *_shown(found, safe=safe)])}"
+
+
+def _shown(found: str, *, safe: bool) -> list[str]:
+    """What was found, without adult titles and with a count of them if ``safe``."""
+    if not safe:
+        return [f"found as materialized ({found})"]
+    return [
+        f"every as materialized (select f.*, {SAFE} as safe from ({found}) f join anime a using (id))",
+        "found as materialized (select id, tier, likeness, members from every where safe)",
+        "hidden as (select count(*) as titles from every where not safe)",
+    ]
+
+
+def matching(search: str, arguments: Arguments) -> str:
+    """A condition on ``a``: its names hold what was searched for, as written, by its sound or as a season."""
+    readings = _Readings.of(search)
+    either = [list(all_words(text, arguments)) for text in (search, *readings.sounds)]
+    if readings.season is not None:
+        either.append(_season_words(readings.season, arguments))
+    return f"({' or '.join(where(words) for words in either)})"
 
 
 def meant(search: str, arguments: Arguments) -> tuple[str, str]:
     """A WITH list, and the condition on ``a`` that it was perhaps meant; for where nothing is as written."""
-    query = arguments.place(search, "text")
-    none = f"not exists (select from anime a where {where(list(all_words(search, arguments)))})"
-    tables = f"with {_tolerance(search, query, arguments, close_if=none, alike_if=none)}"
-    return tables, "a.id in (select id from close union all select id from alike)"
+    readings = _Readings.of(search)
+    none = f"not exists (select from anime a where {matching(search, arguments)})"
+    other = " or ".join(where(list(all_words(text, arguments))) for text in readings.otherwise) or "false"
+    tables = f"""
+        with otherwise as materialized (select a.id from anime a where {none} and ({other}))
+    """
+    found = "select id from otherwise"
+    if is_tolerant(search):
+        if_none = "not exists (select from otherwise)"
+        query = arguments.place(search, "text")
+        tolerance = _tolerance(
+            search, query, readings, arguments, close_if=f"{none} and {if_none}", alike_if=none
+        )
+        tables += f", {tolerance}"
+        found += " union all select id from close union all select id from alike"
+    return tables, f"a.id in ({found})"
 
 
-def _strict(search: str, query: str, arguments: Arguments) -> str:
+def _strict(search: str, query: str, readings: _Readings, arguments: Arguments) -> str:
+    blocks = [_tiers(search, 0, arguments)]
+    blocks += [_tiers(text, _SOUNDS, arguments) for text in readings.sounds]
+    if readings.season is not None:
+        blocks.append(_season(readings.season, 0, arguments))
+        blocks.append(_tiers(readings.season.base, _OTHER_SEASONS, arguments))
+        for base in sounds_of(readings.season.base):
+            blocks.append(_season(Season(base, readings.season.endings), _SOUNDS, arguments))
+    unquoted = search[1:-1] if _QUOTES.get(search[:1]) == search[-1:] and len(search) > 2 else search
+    return _STRICT.format(
+        query=query, unquoted=arguments.place(unquoted, "text"), found=" union all ".join(blocks)
+    )
+
+
+def _tiers(search: str, first: int, arguments: Arguments) -> str:
     broken = " ".join(search_words(search))
     forms = ["broken"] if broken == " ".join(search.split()) else ["broken", "joined"]
 
-    def like(before: str, after: str, text: str = "a.search_text") -> str:
+    def like(before: str, after: str) -> str:
         """Either form stands in the text between these two."""
-        return " or ".join(f"{text} like {before} || asked.{form} || {after}" for form in forms)
+        return " or ".join(f"a.search_text like {before} || asked.{form} || {after}" for form in forms)
 
-    return _STRICT.format(
-        query=query,
+    return _TIERS.format(
+        first=first,
         broken=pattern(broken, arguments),
-        joined=f"search_pattern({query})",
-        is_title=like(_NAME_BEGINS, _NAME_ENDS, _TITLE),
+        joined=pattern(search, arguments),
         is_name=like(_NAME_BEGINS, _NAME_ENDS),
         begins_name=like(_NAME_BEGINS, "'%'"),
         is_words=like("'% '", "' %'"),
@@ -114,14 +233,34 @@ def _strict(search: str, query: str, arguments: Arguments) -> str:
     )
 
 
-def _tolerance(search: str, query: str, arguments: Arguments, *, close_if: str, alike_if: str) -> str:
+def _season(named: Season, first: int, arguments: Arguments) -> str:
+    return _SEASON.format(
+        first=first,
+        base=pattern(" ".join(search_words(named.base)), arguments),
+        endings=arguments.place(list(named.endings), "text[]"),
+        words=where(list(all_words(named.base, arguments))),
+    )
+
+
+def _season_words(named: Season, arguments: Arguments) -> list[str]:
+    endings = arguments.place([f"% {ending} %" for ending in named.endings], "text[]")
+    return [*all_words(named.base, arguments), f"a.search_text like any ({endings})"]
+
+
+def _tolerance(
+    search: str, query: str, readings: _Readings, arguments: Arguments, *, close_if: str, alike_if: str
+) -> str:
+    spelled = readings.sounds[0] if is_cyrillic(search) and readings.sounds else search
     words = _words(search)
     longest = max(filter(_may_be_mistyped, words), key=lambda word: (len(word), word))
     others = [_nearly(word, arguments) for word in sorted(words - {longest})]
+    alike = [f"select id, likeness from search_alike({query})"]
+    if spelled != search:
+        alike.append(f"select id, likeness from search_alike({arguments.place(spelled, 'text')})")
     return _TOLERANCE.format(
         longest=arguments.place(longest, "text"),
         others=where(others),
-        query=query,
+        alike=" union all ".join(alike),
         close_if=close_if,
         alike_if=alike_if,
         few=_FEW,
@@ -134,7 +273,7 @@ def _words(search: str) -> set[str]:
 
 
 def _nearly(word: str, arguments: Arguments) -> str:
-    if _may_be_mistyped(word):
+    if len(word) >= _TYPO_LETTERS_BESIDE and word.isalnum():
         return _NEARLY.format(word=arguments.place(word, "text"))
     return next(all_words(word, arguments))
 

@@ -97,10 +97,14 @@ class StoredAnime:
 
 @dataclass(frozen=True, slots=True)
 class AnimePage:
-    """One page of the catalogue: a JSON array, and how many titles match in all."""
+    """One page of the catalogue: a JSON array, and how many titles match in all.
+
+    ``hidden`` more would match a search, were they not for adults.
+    """
 
     body: bytes
     total: int
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)

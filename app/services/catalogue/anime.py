@@ -39,15 +39,21 @@ class AnimeService:
         async with self._db.driver() as driver:
             repository = AnimeRepository(driver)
             page = await self._page(repository, wanted, sort, part)
-            if page.total or wanted.search is None:
+            if wanted.search is None:
                 return page
+            hidden = await repository.count_hidden(wanted, genres=self._book) if wanted.sfw else 0
+            if page.total or hidden:
+                return AnimePage(page.body, page.total, hidden)
             meant = await repository.page_of_meant(wanted, wanted.search, sort, part, genres=self._book)
-        return page if meant is None else AnimePage(meant.body, meant.total or 0)
+        return AnimePage(meant.body, meant.total or 0)
 
-    async def search(self, query: str, part: PageSpec) -> AnimePage:
-        """The titles that match best first, also those that match but for a typing mistake."""
+    async def search(self, query: str, part: PageSpec, *, safe: bool = False) -> AnimePage:
+        """The titles that match best first, also those that match but for a typing mistake.
+
+        ``safe`` hides titles for adults, and counts them.
+        """
         async with self._db.driver() as driver:
-            return await AnimeRepository(driver).search(query, part)
+            return await AnimeRepository(driver).search(query, part, safe=safe)
 
     async def get(self, anime_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:
         async with self._db.driver() as driver:

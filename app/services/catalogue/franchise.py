@@ -106,7 +106,7 @@ class Ties:
             {id_: title for id_, title in self.titles.items() if id_ in ids},
             {pair: kind for pair, kind in self.kinds.items() if pair[0] in ids and pair[1] in ids},
             {pair for pair in self.below if pair[0] in ids and pair[1] in ids},
-            {id_: more & set(ids) for id_, more in self.next.items() if id_ in ids},
+            {id_: {more for more in after if more in ids} for id_, after in self.next.items() if id_ in ids},
         )
 
 
@@ -140,9 +140,10 @@ class Line:
 
     @classmethod
     def of(cls, ids: Collection[int], next_: Mapping[int, set[int]], ties: Ties) -> "Line":
-        inside = {id_: next_.get(id_, set()) & set(ids) for id_ in ids}
+        members = set(ids)
+        inside = {id_: next_.get(id_, set()) & members for id_ in members}
         minutes = sum(minutes_of(ties.titles[id_]) for id_ in ids if id_ in ties.titles)
-        return cls(set(ids), inside, minutes, min(map(ties.released, ids)))
+        return cls(members, inside, minutes, min(map(ties.released, ids)))
 
 
 def lines(ties: Ties) -> tuple[list[Line], dict[int, set[int]]]:
@@ -303,7 +304,7 @@ def _segments(next_: Mapping[int, set[int]], rivals: Mapping[int, set[int]]) -> 
     for id_ in sorted(next_.keys() - inner):
         run = [id_]
         while len(next_[run[-1]]) == 1 and (following := min(next_[run[-1]])) in inner:
-            if not rivals.get(following, set()).isdisjoint(run):
+            if following in rivals and not rivals[following].isdisjoint(run):
                 runs.append(run)
                 run = []
             run.append(following)

@@ -113,7 +113,7 @@ class _Order:
         waiting, reached = dict.fromkeys(others), set(self.main.ids)
         while waiting:
             near = {line_of[other] for id_ in reached for other in self._neighbours[id_] if other in line_of}
-            turn = [line for line in waiting if line in near] or list(waiting)  # the latter hang on nothing
+            turn = sorted(near & waiting.keys(), key=lambda line: line.start) or [*waiting]
             contacts = [self._contacts(line) for line in turn]
             for line, found in zip(turn, contacts, strict=True):
                 self._settle(line, found)

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.api.limits import SEARCHES
+from app.container import Container
 from app.utils.processes.embedded import ServerUrls
 from tests.factories.catalogue import Title, store_titles
 from tests.fixtures.catalogue import client_on
@@ -74,10 +76,10 @@ async def test_the_better_match_comes_first_and_among_equals_the_better_known(
 ) -> None:
     assert await found(searched, "naruto") == [
         "Naruto",  # the whole title
-        "Naruto: Shippuuden",  # its beginning, and better known than the next
-        "Boruto",  # the beginning of a synonym
+        "Naruto: Shippuuden",  # a whole word, and better known than the next
+        "The Last: Naruto the Movie",
         "Naruto Gaiden",
-        "The Last: Naruto the Movie",  # a whole word
+        "Boruto",  # the beginning of a synonym, in the middle of a word
         "Onaruton",  # a part of a word, however well known
     ]
     assert await found(searched, "last movie") == ["The Last: Naruto the Movie", "Movie of the Last"]
@@ -176,7 +178,7 @@ MISTYPED = {
     "naroto": "Naruto",
     "наурто": "Naruto",
     "fullmetal alchemsit": "Fullmetal Alchemist: Brotherhood",
-    "fulmetal alchemist": "Fullmetal Alchemist: Brotherhood",
+    "fulmetal alchemist": "Fullmetal Alchemist",
     "fulmetl alchmst brotherhod": "Fullmetal Alchemist: Brotherhood",
     "кавбой бибоп": "Cowboy Bebop",
     "onepiece": "One Piece",
@@ -312,3 +314,52 @@ async def test_all_searches_of_a_client_share_one_limit(client: httpx.AsyncClien
         page = await client.get(path)
         assert page.status_code == 200
         assert "RateLimit-Limit" not in page.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("Шингеки но Кьёджин", "Shingeki no Kyojin"), ("Сингэки но кёдзин", "Shingeki no Kyojin"),
+        ("кимецу но яиба", "Kimetsu no Yaiba"), ("ырштпулш тщ лнщошт", "Shingeki no Kyojin"),
+        ("rjd,jq ,b,jg", "Cowboy Bebop"), ("singeki no kyouzin", "Shingeki no Kyojin"),
+        ("kimetu no yaiba", "Kimetsu no Yaiba"), ("naruto sippuden", "Naruto: Shippuuden"),
+    ],
+)  # fmt: skip
+async def test_other_scripts_sounds_and_keyboards(
+    searched: httpx.AsyncClient, query: str, title: str
+) -> None:
+    assert (await found(searched, query))[0] == title
+    assert title in await found(searched, query, "/anime")
+
+
+async def test_a_season_comes_first_then_the_others_of_its_name(
+    client: httpx.AsyncClient, container: Container
+) -> None:
+    names = {"Overlord": 900, "Overlord II": 800, "Overlord III": 700, "Overlord Movie 2": 850}
+    async with container.db.transaction() as tx:
+        for title, members in names.items():
+            values = {"title": title, "members": members}
+            await tx.session.execute(
+                text("insert into anime (title, members) values (:title, :members)"), values
+            )
+    for query in ("overlord 2", "overlord season 2", "overlord 2nd season", "overlord s2", "overlord II"):
+        titles = await found(client, query)
+        assert titles[0] == "Overlord II", query
+        assert set(titles) == set(names), query
+
+
+async def test_what_is_hidden_is_counted(client: httpx.AsyncClient, container: Container) -> None:
+    async with container.db.transaction() as tx:
+        for title, adult in (("Night Story", False), ("Night Story Uncut", True), ("Night Story Two", True)):
+            values = {"title": title, "adult": adult}
+            await tx.session.execute(
+                text("insert into anime (title, is_adult) values (:title, :adult)"), values
+            )
+    for path, name in (("/search/anime", "q"), ("/anime", "search")):
+        everything = await client.get(path, params={name: "night story"})
+        assert (len(everything.json()), "X-Hidden-Count" in everything.headers) == (3, False)
+        safe = await client.get(path, params={name: "night story", "sfw": "true"})
+        assert [anime["title"] for anime in safe.json()] == ["Night Story"]
+        assert (safe.headers["X-Total-Count"], safe.headers["X-Hidden-Count"]) == ("1", "2")
+        nothing = await client.get(path, params={name: "uncut", "sfw": "true"})
+        assert (nothing.json(), nothing.headers["X-Hidden-Count"]) == ([], "1")

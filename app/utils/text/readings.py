@@ -1,0 +1,120 @@
+"""Other spellings of what somebody typed into a search: seasons, Cyrillic as romaji, a wrong keyboard."""
+
+import re
+from dataclasses import dataclass
+
+_CYRILLIC = re.compile(r"[а-яё]")
+_LATIN = re.compile(r"[a-z]")
+
+_QWERTY = "`qwertyuiop[]asdfghjkl;'zxcvbnm,."
+_YCUKEN = "ёйцукенгшщзхъфывапролджэячсмитьбю"
+_TO_YCUKEN = str.maketrans(_QWERTY + '~{}:"<>', _YCUKEN + "ёхъжэбю")
+_TO_QWERTY = str.maketrans(_YCUKEN, _QWERTY)
+
+# The longest first. Polivanov's spelling of Japanese and the one of fans, both into Hepburn's romaji.
+_KANA = {
+    "дзя": "ja", "дзю": "ju", "дзё": "jo", "дзе": "jo", "дзи": "ji", "дзу": "zu", "джя": "ja", "джю": "ju",
+    "джё": "jo", "дж": "j", "тя": "cha", "тю": "chu", "тё": "cho", "ти": "chi", "чя": "cha", "чю": "chu",
+    "чё": "cho", "сья": "sha", "сю": "shu", "ся": "sha", "сё": "sho", "си": "shi", "щи": "shi",
+    "ши": "shi", "ця": "tsa", "цу": "tsu", "дз": "z", "тс": "ts", "кх": "kh", "ьё": "yo", "ье": "e",
+    "ью": "yu", "ья": "ya", "ъё": "yo", "йо": "yo", "йю": "yu", "йя": "ya", "йё": "yo", "жи": "ji",
+    "жу": "ju", "жо": "jo", "жа": "ja", "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e",
+    "ё": "yo", "ж": "j", "з": "z", "и": "i", "й": "i", "к": "k", "л": "r", "м": "m", "н": "n", "о": "o",
+    "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f", "х": "h", "ц": "ts", "ч": "ch", "ш": "sh",
+    "щ": "sh", "ъ": "", "ы": "y", "ь": "", "э": "e", "ю": "yu", "я": "ya",
+}  # fmt: skip
+_KANA_PARTS = re.compile("|".join(sorted(map(re.escape, _KANA), key=len, reverse=True)))
+_LETTERS = {**{key: value for key, value in _KANA.items() if len(key) == 1}, "л": "l", "й": "y", "х": "kh"}
+_LETTERS |= {"ж": "zh", "щ": "shch"}
+
+_SEASON_WORD = r"(?:season|сезон|часть|part|cour|тв|tv)"
+_NUMBER = r"(?P<{}>[2-9]|1[0-2]|second|third|fourth|fifth|ii|iii|iv|v|vi|второй|третий|вторая|третья)"
+_SEASONS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"^(?P<base>.*\S)[\s:.,-]+{_SEASON_WORD}[\s-]*{_NUMBER.format('n')}$",
+        rf"^(?P<base>.*\S)[\s:.,-]+{_NUMBER.format('n')}(?:st|nd|rd|th|-?й|-?я|-?ый)?[\s-]+{_SEASON_WORD}$",
+        rf"^(?P<base>.*\S)[\s:.,-]+(?:s|с)0?{_NUMBER.format('n')}$",
+        rf"^(?P<base>.*?\S)\s*第?\s*{_NUMBER.format('n')}\s*期$",
+        rf"^(?P<base>.*[^\W\d]\S*)\s+{_NUMBER.format('n')}$",
+    )
+]
+_WORDS_OF_NUMBERS = {
+    "second": 2, "third": 3, "fourth": 4, "fifth": 5, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6,
+    "второй": 2, "третий": 3, "вторая": 2, "третья": 3,
+}  # fmt: skip
+_ROMAN = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+_ORDINAL = ("", "first", "second", "third", "fourth", "fifth")
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """What of a search names a season: the rest, and ways to write it behind the rest."""
+
+    base: str
+    endings: tuple[str, ...]
+
+
+def season(text: str) -> Season | None:
+    """``Season 2``, ``2nd season``, ``II``, ``S2``, ``часть 2``, a bare 2 at the end; None for the first."""
+    for pattern in _SEASONS:
+        if match := pattern.match(text.strip()):
+            if not re.sub(_SEASON_WORD, "", match["base"].lower()).strip(" :.,-"):
+                return None
+            word = match["n"].lower()
+            number = _WORDS_OF_NUMBERS.get(word) or int(word)
+            return Season(match["base"].strip(" :.,-"), _endings(number))
+    return None
+
+
+def _endings(number: int) -> tuple[str, ...]:
+    suffix = {2: "nd", 3: "rd"}.get(number, "th")
+    named = [f"{_ORDINAL[number]} season"] if number < len(_ORDINAL) else []
+    return (
+        f"season {number}", f"{number}{suffix} season", *named, str(number), _ROMAN[number], f"s{number}",
+        f"part {number}", f"{number} сезон", f"сезон {number}", f"часть {number}", f"тв {number}",
+        f"第{number}期", f"{number}期",
+    )  # fmt: skip
+
+
+def is_cyrillic(text: str) -> bool:
+    return _CYRILLIC.search(text.lower()) is not None
+
+
+def romanised(text: str) -> list[str]:
+    """A Cyrillic text in Latin letters, as Japanese and as what it sounds like otherwise."""
+    folded = text.lower()
+    if not _CYRILLIC.search(folded):
+        return []
+    japanese = _KANA_PARTS.sub(lambda part: _KANA[part[0]], folded)
+    plain = "".join(_LETTERS.get(letter, letter) for letter in folded)
+    return list(dict.fromkeys([japanese, plain]))
+
+
+def other_layout(text: str) -> str | None:
+    """The keys that were hit, on the other of the Russian and the English keyboard."""
+    folded = text.lower()
+    if _CYRILLIC.search(folded):
+        return folded.translate(_TO_QWERTY) if not _LATIN.search(folded) else None
+    return folded.translate(_TO_YCUKEN) if _LATIN.search(folded) else None
+
+
+# Spellings of romaji that sound alike, each into the next; search_sound() in PostgreSQL takes the same steps.
+SOUNDS = (
+    ("jy", "j"), ("zy", "j"), ("dj", "j"), ("dz", "z"), ("tch", "ch"), ("sy", "sh"), ("ty", "ch"),
+    ("kio", "kyo"), ("kiu", "kyu"), ("gio", "gyo"), ("rio", "ryo"), ("hio", "hyo"), ("nio", "nyo"),
+    ("ohh", "oh"), ("ou", "o"), ("oo", "o"), ("uu", "u"), ("aa", "a"), ("ii", "i"), ("ei", "e"), ("ee", "e"),
+    ("shi", "si"), ("sh", "s"), ("chi", "ti"), ("ch", "t"), ("tsu", "tu"), ("ts", "t"), ("wo", "o"),
+    ("mb", "nb"), ("mp", "np"), ("ky", "k"), ("gy", "g"), ("ny", "n"), ("hy", "h"), ("by", "b"), ("py", "p"),
+    ("my", "m"), ("ry", "r"), ("jo", "zo"),
+    ("bb", "b"), ("dd", "d"), ("gg", "g"), ("kk", "k"), ("mm", "m"), ("nn", "n"), ("pp", "p"), ("rr", "r"),
+    ("ss", "s"), ("tt", "t"), ("ll", "l"), ("zz", "z"),
+)  # fmt: skip
+SOUND_LETTERS = ("lvfj", "rbhz")
+
+
+def sound(text: str) -> str:
+    """How lower-case romaji sounds: without long vowels and doubled letters, in one way of romanising."""
+    for spelling, other in SOUNDS:
+        text = text.replace(spelling, other)
+    return text.translate(str.maketrans(*SOUND_LETTERS))
