@@ -18,14 +18,13 @@ from app.schemas.jobs import (
     ForgetJobs,
     ForgetKeys,
     Job,
-    LinkReleases,
     MatchEntries,
-    PollReleases,
     RefreshStale,
     SyncDue,
     TendAccounts,
     TidyAccounts,
 )
+from app.schemas.release_jobs import LinkReleases, PollReleases
 from app.services.jobs import JobService
 from app.utils.db import migrations
 from app.utils.db.database import DatabaseUnavailable

@@ -67,10 +67,8 @@ async def build(
     jikan_rate: Rate = JIKAN_RATE,
     anilibria_rate: Rate = ANILIBRIA_RATE,
 ) -> AsyncIterator[Container]:
-    """Build the services on ``settings``; the keyword arguments replace a part in tests.
-
-    ``queue`` carries job ids to the workers, ``transport`` answers in place of every upstream.
-    """
+    """Build the services on ``settings``; ``queue`` carries job ids to the workers, ``transport`` answers in
+    place of every upstream. The keyword arguments replace a part in tests."""
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(
             build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)

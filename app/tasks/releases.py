@@ -1,7 +1,7 @@
 """Jobs that follow AniLibria."""
 
 from app.container import Container
-from app.schemas.jobs import LinkReleases, MirrorReleases, NotifyNode, PollReleases, SyncRelease
+from app.schemas.release_jobs import LinkReleases, MirrorReleases, NotifyNode, PollReleases, SyncRelease
 from app.services.jobs import JobRun
 from app.tasks.registry import handles
 

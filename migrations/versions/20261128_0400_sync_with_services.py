@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision: str = "20261128_0400"
-down_revision: str = "20261128_0358"
+down_revision: str = "20261128_0342"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

@@ -10,7 +10,7 @@ from app.repositories.accounts import AccountRepository
 from app.schemas.domain.accounts import Account
 from app.schemas.domain.releases import Release, UpstreamRelease
 from app.schemas.events import EpisodeReleased, Event, ReleaseAdded, ReleaseStatusChanged
-from app.schemas.jobs import NotifyNode
+from app.schemas.release_jobs import NotifyNode
 from app.services.events import EventOutbox
 from app.services.jobs import JobService
 from app.services.releases.live import encode_event

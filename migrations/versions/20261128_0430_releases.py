@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "20261128_0358"
-down_revision: str | None = "20261128_0342"
+revision: str = "20261128_0430"
+down_revision: str | None = "20261128_0425"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
