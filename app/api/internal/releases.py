@@ -6,6 +6,7 @@ from app.api.access import CheckedRoute, access
 from app.api.deps import Services
 from app.api.openapi.failures import failures
 from app.errors import Invalid
+from app.schemas.domain.jobs import EnqueuedJob
 from app.schemas.internal.releases import (
     CacheStatsOut,
     ClearCacheIn,
@@ -14,7 +15,6 @@ from app.schemas.internal.releases import (
     SyncTitleIn,
     SyncTitleOut,
 )
-from app.schemas.jobs import EnqueuedJob
 from app.schemas.release_jobs import SyncRelease
 from app.utils.clock import utc_now
 
