@@ -108,8 +108,8 @@ class TombstoneRow(Base):
 class EntryChangeRow(Base):
     """One change of an entry; ``before`` is null for an addition, ``after`` for a deletion.
 
-    In those cases the other side is the whole entry, including ``media_type``. For an edit both sides hold
-    only the fields that changed.
+    In those cases the other side is the whole entry, including ``media_type``; for an addition by an import
+    only its status and progress. For an edit both sides hold only the fields that changed.
     """
 
     __tablename__ = "entry_changes"

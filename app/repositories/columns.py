@@ -1,7 +1,6 @@
 """The columns of a title that its sources provide, and how data of two sources is merged."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
@@ -81,19 +80,16 @@ def with_dates(column: str, row: str) -> str:
     return f"coalesce({name}, {_season(f'{row}.aired_from', year)})" if column == "season" else name
 
 
-def dated(anime: UpstreamAnime) -> UpstreamAnime:
-    """The Python counterpart of :func:`with_dates`, for titles that are inserted with COPY.
-
-    An update after the COPY would write most rows and all their index entries a second time.
-    """
-    date = anime.aired_from
+def season_and_year(anime: UpstreamAnime) -> tuple[Season | None, int | None]:
+    """The Python counterpart of :func:`with_dates`, for titles that are inserted with COPY."""
+    season, year, date = anime.season, anime.year, anime.aired_from
     if date is None:
-        return anime
-    year = int(date[:4]) if anime.year is None else anime.year
-    season = anime.season
+        return season, year
+    if year is None:
+        year = int(date[:4])
     if season is None and len(date) >= 7 and int(date[:4]) == year:
         season = _QUARTERS[(int(date[5:7]) - 1) // 3]
-    return replace(anime, year=year, season=season)
+    return season, year
 
 
 def merged(column: str, theirs: str, ours: str, overwrite: str) -> str:

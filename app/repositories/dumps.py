@@ -15,16 +15,16 @@ from app.repositories.columns import (
     VALUES,
     StudioIds,
     TagIds,
-    dated,
     merged,
     names_of,
+    season_and_year,
     values_of,
 )
 from app.repositories.labels import LabelRepository
 from app.repositories.names import COPIED, NameRepository, copied, union
 from app.schemas.domain.anime import NameSource, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.domain.dumps import PlannedTitle, StoredTitle
-from app.utils.db.database import Driver, Transaction
+from app.utils.db.database import Transaction
 
 _PATIENCE = 300.0  # seconds for one statement; requests have far less
 _LABELS_KEPT = 20_000
@@ -47,6 +47,7 @@ class DumpRepository:
     def __init__(
         self, tx: Transaction, known: KnownLabels, *, source: NameSource, dated: date | None
     ) -> None:
+        self._tx = tx
         self._session = tx.session
         self._labels = LabelRepository(tx)
         self._names = NameRepository(tx, source)
@@ -56,7 +57,7 @@ class DumpRepository:
 
     async def begin(self) -> None:
         await self._session.execute(_PATIENT)
-        await (await self._driver()).execute(_LOCK, timeout=_PATIENCE)
+        await (await self._tx.driver()).execute(_LOCK, timeout=_PATIENCE)
 
     async def stored(self, mal_ids: Collection[int], anilist_ids: Collection[int]) -> list[StoredTitle]:
         """The titles that have one of these ids."""
@@ -94,11 +95,10 @@ class DumpRepository:
         if not titles:
             return
         tags, studios = await self._label_ids(titles)
-        driver = await self._driver()
+        driver = await self._tx.driver()
         ids = [row["id"] for row in await driver.fetch(_NEW_IDS, len(titles))]
         numbered = list(zip(ids, titles, strict=True))
-        copies = ((id_, title._replace(anime=dated(title.anime))) for id_, title in numbered)
-        records = ((id_, *_record(title, tags, studios), self._dated) for id_, title in copies)
+        records = ((id_, *_new_record(title, tags, studios), self._dated) for id_, title in numbered)
         await self._copy("anime", ["id", *_COLUMNS, "dumped_on"], records)
         if self._source != "dump":
             names = (copied(id_, self._source, self._dated, title.anime) for id_, title in numbered)
@@ -113,7 +113,7 @@ class DumpRepository:
         if not titles:
             return set()
         tags, studios = await self._label_ids(titles)
-        driver = await self._driver()
+        driver = await self._tx.driver()
         await driver.execute(_INCOMING)
         records = ((title.target, title.overwrite, *_record(title, tags, studios)) for title in titles)
         await self._copy("incoming_titles", ["target", "overwrite", *_COLUMNS], records)
@@ -127,7 +127,7 @@ class DumpRepository:
 
     async def settle(self) -> None:
         """Tell the planner what the table looks like now, and finish the indexes of the search."""
-        await (await self._driver()).execute(_SETTLE, timeout=_PATIENCE)
+        await (await self._tx.driver()).execute(_SETTLE, timeout=_PATIENCE)
 
     async def _date(self, ids: Sequence[int | None], dated: date) -> None:
         older = (await self._session.execute(_OLDER, {"ids": ids, "dated": dated})).scalars().all()
@@ -146,14 +146,8 @@ class DumpRepository:
         return tags, studios
 
     async def _copy(self, table: str, columns: Sequence[str], records: Iterable[tuple[Any, ...]]) -> None:
-        driver = await self._driver()
+        driver = await self._tx.driver()
         await driver.copy_records_to_table(table, records=records, columns=columns, timeout=_PATIENCE)
-
-    async def _driver(self) -> Driver:
-        """The connection beneath the session, which lets a statement take its time."""
-        raw = await (await self._session.connection()).get_raw_connection()
-        driver: Driver = raw.driver_connection  # type: ignore[assignment]
-        return driver
 
 
 def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
@@ -166,11 +160,22 @@ def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any,
     )  # fmt: skip
 
 
+def _new_record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> list[Any]:
+    """Like :func:`_record`, with the season and the year that follow from the date.
+
+    An update after the copy would write most rows, and all their index entries, a second time.
+    """
+    record = list(_record(title, tags, studios))
+    record[_SEASON], record[_YEAR] = season_and_year(title.anime)
+    return record
+
+
 def _json(value: dict[str, Any] | None) -> str | None:
     return None if value is None else json.dumps(value)
 
 
 _COLUMNS = ("mal_id", "anilist_id", *STATED)
+_SEASON, _YEAR = _COLUMNS.index("season"), _COLUMNS.index("year")
 
 _PATIENT = text(f"""
     select set_config('statement_timeout', '{_PATIENCE:.0f}s', true),

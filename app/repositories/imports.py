@@ -89,6 +89,13 @@ class ImportRepository:
         content: bytes | None = found.scalar()
         return content
 
+    async def is_without_content(self, job_id: int) -> bool:
+        """Whether the job is an import that cannot go on: it was taken back, or is over."""
+        found = await self._on.execute(
+            text("select content is null from imports where job_id = :job_id"), {"job_id": job_id}
+        )
+        return bool(found.scalar())
+
     async def is_cancelled(self, job_id: int) -> bool:
         found = await self._on.execute(
             text("select cancelled_at is not null from imports where job_id = :job_id"), {"job_id": job_id}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, case, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,8 +18,11 @@ _jobs = cast(Table, JobRow.__table__)
 _j = _jobs.c
 _schedules = cast(Table, ScheduleRow.__table__)
 
-_LIVE = _j.status.in_(("queued", "running"))
-_DUE = (_j.status == "queued") & (_j.run_after <= func.now())
+# As constants: PostgreSQL finds an index of some of the rows by no parameter.
+_QUEUED = _j.status == literal_column("'queued'")
+_RUNNING = _j.status == literal_column("'running'")
+_LIVE = _j.status.in_((literal_column("'queued'"), literal_column("'running'")))
+_DUE = _QUEUED & (_j.run_after <= func.now())
 _STATE = [_j[name] for name in JobState.__dataclass_fields__]
 _RELEASED: dict[str, Any] = {"lease_token": None, "lease_until": None}
 
@@ -95,7 +98,7 @@ class JobRepository:
         So between two jobs of a user with many, every other user gets one. A single job without a user does
         not queue behind the others without one.
         """
-        queued = (_j.status == "queued") & (_j.job_class == job_class)
+        queued = _QUEUED & (_j.job_class == job_class)
         first = select(func.min(_j.turn)).where(queued, _j.run_after <= func.now()).scalar_subquery()
         own = select(func.max(_j.turn) + 1).where(queued, _j.on_behalf_of.is_not_distinct_from(person))
         candidates = [first, own.scalar_subquery()] if person is not None or after_nobodys else [first]
@@ -108,7 +111,7 @@ class JobRepository:
         """Move jobs to this class and turn where that is more urgent; returns those that are queued."""
         less_urgent = list(SHARES)[list(SHARES).index(job_class) + 1 :]
         moved = _j.job_class.in_(less_urgent)
-        earlier = (_j.job_class == job_class) & (_j.turn > turn) & (_j.status == "queued")
+        earlier = (_j.job_class == job_class) & (_j.turn > turn) & _QUEUED
         ownerless = _j.owner_id.is_(None) & (_j.job_class == job_class) & (owner_id is not None)
         chosen = (
             select(_j.id)
@@ -143,7 +146,7 @@ class JobRepository:
         most = case((_j.on_behalf_of.is_(None), share.nobodys), else_=share.per_person)
         running = (
             select(_j.on_behalf_of)
-            .where(_j.status == "running", _j.job_class == job_class)
+            .where(_RUNNING, _j.job_class == job_class)
             .group_by(_j.on_behalf_of)
             .having(func.count() >= most)
             .subquery()
@@ -225,7 +228,7 @@ class JobRepository:
         """Running jobs with an expired lease, locked; rows locked by others are skipped."""
         statement = (
             select(_j.id, _j.kind, _j.arguments, _j.attempts, _j.job_class)
-            .where(_j.status == "running", _j.lease_until < func.now())
+            .where(_RUNNING, _j.lease_until < func.now())
             .order_by(_j.lease_until)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -261,7 +264,7 @@ class JobRepository:
         return sorted((QueuedJob(*row) for row in rows), key=lambda job: job.id)
 
     async def mark_unsent(self, job_ids: Sequence[int]) -> None:
-        statement = update(_jobs).where(_j.id.in_(job_ids), _j.status == "queued").values(sent_at=None)
+        statement = update(_jobs).where(_j.id.in_(job_ids), _QUEUED).values(sent_at=None)
         await self._on.execute(statement)
 
     async def fire(self, name: str, *, every: float) -> bool:
@@ -294,7 +297,7 @@ class JobRepository:
         return [JobState(**row._mapping) for row in rows]
 
     async def count_queued(self, kind: str, job_class: JobClass) -> int:
-        queued = (_j.status == "queued") & (_j.job_class == job_class) & (_j.kind == kind)
+        queued = _QUEUED & (_j.job_class == job_class) & (_j.kind == kind)
         return (await self._on.execute(select(func.count()).select_from(_jobs).where(queued))).scalar_one()
 
     async def count(self, *, owner_id: int | None, status: JobStatus | None, kind: str | None) -> int:

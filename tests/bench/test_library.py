@@ -1,6 +1,5 @@
 """The cost of an import job and of a long list, relative to bare statements in the same run."""
 
-import gc
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -17,11 +16,12 @@ from app.repositories.library.states import STATE_COLUMNS, state_values
 from app.schemas.domain.library import EntryState
 from app.tasks import performer
 from app.utils.db.database import Database
+from app.utils.processes.heap import settle_heap
 from tests.fixtures.accounts import SignedIn, make_account
 
 pytestmark = pytest.mark.bench
 
-ROWS, CHUNK, ROUNDS = 10_000, 1000, 3
+ROWS, CHUNK, ROUNDS = 10_000, 1000, 4
 STATUSES = ("Watching", "Completed", "On-Hold", "Dropped", "Plan to Watch")
 ROW = """<anime>
 <series_animedb_id>{number}</series_animedb_id><series_title><![CDATA[Title {number}]]></series_title>
@@ -57,14 +57,17 @@ def mal_file(count: int) -> bytes:
 @pytest.fixture
 async def catalogue(database: Database) -> Database:
     """A title for every row of the file."""
-    async with database.transaction() as tx:
-        await tx.session.execute(
-            text(
-                "insert into anime (mal_id, title, episodes, status) "
-                "select n, 'Title ' || n, 26, 'finished' from generate_series(1, :count) n order by n"
-            ),
-            {"count": ROWS},
-        )
+    for last in range(CHUNK, ROWS + 1, CHUNK):
+        async with database.transaction() as tx:
+            await tx.session.execute(text("set local plan_cache_mode = 'auto'"))
+            await tx.session.execute(
+                text(
+                    "insert into anime (mal_id, title, episodes, status) "
+                    "select n, 'Title ' || n, 26, 'finished' "
+                    "from generate_series(cast(:first as int), cast(:last as int)) n order by n"
+                ),
+                {"first": last - CHUNK + 1, "last": last},
+            )
     async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text("vacuum analyze anime"))
     return database
@@ -72,8 +75,7 @@ async def catalogue(database: Database) -> Database:
 
 async def seconds_of(database: Database, work: Callable[[], Awaitable[None]]) -> float:
     """Processor time, ours and PostgreSQL's: neighbours on the machine have no part in it."""
-    gc.collect()
-    gc.freeze()  # as the worker does; the tests' own modules are no part of the work
+    settle_heap()  # as the worker does; the tests' own modules are no part of the work
     begun = await processor_time(database)
     await work()
     return await processor_time(database) - begun
@@ -130,7 +132,8 @@ async def test_the_job_of_an_import_is_at_most_2_5_times_the_bare_upsert_of_its_
         await bare()
         await ours()
     ratio = min(spent) / min(floors)
-    # The job unpacks the rows that a child process read, and stores the report; an upload did both before.
+    # The target is 2, of which 0.8 is asserted. The rows also have a history and a report, which are no part
+    # of the floor.
     assert ratio < 2.5, f"bare {floors}, import {spent}: {ratio:.2f} times as long"
 
 

@@ -20,12 +20,19 @@ _NESTED_KEYS = ("media", "node", "anime", "manga", "title", "attributes")
 Row = TypeVar("Row")
 
 
-def collected(source: str, rows: Iterable[Row], mapped: Callable[[int, Row], ListedRow]) -> ListFile:
+def collected(
+    source: str,
+    rows: Iterable[Row],
+    mapped: Callable[[int, Row], ListedRow],
+    *,
+    title: Callable[[Row], str | None] | None = None,
+) -> ListFile:
     """Map all rows; those that ``mapped`` rejects are listed with the reason.
 
+    ``title`` finds the title of a rejected row; by default in the usual keys of the row itself.
     Raises :class:`UnknownKind` if no row could be read because none states its kind.
     """
-    found = ListFile(source)
+    found, title = ListFile(source), title or title_of
     without_kind = 0
     for line, row in enumerate(rows, 1):
         refuse_above(line)
@@ -33,9 +40,9 @@ def collected(source: str, rows: Iterable[Row], mapped: Callable[[int, Row], Lis
             found.rows.append(mapped(line, row))
         except ValueError as error:
             without_kind += isinstance(error, KindNotStated)
-            found.bad.append(BadRow(line, title_of(row), str(error)))
+            found.bad.append(BadRow(line, title(row), str(error)))
         except (AttributeError, KeyError, TypeError, IndexError):
-            found.bad.append(BadRow(line, title_of(row), "the row does not have this service's format"))
+            found.bad.append(BadRow(line, title(row), "the row does not have this service's format"))
     if without_kind and not found.rows:
         raise UnknownKind
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.external.list_files import scores
-from app.external.list_files.collecting import collected
+from app.external.list_files.collecting import collected, title_of
 from app.external.list_files.details import RowReader, as_object, is_yes
 from app.external.list_files.scores import Score
 from app.schemas.domain.library import MediaType
@@ -61,7 +61,12 @@ def reads(document: Any) -> bool:
 
 def read(document: Mapping[str, Any], asked: MediaType | None) -> ListFile:
     included = _Included(document.get("included") or ())
-    return collected("kitsu", document["data"], lambda line, row: _listed(line, row, included))
+    return collected(
+        "kitsu",
+        document["data"],
+        lambda line, row: _listed(line, row, included),
+        title=lambda row: title_of(row) or _title_beside(as_object(row), included),
+    )
 
 
 def _listed(line: int, row: Mapping[str, Any], included: _Included) -> ListedRow:
@@ -96,6 +101,15 @@ def _score(reader: RowReader, stated_fields: Mapping[str, Any]) -> Score | None:
     if stated_fields.get("ratingTwenty") is not None:
         return reader.score(stated_fields["ratingTwenty"], scores.TWENTY_POINTS)
     return reader.score(stated_fields.get("rating"), scores.FIVE_POINTS_WITH_DECIMALS)
+
+
+def _title_beside(row: Mapping[str, Any], included: _Included) -> str | None:
+    """What is included says of the title of a row that could not be read."""
+    try:
+        about = included.about(*_media(row))
+    except ValueError:
+        return None
+    return RowReader().title(about.get("canonicalTitle"), *_titles(about))
 
 
 def _titles(about: Mapping[str, Any]) -> list[Any]:

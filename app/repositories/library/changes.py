@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -26,10 +26,13 @@ _NAMED = 100  # entries that one event names
 
 @dataclass(frozen=True, slots=True)
 class NewChange:
+    """``created_at`` is when an entry was made that is deleted, for it to come back with."""
+
     entry_id: int
     subject: Subject
     before: EntryState | None
     after: EntryState | None
+    created_at: datetime | None = None
 
 
 class ChangeRepository:
@@ -207,6 +210,8 @@ def _row(change: NewChange) -> dict[str, Any]:
         old, new = difference(before, after)
     else:
         old = None if before is None else snapshot(subject, before)
+        if old is not None and change.created_at is not None:
+            old["created_at"] = change.created_at
         new = None if after is None else snapshot(subject, after)
     return {"entry_id": change.entry_id, "anime_id": subject.anime_id, "before": old, "after": new}
 
@@ -219,12 +224,15 @@ def _replayed(rows: Sequence[Row[Any]]) -> list[EntryChange]:
 
 def _change_of(row: Row[Any], entries: dict[int, dict[str, Any]]) -> EntryChange:
     """``entries`` holds each entry as it was after the change; then, as it was before."""
+    created_at = None
     known = row.stored or entries.get(row.entry_id) or row.before
     before = row.before
     if before is not None:
         # a whole one is of a deletion, or was written before differences were
         before = before if "media_type" in before else {**known, **before}
         entries[row.entry_id] = before
+        if row.after is None and "created_at" in before:
+            created_at = datetime.fromisoformat(before["created_at"])
     return EntryChange(
         id=row.id,
         entry_id=row.entry_id,
@@ -239,4 +247,5 @@ def _change_of(row: Row[Any], entries: dict[int, dict[str, Any]]) -> EntryChange
         before=None if before is None else state_of(before),
         after=None if row.after is None else state_of(known),
         changed_at=row.changed_at,
+        created_at=created_at,
     )

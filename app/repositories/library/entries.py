@@ -1,6 +1,6 @@
 """Entries one by one or thousands at a time: each method is one statement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -22,6 +22,31 @@ ENTRY = ", ".join(
     f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
 )
 ENTRY += ", coalesce(e.progress_changed_at, e.updated_at) as progress_changed_at"
+_SUBJECTS = """
+    select id, mal_id, anilist_id, title, image_url, score, type, episodes,
+           status is not distinct from 'finished'
+    from anime where id = any($1::int[]) or mal_id = any($2::int[]) or anilist_id = any($3::int[])
+"""
+_INSERT_RECORDED = f"""
+    with given as materialized (
+        select nextval('entries_id_seq') as id, r.*
+        from jsonb_to_recordset($4::text::jsonb)
+             as r(media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
+    ), added as (
+        insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+        select id, $1, media_type, anime_id, case when anime_id is null then mal_id end,
+               case when anime_id is null then anilist_id end, {_TOLD}
+        from given on conflict do nothing
+        returning id, anime_id, media_type, status, progress
+    ), revived as (
+        delete from entry_tombstones t using added where t.user_id = $1 and t.anime_id = added.anime_id
+    )
+    insert into entry_changes (user_id, entry_id, anime_id, origin, job_id, after, changed_at)
+    select $1, id, anime_id, $2, $3,
+           jsonb_build_object('media_type', media_type, 'status', status, 'progress', progress),
+           clock_timestamp()
+    from added order by id
+"""
 _STAMPS = ("version", "updated_at", "progress_changed_at")
 _NOW: Mapping[int, datetime] = MappingProxyType({})
 _MOVED = "(e.status, e.progress, e.is_rewatching) is distinct from (r.status, r.progress, r.is_rewatching)"
@@ -66,8 +91,19 @@ class EntryRepository:
         )
         return [entry_of(row) for row in rows]
 
-    async def list_like(self, user_id: int, subjects: Sequence[Subject]) -> list[Entry]:
-        """The person's entries of any of the titles, by any id, and all of titles without one; locked."""
+    async def list_like(
+        self,
+        user_id: int,
+        subjects: Sequence[Subject],
+        *,
+        titles: Collection[str] = (),
+        kitsu_ids: Collection[str] = (),
+    ) -> list[Entry]:
+        """The person's entries of any of the titles, by any id, locked.
+
+        Of titles that have no id at MyAnimeList also those with one of ``titles``, in any case, as their
+        name, and those that came with one of ``kitsu_ids``.
+        """
         rows = await self._session.execute(
             text(
                 f"""
@@ -78,16 +114,20 @@ class EntryRepository:
                        or e.anime_id is null and (
                            e.mal_id = any(cast(:mal_ids as int[]))
                            or e.anilist_id = any(cast(:anilist_ids as int[]))
-                           or e.mal_id is null and e.anilist_id is null))
+                           or e.mal_id is null and (
+                               lower(e.title) = any(cast(:titles as text[]))
+                               or e.carried -> 'kitsu' ->> 'id' = any(cast(:kitsu_ids as text[])))))
                 order by e.id
                 for update of e
                 """
             ),
             {
                 "user_id": user_id,
-                "anime_ids": _numbers(subject.anime_id for subject in subjects),
-                "mal_ids": _numbers(subject.mal_id for subject in subjects),
-                "anilist_ids": _numbers(subject.anilist_id for subject in subjects),
+                "anime_ids": _numbers([subject.anime_id for subject in subjects]),
+                "mal_ids": _numbers([subject.mal_id for subject in subjects]),
+                "anilist_ids": _numbers([subject.anilist_id for subject in subjects]),
+                "titles": sorted({fold(title) for title in titles for fold in (str.lower, str.casefold)}),
+                "kitsu_ids": list(kitsu_ids),
             },
         )
         return [entry_of(row) for row in rows]
@@ -113,20 +153,23 @@ class EntryRepository:
         self, *, anime_ids: Iterable[int] = (), mal_ids: Iterable[int] = (), anilist_ids: Iterable[int] = ()
     ) -> list[Subject]:
         """The catalogue titles among those asked for, by any of their ids."""
-        rows = await self._session.execute(
-            text(
-                """
-                select 'anime' as media_type, id as anime_id, mal_id, anilist_id, title, image_url, score,
-                       type as format, episodes as total,
-                       status is not distinct from 'finished' as is_finished
-                from anime
-                where id = any(cast(:anime_ids as int[])) or mal_id = any(cast(:mal_ids as int[]))
-                   or anilist_id = any(cast(:anilist_ids as int[]))
-                """
-            ),
-            {"anime_ids": list(anime_ids), "mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids)},
-        )
-        return [Subject(**row) for row in rows.mappings()]
+        driver = await self._tx.driver()
+        rows = await driver.fetch(_SUBJECTS, list(anime_ids), list(mal_ids), list(anilist_ids))
+        return [
+            Subject(
+                media_type="anime",
+                anime_id=anime_id,
+                mal_id=mal_id,
+                anilist_id=anilist_id,
+                title=title,
+                image_url=image_url,
+                score=score,
+                format=form,
+                total=total,
+                is_finished=is_finished,
+            )
+            for anime_id, mal_id, anilist_id, title, image_url, score, form, total, is_finished in rows
+        ]
 
     async def insert_many(self, user_id: int, news: Sequence[NewEntry]) -> dict[int, Entry]:
         """Add entries; answers by position those that were not on the list already."""
@@ -162,39 +205,15 @@ class EntryRepository:
     async def insert_recorded(
         self, user_id: int, news: Sequence[NewEntry], *, origin: str, job_id: int
     ) -> None:
-        """Add entries that are not on the list yet, each with its line in the history: one statement."""
+        """Add entries that are not on the list yet, each with its history row, in one statement.
+
+        The history row holds only status and progress: the past is reconstructed from the current entry.
+        """
         if not news:
             return
         self._tx.emit(EntryChanged(user_id, (), origin))
-        await self._session.execute(
-            text(
-                f"""
-                with given as materialized (
-                    select nextval('entries_id_seq') as id, told, r.*
-                    from jsonb_array_elements(cast(:rows as jsonb)) as told, jsonb_to_record(told)
-                         as r(media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
-                ), added as (
-                    insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
-                    select id, :user_id, media_type, anime_id, case when anime_id is null then mal_id end,
-                           case when anime_id is null then anilist_id end, {_TOLD}
-                    from given on conflict do nothing
-                    returning id, anime_id
-                ), revived as (
-                    delete from entry_tombstones t using added
-                    where t.user_id = :user_id and t.anime_id = added.anime_id
-                )
-                insert into entry_changes (user_id, entry_id, anime_id, origin, job_id, after, changed_at)
-                select :user_id, id, given.anime_id, :origin, :job_id, told, clock_timestamp()
-                from given join added using (id)
-                """
-            ),
-            {
-                "user_id": user_id,
-                "origin": origin,
-                "job_id": job_id,
-                "rows": _json([snapshot(new.subject, new.state) for new in news]),
-            },
-        )
+        rows = _json([snapshot(new.subject, new.state) for new in news])
+        await (await self._tx.driver()).execute(_INSERT_RECORDED, user_id, origin, job_id, rows)
 
     async def update_many(
         self, states: Mapping[int, EntryState], *, moved_at: Mapping[int, datetime] = _NOW
@@ -261,21 +280,29 @@ class EntryRepository:
         )
         return bool(found.scalar())
 
-    async def reinsert(self, user_id: int, entry_id: int, new: NewEntry) -> bool:
+    async def reinsert(
+        self, user_id: int, entry_id: int, new: NewEntry, *, created_at: datetime | None
+    ) -> bool:
         """Put a deleted entry back under its old id; False where its title is on the list again.
 
-        Its version goes on above any it ever had, so that an old ETag stays stale.
+        It was made at ``created_at``, or, where that is None, when its history begins. Its version goes on
+        above any it ever had, so that an old ETag stays stale.
         """
         result = await self._session.execute(
             text(
                 f"""
                 with added as (
                     insert into entries
-                        (id, version, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
+                        (id, version, created_at, user_id, media_type, anime_id, mal_id, anilist_id,
+                         {_COLUMNS})
                     select :id,
                            1 + greatest((select count(*) from entry_changes
                                          where user_id = :user_id and entry_id = :id),
                                         (select version from entry_tombstones where entry_id = :id)),
+                           coalesce(cast(:at as timestamptz),
+                                    (select min(changed_at) from entry_changes
+                                     where user_id = :user_id and entry_id = :id),
+                                    statement_timestamp()),
                            :user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS}
                     from jsonb_to_recordset(cast(:rows as jsonb)) as r(
                         media_type text, anime_id int, mal_id int, anilist_id int, {_RECORD})
@@ -287,7 +314,7 @@ class EntryRepository:
                 select count(*) from added
                 """
             ),
-            {"id": entry_id, "user_id": user_id, "rows": _json([_new_row(0, new)])},
+            {"id": entry_id, "user_id": user_id, "at": created_at, "rows": _json([_new_row(0, new)])},
         )
         return bool(result.scalar())
 
@@ -350,4 +377,4 @@ def _json(rows: list[dict[str, Any]]) -> str:
 
 
 def _numbers(values: Iterable[int | None]) -> list[int]:
-    return sorted({value for value in values if value is not None})
+    return [value for value in set(values) if value is not None]

@@ -39,7 +39,8 @@ UNTOLD = {
     "carried": "'{}'",
 }
 
-_values = attrgetter(*STATE_COLUMNS)
+state_tuple = attrgetter(*STATE_COLUMNS)
+"""The state as values in the order of ``STATE_COLUMNS``."""
 # what an entry has when nothing was said; the history is searched for progress, so that is always told
 _DEFAULTS: tuple[object, ...] = tuple(
     field.default if field.name not in ("progress", "carried") else {} for field in fields(EntryState)
@@ -48,14 +49,14 @@ _DEFAULTS: tuple[object, ...] = tuple(
 
 def state_values(state: EntryState) -> dict[str, Any]:
     """The state as JSON values by column."""
-    return dict(zip(STATE_COLUMNS, _values(state), strict=True))
+    return dict(zip(STATE_COLUMNS, state_tuple(state), strict=True))
 
 
 def snapshot(subject: Subject, state: EntryState) -> dict[str, Any]:
     """An entry for the history: its ids, and what of its state is not as in every entry."""
     told = {
         name: value
-        for name, value, default in zip(STATE_COLUMNS, _values(state), _DEFAULTS, strict=True)
+        for name, value, default in zip(STATE_COLUMNS, state_tuple(state), _DEFAULTS, strict=True)
         if value != default
     }
     told["media_type"] = subject.media_type
@@ -69,7 +70,7 @@ def difference(before: EntryState, after: EntryState) -> tuple[dict[str, Any], d
     """The fields that are not the same in both, as they are in each."""
     changed = [
         (name, old, new)
-        for name, old, new in zip(STATE_COLUMNS, _values(before), _values(after), strict=True)
+        for name, old, new in zip(STATE_COLUMNS, state_tuple(before), state_tuple(after), strict=True)
         if old != new
     ]
     return {name: old for name, old, _ in changed}, {name: new for name, _, new in changed}

@@ -133,7 +133,10 @@ class ListChanges:
 
 @dataclass(frozen=True, slots=True)
 class EntryChange:
-    """``before`` is None for an addition, ``after`` for a deletion; ``job_id`` names the import it was of."""
+    """``before`` is None for an addition, ``after`` for a deletion; ``job_id`` names the import it was of.
+
+    ``created_at`` is, of a deletion, when the entry had been made; None where that was not noted.
+    """
 
     id: int
     entry_id: int
@@ -143,6 +146,7 @@ class EntryChange:
     before: EntryState | None
     after: EntryState | None
     changed_at: datetime
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from app.errors import Conflict, NotFound
 from app.logs import Outage, bound_contextvars, log
+from app.repositories.imports import ImportRepository
 from app.repositories.jobs import JobRepository
 from app.schemas.jobs import (
     JOBS,
@@ -138,6 +139,10 @@ class JobService:
             job_class = JOBS.get(job.kind, Job).job_class
             if not await jobs.revive(job_id, job_class):
                 raise Conflict("The same work is queued or running already.", details={"key": job.key})
+            if await ImportRepository(tx).is_without_content(
+                job_id
+            ):  # in a transaction that then does nothing
+                raise Conflict("The import was taken back: send its file again.")
             tx.after_commit(lambda: self._send([QueuedJob(job_id, job_class)]))
         return await self.get(job_id, owner_id=owner_id)
 
@@ -302,6 +307,8 @@ class JobService:
 
 async def _finish(jobs: JobRepository, run: JobRun, decision: Fail | Retry | None) -> bool:
     job_id = run.claimed.id
+    if run.unwritten_progress is not None:
+        await jobs.set_progress(job_id, run.token, *run.unwritten_progress)
     if decision is None:
         return await jobs.succeed(job_id, run.token)
     if isinstance(decision, Fail):

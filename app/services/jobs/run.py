@@ -33,6 +33,7 @@ class JobRun:
         self._row = asyncio.Lock()  # the heartbeat must not wait for the row lock of the last commit
         self._held_until = 0.0
         self._progress_at = 0.0
+        self.unwritten_progress: tuple[int, int | None] | None = None
         self.ordered = asyncio.Event()  # set unless the job is upkeep; may be promoted while it runs
 
     async def claim(self, job_id: int) -> ClaimedJob | None:
@@ -76,8 +77,12 @@ class JobRun:
             self.finished = self.finished or finish
 
     async def progress(self, done: int, total: int | None = None) -> None:
-        """Record the progress; may be called often, since at most one call per second is written."""
+        """Record the progress; may be called often, since at most one call per second is written.
+
+        The last one is written when the attempt ends.
+        """
         now = time.monotonic()
+        self.unwritten_progress = (done, total)
         if done != total and now - self._progress_at < _PROGRESS_INTERVAL:
             return
         self._progress_at = now
@@ -88,6 +93,7 @@ class JobRun:
             return  # the work itself will notice if it needs the database
         if not held:
             raise LeaseLost
+        self.unwritten_progress = None
 
     async def attempt(self, perform: Callable[[], Awaitable[None]], *, limit: float) -> None:
         """Run the handler for at most ``limit`` seconds, with a heartbeat.

@@ -1,13 +1,16 @@
 """Plan the effect of each row of a list file: pure, so that dry runs and imports are identical."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from app.schemas.domain.library import Entry, EntryState, EntryStatus, Subject
 from app.schemas.domain.lists import Action, BadRow, ImportMode, ListedRow, RowReport
 from app.services.library.matching import linked_state
 from app.services.library.merging import changes_between, merged
 from app.services.library.title_matches import Identity, TitleMatches, has_only_a_title, identities
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class ImportPlan:
         self._titles = titles
         self._entries: dict[Identity, Entry] = {}
         for entry in entries:
-            names = _all_names(entry.subject, entry.state.carried.get("kitsu"))
+            names = _all_names(entry.subject, kitsu_id_of(entry.state.carried))
             self._entries.update(dict.fromkeys(names, entry))
             if entry.subject.mal_id is None:  # in a MyAnimeList file it is identified by its title only
                 for name in _by_title(entry.subject):
@@ -59,12 +62,11 @@ class ImportPlan:
         names = _names(row)
         if subject is not row.subject:
             names = list(dict.fromkeys([*_all_names(subject), *names]))
-        first = next((self._seen[name] for name in names if name in self._seen), None)
+        first = _first(self._seen, names)
         if first is not None:
             return Planned(_report(row, subject, "skipped", f"the same title as row {first}"), subject)
-        for name in names:
-            self._seen[name] = row.line
-        entry = next((self._entries[name] for name in names if name in self._entries), None)
+        self._seen.update(dict.fromkeys(names, row.line))
+        entry = _first(self._entries, names)
         if entry is None:
             status = row.fields.get("status") or _likely_status(row)
             note = row.unclear_status and f"{row.unclear_status}: taken as {status}"
@@ -107,12 +109,20 @@ class ImportPlan:
         )
 
 
+def _first(found: Mapping[Identity, T], names: Iterable[Identity]) -> T | None:
+    """What the first of the names that is known stands for."""
+    for name in names:
+        if name in found:
+            return found[name]
+    return None
+
+
 def _report(row: ListedRow, subject: Subject, action: Action, *notes: str | None) -> RowReport:
     return RowReport(
         row.line,
         _shown_title(row, subject),
         action,
-        "; ".join(note for note in notes if note) or None,
+        "; ".join([note for note in notes if note]) or None,
         media_type=subject.media_type,
         anime_id=subject.anime_id,
     )
@@ -123,8 +133,8 @@ def _shown_title(row: ListedRow, subject: Subject) -> str:
     named = row.subject.title or subject.title
     if named is not None:
         return named
-    kitsu = (row.fields.get("carried") or {}).get("kitsu") or {}
-    known = (("MyAnimeList", subject.mal_id), ("AniList", subject.anilist_id), ("Kitsu", kitsu.get("id")))
+    kitsu_id = kitsu_id_of(row.fields.get("carried"))
+    known = (("MyAnimeList", subject.mal_id), ("AniList", subject.anilist_id), ("Kitsu", kitsu_id))
     service, number = next((service, number) for service, number in known if number is not None)
     return f"{service} {subject.media_type} {number}"
 
@@ -143,14 +153,20 @@ def names_of(rows: Iterable[ListedRow | BadRow]) -> dict[Identity, int]:
 
 
 def _names(row: ListedRow) -> list[Identity]:
-    return _all_names(row.subject, (row.fields.get("carried") or {}).get("kitsu"))
+    return _all_names(row.subject, kitsu_id_of(row.fields.get("carried")))
 
 
-def _all_names(subject: Subject, kitsu: object = None) -> list[Identity]:
+def kitsu_id_of(carried: Mapping[str, Any] | None) -> str | None:
+    """The title's id at Kitsu, which is kept among the imported fields without a column."""
+    kitsu = (carried or {}).get("kitsu")
+    return str(kitsu["id"]) if isinstance(kitsu, dict) and "id" in kitsu else None
+
+
+def _all_names(subject: Subject, kitsu_id: str | None = None) -> list[Identity]:
     """All identifiers under which the same title may occur again."""
     found = identities(subject)
-    if isinstance(kitsu, dict):
-        found.append((subject.media_type, "kitsu", str(kitsu["id"])))
+    if kitsu_id is not None:
+        found.append((subject.media_type, "kitsu", kitsu_id))
     return found or _by_title(subject)
 
 

@@ -20,11 +20,11 @@ from app.schemas.domain.lists import (
 from app.schemas.jobs import EnqueuedJob, ImportList, PreviewImport, UndoImport
 from app.services.jobs import JobRun, JobService
 from app.services.library.downloads import Downloads
-from app.services.library.import_plan import ImportPlan, Planned, names_of
+from app.services.library.import_plan import ImportPlan, Planned, kitsu_id_of, names_of
 from app.services.library.matching import link_entries
 from app.services.library.reading import ListReader
 from app.services.library.reports import REPORT_WRITERS
-from app.services.library.title_matches import Identity, match_titles_of
+from app.services.library.title_matches import Identity, has_only_a_title, match_titles_of
 from app.services.library.undo import take_back_many
 from app.utils.db.database import Database, Transaction
 from app.utils.redis.quotas import Quota
@@ -58,7 +58,7 @@ class ImportService:
         reader: ListReader,
         downloads: Downloads,
         *,
-        chunk: int = 200,
+        chunk: int = 1000,
     ) -> None:
         self._db = db
         self._jobs = jobs
@@ -270,7 +270,12 @@ async def _plan(
     rows = [row for row in chunk if isinstance(row, ListedRow)]
     await lock_lists(tx, [user_id])
     titles = await match_titles_of(tx, rows)
-    held = await EntryRepository(tx).list_like(user_id, [*titles.subjects, *(row.subject for row in rows)])
+    held = await EntryRepository(tx).list_like(
+        user_id,
+        [*titles.subjects, *(row.subject for row in rows)],
+        titles={row.subject.title for row in rows if row.subject.title and has_only_a_title(row)},
+        kitsu_ids={row_id for row in rows if (row_id := kitsu_id_of(row.fields.get("carried"))) is not None},
+    )
     planned = await asyncio.to_thread(lambda: ImportPlan(titles, held, source, seen, mode=mode).plan(rows))
     bad = _failed([row for row in chunk if isinstance(row, BadRow)])
     return planned, _in_order([*(one.report for one in planned), *bad])

@@ -18,12 +18,12 @@ def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, 
     """The state after the row, and which parts of the row were rejected and why.
 
     Nothing, zero and false are no statements, and a count that is not above ours changes nothing. In mode
-    ``replace``, and for what is being seen again, progress is taken as it is stated.
+    ``replace`` progress is taken as it is stated; for what is being seen again too, unless that is zero.
     """
     ours = entry.state
     said = {name: value for name, value in row.fields.items() if value is not None}
     may_fall = _COUNTS if mode == "replace" else ("progress", "volumes") if said.get("is_rewatching") else ()
-    notes = _keep_counts(ours, said, may_fall)
+    notes = _keep_counts(ours, said, may_fall, to_zero=mode == "replace")
     said = {name: value for name, value in said.items() if name in _COUNTS or value not in ((), False)}
     _keep_what_says_the_same(ours, said, row)
     if "carried" in said:
@@ -33,13 +33,19 @@ def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, 
     return replace(ours, **said), "; ".join(notes) or None
 
 
-def _keep_counts(ours: EntryState, said: dict[str, Any], may_fall: tuple[str, ...]) -> list[str]:
-    """Remove from ``said`` values below the entry's; returns the notes for the report."""
+def _keep_counts(
+    ours: EntryState, said: dict[str, Any], may_fall: tuple[str, ...], *, to_zero: bool
+) -> list[str]:
+    """Remove from ``said`` values below the entry's; returns the notes for the report.
+
+    The counts in ``may_fall`` may be lowered, and progress to zero only with ``to_zero``.
+    """
     notes = []
     progress = said.get("progress") or 0
     for name in _COUNTS:
         theirs, known = said.get(name), getattr(ours, name) or 0
-        if theirs is None or theirs >= known or (name in may_fall and (theirs or name == "progress")):
+        falls = name in may_fall and (theirs or (to_zero and name == "progress"))
+        if theirs is None or theirs >= known or falls:
             continue
         del said[name]
         if theirs:

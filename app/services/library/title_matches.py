@@ -27,8 +27,10 @@ class TitleMatches:
     def subject_of(self, row: ListedRow) -> tuple[Subject, str | None]:
         """The catalogue title or the file's own one, and a note for rows without ids."""
         if not has_only_a_title(row):
-            known = (self._by_id.get(identity) for identity in identities(row.subject))
-            return next((subject for subject in known if subject is not None), row.subject), None
+            for identity in identities(row.subject):
+                if identity in self._by_id:
+                    return self._by_id[identity], None
+            return row.subject, None
         if row.subject.media_type != "anime":
             return row.subject, "not linked: it has no id, and the catalogue holds no manga"
         title = row.subject.title or ""
@@ -61,8 +63,14 @@ def has_only_a_title(row: ListedRow) -> bool:
 
 def identities(subject: Subject) -> list[Identity]:
     """All ids that identify the title."""
-    numbers = (("anime", subject.anime_id), ("mal", subject.mal_id), ("anilist", subject.anilist_id))
-    return [(subject.media_type, name, number) for name, number in numbers if number is not None]
+    kind, found = subject.media_type, list[Identity]()
+    if subject.anime_id is not None:
+        found.append((kind, "anime", subject.anime_id))
+    if subject.mal_id is not None:
+        found.append((kind, "mal", subject.mal_id))
+    if subject.anilist_id is not None:
+        found.append((kind, "anilist", subject.anilist_id))
+    return found
 
 
 def _doubt(row: ListedRow, found: Sequence[NamedTitle]) -> str | None:

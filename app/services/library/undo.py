@@ -53,7 +53,8 @@ async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry
     elif stored is not None:
         await entries.update_many({stored.id: change.before})
     else:
-        await entries.reinsert(user_id, change.entry_id, NewEntry(change.subject, change.before))
+        new = NewEntry(change.subject, change.before)
+        await entries.reinsert(user_id, change.entry_id, new, created_at=change.created_at)
     news = NewChange(change.entry_id, change.subject, now, change.before)
     await ChangeRepository(tx).record_many(user_id, [news], origin=UNDO)
     return await entries.find(user_id, entry_id=change.entry_id)

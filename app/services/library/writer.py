@@ -255,7 +255,13 @@ class _Writer:
         await self._store_added(entries, user_id, moved)
         await self._store_deleted(entries, moved)
         news = [
-            NewChange(step.slot.stored.id, step.slot.subject, step.before, step.after)
+            NewChange(
+                step.slot.stored.id,
+                step.slot.subject,
+                step.before,
+                step.after,
+                created_at=step.slot.stored.created_at if step.after is None else None,
+            )
             for step in self._steps
             if step.slot.stored is not None and step.slot.failure is None
         ]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import event, exc, text
+from sqlalchemy import Connection, event, exc, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as _Dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -24,6 +24,9 @@ Recorder = Callable[["Transaction", Sequence[object]], Awaitable[None]]
 
 _IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is not pinged
 _POOL_WAIT = 2.0  # seconds a request waits for a connection before it fails with 503
+_PLAN_MODE = "plan_cache_mode"
+_FRESH_PLANS = "force_custom_plan"  # the catalogue's filters differ too much in selectivity for one plan
+_KEPT_PLANS = "auto"  # for access by key; else the checks of foreign keys are planned anew for every row
 
 
 class DatabaseUnavailable(Exception):
@@ -48,6 +51,12 @@ class Transaction:
         self.session = session
         self.facts: list[object] = []
         self._callbacks: list[AfterCommit] = []
+
+    async def driver(self) -> Driver:
+        """The bare asyncpg connection of the session, for COPY and for bulk reads and writes."""
+        raw = await (await self.session.connection()).get_raw_connection()
+        driver: Driver = raw.driver_connection  # type: ignore[assignment]
+        return driver
 
     def emit(self, fact: object) -> None:
         """Record an event, stored with this transaction and published after its commit."""
@@ -76,7 +85,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT", plan_mode=_FRESH_PLANS)
         self._recorder: Recorder | None = None
 
     def attach_recorder(self, recorder: Recorder) -> None:
@@ -119,13 +128,13 @@ class Database:
                     "statement_timeout": milliseconds,
                     "lock_timeout": "4000",
                     "idle_in_transaction_session_timeout": "10000",
-                    # the catalogue's filters differ too much in selectivity for one generic plan
-                    "plan_cache_mode": "force_custom_plan",
+                    _PLAN_MODE: _KEPT_PLANS,
                 },
             },
         )
         if pre_ping:
             _ping_after_idle(engine)
+        _set_plan_mode(engine)
         return cls(engine)
 
     @asynccontextmanager
@@ -147,12 +156,19 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[Driver]:
-        """A bare asyncpg connection in autocommit mode: a third of the overhead, for the hottest reads."""
+    async def driver(self, *, fresh_plans: bool = True) -> AsyncIterator[Driver]:
+        """A bare asyncpg connection in autocommit mode: a third of the overhead, for the hottest reads.
+
+        Without ``fresh_plans`` PostgreSQL may reuse a statement's plan: for access by key.
+        """
         with _translate_errors():
             pooled = await self.engine.raw_connection()
             driver: Driver = pooled.driver_connection  # type: ignore[assignment]
             try:
+                mode = _FRESH_PLANS if fresh_plans else _KEPT_PLANS
+                if pooled.info.get(_PLAN_MODE, _KEPT_PLANS) != mode:
+                    await driver.execute(f"set {_PLAN_MODE} = {mode}")
+                    pooled.info[_PLAN_MODE] = mode
                 yield driver
             finally:
                 if driver.is_closed():
@@ -233,6 +249,8 @@ def is_connection_fault(error: BaseException) -> bool:
         return _is_transient(error)
     if isinstance(error, asyncpg.InterfaceError):
         return not _is_value_error(error)
+    if type(error) is asyncpg.InternalClientError:  # it was used while the server was closing it
+        return True
     # an OSError with a file name is about a file, not about the socket
     return isinstance(error, OSError) and error.filename is None
 
@@ -268,6 +286,23 @@ def _ping_after_idle(engine: AsyncEngine) -> None:
             raise exc.DisconnectionError from error
         if not alive:
             raise exc.DisconnectionError
+
+
+def _set_plan_mode(engine: AsyncEngine) -> None:
+    """Set the plan mode of reads or of transactions when a connection changes from one to the other."""
+
+    @event.listens_for(engine.sync_engine, "engine_connect")
+    def _set(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("plan_mode", _KEPT_PLANS)
+        pooled = connection.connection
+        if pooled.info.get(_PLAN_MODE, _KEPT_PLANS) != mode:
+            adapted: Any = pooled.dbapi_connection
+            try:  # on the bare connection, since the adapter would begin a transaction
+                adapted.run_async(lambda driver: driver.execute(f"set {_PLAN_MODE} = {mode}"))
+            except BaseException:
+                pooled.invalidate()
+                raise
+            pooled.info[_PLAN_MODE] = mode
 
 
 async def wait_until_ready(database: Database, *, seconds: float) -> None:

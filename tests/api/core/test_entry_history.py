@@ -17,7 +17,7 @@ from app.tasks import performer
 from app.utils.db import migrations
 from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import undo_import
+from tests.fixtures.importing import IMPORT, long_list, undo_import, upload
 
 LIST, ITEMS = "/users/me/list", "/api/library/items"
 STEPS: list[dict[str, Any]] = [
@@ -105,7 +105,7 @@ async def test_changes_are_undone_step_by_step(mine: httpx.AsyncClient, database
     states: list[Any] = [None, *entries[:-1], None]
     for before in reversed(states):
         undone = (await mine.post(f"{LIST}/{one}/undo")).json()
-        stamps = undone and {name: undone[name] for name in ("created_at", "updated_at", "version")}
+        stamps = undone and {name: undone[name] for name in ("updated_at", "version")}
         assert undone == (before and {**before, **stamps})
     assert (await mine.post(f"{LIST}/{one}/undo")).status_code == 404
 
@@ -315,3 +315,14 @@ async def test_histories_of_other_users_are_not_visible(
     await mine.post(LIST, json={"anime_id": one, "status": "watching"})
     answer = await mine.get("/users/me/history", headers=other_user.headers)
     assert (answer.json(), answer.headers["X-Total-Count"]) == ([], "0")
+
+
+async def test_a_failed_import_that_was_taken_back_is_not_retried(
+    mine: httpx.AsyncClient, container: Container, database: Database
+) -> None:
+    job = (await mine.post(IMPORT, files=upload(long_list(1)))).json()["job_id"]
+    async with database.transaction() as tx:
+        await tx.session.execute(text("update jobs set status = 'failed', error = 'the reason'"))
+    assert await undo_import(container, mine, job) == 0
+    assert (await mine.post(f"/jobs/{job}/retry")).status_code == 409
+    assert (await mine.get(f"/jobs/{job}")).json() == IsPartialDict(status="failed", error="the reason")

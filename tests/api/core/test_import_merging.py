@@ -102,6 +102,7 @@ async def test_values_of_the_file_are_previewed_and_applied(
             {},
             {"status": "watching", "progress": 3, "rewatch_count": 2},
         ),
+        (rated(status="rewatching", episodes=0), {}, {"progress": 26, "is_rewatching": True}),
         (rated(status="watching", episodes=3), {"mode": "replace"}, {"status": "watching", "progress": 3}),
         (rated(status="completed", episodes=26, rewatches=1), {"mode": "replace"}, {"rewatch_count": 1}),
         (

@@ -239,14 +239,16 @@ async def test_our_exports_can_be_imported(importer: Importer, mine: httpx.Async
     exported = await mine.get("/users/me/export", params={"format": "json"})
     assert exported.headers["Content-Disposition"].endswith('"anisync-list.json"')
     before = [
-        {**entry, "updated_at": None, "id": None, "created_at": None}
+        {**entry, "updated_at": None, "id": None, "created_at": None, "version": None}
         for entry in json.loads((await mine.get("/users/me/list", params={"sort": "title"})).content)
     ]
     for item in (await mine.get("/api/library/items")).json():
         await mine.delete(f"/api/library/items/{item['id']}")
     assert counts(await importer.run(exported.content)) == (2, 0, 0, 0, 0)
     after = (await mine.get("/users/me/list", params={"sort": "title"})).json()
-    assert [{**entry, "updated_at": None, "id": None, "created_at": None} for entry in after] == before
+    assert [
+        {**entry, "updated_at": None, "id": None, "created_at": None, "version": None} for entry in after
+    ] == before
     csv = (await mine.get("/users/me/export", params={"format": "csv"})).text.splitlines()
     assert len(csv) == 3
     assert '"Quo""te, comma"' in csv[2]

@@ -174,3 +174,15 @@ def test_xml_that_was_not_escaped_is_read() -> None:
         "Q&A &unknown; end",
     ]
     assert found.rows[0].fields["notes"] == "a & b & c"
+
+
+def test_a_row_of_kitsu_that_cannot_be_read_is_called_as_its_title_is() -> None:
+    of_a_manga = {"relationships": {"manga": {"data": {"type": "manga", "id": "9"}}}}
+    titles = {"canonicalTitle": "Homunculus"}
+    document = {
+        "data": [{"attributes": {"status": "current"}, **of_a_manga}, of_a_manga],
+        "included": [{"type": "manga", "id": "9", "attributes": titles}],
+    }
+    found = read_list(orjson.dumps(document))
+    assert [row.subject.title for row in found.rows] == ["Homunculus"]
+    assert [row.title for row in found.bad] == ["Homunculus"]

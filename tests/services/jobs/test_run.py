@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.errors import NotFound, UpstreamError, UpstreamUnavailable
+from app.errors import Invalid, NotFound, UpstreamError, UpstreamUnavailable
 from app.repositories.jobs import JobRepository
 from app.schemas.jobs import Job
 from app.services.jobs import JobRun, JobService, JobTimings, LeaseLost
@@ -275,6 +275,18 @@ async def test_progress_is_written_about_once_a_second(jobs: JobService, table: 
     assert seen == [1, 1, 100]
     row = await table.job(enqueued.id)
     assert (row.done, row.total) == (100, 100)
+
+
+async def test_the_last_progress_of_a_failed_job_is_in_the_row(jobs: JobService, table: Table) -> None:
+    async def failing(job: Job, run: JobRun) -> None:
+        for done in range(1, 40):
+            await run.progress(done, 100)
+        raise Invalid("no further")
+
+    enqueued = await jobs.submit(Mark(1))
+    await jobs.run(enqueued.id, failing)
+    row = await table.job(enqueued.id)
+    assert (row.status, row.error, row.done, row.total) == ("failed", "no further", 39, 100)
 
 
 async def test_a_cancelled_run_releases_the_job_immediately(

@@ -204,3 +204,47 @@ async def test_an_unstorable_value_is_translated(
     assert "sqlstate=" in caplog.text
     assert not isinstance(value, str) or value not in caplog.text, "the log holds what people sent"
     assert await backend(database)
+
+
+async def test_plans_are_kept_for_writes_and_hot_reads_and_made_anew_for_filters(database_url: str) -> None:
+    database = Database.connect(database_url, pool_size=1, max_overflow=0)
+    shown = "select current_setting('plan_cache_mode')"
+
+    async def of_a_read() -> str:
+        return str(await database.scalar(shown))
+
+    async def of_a_write() -> str:
+        async with database.transaction() as tx:
+            return str((await tx.session.execute(text(shown))).scalar_one())
+
+    async def of_a_rolled_back_write() -> str:
+        with suppress(ZeroDivisionError):
+            async with database.transaction() as tx:
+                mode = str((await tx.session.execute(text(shown))).scalar_one())
+                raise ZeroDivisionError
+        return mode
+
+    async def beneath(*, fresh: bool) -> str:
+        async with database.driver(fresh_plans=fresh) as driver:
+            return str(await driver.fetchval(shown))
+
+    for _ in range(2):
+        assert await of_a_read() == "force_custom_plan"
+        assert await of_a_write() == "auto"
+        assert await beneath(fresh=True) == "force_custom_plan"
+        assert await of_a_rolled_back_write() == "auto"
+        assert await of_a_read() == "force_custom_plan"
+        assert await beneath(fresh=False) == "auto"
+    await database.close()
+
+
+async def test_a_connection_that_died_before_it_was_told_how_to_plan_is_a_fault_once(
+    database: Database, database_url: str
+) -> None:
+    with nothing_leaks(database):
+        async with database.transaction() as tx:
+            pid = (await tx.session.execute(text("select pg_backend_pid()"))).scalar_one()
+        await kill(database_url, pid)
+        with pytest.raises(DatabaseUnavailable):
+            await database.scalar("select 1")
+        assert await database.scalar("select pg_backend_pid()") != pid
