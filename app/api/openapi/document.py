@@ -295,8 +295,7 @@ class _Operation:
             yield errors.PayloadTooLarge
         if body and "application/json" in body["content"]:
             yield errors.UnsupportedMedia
-        if body or self._parameters:
-            yield errors.Invalid
+        yield errors.Invalid  # of an unknown query parameter at least
 
     def _add(self, error: type[AppError]) -> None:
         status = str(self._surface.invalid_status if error is errors.Invalid else error.status)
