@@ -27,6 +27,10 @@ async def test_registering_signs_in(client: httpx.AsyncClient) -> None:
         "avatar": None,
         "role": "user",
         "permissions": ["read:content", "read:profile", "write:content", "write:profile"],
+        "timezone": "UTC",
+        "title_language": "romaji",
+        "adult": False,
+        "list_visibility": "private",
         "is_active": True,
         "created_at": IsStr(regex=r"\d{4}-\d\d-\d\dT.*Z"),
     }

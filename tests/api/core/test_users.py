@@ -205,7 +205,7 @@ async def test_a_body_too_large_is_not_read(client: httpx.AsyncClient, user: Sig
     fits = upload(PICTURE.ljust(LARGEST, b"\x00"))
     assert (await client.patch("/users/me", files=fits, headers=user.headers)).status_code == 200
     body = {"full_name": "x" * 2_000_000}
-    assert (await client.patch("/users/me", json=body, headers=user.headers)).status_code == 422
+    assert (await client.patch("/users/me", json=body, headers=user.headers)).status_code == 413
 
 
 async def test_public_profiles_show_few_fields(client: httpx.AsyncClient, user: SignedIn) -> None:
@@ -233,6 +233,10 @@ async def test_operators_list_and_create(client: httpx.AsyncClient, admin: Signe
         "avatar": None,
         "role": "admin",
         "permissions": IsPermissions,
+        "timezone": "UTC",
+        "title_language": "romaji",
+        "adult": False,
+        "list_visibility": "private",
         "is_active": True,
         "created_at": INSTANT,
     }
@@ -305,6 +309,10 @@ async def test_the_export_has_everything_but_secrets(
         "full_name": None,
         "avatar": None,
         "role": "user",
+        "timezone": "UTC",
+        "title_language": "romaji",
+        "adult": False,
+        "list_visibility": "private",
         "is_active": True,
         "created_at": INSTANT,
         "updated_at": INSTANT,

@@ -69,7 +69,7 @@ class Simulation:
             caller.refused += 1
             self._next(caller, self.now + _ASKS_AGAIN)
         else:
-            self._at(self.now + max(0.02, turn.again), caller)
+            self._at(self.now + max(0.02, turn.ask_again_in), caller)
 
     def _next(self, caller: Caller, at: float) -> None:
         caller.calls -= 1
