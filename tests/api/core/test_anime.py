@@ -121,9 +121,9 @@ REFUSED = {
     "score NaN": ("min_score=NaN", "min_score", ""),
     "score infinite": ("min_score=1e400", "min_score", ""),
     "search NUL": ("search=a%00b", "search", ""),
-    "genre NUL": ("genre=a%00b", "genre.0", ""),
+    "genre NUL": ("genre=a%00b", "genre", ""),
     "long search": (f"search={'x' * 101}", "search", ""),
-    "long genre": (f"genre={'x' * 1001}", "genre.0", ""),
+    "long genre": (f"genre={'x' * 1001}", "genre", ""),
     "many genres": ("&".join(f"genre={number}" for number in range(51)), "genre", ""),
     "no number": ("year=next", "year", ""),
 }
@@ -195,7 +195,7 @@ async def test_responses_match_the_document(made: httpx.AsyncClient) -> None:
         body = (await made.get(f"{path}?{sent}")).json()
         assert body
         assert not _faults(document, path, body)
-    assert not _faults(document, "/anime", (await made.get("/anime?fields=id,genres")).json())
+    assert not _faults(document, "/anime/", (await made.get("/anime/?fields=id,genres")).json())
     assert not _faults(document, "/anime/{anime_id}", (await made.get("/anime/1")).json())
     wrong = [{**(await made.get("/anime/1")).json(), "score": 11}]
     assert _faults(document, "/anime", wrong), "a check that cannot fail"
@@ -213,8 +213,8 @@ async def test_parameters_are_declared_one_by_one(made: httpx.AsyncClient) -> No
         parameter["name"]: parameter for parameter in document["paths"]["/anime"]["get"]["parameters"]
     }
     fields = {field.alias or name for name, field in CatalogueQuery.model_fields.items()}
-    assert set(declared) == fields | {"If-None-Match"}
-    assert declared["type"]["schema"]["anyOf"][0]["enum"][0] == "TV"
+    assert set(declared) == fields - {"fields"} | {"If-None-Match"}  # `fields` has an operation of its own
+    assert declared["type"]["schema"]["items"]["enum"][0] == "TV"
     assert declared["sort"]["schema"]["default"] == "-score"
     assert declared["genre[]"]["schema"]["type"] == "array"
     [q] = [p for p in document["paths"]["/search/anime"]["get"]["parameters"] if p["name"] == "q"]

@@ -22,8 +22,8 @@ FIELDS = [
 ]  # fmt: skip
 
 
-class Doorman:
-    """Knows three tokens."""
+class ThreeTokens:
+    """Authenticates three tokens."""
 
     def __init__(self, ids: dict[str, int]) -> None:
         self._ids = ids
@@ -47,7 +47,8 @@ async def people(
     settings: Settings, container: Container, jobs: JobService, ids: dict[str, int]
 ) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     """A client for each of three accounts, and one for nobody."""
-    accounts: Any = Doorman(ids)
+    authentication: Any = ThreeTokens(ids)
+    accounts = replace(container.accounts, authentication=authentication)
     app = create_app(settings, container=replace(container, accounts=accounts, jobs=jobs))
     clients = {}
     for name in (*ids, ""):

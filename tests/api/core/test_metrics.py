@@ -46,7 +46,9 @@ async def test_requests_are_labelled_by_route_template(client: httpx.AsyncClient
 async def test_metric_names_have_the_prefix(client: httpx.AsyncClient) -> None:
     text = (await client.get("/metrics")).text
     names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
-    assert {name for name in names if not name.startswith(("anisync_", "python_", "process_"))} == set()
+    assert {
+        name for name in names if not name.startswith(("anisync_", "anilibria_", "python_", "process_"))
+    } == set()
     assert {"anisync_upstream_calls_total", "anisync_upstream_wait_seconds", "anisync_pool_limit"} <= names
 
 
