@@ -194,12 +194,12 @@ async def test_the_document_states_the_limits(client: httpx.AsyncClient) -> None
         shape = next((kind for kind in shape.get("anyOf", []) if kind["type"] != "null"), shape)
         return shape.get("minimum"), shape.get("maximum")
 
-    for name in ("EntryIn", "EntryPatch", "ItemIn", "ItemPatch"):
+    for name in ("EntryInput", "EntryPatch", "ItemInput", "ItemPatch"):
         assert bounds(name, "progress") == bounds(name, "max_progress") == (0, 100_000)
     assert bounds("EntryPatch", "rewatch_count") == (0, 10_000)
-    assert bounds("ProgressIn", "position_seconds") == (0, 1_000_000)
-    assert bounds("ViewIn", "episode") == (1, 100_000)
-    assert bounds("AnimeIn", "duration_minutes") == (0.01, 10_000)
-    assert bounds("AnimeIn", "year") == (1900, 2200)
-    tags = schemas["EntryIn"]["properties"]["tags"]
+    assert bounds("ProgressInput", "position_seconds") == (0, 1_000_000)
+    assert bounds("ViewInput", "episode") == (1, 100_000)
+    assert bounds("AnimeInput", "duration_minutes") == (0.01, 10_000)
+    assert bounds("AnimeInput", "year") == (1900, 2200)
+    tags = schemas["EntryInput"]["properties"]["tags"]
     assert (tags["maxItems"], tags["items"]["maxLength"]) == (50, 1000)
