@@ -49,12 +49,12 @@ async def test_a_dry_run_is_another_request(mine: httpx.AsyncClient) -> None:
 
 async def test_the_order_and_spelling_of_the_query_do_not_count(mine: httpx.AsyncClient) -> None:
     file = {"file": ("list.xml", FILE)}
-    first = await mine.post(f"{IMPORT}?dry_run=true&x=a%20b", files=file)
-    for query in ("x=a+b&dry_run=true", "dry_run=tru%65&x=a%20b"):
+    first = await mine.post(f"{IMPORT}?dry_run=true&mode=merge", files=file)
+    for query in ("mode=merge&dry_run=true", "dry_run=tru%65&mode=m%65rge"):
         again = await mine.post(f"{IMPORT}?{query}", files=file)
         assert (again.status_code, again.content) == (200, first.content)
         assert again.headers[REPLAYED] == "true"
-    for query in ("dry_run=true", "dry_run=true&x=a", "dry_run=true&x=a%20b&x="):
+    for query in ("dry_run=true", "dry_run=true&mode=replace", "dry_run=false&mode=merge"):
         assert (await mine.post(f"{IMPORT}?{query}", files=file)).status_code == 422, query
 
 
