@@ -9,6 +9,8 @@ from app.api.access import CheckedRoute, access
 from app.api.anilibria.titles import REQUESTS
 from app.api.deps import Services
 from app.api.limits import limited
+from app.api.openapi.failures import failures
+from app.errors import RateLimited
 from app.schemas.anilibria.envelope import CacheHealth, HealthAnswer, Part
 from app.services.releases.health import ReleaseHealth
 from app.utils.clock import utc_now
@@ -21,7 +23,10 @@ router = APIRouter(
 )
 
 
-@router.get("/health", responses={503: {"model": HealthAnswer, "description": "Nothing can be served."}})
+@router.get(
+    "/health",
+    responses=failures(RateLimited) | {503: {"model": HealthAnswer, "description": "Nothing can be served."}},
+)
 @access("public")
 async def read_health(response: Response, services: Services) -> HealthAnswer:
     """Look at AniLibria, PostgreSQL and Redis; 503 only without PostgreSQL."""

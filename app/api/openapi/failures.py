@@ -30,7 +30,12 @@ LOCATED: Responses = {
 
 def file_response(*media_types: str) -> Responses:
     """The 200 of a route that answers a file, of one of these types."""
-    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    content = {
+        media_type: {
+            "schema": {} if media_type == "application/json" else {"type": "string", "format": "binary"}
+        }
+        for media_type in media_types
+    }
     disposition = {"description": "Name of the file.", "schema": {"type": "string"}}
     return {
         200: {"description": "The file.", "content": content, "headers": {"Content-Disposition": disposition}}
