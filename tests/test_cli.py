@@ -240,7 +240,7 @@ async def test_an_account_is_created_once(
     assert (account.username, account.email, account.role) == ("Mio", "mio@example.org", "admin")
 
     code, _, errors = await anisync("users", "create", *who, cwd=tmp_path, **given)
-    assert (code, errors) == (1, "anisync: This name or e-mail is taken.\n")
+    assert (code, errors) == (1, "anisync: This user name is taken.\n")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ class Listeners:
     """Anonymous subscribers of everything, half of them on each process."""
 
     def __init__(self, apis: list[Api]) -> None:
-        self._urls = [str(one.http.base_url).replace("http", "ws", 1) + f"{V2[1:]}/ws" for one in apis]
+        bases = (str(one.http.base_url).rstrip("/").replace("http", "ws", 1) for one in apis)
+        self._urls = [f"{base}{V2}/ws" for base in bases]
         self._sockets: list[websockets.ClientConnection] = []
         self.heard: list[Counter[int]] = []
         self._tasks: list[asyncio.Task[None]] = []

@@ -9,25 +9,34 @@ from app.config import Settings
 from app.container import Container, build
 from app.schemas.jobs import (
     JOBS,
+    BackfillTotals,
+    FitRecommendations,
     ForgetChanges,
+    ForgetEvents,
     ForgetJobs,
     ForgetKeys,
     ImportList,
+    ImportPublicList,
     Job,
     MatchEntries,
     PreviewImport,
+    PushList,
     RefreshStale,
     SendMail,
     SyncAnime,
+    SyncDue,
+    SyncList,
     SyncSeason,
     SyncTop,
+    TendAccounts,
     TidyAccounts,
     UndoImport,
 )
+from app.schemas.release_jobs import LinkReleases, MirrorReleases, NotifyNode, PollReleases, SyncRelease
 from app.tasks import performer
 from app.utils.db.database import Database
 from tests.fixtures.jobs import Bell, Table
-from tests.standin import JikanStandin
+from tests.standin import AniLibriaStandin, JikanStandin
 
 SAMPLES: list[Job] = [
     SyncAnime(5114),
@@ -40,20 +49,32 @@ SAMPLES: list[Job] = [
     MatchEntries(),
     ForgetKeys(),
     ForgetChanges(),
+    ForgetEvents(),
+    SyncDue(),
+    TendAccounts(),
+    LinkReleases(),
+    MirrorReleases(),
+    PollReleases(),
+    SyncRelease(1, force=True),
 ]
-# Need a file or an import beside them; the tests of imports run them twice.
-ELSEWHERE = {ImportList, PreviewImport, UndoImport}
-# When something was done last, and how often the catalogue was written, may move on.
-MOVING = {"synced_at", "updated_at"}
+# Need a file, an import, lists, or an account at a service beside them: their own tests run them twice.
+ELSEWHERE = {ImportList, PreviewImport, UndoImport, ImportPublicList, PushList, SyncList}
+ELSEWHERE |= {BackfillTotals, FitRecommendations, NotifyNode}
+# When something was done last (or a service was asked), and how often the catalogue was written, may move on.
+MOVING = {"synced_at", "updated_at", "fetched_at", "detailed_at", "polled_at", "mirrored_at"}
 LEFT_OUT = {"jobs", "catalogue_version", "marks"}
 
 
 @pytest.fixture
 async def services(
-    settings: Settings, jikan_standin: JikanStandin, database: Database, bell: Bell
+    settings: Settings,
+    jikan_standin: JikanStandin,
+    anilibria_standin: AniLibriaStandin,
+    database: Database,
+    bell: Bell,
 ) -> AsyncIterator[Container]:
-    at_the_standin = settings.model_copy(update={"jikan_base_url": jikan_standin.base_url})
-    async with build(at_the_standin, db=database, queue=bell) as services:
+    upstreams = {"jikan_base_url": jikan_standin.base_url, "anilibria_base_url": anilibria_standin.base_url}
+    async with build(settings.model_copy(update=upstreams), db=database, queue=bell) as services:
         yield services
 
 
