@@ -56,6 +56,11 @@ PERIODIC = (
 )
 
 
+def periodic_jobs(settings: Settings) -> tuple[Periodic, ...]:
+    """All periodic jobs, those whose interval is a setting included."""
+    return *PERIODIC, Periodic(PollReleases(), every=settings.anilibria_poll_seconds)
+
+
 class Build(Protocol):
     def __call__(self, settings: Settings) -> AbstractAsyncContextManager[Container]: ...
 
@@ -65,9 +70,9 @@ async def run(settings: Settings, *, build: Build = build, every: float = _TICK)
     stop = stop_on_signals()
     async with build(settings) as services:
         log.info("scheduler.started")
-        poll = Periodic(PollReleases(), every=settings.anilibria_poll_seconds)
-        pause = min(every, poll.every)
-        await tick_until(stop, services.jobs, every=pause, periodic=(*PERIODIC, poll))
+        periodic = periodic_jobs(settings)
+        pause = min(every, *(one.every for one in periodic))
+        await tick_until(stop, services.jobs, every=pause, periodic=periodic)
     log.info("scheduler.stopped")
 
 

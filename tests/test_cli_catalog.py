@@ -85,4 +85,4 @@ async def test_a_failed_sync_is_reported(
 async def test_invalid_sync_arguments_are_rejected(tmp_path: Path, given: dict[str, str], word: str) -> None:
     code, _, errors = await anisync("catalog", "sync", "--", word, cwd=tmp_path, **given)
     assert code == 2
-    assert "neither top, season nor an id" in errors
+    assert "neither top, season nor a MyAnimeList id" in errors

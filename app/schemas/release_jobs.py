@@ -12,7 +12,7 @@ class PollReleases(Job):
 
     name: ClassVar[str] = "releases.poll"
     job_class: ClassVar[JobClass] = "push"
-    max_attempts: ClassVar[int] = 1  # the next one comes soon
+    max_attempts: ClassVar[int] = 3  # spans a short outage; the next poll comes soon anyway
     timeout: ClassVar[float] = 300.0
 
 

@@ -88,7 +88,7 @@ def test_several_processes_share_the_port_and_are_replaced(
     wait_until(lambda: len(servers_of(api)) == 2)
     first = servers_of(api)[0]
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: re.search(r"API \d was ended by SIGKILL", log.read_text()))
+    wait_until(lambda: re.search(r"API \d was killed by SIGKILL", log.read_text()))
     assert answers(url)
     wait_until(lambda: len(servers_of(api)) == 2 and first not in servers_of(api))
     api.send_signal(signal.SIGTERM)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.broker import RUN_JOB, JobBroker
-from app.scheduler import PERIODIC
+from app.config import Settings
+from app.scheduler import periodic_jobs
 from app.schemas.jobs import ForgetJobs, Job
 from app.services.jobs import JobService
 from app.utils.db.database import Database
@@ -245,14 +246,16 @@ async def test_worker_and_scheduler_outlive_an_absence_of_postgresql(
         await proxy.cut()
 
 
-async def test_two_schedulers_fire_a_periodic_job_once(stack: Stack, table: Table) -> None:
+async def test_two_schedulers_fire_a_periodic_job_once(
+    stack: Stack, settings: Settings, table: Table
+) -> None:
     pair = [stack.start("app.scheduler") for _ in range(2)]
     for scheduler in pair:
         await scheduler.until_logged("scheduler.started")
     await asyncio.sleep(5)
     fired = [event for scheduler in pair for event in scheduler.events() if event == "schedule.fired"]
     kinds = [row.kind for row in await table.rows("select kind from jobs order by kind")]
-    assert kinds == sorted(periodic.job.name for periodic in PERIODIC)
+    assert kinds == sorted(periodic.job.name for periodic in periodic_jobs(settings))
     assert len(fired) == len(kinds)
     for scheduler in pair:
         scheduler.terminate()

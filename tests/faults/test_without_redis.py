@@ -1,20 +1,24 @@
 """The README's table of behaviour without Redis, row by row, and response times."""
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import asyncpg
 import httpx
 import pytest
 
 from app.config import Settings
-from app.container import build
+from app.container import Container, build
 from app.main import create_app
+from app.schemas.events import EpisodeReleased
 from app.utils.db.database import Database
 from tests.factories.catalogue import make_titles, store_titles
 from tests.fixtures.accounts import PASSWORD, SignedIn, make_account
-from tests.standin.client import JikanStandin
+from tests.standin import AniLibriaStandin, JikanStandin
 from tests.test_readme import table_after
 
 pytestmark = pytest.mark.fault
@@ -22,6 +26,7 @@ pytestmark = pytest.mark.fault
 
 @dataclass
 class Service:
+    container: Container
     client: httpx.AsyncClient
     user: SignedIn
     admin: SignedIn
@@ -44,6 +49,7 @@ async def service(
     database: Database,
     database_url: str,
     jikan_standin: JikanStandin,
+    anilibria_standin: AniLibriaStandin,
     unused_port: int,
     mute_port: int,
     request: pytest.FixtureRequest,
@@ -53,13 +59,17 @@ async def service(
     ids = await store_titles(connection, make_titles(20))
     await connection.close()
     port = unused_port if request.param == "refused" else mute_port
-    changed = {"redis_url": f"redis://127.0.0.1:{port}/0", "jikan_base_url": jikan_standin.base_url}
+    changed = {
+        "redis_url": f"redis://127.0.0.1:{port}/0",
+        "jikan_base_url": jikan_standin.base_url,
+        "anilibria_base_url": anilibria_standin.base_url,
+    }
     given = Settings(_env_file=None, **{**settings.model_dump(exclude_none=True), **changed})
     async with build(given, db=database) as container:
         transport = httpx.ASGITransport(app=create_app(given, container=container))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             user, admin = await make_account(container), await make_account(container, role="admin")
-            yield Service(client, user, admin, ids[0])
+            yield Service(container, client, user, admin, ids[0])
 
 
 async def catalogue(service: Service) -> None:
@@ -97,6 +107,24 @@ async def own_list(service: Service) -> None:
     assert (await service.ask("DELETE", at, by=service.user)).status_code == 204
 
 
+async def releases(service: Service) -> None:
+    for path in ("/releases", "/api/anilibria/v2/titles/9", "/api/anilibria/v2/titles/9"):
+        answer = await service.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+
+
+async def live_events(service: Service) -> None:
+    live, titles = service.container.releases.live, (1, 2, 3)
+    async with live.running(), live.connected(cut=lambda code: pytest.fail(f"closed: {code}")) as connection:
+        live.subscribe_kinds(connection, ["new_episode"])
+        for title_id in titles:
+            async with service.container.db.transaction() as tx:
+                tx.emit(EpisodeReleased(title_id, 1.0, "Title", None, None, datetime.now(UTC)))
+        async with asyncio.timeout(10):
+            heard = [json.loads(await connection.next())["data"]["title_id"] for _ in titles]
+        assert (heard, connection.waiting) == (list(titles), 0)
+
+
 async def jobs(service: Service) -> None:
     queued = await service.ask("POST", "/anime/sync/1", by=service.admin)
     assert queued.status_code == 202
@@ -129,6 +157,8 @@ ROWS: dict[str, Callable[[Service], Awaitable[None]]] = {
     "title by MyAnimeList id": by_mal_id,
     "sign-in, token refresh, sign-out": sign_in,
     "one's own profile and list": own_list,
+    "releases": releases,
+    "live events": live_events,
     "syncs and other jobs": jobs,
     "limits on sign-in": limits_of_sign_in,
     "other inbound limits": other_limits,

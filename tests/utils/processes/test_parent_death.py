@@ -23,7 +23,7 @@ _WATCHED = """
 import os, signal, subprocess, time
 if len(sys.argv) > 1:
     from app.utils.processes import parent_death
-    parent_death._leave_watcher(int(sys.argv[1]), signal.SIGTERM)
+    parent_death._fork_watcher(int(sys.argv[1]), signal.SIGTERM)
     time.sleep(60)
 child = subprocess.Popen([sys.executable, "-c", os.environ["CODE"], str(os.getpid())])
 print(child.pid, flush=True)
@@ -67,7 +67,7 @@ def watchers_of(child: psutil.Process) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
-        if process.pid != child.pid and "_leave_watcher" in " ".join(line) and len(line) > 3:
+        if process.pid != child.pid and "_fork_watcher" in " ".join(line) and len(line) > 3:
             found.append(process.pid)
     return found
 
