@@ -66,7 +66,7 @@ class RecommendationService:
                     return await GenreRecommendations(driver).list_for(user_id, wanted)
                 if kept is None or kept.stamp != stamp:
                     kept = self._kept[key] = await self._worked_out(repository, user_id, stamp, wanted)
-                chosen = await asyncio.to_thread(_chosen, kept.personal, wanted)
+                chosen = await _chosen(kept.personal, wanted)
                 stamp, body = await repository.render(
                     user_id, chosen, wanted.keys, limit=wanted.limit, adult=kept.adult
                 )
@@ -143,10 +143,14 @@ def _with_others(personal: "Personal | None", others: list[Recommended]) -> "Per
     return Personal(None, others) if personal is None else personal.followed_by(others)
 
 
-def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
+async def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
     """Some titles more than wanted, for such as may not be shown any more."""
-    end = wanted.offset + wanted.limit + _SPARE
-    return [] if personal is None else personal.chosen(wanted.offset, end)
+    if personal is None:
+        return []
+    start, end = wanted.offset, wanted.offset + wanted.limit + _SPARE
+    if personal.is_ready(start, end):
+        return personal.chosen(start, end)
+    return await asyncio.to_thread(personal.chosen, start, end)
 
 
 def _mixed(popular: list[int], new: list[int]) -> list[Recommended]:
