@@ -7,11 +7,12 @@ import { goQuery, route } from "../router.js";
 import { hidesAdult } from "../search.js";
 import { isOperator, signedIn } from "../session.js";
 import { heading } from "../shell.js";
-import { breathe, computed, each, effect, h, signal, still } from "../view.js";
+import { breathe, computed, each, effect, h, onGone, signal, still } from "../view.js";
 import { number, t, typeName } from "../words.js";
 
 const PAGE = 48;
 const SLICE = 8; // cards that are made in one task
+const AHEAD = 900; // px below the window that are loaded before one scrolls there
 const EAGER = 8; // covers that are not waited for
 const SEASONS = ["winter", "spring", "summer", "fall"];
 const TYPES = ["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music"];
@@ -61,6 +62,7 @@ export function view() {
       await show(offset ? titles.peek() : [], answer.value, mine);
       if (mine.aborted) return;
       state.set("ready");
+      requestAnimationFrame(loadNear);
       history.replaceState({ ...history.state, shown: titles.peek().length }, "");
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -94,10 +96,14 @@ export function view() {
   get("/genres", {}, { signed: false }).then(({ value }) => genres.set(value), () => {});
 
   const more = h("button", { type: "button", class: "wide", onclick: () => load(titles.peek().length) }, t("show_more"));
-  new IntersectionObserver(
-    (seen) => seen[0].isIntersecting && state.peek() === "ready" && more.isConnected && load(titles.peek().length),
-    { rootMargin: "900px" },
-  ).observe(more);
+  // An observer tells of a frame that may be long gone: where the button is now decides.
+  const loadNear = () => {
+    const near = more.isConnected && more.getBoundingClientRect().top < innerHeight + AHEAD;
+    if (near && state.peek() === "ready") load(titles.peek().length);
+  };
+  const watch = new IntersectionObserver(loadNear, { rootMargin: `${AHEAD}px` });
+  watch.observe(more);
+  onGone(() => watch.disconnect());
 
   const node = h(
     "div",
