@@ -4,7 +4,7 @@ import { icon } from "./icons.js";
 import { language, theme, titleLanguage } from "./prefs.js";
 import { go, route } from "./router.js";
 import { searchBox } from "./search.js";
-import { isOperator, loadProfile, me, signOut, signedIn } from "./session.js";
+import { choose, isOperator, loadProfile, me, signOut, signedIn } from "./session.js";
 import { toastArea } from "./toasts.js";
 import { effect, h, onGone, scope, signal, still } from "./view.js";
 import { t } from "./words.js";
@@ -15,6 +15,7 @@ export const PLACES = [
   ["library", "/library", "shelf", () => true],
   ["continue", "/continue", "play", signedIn],
   ["recommended", "/recommended", "spark", signedIn],
+  ["collections", "/my/collections", "book", signedIn],
   ["statistics", "/statistics", "chart", signedIn],
   ["history", "/history", "clock", signedIn],
   ["import", "/import", "swap", signedIn],
@@ -61,7 +62,7 @@ function picker(label, preference, text) {
     h("span", {}, label),
     h(
       "select",
-      { value: () => preference(), onchange: ({ target }) => preference.set(target.value) },
+      { value: () => preference(), onchange: ({ target }) => choose(preference, target.value) },
       preference.choices.map((choice) => h("option", { value: choice }, text(choice))),
     ),
   );

@@ -5,10 +5,9 @@ import { card, CARD_FIELDS, skeletons } from "../parts/card.js";
 import { empty, trouble } from "../parts/pieces.js";
 import { goQuery, route } from "../router.js";
 import { hidesAdult } from "../search.js";
-import { isOperator, signedIn } from "../session.js";
 import { heading } from "../shell.js";
 import { breathe, computed, each, effect, h, onGone, signal, still } from "../view.js";
-import { number, t, typeName } from "../words.js";
+import { loadRareWords, number, t, typeName } from "../words.js";
 
 const PAGE = 48;
 const SLICE = 8; // cards that are made in one task
@@ -40,6 +39,8 @@ export function view() {
   let asked = null;
   let settle;
   const ready = new Promise((done) => (settle = done));
+
+  const isEmpty = computed(() => total() === 0 && !query().toString());
 
   const wanted = () => {
     const given = query();
@@ -109,12 +110,12 @@ export function view() {
     "div",
     { class: "discover" },
     h("div", { class: "heading" }, h("h1", {}, () => (query().get("q") ? t("found_for", { q: query().get("q") }) : t("nav.discover"))), h("p", { class: "count", role: "status" }, () => (total() === null ? "" : t("titles_count", { n: total() })))),
-    seasonStrip(query),
-    filterBar(query, genres),
+    // A catalogue without titles has nothing to filter.
+    () => (isEmpty() ? null : still(() => [seasonStrip(query), filterBar(query, genres)])),
     () => {
       if (state() === "failed") return trouble(fault(), () => load(0));
       if (state() === "loading" && !titles().length) return h("div", { class: "grid", "aria-busy": "true" }, skeletons(18));
-      if (!titles().length) return nothing(query());
+      if (!titles().length) return still(() => nothing(query.peek(), () => load(0)));
       return null;
     },
     h("div", { class: () => `grid${state() === "loading" ? " stale" : ""}`, hidden: () => !titles().length || state() === "failed" },
@@ -125,8 +126,8 @@ export function view() {
   return { node, ready };
 }
 
-function nothing(query) {
-  if (!query.toString()) return firstStart();
+function nothing(query, again) {
+  if (!query.toString()) return firstStart(again);
   return empty(
     "search",
     t("no_titles"),
@@ -135,25 +136,11 @@ function nothing(query) {
   );
 }
 
-/** A catalogue without titles: what to do about it. */
-function firstStart() {
-  return h(
-    "section",
-    { class: "first" },
-    h("span", { class: "disc" }, icon("compass")),
-    h("h2", {}, t("first.heading")),
-    h("p", {}, t("first.text")),
-    h(
-      "ol",
-      {},
-      h("li", {}, h("strong", {}, t("first.dump")), h("pre", { tabindex: "0" }, "uv run anisync catalog import anime-offline-database-minified.json")),
-      h("li", {}, h("strong", {}, t("first.sync")), h("pre", { tabindex: "0" }, "uv run anisync catalog sync top\nuv run anisync catalog sync season")),
-    ),
-    () =>
-      isOperator()
-        ? h("a", { class: "button primary", href: "/operator/syncs" }, t("first.operator"))
-        : h("p", {}, signedIn() ? t("first.not_operator") : t("first.sign_in")),
-  );
+/** A catalogue without titles: rare enough to come with its own module. */
+function firstStart(filled) {
+  const made = signal(null);
+  Promise.all([import("../parts/first.js"), loadRareWords()]).then(([module]) => made.set(module.firstStart), () => null);
+  return h("div", {}, () => (made() ? still(() => made.peek()(filled)) : null));
 }
 
 function seasonStrip(query) {
