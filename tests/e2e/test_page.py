@@ -14,6 +14,7 @@ from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.fixtures.browser import Visit, axe_findings
 from tests.fixtures.stacks import Stack
+from tests.standin.anilist import AniListStandin
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visits = Callable[..., Visit]
@@ -177,15 +178,76 @@ def test_titles_in_the_language_chosen_in_the_list_and_its_order(visit: Visits) 
     expect(rows).to_have_text(["Cowboy Bebop", "Sousou no Frieren"])
     page.get_by_role("button", name="Account of polyglot").click()
     with page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
-        page.get_by_label("Titles").select_option("russian")
+        page.get_by_label("Titles in").select_option("russian")
     assert saved.value.json()["title_language"] == "russian"
     expect(rows).to_have_text(["Ковбой Бибоп", "Провожающая в последний путь Фрирен"])
-    page.get_by_label("Titles").select_option("english")
+    page.get_by_label("Titles in").select_option("english")
     expect(rows).to_have_text(["Cowboy Bebop", "Frieren: Beyond Journey's End"])
     other = visit().sign_in("polyglot")  # another device follows the account
     expect(other.get_by_role("link", name="Frieren: Beyond Journey's End")).to_be_visible()
     other.get_by_role("link", name="Frieren: Beyond Journey's End").click()
     expect(other.get_by_role("heading", level=1)).to_have_text("Frieren: Beyond Journey's End")
+
+
+def test_anilist_is_connected_synced_and_its_conflicts_are_decided(
+    visit: Visits, anilist: AniListStandin
+) -> None:
+    anilist.add(1, mal_id=1, status="CURRENT", progress=3, score=800)
+    guest = visit()
+    page = guest.sign_up("two.homes")
+    page.get_by_role("link", name="AniList", exact=True).click()
+    page.get_by_role("button", name="Connect AniList").click()
+    expect(page.get_by_text("Connected as mio.")).to_be_visible(timeout=20_000)
+    sync = page.get_by_role("button", name="Sync now")
+    sync.click()
+    expect(page.get_by_text("The lists are in step.")).to_be_visible(timeout=30_000)
+    page.get_by_role("link", name="My library").click()
+    expect(page.get_by_label("Seen so far")).to_have_value("3")
+    anilist.edit(1, score=600)
+    page.get_by_label("Score of Cowboy Bebop").select_option("9")
+    page.get_by_role("link", name="AniList", exact=True).click()
+    sync.click()
+    expect(page.get_by_role("heading", name="Changed on both sides")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="AniList: 6").click()
+    expect(page.get_by_role("heading", name="Changed on both sides")).to_have_count(0)
+    page.get_by_role("link", name="My library").click()
+    expect(page.get_by_label("Score of Cowboy Bebop")).to_have_value("6")
+    page.get_by_role("link", name="AniList", exact=True).click()
+    page.get_by_role("button", name="Disconnect").click()
+    page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
+    expect(page.get_by_role("button", name="Connect AniList")).to_be_visible()
+
+
+def test_a_first_start_says_what_to_do(visit: Visits) -> None:
+    """The catalogue of the others is not touched: its answers are replaced by empty ones."""
+    guest = visit()
+    empty = {"status": 200, "json": [], "headers": {"X-Total-Count": "0"}}
+    guest.context.route(re.compile(r"/anime\?"), lambda route: route.fulfill(**empty))
+    page = guest.page("/")
+    expect(page.get_by_role("heading", name="The catalogue is empty")).to_be_visible()
+    expect(page.get_by_text("anisync catalog import")).to_be_visible()
+    expect(page.get_by_text("users create --admin")).to_be_visible()
+    operator = guest.sign_in("boss")
+    button = operator.get_by_role("button", name="Fetch the top 100 and this season")
+    with operator.expect_response(lambda answer: "/anime/sync/season" in answer.url) as ordered:
+        button.click()
+    assert ordered.value.status == 202
+    expect(operator.get_by_role("progressbar")).to_have_count(2)
+    expect(button).to_be_disabled()
+
+
+def test_an_operator_follows_a_job_and_tries_it_again(visit: Visits) -> None:
+    guest = visit()
+    page = guest.sign_in("boss")
+    page.get_by_role("link", name="Operator").click()
+    page.get_by_role("link", name="Syncs").click()
+    page.get_by_role("textbox", name="One title").fill("5114")
+    page.locator("form", has_text="One title").get_by_role("button").click()
+    expect(page.locator(".job").first).to_contain_text("5114")
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.locator(".job").first).to_be_visible()
+    page.get_by_role("link", name="Accounts").click()
+    expect(page.get_by_label("Role of boss")).to_be_disabled()
 
 
 def test_a_collection_is_made_and_shown_by_its_link(visit: Visits) -> None:
@@ -221,7 +283,7 @@ def test_a_public_list_has_a_page(visit: Visits) -> None:
     page = guest.sign_up("open.book")
     page.get_by_role("button", name="Plan Cowboy Bebop").click()
     page.goto(guest.url + "/profile")
-    page.get_by_label("Who sees the list").select_option("public")
+    page.get_by_label("Who sees my list").select_option("public")
     page.get_by_role("link", name="Your public page").click()
     expect(page.get_by_role("link", name="Cowboy Bebop", exact=True)).to_be_visible()
     stranger = visit().page("/people/Open.Book")

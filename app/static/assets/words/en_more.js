@@ -121,7 +121,7 @@ export default {
   choose_picture: "Choose a picture",
   remove_picture: "Remove",
   picture_hint: "JPEG, PNG, GIF or WebP, up to 5 MB",
-  settings_text: "Kept on this device, for all tabs.",
+  settings_text: "Kept on this device; how titles are shown also goes with your account.",
   adult: "Adult titles",
   "adult.hide": "Hide",
   "adult.show": "Show",

@@ -121,7 +121,7 @@ export default {
   choose_picture: "Выбрать картинку",
   remove_picture: "Убрать",
   picture_hint: "JPEG, PNG, GIF или WebP, до 5 МБ",
-  settings_text: "Хранится на этом устройстве, для всех вкладок.",
+  settings_text: "Хранится на этом устройстве; вид названий сохраняется и в аккаунте.",
   adult: "Тайтлы для взрослых",
   "adult.hide": "Скрывать",
   "adult.show": "Показывать",
