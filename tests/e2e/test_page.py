@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -221,7 +222,7 @@ def test_anilist_is_connected_synced_and_its_conflicts_are_decided(
 def test_a_first_start_says_what_to_do(visit: Visits) -> None:
     """The catalogue of the others is not touched: its answers are replaced by empty ones."""
     guest = visit()
-    empty = {"status": 200, "json": [], "headers": {"X-Total-Count": "0"}}
+    empty: dict[str, Any] = {"status": 200, "json": [], "headers": {"X-Total-Count": "0"}}
     guest.context.route(re.compile(r"/anime\?"), lambda route: route.fulfill(**empty))
     page = guest.page("/")
     expect(page.get_by_role("heading", name="The catalogue is empty")).to_be_visible()
@@ -323,19 +324,14 @@ def test_it_works_without_pictures_and_without_a_socket(visit: Visits) -> None:
 def test_a_new_episode_of_a_title_that_is_followed_is_told(visit: Visits) -> None:
     guest = visit()
     sockets: list[WebSocketRoute] = []
-    guest.context.route_web_socket("**/api/anilibria/v2/ws", sockets.append)
+    guest.context.route_web_socket("**/api/anilibria/v2/ws", lambda socket: sockets.append(socket))
     page = guest.sign_up("follower")
     page.get_by_role("button", name="Plan Cowboy Bebop").click()
     expect(page.locator(".mark").first).to_be_visible()
     page.wait_for_timeout(300)
-    news = {
-        "type": "new_episode",
-        "event_id": 5,
-        "data": {"anime_id": 1, "title_id": 9, "episode": 3, "title": "?"},
-    }
-    other = {**news, "event_id": 6, "data": {**news["data"], "anime_id": 2}}
-    for message in (other, news):
-        sockets[0].send(json.dumps(message))
+    for event_id, anime_id in ((5, 2), (6, 1)):
+        data = {"anime_id": anime_id, "title_id": 9, "episode": 3, "title": "?"}
+        sockets[0].send(json.dumps({"type": "new_episode", "event_id": event_id, "data": data}))
     toast = page.locator(".toast.live")
     expect(toast).to_have_count(1)
     toast.get_by_role("link").click()
@@ -415,30 +411,39 @@ def test_a_long_list_keeps_few_rows(visit: Visits, site: Stack) -> None:
             ".filter(box => box.bottom > 200 && box.top < innerHeight).length"
         )
         assert shown >= 5
-    assert long_tasks_of_scrolling(page) == []
+    assert longest_task_of_scrolling(page) < 50
     order = page.locator(".virtual > li").evaluate_all("rows => rows.map(row => +row.ariaPosInSet)")
     assert order == sorted(order)
     page.get_by_label("Filter").fill("4321")
     expect(page.get_by_role("button", name="Own Title 4321", exact=True)).to_be_visible()
 
 
-def long_tasks_of_scrolling(page: Page) -> list[float]:
-    """Scroll through the list by 90 px a frame; how many ms each task over 50 ms took."""
-    found: list[float] = page.evaluate(
+def longest_task_of_scrolling(page: Page) -> float:
+    """Scroll through the list by a row a frame; ms that the longest task had the processor for.
+
+    The time by the clock would tell what else the machine does.
+    """
+    browser = page.context.browser
+    assert browser is not None
+    browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+    page.evaluate(
         """async () => {
-            const tasks = [];
-            new PerformanceObserver(list => tasks.push(...list.getEntries().map(one => one.duration)))
-                .observe({type: "longtask"});
             scrollTo(0, 0);
-            for (let frame = 0; frame < 240; frame++) {
+            for (let frame = 0; frame < 120; frame++) {
                 scrollBy(0, 90);
                 await new Promise(requestAnimationFrame);
             }
-            await new Promise(go => setTimeout(go, 100));
-            return tasks;
         }"""
     )
-    return found
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    frames = {(event["pid"], event["tid"]) for event in events if event["name"] == "FireAnimationFrame"}
+    tasks = [
+        event["tdur"] / 1000
+        for event in events
+        if event["name"].endswith("RunTask") and "tdur" in event and (event["pid"], event["tid"]) in frames
+    ]
+    assert len(tasks) > 120
+    return max(tasks)
 
 
 def fill(site: Stack, username: str, number: int) -> None:
