@@ -443,7 +443,8 @@ def longest_task_of_scrolling(page: Page) -> float:
         if event["name"].endswith("RunTask") and "tdur" in event and (event["pid"], event["tid"]) in frames
     ]
     assert len(tasks) > 120
-    return max(tasks)
+    longest: float = max(tasks)
+    return longest
 
 
 def fill(site: Stack, username: str, number: int) -> None:
