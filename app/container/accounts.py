@@ -49,7 +49,7 @@ async def build_accounts(base: Foundation) -> AsyncIterator[AccountServices]:
         yield AccountServices(
             authentication=AuthenticationService(db, issuer, blacklist),
             avatars=avatars,
-            mails=MailService(db, _mailer(settings), base_url=settings.public_base_url),
+            mails=MailService(db, _mailer(settings), base_url=settings.page_url),
             passwords=PasswordService(db, hasher, reauthentication, base.quotas, base.jobs),
             registration=RegistrationService(db, issuer, hasher, base.quotas),
             sessions=SessionService(db, issuer, hasher, throttle, blacklist, demo=settings.demo_user),
