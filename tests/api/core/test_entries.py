@@ -189,6 +189,7 @@ async def test_the_list_is_filtered(mine: httpx.AsyncClient, titles: list[int]) 
         duration_minutes=24,
         episodes=12,
         genres=[IsPartialDict(name="Drama")],
+        images=dict.fromkeys(("small", "medium", "large", "color")),
     )
     for bad in (
         "status=seen",
