@@ -28,6 +28,10 @@ class Personal:
         known = set() if self._ranking is None else titles_of(self._ranking)
         return Personal(self._ranking, [one for one in others if one.anime_id not in known])
 
+    def is_ready(self, start: int, end: int) -> bool:
+        """Whether :meth:`chosen` of these places takes microseconds."""
+        return self._ranking is None or self._ranking.has_picks(start, end)
+
     def chosen(self, start: int, end: int) -> list[Recommended]:
         """These places of the order, with what each comes from; some milliseconds the first time."""
         rest = list(self._others[max(start - self._known, 0) : max(end - self._known, 0)])

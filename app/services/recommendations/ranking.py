@@ -73,6 +73,10 @@ class Ranking:
     """Whether what is to be discovered was chosen by franchise."""
     _reasons: dict[int, Pick] = field(default_factory=dict)
 
+    def has_picks(self, start: int, end: int) -> bool:
+        """Whether what these places come from was worked out already."""
+        return all(place in self._reasons for place in range(start, min(end, len(self.titles))))
+
     def picks(self, start: int, end: int) -> list[Pick]:
         wanted = [place for place in range(start, min(end, len(self.titles))) if place not in self._reasons]
         if wanted:

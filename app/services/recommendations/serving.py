@@ -53,10 +53,10 @@ class RecommendationService:
     async def list(self, user_id: int, wanted: Wanted) -> bytes:
         """Titles that are not on the person's list, the best first, as JSON ready to be sent."""
         if wanted.algo == "genres":
-            async with self._db.driver() as driver:
+            async with self._db.driver(fresh_plans=None) as driver:
                 return await GenreRecommendations(driver).list_for(user_id, wanted)
         key = (user_id, wanted.mode, wanted.diversity, wanted.sfw)
-        async with self._db.driver() as driver:
+        async with self._db.driver(fresh_plans=None) as driver:
             repository = ServingRepository(driver)
             kept = self._kept.get(key)
             stamp = await repository.stamp(user_id) if kept is None else kept.stamp
@@ -66,7 +66,7 @@ class RecommendationService:
                     return await GenreRecommendations(driver).list_for(user_id, wanted)
                 if kept is None or kept.stamp != stamp:
                     kept = self._kept[key] = await self._worked_out(repository, user_id, stamp, wanted)
-                chosen = await asyncio.to_thread(_chosen, kept.personal, wanted)
+                chosen = await _chosen(kept.personal, wanted)
                 stamp, body = await repository.render(
                     user_id, chosen, wanted.keys, limit=wanted.limit, adult=kept.adult
                 )
@@ -84,7 +84,7 @@ class RecommendationService:
 
     async def similar(self, anime_id: int, *, limit: int, sfw: bool) -> bytes:
         """Titles like this one as JSON, the most similar first. Raises ``NotFound``."""
-        async with self._db.driver() as driver:
+        async with self._db.driver(fresh_plans=None) as driver:
             found = await SimilarRepository(driver).list_for(anime_id, limit=limit, sfw=sfw)
         if found is None:
             raise NotFound(f"There is no anime {anime_id}.")
@@ -143,10 +143,14 @@ def _with_others(personal: "Personal | None", others: list[Recommended]) -> "Per
     return Personal(None, others) if personal is None else personal.followed_by(others)
 
 
-def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
+async def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
     """Some titles more than wanted, for such as may not be shown any more."""
-    end = wanted.offset + wanted.limit + _SPARE
-    return [] if personal is None else personal.chosen(wanted.offset, end)
+    if personal is None:
+        return []
+    start, end = wanted.offset, wanted.offset + wanted.limit + _SPARE
+    if personal.is_ready(start, end):
+        return personal.chosen(start, end)
+    return await asyncio.to_thread(personal.chosen, start, end)
 
 
 def _mixed(popular: list[int], new: list[int]) -> list[Recommended]:
