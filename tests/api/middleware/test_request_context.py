@@ -136,9 +136,9 @@ async def test_the_access_log_has_a_line_for_each_request_and_no_secrets(
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://testserver"
     ) as client:
-        await client.get("/outer/between/inner/a?token=sesame", headers={"X-Request-ID": "mine"})
+        await client.get("/outer/between/inner/a", headers={"X-Request-ID": "mine"})
         await client.get("/collections/shared/sesame")
-        await client.get("/nowhere")
+        await client.get("/nowhere?token=sesame")
     lines = [line for line in map(str, caplog.messages) if "request.answered" in line]
     assert len(lines) == (3 if wanted else 0)
     assert "sesame" not in "".join(lines)
