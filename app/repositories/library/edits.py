@@ -66,7 +66,7 @@ class EditRepository:
         """The person's entry with this id, or else of this title."""
         by = "anime_id" if entry_id is None else "entry_id"
         row = await self._driver.fetchrow(_FIND_BY[by], user_id, anime_id if entry_id is None else entry_id)
-        return None if row is None else HeldEntry(entry_from(row), row["timezone"])
+        return None if row is None else HeldEntry(entry_from(dict(row)), row["timezone"])
 
     async def show(self, entry: Entry, shape: Shape) -> RenderedEntry | None:
         """The entry as JSON; None where it has changed since."""
