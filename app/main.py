@@ -1,17 +1,17 @@
 """The API process: the application, its lifespan, its middleware."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
 from app.api.access import guard, route_table
 from app.api.core.surface import CORE
 from app.api.middleware.answer_cache import AnswerCache, AnswerStore
+from app.api.middleware.compression import Compression
+from app.api.middleware.origins import Origins
 from app.api.middleware.request_body import LingeringClose
 from app.api.middleware.request_context import CrashHandler, RequestContext
 from app.api.middleware.start_gate import StartGate
@@ -23,19 +23,6 @@ from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
 from app.utils.processes.heap import settle_heap
-
-_EXPOSED = [
-    "X-Request-ID",
-    "X-Total-Count",
-    "X-Hidden-Count",
-    "Link",
-    "ETag",
-    "X-Cache",
-    "Age",
-    "Retry-After",
-]
-_EXPOSED += ["Content-Disposition", "Location", "Idempotency-Replayed"]
-_EXPOSED += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
 
 
 def create_app(settings: Settings, *, container: Container | None = None) -> FastAPI:
@@ -100,17 +87,8 @@ def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> N
     """Add the middleware from the innermost to the outermost."""
     app.add_middleware(AnswerCache, store=answers, settings=settings)
     app.add_middleware(CrashHandler)
-    local = [re.escape(origin.removesuffix("*")) for origin in settings.allowed_origins if "*" in origin]
-    if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=[origin for origin in settings.allowed_origins if "*" not in origin],
-            allow_origin_regex=rf"(?:{'|'.join(local)})\d{{1,5}}" if local else None,
-            allow_credentials=True,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=_EXPOSED,
-        )
+    app.add_middleware(Compression)
+    app.add_middleware(Origins, settings=settings)
     app.add_middleware(RequestContext)
     app.add_middleware(LingeringClose)
 

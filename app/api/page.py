@@ -1,6 +1,5 @@
 """The page at `/`: its static files, and the paths of its views."""
 
-import gzip
 import mimetypes
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.access import access
+from app.api.compression import Compressed
 from app.api.conditional import etag_of, is_known_to
+from app.api.middleware.compression import BODY
 from app.errors import NotFound
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -30,14 +31,12 @@ _CSP = (
 _ASK_AGAIN = "no-cache"
 _FOREVER = "public, max-age=31536000, immutable"
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
-_WORTH_PACKING = 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
     media_type: str
-    body: bytes
-    packed: bytes | None
+    body: Compressed
     etag: str
 
 
@@ -68,26 +67,16 @@ async def _send_asset(request: Request) -> Response:
 
 
 def _answer(request: Request, file: _File, cache_control: str) -> Response:
-    packs = file.packed is not None and "gzip" in request.headers.get("accept-encoding", "")
-    etag = f'{file.etag[:-1]}-gzip"' if packs else file.etag
-    headers = {
-        "ETag": etag,
-        "Cache-Control": cache_control,
-        "Content-Security-Policy": _CSP,
-        "Vary": "Accept-Encoding",
-    }
-    if is_known_to(request, etag):
+    headers = {"ETag": file.etag, "Cache-Control": cache_control, "Content-Security-Policy": _CSP}
+    if is_known_to(request, file.etag):
         return Response(status_code=304, headers=headers)
-    if packs:
-        headers["Content-Encoding"] = "gzip"
-    return Response(file.packed if packs else file.body, headers=headers, media_type=file.media_type)
+    request.scope[BODY] = file.body
+    return Response(file.body.plain, headers=headers, media_type=file.media_type)
 
 
 def _read(path: Path, body: bytes) -> _File:
     media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    is_text = media_type.startswith("text/") or media_type.endswith(("json", "xml"))
-    packed = gzip.compress(body, 9, mtime=0) if is_text and len(body) > _WORTH_PACKING else None
-    return _File(media_type, body, packed, etag_of(body))
+    return _File(media_type, Compressed(body), etag_of(body))
 
 
 @cache

@@ -4,15 +4,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from app.schemas.domain.accounts import PERMISSIONS, Principal
+from app.schemas.domain.accounts import PERMISSIONS, Account, Permission, Principal
 from app.utils.db.database import Driver
 
+_ACCOUNT = tuple(Account.__dataclass_fields__)  # which are columns
+_COLUMNS = ", ".join(f"u.{name}" for name in _ACCOUNT)
 _BY_SESSION = (
-    "select u.username, u.role from sessions s join users u on u.id = s.user_id "
+    f"select {_COLUMNS} from sessions s join users u on u.id = s.user_id "
     "where s.id = $1 and s.user_id = $2 and s.expires_at > $3 and u.is_active"
 )
 _BY_TOKEN = (
-    "select t.id, t.user_id, t.scopes, t.expires_at, t.last_used_at, u.username, u.role "
+    f"select t.id as token_id, t.scopes, t.expires_at, t.last_used_at, {_COLUMNS} "
     "from api_tokens t join users u on u.id = t.user_id "
     "where t.token_hash = $1 and t.expires_at > $2 and u.is_active"
 )
@@ -38,8 +40,8 @@ class CallerRepository:
         row = await self._driver.fetchrow(_BY_SESSION, session_id, user_id, now)
         if row is None:
             return None
-        role = row["role"]
-        return Principal(user_id, row["username"], role, PERMISSIONS[role], session_id, expires_at)
+        account = Account(*row)
+        return _principal(account, PERMISSIONS[account.role], session_id, expires_at)
 
     async def find_by_token(
         self, token_hash: bytes, now: datetime
@@ -48,8 +50,13 @@ class CallerRepository:
         row = await self._driver.fetchrow(_BY_TOKEN, token_hash, now)
         if row is None:
             return None
-        role = row["role"]
-        permissions = PERMISSIONS[role] & frozenset(row["scopes"])
-        expires_at = row["expires_at"]
-        caller = Principal(row["user_id"], row["username"], role, permissions, None, expires_at)
-        return caller, row["id"], row["last_used_at"]
+        token_id, scopes, expires_at, last_used_at, *columns = row
+        account = Account(*columns)
+        permissions = PERMISSIONS[account.role] & frozenset(scopes)
+        return _principal(account, permissions, None, expires_at), token_id, last_used_at
+
+
+def _principal(
+    account: Account, permissions: frozenset[Permission], session_id: UUID | None, expires_at: datetime
+) -> Principal:
+    return Principal(account.id, account.username, account.role, permissions, session_id, expires_at, account)

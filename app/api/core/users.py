@@ -24,7 +24,7 @@ UserId = Annotated[Id, Path()]
 @access("read:profile")
 async def get_me(request: Request, user: CurrentUser, services: Services) -> Response:
     """Get your profile."""
-    profile = ProfileOut.of(await services.accounts.users.get(user.user_id))
+    profile = ProfileOut.of(await services.accounts.users.get_own(user))
     return private_answer(request, profile.model_dump_json().encode())
 
 

@@ -12,8 +12,10 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.compression import Compressed
 from app.api.conditional import is_known
 from app.api.links import origin_of
+from app.api.middleware.compression import BODY
 from app.api.surfaces import render
 from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
@@ -27,7 +29,7 @@ _SEARCH = frozenset({b"search", b"q"})
 
 _LONGEST_QUERY = 1024  # bytes; longer ones are hardly ever asked twice
 _LARGEST = 1024 * 1024  # bytes of one answer
-_OVERHEAD = 1024  # bytes that an answer takes beside its body, roughly
+_OVERHEAD = 1024  # bytes that an answer takes beside its body, whose compressed forms take half of it at most
 _UNCHANGED = frozenset({b"content-length", b"content-type"})  # not on a 304
 
 Key = tuple[str, str, bytes]
@@ -43,14 +45,14 @@ class Answer:
     """A whole 200, and the route that made it."""
 
     headers: Headers
-    body: bytes
+    body: Compressed
     etag: str
     route: Any
     made_at: float
 
     @property
     def size(self) -> int:
-        return len(self.body) + _OVERHEAD
+        return len(self.body.plain) * 3 // 2 + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,9 @@ class AnswerCache:
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
+        scope[BODY] = answer.body
         await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.body", "body": answer.body.plain})
 
     async def _answer(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
         """The answer to send; what is no :class:`Answer` was sent already, because it is not one to keep."""
@@ -282,7 +285,8 @@ class _Recorder:
     def answer(self, scope: Scope, now: float) -> Answer | None:
         if self.start is None:
             return None
-        return Answer(list(self.start["headers"]), b"".join(self.body), self.etag, _route_of(scope), now)
+        body = Compressed(b"".join(self.body))
+        return Answer(list(self.start["headers"]), body, self.etag, _route_of(scope), now)
 
     def failed(self, scope: Scope) -> UpstreamFault | None:
         """The failure that was sent, unless it depends on who asked."""

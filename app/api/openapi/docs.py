@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app.api.access import access
+from app.api.compression import Compressed
+from app.api.middleware.compression import BODY
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -45,16 +47,17 @@ def add_docs(app: FastAPI) -> None:
     """Serve the document, the page, its start, and the files of Swagger UI, which a package brings."""
 
     @cache
-    def document() -> bytes:
-        return orjson.dumps(app.openapi())
+    def document() -> Compressed:
+        return Compressed(orjson.dumps(app.openapi()))
 
     making = asyncio.Lock()
 
     @access("public")
-    async def describe(_: Request) -> Response:
+    async def describe(request: Request) -> Response:
         async with making:  # once, when it is first wanted; that takes a second, in which others are answered
             body = await asyncio.to_thread(document)
-        return Response(body, media_type="application/json")
+        request.scope[BODY] = body
+        return Response(body.plain, media_type="application/json")
 
     @access("public")
     async def show(_: Request) -> Response:

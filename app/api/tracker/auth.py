@@ -45,7 +45,7 @@ async def register(body: RegisterIn, client: CurrentClient, services: Services) 
 @access("read:profile")
 async def get_me(user: CurrentUser, services: Services) -> MeOut:
     """Get the signed-in account."""
-    return MeOut.of(await services.accounts.users.get(user.user_id))
+    return MeOut.of(await services.accounts.users.get_own(user))
 
 
 @contextmanager

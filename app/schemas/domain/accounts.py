@@ -22,7 +22,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {"user": _USER, "admin": _ADMIN
 class Principal:
     """The account behind a request; ``session_id`` is None for a personal API token.
 
-    ``expires_at`` is when the token shown ends; a connection that outlives it is to be closed.
+    ``expires_at`` is when the token shown ends; a connection that outlives it is to be closed. ``account`` is
+    what the request was authenticated with, so it is as current as the request.
     """
 
     user_id: int
@@ -31,6 +32,7 @@ class Principal:
     permissions: frozenset[Permission]
     session_id: UUID | None = None
     expires_at: datetime | None = None
+    account: "Account | None" = None
 
     @property
     def is_admin(self) -> bool:

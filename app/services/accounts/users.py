@@ -53,6 +53,10 @@ class UserService:
             raise NotFound("There is no such account.")
         return account
 
+    async def get_own(self, user: Principal) -> Account:
+        """The account of who is calling, as it was read to authenticate the request."""
+        return user.account or await self.get(user.user_id)
+
     async def get_public(self, username: str) -> Account:
         """One whose list is public, by its name in any case."""
         async with self._db.reader() as connection:

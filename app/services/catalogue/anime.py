@@ -56,7 +56,7 @@ class AnimeService:
             return await AnimeRepository(driver).search(query, part, safe=safe)
 
     async def get(self, anime_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:
-        async with self._db.driver() as driver:
+        async with self._db.driver(fresh_plans=None) as driver:
             anime = await AnimeRepository(driver).find(anime_id, keys)
         if anime is None:
             raise NotFound(f"There is no anime {anime_id}.")

@@ -53,10 +53,10 @@ class RecommendationService:
     async def list(self, user_id: int, wanted: Wanted) -> bytes:
         """Titles that are not on the person's list, the best first, as JSON ready to be sent."""
         if wanted.algo == "genres":
-            async with self._db.driver() as driver:
+            async with self._db.driver(fresh_plans=None) as driver:
                 return await GenreRecommendations(driver).list_for(user_id, wanted)
         key = (user_id, wanted.mode, wanted.diversity, wanted.sfw)
-        async with self._db.driver() as driver:
+        async with self._db.driver(fresh_plans=None) as driver:
             repository = ServingRepository(driver)
             kept = self._kept.get(key)
             stamp = await repository.stamp(user_id) if kept is None else kept.stamp
@@ -84,7 +84,7 @@ class RecommendationService:
 
     async def similar(self, anime_id: int, *, limit: int, sfw: bool) -> bytes:
         """Titles like this one as JSON, the most similar first. Raises ``NotFound``."""
-        async with self._db.driver() as driver:
+        async with self._db.driver(fresh_plans=None) as driver:
             found = await SimilarRepository(driver).list_for(anime_id, limit=limit, sfw=sfw)
         if found is None:
             raise NotFound(f"There is no anime {anime_id}.")

@@ -80,7 +80,7 @@ class CountingDatabase(Database):
     asked = 0
 
     @asynccontextmanager
-    async def driver(self, *, fresh_plans: bool = True) -> AsyncIterator[Driver]:
+    async def driver(self, *, fresh_plans: bool | None = True) -> AsyncIterator[Driver]:
         self.asked += 1
         async with super().driver(fresh_plans=fresh_plans) as driver:
             yield driver

@@ -10,7 +10,10 @@ import pytest
 import time_machine
 from dirty_equals import IsPositiveInt, IsStr, IsUUID
 
-from app.container import Container, issuer_of
+from app.container import Container
+from app.repositories.accounts import AccountRepository
+from app.utils.clock import utc_now
+from app.utils.crypto.jwt import AccessTokens, BadToken
 from tests.fixtures.accounts import PASSWORD, SignedIn
 from tests.services.accounts.test_sessions import mailed_token
 
@@ -94,14 +97,41 @@ async def test_the_blacklist_keeps_a_token_as_long_as_it_would_live(
     assert 890 <= await container.redis.ttl(key) <= 900
 
 
-async def test_a_blacklisted_token_is_refused_without_asking_the_database(
+async def test_a_signed_out_token_is_refused_whatever_the_blacklist_says(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     principal = await container.accounts.authentication.authenticate(user.access_token)
-    claims = issuer_of(container.settings).access.read(user.access_token)
-    await container.redis.set(f"blacklist:{claims.token_id}", "1")
     assert principal.user_id == user.id
+    await client.post("/auth/logout", headers=user.headers)
+    for key in await container.redis.keys("blacklist:*"):
+        await container.redis.delete(key)
     assert (await client.get("/users/me", headers=user.headers)).status_code == 401
+
+
+async def test_a_request_sees_a_changed_role_and_name_at_once(
+    client: httpx.AsyncClient, container: Container, user: SignedIn
+) -> None:
+    assert (await client.get("/users/me", headers=user.headers)).json()["role"] == "user"
+    async with container.db.transaction() as tx:
+        await AccountRepository(tx).update(user.id, {"role": "admin", "full_name": "Mio"})
+    shown = (await client.get("/users/me", headers=user.headers)).json()
+    assert (shown["role"], shown["full_name"]) == ("admin", "Mio")
+    assert "admin:*" in shown["permissions"]
+    async with container.db.transaction() as tx:
+        await AccountRepository(tx).update(user.id, {"is_active": False})
+    assert (await client.get("/users/me", headers=user.headers)).status_code == 401
+
+
+async def test_a_token_that_was_verified_before_still_expires(container: Container, user: SignedIn) -> None:
+    now = utc_now()
+    clock = [now]
+    tokens = AccessTokens("a secret of tests, longer than 32 bytes", clock=lambda: clock[0])
+    token, seconds = tokens.issue(user.id, uuid4(), not_after=now + timedelta(days=1))
+    assert tokens.read(token) == tokens.read(token)
+    clock[0] = now + timedelta(seconds=seconds)
+    for _ in range(2):
+        with pytest.raises(BadToken):
+            tokens.read(token)
 
 
 async def test_an_api_token_is_shown_once(client: httpx.AsyncClient, user: SignedIn) -> None:

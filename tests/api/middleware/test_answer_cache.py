@@ -283,7 +283,7 @@ async def test_search_pages_are_not_cached(query: str, asked: int) -> None:
 
 
 async def test_the_cache_is_bounded_and_evicts_the_least_recently_used() -> None:
-    bench = Bench(room=10_000)
+    bench = Bench(room=13_000)
     bench.router.seen = lambda: "x" * 2000
     for number in range(3):
         await bench.ask(query=f"offset={number}")

@@ -109,8 +109,11 @@ async def test_an_edit_of_a_list_that_a_service_follows_is_noted_for_it(
     async with container.db.transaction() as tx:
         await tx.session.execute(
             text(
-                "insert into service_links "
-                "(user_id, service, remote_user_id, remote_name, token, expires_at) values (:user_id, 'anilist', 1, 'mio', '', now() + interval '1 day')"
+                """
+                insert into service_links
+                    (user_id, service, remote_user_id, remote_name, token, expires_at)
+                values (:user_id, 'anilist', 1, 'mio', '', now() + interval '1 day')
+                """
             ),
             {"user_id": user.id},
         )

@@ -1,0 +1,147 @@
+"""Answers compressed as ``Accept-Encoding`` asks: kept ones once, streams piece by piece."""
+
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.compression import SMALLEST, Compressed, Encoding, Stream, is_compressible, negotiate
+
+Headers = list[tuple[bytes, bytes]]
+
+BODY = "compressed_body"
+"""The key of a scope under which an inner layer puts a :class:`Compressed` that it keeps."""
+
+_TAGGED = re.compile(rb'-(br|gzip)"')
+_CONDITIONS = (b"if-none-match", b"if-match")
+_CHANGES = frozenset({b"content-length", b"accept-ranges", b"etag"})  # differ from those of the plain body
+_BARE = frozenset({204, 206, 304})  # without a body, or with a part of one
+
+
+class Compression:
+    """Compresses bodies of 1 kB and more that are text.
+
+    A strong ``ETag`` names bytes, so that of a compressed body ends in the name of its encoding. Conditions
+    are read without this end: ``If-None-Match`` where the answer would have the same encoding, ``If-Match``,
+    which is about what was read and not how, always.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        accepted, is_conditional, is_range = [], False, False
+        for name, value in scope["headers"]:
+            if name == b"accept-encoding":
+                accepted.append(value.decode("latin-1"))
+            elif name in _CONDITIONS:
+                is_conditional = is_conditional or _TAGGED.search(value) is not None
+            elif name == b"range":
+                is_range = True
+        encoding = negotiate(",".join(accepted)) if accepted and not is_range else None
+        if is_conditional:
+            scope["headers"] = [_bare_condition(name, value, encoding) for name, value in scope["headers"]]
+        await self._app(scope, receive, _Answer(scope, send, encoding, is_conditional))
+
+
+def _bare_condition(name: bytes, value: bytes, encoding: Encoding | None) -> tuple[bytes, bytes]:
+    if name == b"if-match":
+        return name, _TAGGED.sub(b'"', value)
+    if name == b"if-none-match" and encoding is not None:
+        return name, value.replace(f'-{encoding}"'.encode(), b'"')
+    return name, value
+
+
+class _Answer:
+    """Sends one answer on; its start waits for the first piece of the body, which tells whether it is all."""
+
+    def __init__(self, scope: Scope, send: Send, encoding: Encoding | None, is_conditional: bool) -> None:
+        self._scope = scope
+        self._send = send
+        self._encoding = encoding
+        self._is_conditional = is_conditional
+        self._start: Message | None = None
+        self._stream: Stream | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if self._may_compress(message):
+                self._start = message
+                return
+            message = self._untouched(message)
+        elif self._start is not None:
+            await self._begin(self._start, message)
+            return
+        elif self._stream is not None:
+            await self._go_on(self._stream, message)
+            return
+        await self._send(message)
+
+    def _may_compress(self, start: Message) -> bool:
+        if start["status"] in _BARE:
+            return False
+        headers = dict(start.get("headers", ()))
+        return (
+            is_compressible(headers.get(b"content-type", b""))
+            and b"content-encoding" not in headers
+            and b"no-transform" not in headers.get(b"cache-control", b"")
+        )
+
+    def _untouched(self, start: Message) -> Message:
+        """What is not compressed; a 304 names what the client has, as it would be sent now."""
+        if start["status"] != 304:
+            return start
+        return {**start, "headers": _headers(start, self._encoding if self._is_conditional else None)}
+
+    async def _begin(self, start: Message, first: Message) -> None:
+        self._start = None
+        body, more = first.get("body", b""), first.get("more_body", False)
+        if not more and len(body) < SMALLEST:
+            await self._send(start)
+            await self._send(first)
+        elif self._encoding is None:
+            await self._send({**start, "headers": _headers(start)})
+            await self._send(first)
+        elif more:
+            self._stream = Stream(self._encoding)
+            headers = _headers(start, self._encoding)
+            await self._send({**start, "headers": [*headers, _content_encoding(self._encoding)]})
+            await self._go_on(self._stream, first)
+        else:
+            packed = await self._compressed(body).form(self._encoding)
+            length = (b"content-length", str(len(packed)).encode())
+            headers = [*_headers(start, self._encoding), _content_encoding(self._encoding), length]
+            await self._send({**start, "headers": headers})
+            await self._send({**first, "body": packed})
+
+    def _compressed(self, body: bytes) -> Compressed:
+        kept: Compressed | None = self._scope.get(BODY)
+        return kept if kept is not None and kept.plain is body else Compressed(body)
+
+    async def _go_on(self, stream: Stream, message: Message) -> None:
+        more = message.get("more_body", False)
+        piece = await stream.feed(message.get("body", b""), last=not more)
+        if piece or not more:
+            await self._send({**message, "body": piece})
+
+
+def _headers(start: Message, encoding: Encoding | None = None) -> Headers:
+    """The headers of ``start`` with ``Vary``, and as they are of a body in ``encoding``."""
+    headers: Headers = []
+    varies = b"Accept-Encoding"
+    for name, value in start.get("headers", ()):
+        lower = name.lower()
+        if lower == b"vary":
+            varies = value + b", " + varies
+        elif encoding is None or lower not in _CHANGES:
+            headers.append((name, value))
+        elif lower == b"etag":
+            headers.append((name, value.removesuffix(b'"') + f'-{encoding}"'.encode()))
+    headers.append((b"vary", varies))
+    return headers
+
+
+def _content_encoding(encoding: Encoding) -> tuple[bytes, bytes]:
+    return b"content-encoding", encoding.encode()

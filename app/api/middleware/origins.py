@@ -1,0 +1,52 @@
+"""Which pages of other origins may call the API, and a word about those that may not."""
+
+import re
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.links import origin_of
+from app.config import Settings
+from app.logs import log
+
+_EXPOSED = (
+    "X-Request-ID", "X-Total-Count", "X-Hidden-Count", "Link", "ETag", "X-Cache", "Age", "Retry-After",
+    "Content-Disposition", "Location", "Idempotency-Replayed",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy",
+)  # fmt: skip
+_MOST_REPORTED = 100  # origins; anybody can make up more
+_LONGEST = 200  # letters of one in the log
+
+
+class Origins:
+    """CORS for ``ALLOWED_ORIGINS``; each other origin that asks is logged once in a process."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._settings = settings
+        local = [re.escape(origin.removesuffix("*")) for origin in settings.allowed_origins if "*" in origin]
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=[origin for origin in settings.allowed_origins if "*" not in origin],
+            allow_origin_regex=rf"(?:{'|'.join(local)})\d{{1,5}}" if local else None,
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
+        self._app: ASGIApp = self._cors if settings.allowed_origins else app
+        self._reported: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            for name, value in scope["headers"]:
+                if name == b"origin":
+                    self._report(value.decode("latin-1")[:_LONGEST], scope)
+        await self._app(scope, receive, send)
+
+    def _report(self, origin: str, scope: Scope) -> None:
+        if origin in self._reported or len(self._reported) >= _MOST_REPORTED:
+            return
+        if self._cors.is_allowed_origin(origin) or origin == origin_of(scope, self._settings):
+            return
+        self._reported.add(origin)
+        log.warning("origin.refused", origin=origin, hint="add it to ALLOWED_ORIGINS if it is yours")
