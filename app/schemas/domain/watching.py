@@ -14,6 +14,9 @@ class AnimeCard:
     image_url: str | None
     score: float | None
     episodes: int | None
+    title_english: str | None = None
+    title_russian: str | None = None
+    title_japanese: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,24 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class Owner:
     id: int
-    user_id: int
+    username: str
+    avatar: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """``covers`` are the pictures of its first titles that have one, four at most."""
+
+    id: int
+    owner: Owner
     name: str
     description: str | None
     is_public: bool
+    shared: bool
     items_count: int
+    covers: list[str]
     created_at: datetime
     updated_at: datetime
 

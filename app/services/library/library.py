@@ -70,8 +70,8 @@ class LibraryService:
     async def list_anime(
         self, user_id: int, wanted: ListFilter, shape: EntryShape = _WHOLE, *, limit: int, offset: int
     ) -> EntryPage:
-        async with self._db.reader() as connection:
-            return await EntryPages(connection).list_anime(user_id, wanted, shape, limit=limit, offset=offset)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).list_anime(user_id, wanted, shape, limit=limit, offset=offset)
 
     async def list_public(
         self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
@@ -80,9 +80,9 @@ class LibraryService:
         async with self._db.reader() as connection:
             if not await AccountRepository(connection).has_public_list(user_id):
                 raise NoPublicList
-            return await EntryPages(connection).list_anime(
-                user_id, replace(wanted, public=True), shape, limit=limit, offset=offset
-            )
+        shown = replace(wanted, public=True)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).list_anime(user_id, shown, shape, limit=limit, offset=offset)
 
     async def list_changes(
         self, user_id: int, shape: EntryShape, *, since: datetime | None, after: int, limit: int
@@ -91,33 +91,31 @@ class LibraryService:
 
         Without ``since`` the whole list. Nothing is missed, since a list's timestamps grow in commit order.
         """
-        async with self._db.reader() as connection:
-            return await MarkRepository(connection).changes(
-                user_id, shape, since=since, after=after, limit=limit
-            )
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await MarkRepository(driver).changes(user_id, shape, since=since, after=after, limit=limit)
 
     async def marks(self, user_id: int, anime_ids: Sequence[int]) -> bytes:
         """The user's marks for the titles of a grid, as a JSON object by title id."""
-        async with self._db.reader() as connection:
-            return await MarkRepository(connection).marks(user_id, anime_ids)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await MarkRepository(driver).marks(user_id, anime_ids)
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
         """All entries in the tracker's format, including manga and custom titles."""
-        async with self._db.reader() as connection:
-            return await EntryPages(connection).list_items(user_id, wanted, limit=limit, offset=offset)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).list_items(user_id, wanted, limit=limit, offset=offset)
 
     async def count(self, user_id: int) -> list[EntryCount]:
-        async with self._db.reader() as connection:
-            return await EntryPages(connection).count(user_id)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).count(user_id)
 
     async def show(self, user_id: int, target: Target, shape: Shape) -> RenderedEntry:
         """One entry as the pages show it; raises ``NotOnList``."""
-        async with self._db.reader() as connection:
-            found = await EntryPages(connection).find(
+        async with self._db.driver(fresh_plans=None) as driver:
+            found = await EntryPages(driver).find(
                 user_id, shape, anime_id=target.anime_id, entry_id=target.entry_id
             )
             if found is None and target.anime_id is not None and await self._match(user_id, target.anime_id):
-                found = await EntryPages(connection).find(user_id, shape, anime_id=target.anime_id)
+                found = await EntryPages(driver).find(user_id, shape, anime_id=target.anime_id)
         if found is None:
             raise NotOnList
         return found
@@ -325,4 +323,4 @@ def _entry_to_show(outcome: Outcome) -> Entry | None:
 async def _render(tx: Transaction, entries: Sequence[Entry], shape: Shape) -> list[RenderedEntry]:
     if not entries:
         return []
-    return await EntryPages(await tx.session.connection()).render(entries, shape)
+    return await EntryPages(await tx.driver()).render(entries, shape)

@@ -150,6 +150,7 @@ class Database:
                     "application_name": "anisync",
                     "timezone": "UTC",
                     "jit": "off",
+                    "max_parallel_workers_per_gather": "0",  # to start them takes longer than most reads
                     "statement_timeout": milliseconds,
                     "lock_timeout": "4000",
                     "idle_in_transaction_session_timeout": "10000",
