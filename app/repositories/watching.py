@@ -1,6 +1,6 @@
 """SQL of playback progress and the viewing history."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -135,6 +135,18 @@ class Playback:
     percent: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where a person stopped in an episode, and when; ``percent`` is what the client states."""
+
+    user_id: int
+    anime_id: int
+    episode: int
+    position_seconds: int | None
+    percent: float | None
+    reported_at: datetime
+
+
 class WatchRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
@@ -162,25 +174,9 @@ class WatchRepository:
         row = found.first()
         return None if row is None else Playback(row.total, row.percent)
 
-    async def upsert(
-        self,
-        user_id: int,
-        anime_id: int,
-        *,
-        episode: int,
-        position_seconds: int | None,
-        percent: float | None,
-        reported_at: datetime,
-    ) -> WatchProgress:
+    async def upsert(self, report: Report) -> WatchProgress:
         """Store the report unless a later one of the episode exists; returns the stored one."""
-        values = {
-            "user_id": user_id,
-            "anime_id": anime_id,
-            "episode": episode,
-            "position_seconds": position_seconds,
-            "percent": percent,
-            "reported_at": reported_at,
-        }
+        values = asdict(report)
         await self._on.execute(text(_KEEP), values)
         kept = await self._on.execute(
             text(
@@ -274,51 +270,26 @@ class ReportRepository:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def find_playback(
-        self, user_id: int, anime_id: int, *, position_seconds: int | None, percent: float | None
-    ) -> Playback | None:
+    async def find_playback(self, report: Report) -> Playback | None:
         """Like that of :class:`WatchRepository`."""
-        values = {
-            "user_id": user_id,
-            "anime_id": anime_id,
-            "position_seconds": position_seconds,
-            "percent": percent,
-        }
-        statement, given = numbered(_PLAYBACK, values)
+        statement, given = numbered(_PLAYBACK, asdict(report))
         row = await self._driver.fetchrow(statement, *given)
         return None if row is None else Playback(row["total"], row["percent"])
 
-    async def upsert(
-        self,
-        user_id: int,
-        anime_id: int,
-        *,
-        episode: int,
-        position_seconds: int | None,
-        percent: float | None,
-        reported_at: datetime,
-    ) -> tuple[WatchProgress, RenderedEntry | None] | None:
+    async def upsert(self, report: Report) -> tuple[WatchProgress, RenderedEntry | None] | None:
         """Store the report unless a later one of the episode exists; the one that stands, and the entry.
 
         None where another report of the episode was stored at the same moment.
         """
-        values = {
-            "user_id": user_id,
-            "anime_id": anime_id,
-            "episode": episode,
-            "position_seconds": position_seconds,
-            "percent": percent,
-            "reported_at": reported_at,
-        }
-        statement, given = numbered(_KEEP_AND_SHOW, values)
+        statement, given = numbered(_KEEP_AND_SHOW, asdict(report))
         row = await self._driver.fetchrow(statement, *given)
         if row is None:
             return None
         progress = _progress_of(SimpleNamespace(**dict(row)))
         if row["entry_id"] is None:
             return progress, None
-        entry = RenderedEntry(row["entry_id"], row["entry_version"], anime_id, row["entry_body"].encode())
-        return progress, entry
+        body = row["entry_body"].encode()
+        return progress, RenderedEntry(row["entry_id"], row["entry_version"], report.anime_id, body)
 
 
 def _progress_of(row: Row[Any] | SimpleNamespace) -> WatchProgress:
