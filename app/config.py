@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     session_max_days: Annotated[int, Field(ge=1, le=3650)] = 90
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     demo_user: bool = False
+    registration: Literal["open", "closed"] = "open"
 
     # HTTP
     allowed_origins: Annotated[list[str], NoDecode] = []
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     public_base_url: str | None = None
     app_url: str | None = None
     debug: bool = False
+    access_log: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     # mail; without a server mails are written to the log

@@ -58,7 +58,7 @@ class JobService:
         """
         enqueued = await JobRepository(tx).insert(job, owner_id=owner_id, run_after=run_after)
         if enqueued.promoted or (enqueued.created and run_after is None):
-            tx.after_commit(lambda: self._send([QueuedJob(enqueued.id, job.job_class)]))
+            tx.after_commit(lambda: self._send([QueuedJob(enqueued.id, job.queue_class)]))
         return enqueued
 
     async def enqueue_many(
@@ -317,4 +317,5 @@ def _log_decision(decision: Fail | Retry, *, attempts: int, error: Exception | N
             exc_info=error,
         )  # fmt: skip
     else:
-        log.info("job.postponed", reason=decision.reason, in_seconds=round(decision.delay, 1))
+        # at debug: of an upstream that is away its client has said so once, however many jobs wait for it
+        log.debug("job.postponed", reason=decision.reason, in_seconds=round(decision.delay, 1))
