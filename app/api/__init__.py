@@ -1,1 +1,1 @@
-"""The HTTP layer: who may ask what, and how the answer looks."""
+"""The HTTP layer: authorization, request parsing and responses."""

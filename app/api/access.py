@@ -1,4 +1,4 @@
-"""Who may ask a route, and how large a body it takes: declared at the route, enforced on headers alone."""
+"""Access control and body limits: declared at each route, enforced before the body is read."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class UndeclaredRoute(RuntimeError):
-    """A route does not say who may ask it, or cannot be held to what it says. Stops the start."""
+    """A route declares no access, or does not enforce what it declares. Prevents the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class RouteAccess:
-    """A line of the table of all routes; ``method`` is ``WS`` for a WebSocket.
+    """A row of the table of all routes; ``method`` is ``WS`` for a WebSocket.
 
     ``body_limit`` is the largest body of any kind, in bytes.
     """
@@ -68,7 +68,7 @@ _declarations = WeakKeyDictionary[Callable[..., Any], Declaration]()
 
 
 def access(allowed: Access, *, upload_limit: int = BODY_LIMIT) -> Callable[[Endpoint], Endpoint]:
-    """Declare who may ask an endpoint, HTTP or WebSocket, and how many bytes a form with files may have.
+    """Declare who may call an endpoint, HTTP or WebSocket, and the maximum size of an upload in bytes.
 
     Stands below the decorator of the router, whose ``route_class`` is :class:`CheckedRoute`::
 
@@ -85,7 +85,7 @@ def access(allowed: Access, *, upload_limit: int = BODY_LIMIT) -> Callable[[Endp
 
 
 class CheckedRoute(APIRoute):
-    """A route that checks a request against its declaration before one byte of the body is read.
+    """A route that checks the declared access before any byte of the body is read.
 
     So are its query parameters: one that the route does not have is refused, as is one given twice that has
     one value. FastAPI reads the body before it solves dependencies, so a dependency would be too late.
@@ -111,7 +111,7 @@ class CheckedRoute(APIRoute):
 
 
 async def _guard(connection: HTTPConnection) -> None:
-    """Check what :class:`CheckedRoute` has not: a WebSocket, before it is accepted."""
+    """Check requests that :class:`CheckedRoute` does not cover: WebSockets, before they are accepted."""
     if connection.scope.get(_CHECKED):
         return
     declared = _declarations.get(connection.scope["endpoint"])
@@ -124,7 +124,7 @@ guard = Depends(_guard)
 
 
 def route_table(app: FastAPI) -> list[RouteAccess]:
-    """What every route of the application declares, by path and method.
+    """The declared access of every route of the application, sorted by path and method.
 
     Raises :class:`UndeclaredRoute`.
     """
@@ -147,7 +147,7 @@ def _lines(context: RouteContext) -> Iterator[RouteAccess]:
 
 
 def _is_held(context: RouteContext, declared: Declaration) -> bool:
-    """Whether the kind of the route enforces the declaration; Starlette's plain ones only serve anybody."""
+    """Whether the class of the route enforces the declaration; plain Starlette routes can only be public."""
     route = context.original_route
     if isinstance(route, CheckedRoute | WebSocketRoute):
         return True
@@ -155,7 +155,7 @@ def _is_held(context: RouteContext, declared: Declaration) -> bool:
 
 
 async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
-    """Let the request pass, with who is calling in its state, or refuse it."""
+    """Authenticate and authorize the request; the principal is stored in the state of the request."""
     container: Container = connection.app.state.container
     # Before anybody is authenticated, so that a refusal tells the limits too.
     await limit_flood(connection, container)

@@ -1,4 +1,4 @@
-"""A batch of list operations: each is read on its own, so that a bad one fails alone."""
+"""Batches of list operations: each is validated on its own, so that an invalid one fails alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ _OPERATION: TypeAdapter[BatchOperation] = TypeAdapter(BatchOperation)
 
 
 class BatchDraft:
-    """The operations that can be tried, and the results of those that cannot."""
+    """The valid operations, and the results of the invalid ones."""
 
     def __init__(self, body: BatchIn) -> None:
         self.operations: list[Operation] = []
@@ -39,7 +39,7 @@ class BatchDraft:
                 self._results.append(_failed(*target, invalid(_faults(error))))
 
     def answer(self, outcomes: Sequence[tuple[Outcome, RenderedEntry | None]]) -> Response:
-        """All results in the order of the request."""
+        """The results of all operations, in the order of the request."""
         rest = iter(outcomes)
         results = [result or _result(*next(rest)) for result in self._results]
         body = orjson.dumps({"results": results})
@@ -55,7 +55,7 @@ def _operation(given: BatchOperation) -> Operation:
 
 
 def _faults(error: ValidationError) -> list[Any]:
-    """Without the name of the operation, with which pydantic begins the place of each fault."""
+    """The validation errors without the operation name, which pydantic puts first in each location."""
     found = error.errors(include_url=False)
     return [{**fault, "loc": ("body", *(fault["loc"][1:] or ("op",)))} for fault in found]
 

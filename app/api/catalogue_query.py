@@ -1,4 +1,4 @@
-"""What the query string of a catalogue route may hold."""
+"""Query parameters of the catalogue routes."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ _TYPES = {name.lower(): name for name in ANIME_TYPES}
 
 
 def _faulty(query: type[BaseModel], fault: PydanticCustomError, names: list[str]) -> ValidationError:
-    """The same fault of several parameters."""
+    """One validation error that concerns several parameters."""
     faults = [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
     return ValidationError.from_exception_data(query.__name__, faults)
 
@@ -74,12 +74,12 @@ class TitleQuery(FastQuery):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The wanted keys in the order of the whole object."""
+        """The selected keys, in the order of the complete object."""
         return tuple(key for key in ANIME_KEYS if key in self.fields) if self.fields else ANIME_KEYS
 
 
 class SliceQuery(TitleQuery, Page):
-    """A page of titles, and ``fields`` of them."""
+    """A page of titles, with ``fields``."""
 
     @property
     def part(self) -> PageSpec:

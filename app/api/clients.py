@@ -1,4 +1,4 @@
-"""Who is on the other end, before it is known whose account that is."""
+"""The client of a request (address, network, device), known before authentication."""
 
 from typing import Annotated
 
@@ -14,13 +14,13 @@ from app.utils.text.cleaning import clean_text
 
 _DEVICE = 200  # characters of the user agent that are kept
 
-# Far above what people and their programs do: it bounds floods, the real limits are the services'.
+# Far above normal use: it only bounds floods; the services enforce the real limits.
 _FLOOD = Quota("auth", 12_000, 60)
 _AUTH = ("/auth/", "/api/auth/")
 
 
 async def limit_flood(connection: HTTPConnection, services: Container) -> None:
-    """Refuse a client that asks the routes of accounts as no person and no program would."""
+    """Reject a flood of requests to the authentication routes from one client."""
     if connection.scope["path"].startswith(_AUTH):
         client = address_group(client_of(connection, services.settings.trusted_proxies))
         await take(_FLOOD, client, connection, services)

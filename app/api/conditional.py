@@ -49,7 +49,7 @@ def etag_of(*parts: bytes) -> str:
 
 
 def is_known(etag: str, if_none_match: str) -> bool:
-    """Whether the client has this version already; weak tags count, as RFC 9110 has it for GET."""
+    """Whether ``If-None-Match`` names this version; compared weakly, as RFC 9110 requires for GET."""
     sent = if_none_match.strip()
     return sent in (etag, "*") or etag in _TAG.findall(sent)
 
@@ -59,7 +59,7 @@ def is_known_to(request: Request, etag: str) -> bool:
 
 
 def catalogue_answer(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer that is the same for everybody.
+    """A response that is the same for everybody.
 
     The ETag stands for ``body`` and ``headers`` alike, since a 304 leaves both as the client has them; the
     304 itself is made by ``AnswerCache``.
@@ -71,7 +71,7 @@ def catalogue_answer(body: bytes, headers: Mapping[str, str] | None = None) -> R
 
 
 def personal_answer(body: bytes) -> Response:
-    """An answer that shows what belongs to who asks; no shared cache may keep it."""
+    """A response with data of the caller; shared caches must not store it."""
     headers = {"ETag": etag_of(body), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     return Response(body, headers=headers, media_type=_JSON)
 
@@ -82,7 +82,7 @@ def catalogue_page(request: Request, query: Page, page: AnimePage) -> Response:
 
 
 def private_answer(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer for one person: their browser may keep it, and asks each time; 304 if it has it already."""
+    """A response for one person: the browser may store it and revalidates each time; 304 if unchanged."""
     headers = headers or {}
     tag = etag_of(body, "".join(headers.values()).encode())
     whole = {**headers, "ETag": tag, "Cache-Control": "private, no-cache"}
@@ -92,7 +92,7 @@ def private_answer(request: Request, body: bytes, headers: Mapping[str, str] | N
 
 
 def cached_answer(request: Request, answer: CachedAnswer) -> Response:
-    """An answer from cache-aside, or 304 when the client has it; both tell ``X-Cache`` and ``Age``."""
+    """A response from the cache-aside layer, or 304; both have ``X-Cache`` and ``Age``."""
     headers = {
         "ETag": etag_of(answer.body),
         "Cache-Control": "no-cache",  # whoever keeps it asks again, so that these two stay true
@@ -108,13 +108,13 @@ def cached_answer(request: Request, answer: CachedAnswer) -> Response:
 def entry_answer(
     entry: RenderedEntry, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A list entry as PostgreSQL rendered it, with the ``ETag`` that ``If-Match`` wants."""
+    """A list entry rendered by PostgreSQL, with the ``ETag`` to send as ``If-Match``."""
     tag = {"ETag": f'"{entry.id}-{entry.version}"'}
     return Response(entry.body, status, {**tag, **(headers or {})}, media_type=_JSON)
 
 
 def undone_answer(entry: RenderedEntry | None) -> Response:
-    """The entry after an undo, or ``null`` where that took it off the list."""
+    """The entry after an undo, or ``null`` if the undo removed it from the list."""
     return Response(b"null", media_type=_JSON) if entry is None else entry_answer(entry)
 
 
@@ -129,7 +129,7 @@ async def _versions(
         ),
     ] = None,
 ) -> frozenset[tuple[int | None, int]] | None:
-    """The pairs of id and version that the client allows; None allows any.
+    """The pairs of id and version in ``If-Match``; None allows any.
 
     Tags are compared strongly (RFC 9110, 13.1.1): a weak one allows nothing. Several headers are one list.
     """

@@ -1,4 +1,4 @@
-"""What routes ask for by type: the services, who is calling, which page."""
+"""Dependencies of routes: the services, the caller, the page."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -33,7 +33,7 @@ BearerToken = Annotated[str | None, Depends(_bearer)]
 
 
 async def _principal(request: Request, _: BearerToken) -> Principal:
-    """Whom the guard of ``access.py`` let pass."""
+    """The principal that ``access.py`` authenticated."""
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
         raise Unauthenticated
@@ -55,7 +55,7 @@ OptionalUser = Annotated[Principal | None, Depends(_optional_principal)]
 
 
 class Page(BaseModel):
-    """``limit`` with ``offset``, or with ``page`` in its place."""
+    """``limit`` with either ``offset`` or ``page``."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -71,7 +71,7 @@ class Page(BaseModel):
 
     @property
     def start(self) -> int:
-        """How many rows come before this page."""
+        """The number of rows before this page."""
         return (self.page - 1) * self.limit if self.page else self.offset or 0
 
 
@@ -79,7 +79,7 @@ Paging = Annotated[Page, Query()]
 
 
 def page_headers(request: Request, page: Page, total: int) -> dict[str, str]:
-    """``X-Total-Count`` and ``Link`` of one page of a list."""
+    """The headers ``X-Total-Count`` and ``Link`` of a page."""
     last = max(0, (total - 1) // page.limit * page.limit) if total else 0
     targets = {"first": 0, "last": last}
     if page.start > 0:
@@ -96,7 +96,7 @@ def set_page_headers(request: Request, response: Response, page: Page, total: in
 
 
 def _page_urls(request: Request, page: Page) -> Callable[[int], str]:
-    """A function for the URL of the page that begins after so many rows; the rest is as it was asked."""
+    """A function from an offset to the URL of that page, with all other parameters of the request."""
     sent = request.scope["query_string"].decode("latin-1").split("&")
     others = "".join(f"{pair}&" for pair in sent if pair and pair.partition("=")[0] not in _PAGING)
     base = f"{absolute_url(request, request.scope['path'])}?{others.translate(_UNFIT)}"

@@ -1,4 +1,4 @@
-"""``Idempotency-Key`` on POST: a request that is sent twice acts once, and is answered twice alike."""
+"""``Idempotency-Key`` on POST: a repeated request is executed once and gets the stored response."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -25,7 +25,7 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^
 
 
 class _Replay(Exception):
-    """There is an answer already."""
+    """A response is stored already."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -60,12 +60,12 @@ HONOURS_KEY = Depends(_claim_key, scope="function")
 
 
 def idempotent_router(prefix: str, tag: str) -> APIRouter:
-    """A router all of whose POSTs honour the header."""
+    """A router whose POST routes honour the header."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=IdempotentRoute, dependencies=[HONOURS_KEY])
 
 
 class IdempotentRoute(CheckedRoute):
-    """Keeps what a POST was answered."""
+    """Stores the response of a POST."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -88,7 +88,7 @@ class IdempotentRoute(CheckedRoute):
 
 
 async def _digest(request: Request) -> bytes:
-    """A hash of what is asked: method, path, sorted query and content.
+    """A hash of the request: method, path, sorted query and content.
 
     The content of a form is its fields, and the names and digests of its files: how they were put into
     bytes, such as the boundary between them, does not count.

@@ -1,4 +1,4 @@
-"""What the query strings of the routes of a list may hold."""
+"""Query parameters of the list routes."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -45,7 +45,7 @@ _Ids = Annotated[list[Id], _Comma]
 
 
 class ShapeQuery(FastQuery):
-    """Which keys of an entry are wanted, and whether with more of its title."""
+    """``fields`` and ``expand``: which keys of an entry are returned, and whether its title is included."""
 
     fields: Annotated[
         list[Annotated[str, Field(max_length=500)]],
@@ -100,12 +100,12 @@ class PublicListQuery(ShapeQuery, Page):
 
     @property
     def public_shape(self) -> EntryShape:
-        """Without what is nobody else's business."""
+        """The entry without its private fields."""
         return replace(self.shape, keys=tuple(key for key in self.shape.keys if key in PUBLIC_ENTRY_KEYS))
 
 
 class ListQuery(PublicListQuery):
-    """``updated_since`` answers what changed, deleted entries too, the latest change first."""
+    """``updated_since`` selects changed and deleted entries, the latest change first."""
 
     updated_since: Annotated[Instant | None, Field(json_schema_extra={UNDOCUMENTED: True})] = None
 
@@ -117,7 +117,7 @@ _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
 def _since(given: Any) -> Any:
-    """An instant, or one with the id of the entry that was the last of an answer: ``INSTANT~ID``."""
+    """An instant, optionally with the id of the last entry of the previous response: ``INSTANT~ID``."""
     instant, tilde, entry_id = str(given).partition("~")
     if tilde and not (entry_id.isascii() and entry_id.isdigit() and len(entry_id) < 19):
         raise ValueError("give an instant, or `until` of the last answer")

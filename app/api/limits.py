@@ -1,4 +1,4 @@
-"""Inbound limits: how often one client address may ask, and the headers that tell it where it stands."""
+"""Inbound rate limits per client address or user, and their ``RateLimit`` headers."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ SEARCHES = Quota("search", 300, 60)  # on every route that searches titles, toge
 
 
 def client_of(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
-    """The address of the client, as far as trusted proxies tell it."""
+    """The IP address of the client, resolved through trusted proxies."""
     peer = peer_address(connection.client)
     return client_address(peer, connection.headers.getlist("x-forwarded-for"), trusted)
 
@@ -35,9 +35,9 @@ ClientGroup = Annotated[str, Depends(_client_group)]
 
 
 def limited(quota: Quota, *, when: Callable[[Request], bool] = lambda _: True) -> Any:
-    """A dependency that lets a client pass as often as ``quota`` allows, and tells it where it stands.
+    """A dependency that enforces ``quota`` per client address and sets the ``RateLimit`` headers.
 
-    Requests that are not ``when`` the limit is for pass uncounted.
+    Only requests for which ``when`` is true are counted.
     """
 
     async def check(request: Request, client: ClientGroup, services: Services) -> None:
@@ -48,12 +48,12 @@ def limited(quota: Quota, *, when: Callable[[Request], bool] = lambda _: True) -
 
 
 def is_search(request: Request) -> bool:
-    """Whether titles are searched for by their names, which costs more than other pages."""
+    """Whether the request searches by name, which costs more than other pages."""
     return any(request.query_params.get(name, "").strip() for name in ("search", "q"))
 
 
 def limited_by_person(quota: Quota) -> Any:
-    """The same for who is signed in, wherever the requests come from."""
+    """Like :func:`limited`, but counted per user instead of per address."""
 
     async def check(request: Request, user: CurrentUser, services: Services) -> None:
         await take(quota, str(user.user_id), request, services)
@@ -62,7 +62,7 @@ def limited_by_person(quota: Quota) -> Any:
 
 
 async def take(quota: Quota, client: str, request: HTTPConnection, services: Container) -> None:
-    """Use the quota of the client once, tell it where it stands, and refuse it where nothing is left."""
+    """Use the quota once and set its headers; raises :class:`RateLimited` if it is exhausted."""
     standing = await services.quotas.take(quota, client)
     request.state.answer_headers = rate_headers(quota, standing)
     if not standing.allowed:

@@ -1,4 +1,4 @@
-"""Absolute links: where the client reached us, in one place for all of them."""
+"""Absolute URLs, based on ``PUBLIC_BASE_URL`` or on the host that the client used."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _ELEMENTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 
 
 def absolute_url(connection: HTTPConnection, path: str) -> str:
-    """The link to ``path``, a decoded path of ours."""
+    """The absolute URL of ``path``, a decoded path of this application."""
     settings: Settings = connection.app.state.container.settings
     return f"{origin_of(connection.scope, settings)}{quote(path)}"
 
@@ -29,7 +29,7 @@ def page_url(connection: HTTPConnection, path: str) -> str:
 
 
 def origin_of(scope: Scope, settings: Settings) -> str:
-    """What absolute links begin with: ``PUBLIC_BASE_URL``, else scheme and host as the client used them.
+    """The base of absolute URLs: ``PUBLIC_BASE_URL``, else scheme and host as the client used them.
 
     What a proxy says of these is believed only of ``TRUSTED_PROXIES``, and only where it can be a scheme and
     a host. Empty, which makes links relative, where the client names no host.
@@ -67,7 +67,7 @@ def _words(lines: Sequence[str]) -> list[str]:
 
 
 def _standard(lines: Sequence[str]) -> dict[str, list[str]]:
-    """The ``Forwarded`` headers of RFC 7239, in the shape of the ``X-Forwarded`` ones."""
+    """The ``Forwarded`` headers of RFC 7239, converted to the format of the ``X-Forwarded`` ones."""
     lists: dict[str, list[str]] = {"for": [], "proto": [], "host": []}
     for element in (element for line in lines for element in _ELEMENTS.findall(line)):
         said = {name.lower(): quoted or plain for name, quoted, plain in _FORWARDED.findall(element)}
@@ -77,5 +77,5 @@ def _standard(lines: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _at(values: Sequence[str], hops: int) -> str:
-    """What the proxy ``hops`` away has added: each adds at the right, or replaces all by one value."""
+    """The value added by the proxy ``hops`` away: proxies append at the right or replace the header."""
     return values[-min(hops, len(values))] if values else ""

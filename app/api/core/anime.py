@@ -1,4 +1,4 @@
-"""The catalogue: pages of titles, single titles, titles added by hand."""
+"""Catalogue routes: lists of titles, single titles, titles added by hand."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Collections: lists of one's own making."""
+"""Collections: lists of anime that a user puts together."""
 
 from typing import Annotated
 

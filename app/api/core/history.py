@@ -1,4 +1,4 @@
-"""What changed on one's list, whatever the title."""
+"""The history of a whole list."""
 
 from fastapi import APIRouter, Request, Response
 

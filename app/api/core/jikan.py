@@ -1,4 +1,4 @@
-"""Jikan's own answers, as they came."""
+"""Jikan's responses, passed through unchanged."""
 
 from typing import Annotated, Any
 

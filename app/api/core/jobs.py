@@ -1,4 +1,4 @@
-"""Background jobs: one's own, or all of them for an admin."""
+"""Background jobs: those of the caller, or all of them for an admin."""
 
 from typing import Annotated
 

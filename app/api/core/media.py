@@ -1,4 +1,4 @@
-"""Pictures of people."""
+"""Avatar images."""
 
 from fastapi import APIRouter, Request, Response
 

@@ -1,4 +1,4 @@
-"""Passwords: changing one's own, and getting a new one by mail."""
+"""Passwords: changing one's own, and resetting a forgotten one by e-mail."""
 
 from fastapi import APIRouter, Response
 

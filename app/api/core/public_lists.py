@@ -1,4 +1,4 @@
-"""Lists of people who show them to everybody."""
+"""Public profiles and lists."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What to watch next, and titles like a title."""
+"""Recommendations and similar titles."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How anime belong together: relations, and the order to watch a franchise in."""
+"""Relations between anime, and the watch order of a franchise."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Releases and episodes: titles as their sources have them."""
+"""Releases and their episodes, from the streaming sources."""
 
 from typing import Annotated
 
@@ -63,7 +63,7 @@ async def list_episodes(
 
 
 def known_or_whole(request: Request, body: bytes, headers: dict[str, str]) -> Response:
-    """The answer, or 304 when the client has it already."""
+    """The response, or 304 if the client has this version."""
     answer = catalogue_answer(body, headers)
     if is_known_to(request, answer.headers["ETag"]):
         kept = {name: answer.headers[name] for name in ("ETag", "Cache-Control", *headers)}

@@ -1,4 +1,4 @@
-"""Search over every title, synonym and script."""
+"""Title search."""
 
 from fastapi import APIRouter, Request, Response
 

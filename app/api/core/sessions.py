@@ -1,4 +1,4 @@
-"""Where one is signed in, and ending that."""
+"""Sessions: listing and ending them."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Figures of one's list."""
+"""Statistics of a list."""
 
 from fastapi import APIRouter, Request, Response
 

@@ -1,4 +1,4 @@
-"""The core surface: everything that no other surface claims."""
+"""The core surface: all routes that belong to no other surface."""
 
 from app.api.core import routers
 from app.api.surface import Surface, core_body

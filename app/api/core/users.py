@@ -1,4 +1,4 @@
-"""Accounts: one's own, those of others, and all of them for operators."""
+"""Profiles, and the administration of accounts."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Playback: where one stopped, what to go on with, what was seen when."""
+"""Playback: positions, continue watching, the viewing log."""
 
 from typing import Annotated
 

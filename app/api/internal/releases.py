@@ -32,7 +32,7 @@ async def sync_title(body: SyncTitleIn, services: Services) -> SyncTitleOut:
 @router.post("/anilibria/notify", status_code=202)
 @access("service")
 async def notify(body: NotifyIn, services: Services) -> SyncTitleOut:
-    """Tell of news about a title, which is then read from AniLibria."""
+    """Report a change of a title, which is then read from AniLibria."""
     return _queued(await services.jobs.submit(SyncRelease(body.title_id, force=True, priority="high")))
 
 

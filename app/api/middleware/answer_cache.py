@@ -1,4 +1,4 @@
-"""A cache in front of the router: hot answers of the catalogue, and 304 for whoever has them already."""
+"""The response cache in front of the router: hot catalogue responses, and 304 by ``ETag``."""
 
 import asyncio
 import re
@@ -42,7 +42,7 @@ _HITS, _MISSES, _SHARED, _BYPASSED = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole 200, and the route that made it."""
+    """A complete 200 response, and the route that produced it."""
 
     headers: Headers
     body: Compressed
@@ -57,7 +57,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFault:
-    """What came instead of an answer, for those who wait for the same one; never kept."""
+    """A failure, shared with concurrent requests for the same URL; never stored."""
 
     error: Exception
     route: Any
@@ -70,9 +70,9 @@ Outcome: TypeAlias = Answer | UpstreamFault | None
 
 
 class AnswerStore:
-    """Keeps answers for some seconds, until something they are made of changes; at most ``room`` bytes.
+    """Stores responses for a few seconds or until the catalogue changes; at most ``room`` bytes.
 
-    An answer that was begun before the last change is not kept: it may show what was before.
+    A response whose handler started before the last change is not stored: it may be outdated.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class AnswerStore:
         return answer
 
     def keep(self, key: Key, answer: Answer, *, begun_at: int) -> None:
-        """``begun_at`` is what ``changes`` was before the answer was made."""
+        """``begun_at`` is the value of ``changes`` before the response was produced."""
         if begun_at != self.changes or answer.size > _LARGEST:
             return
         self._drop(key)
@@ -129,7 +129,7 @@ class AnswerStore:
 
 
 class AnswerCache:
-    """Stands before the router. An answer is kept if its ``Cache-Control`` says ``public``.
+    """Middleware in front of the router; stores responses whose ``Cache-Control`` is ``public``.
 
     However many ask for one thing at once, it is made once, a failure too; ``Cache-Control: no-cache``
     asks for it anew.
@@ -178,7 +178,7 @@ class AnswerCache:
         return await self._lead(asked, scope, receive, send)
 
     async def _lead(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
-        """Make the answer for all who ask meanwhile."""
+        """Produce the response for all concurrent requests."""
         _MISSES.inc()
         flights = self._store.flights
         flight: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -219,7 +219,7 @@ async def _share(outcome: Answer | UpstreamFault, scope: Scope, receive: Receive
 
 @dataclass(slots=True)
 class _Asked:
-    """What matters of a request."""
+    """The parts of a request that the cache depends on."""
 
     key: Key
     if_none_match: str
@@ -228,7 +228,7 @@ class _Asked:
 
 
 def _asked(scope: Scope, settings: Settings) -> _Asked | None:
-    """None for requests that are none of our business."""
+    """None for requests that are never cached."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
     path: str = scope["path"]
@@ -257,7 +257,7 @@ def _is_search(query: bytes) -> bool:
 
 @dataclass(slots=True)
 class _Recorder:
-    """Holds a public 200 back until it is whole; passes everything else on as it comes."""
+    """Buffers a public 200 until it is complete; passes everything else through."""
 
     send: Send
     status: int = 0
@@ -289,7 +289,7 @@ class _Recorder:
         return Answer(list(self.start["headers"]), body, self.etag, _route_of(scope), now)
 
     def failed(self, scope: Scope) -> UpstreamFault | None:
-        """The failure that was sent, unless it depends on who asked."""
+        """The failure that was sent, unless it depends on the caller."""
         error = scope.get("state", {}).get("failure")
         if error is None or self.status in _PERSONAL:
             return None

@@ -1,4 +1,4 @@
-"""The body of a request as bytes on a connection: its announced length, its limit, what is left unread."""
+"""Request bodies: announced length, size limit, and the unread rest of a body."""
 
 import asyncio
 from collections.abc import Iterable
@@ -16,18 +16,18 @@ _LINGER = 2.0  # seconds that such a client has to read its answer
 
 
 def announced_length(scope: Scope) -> int:
-    """How many bytes the body will have; 0 where that is not said."""
+    """The ``Content-Length`` in bytes; 0 if it is missing."""
     length = _header(scope, b"content-length")[:_DIGITS]
     return int(length) if length.isdigit() else 0
 
 
 def is_multipart(scope: Scope) -> bool:
-    """Whether the body is said to be a form that may hold files."""
+    """Whether the content type is ``multipart/form-data``."""
     return _header(scope, b"content-type")[:20].lower().startswith(b"multipart/form-data")
 
 
 def bounded(receive: Receive, limit: int) -> Receive:
-    """``receive``, which fails with 413 once the body has brought more than ``limit`` bytes."""
+    """Wrap ``receive`` so that it fails with 413 after ``limit`` bytes of the body."""
     received = 0
 
     async def receive_bounded() -> Message:
@@ -42,7 +42,7 @@ def bounded(receive: Receive, limit: int) -> Receive:
 
 
 class LingeringClose:
-    """Ends the connection after an answer that was given before the whole body was read.
+    """Closes the connection after a response that was sent before the whole body was read.
 
     Without it the server would take the rest, however large. The connection is closed only when the client
     has closed it, has sent all, or after some seconds: closing it with unread data in it resets it, and
@@ -61,7 +61,7 @@ class LingeringClose:
 
 
 class _Exchange:
-    """One request with a body, and its answer."""
+    """One request with a body, and its response."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -88,7 +88,7 @@ class _Exchange:
         await self._send(message)
 
     async def _linger(self) -> None:
-        """Wait until the client has stopped, for a limited time, taking a limited amount."""
+        """Read and discard until the client stops, limited in time and bytes."""
         taken = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):
@@ -99,7 +99,7 @@ class _Exchange:
 
 
 def _can_be_costly(scope: Scope) -> bool:
-    """Whether a body may follow that is not small, or that the client waits to be asked for."""
+    """Whether the body may be large, or the client sent ``Expect: 100-continue``."""
     waits = bool(_header(scope, b"expect") or _header(scope, b"transfer-encoding"))
     return waits or announced_length(scope) > _SMALL
 

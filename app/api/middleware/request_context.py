@@ -1,4 +1,4 @@
-"""What every request passes through: its id, spelling and figures, and the catch of bugs."""
+"""Outermost middleware: request id, path normalisation, metrics, headers, and 500 for unhandled errors."""
 
 import re
 import time
@@ -56,9 +56,9 @@ class RequestContext:
 
 
 class CrashHandler:
-    """Turns a bug into a 500 that keeps the connection.
+    """Turns an unhandled exception into a 500 and keeps the connection open.
 
-    It stands inside of CORS, so that a page of another origin may read these answers too.
+    It runs inside the CORS middleware, so that pages of other origins can read these responses too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -85,7 +85,7 @@ class CrashHandler:
 
 
 class _Answer:
-    """Passes messages on, with the headers of every answer on the first.
+    """Forwards messages and adds the common headers to the first one.
 
     Whatever the request's state holds as ``answer_headers`` by then is among them, also on a failure.
     """

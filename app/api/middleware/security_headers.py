@@ -1,4 +1,4 @@
-"""Headers that make browsers careful: on every answer, whatever made it."""
+"""Security headers, set on every response."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,7 +20,7 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 
 def security_headers(path: str, given: Iterable[Header], *, signed: bool) -> Iterator[Header]:
-    """What an answer to ``path`` carries beside ``given``; ``signed``: somebody said who they are."""
+    """The headers to add to ``given``; ``signed`` means that the request had credentials."""
     names = {name.lower() for name, _ in given}
     yield from _ALWAYS
     if b"content-security-policy" not in names:

@@ -1,4 +1,4 @@
-"""The gate at the start: no request is taken before the schema is the one that this code needs."""
+"""Startup check: no request is accepted before the database schema is current."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

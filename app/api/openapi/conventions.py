@@ -1,4 +1,4 @@
-"""What holds for the whole API: the text at the top of the document, its tags and permissions."""
+"""Conventions of the whole API: the introduction of the document, tags and permissions."""
 
 from app.schemas.domain.accounts import Permission
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the page at `/docs`: Swagger UI, all of it from this server."""
+"""The OpenAPI document, and Swagger UI at `/docs`, served without foreign hosts."""
 
 import asyncio
 from functools import cache

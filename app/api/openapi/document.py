@@ -1,4 +1,4 @@
-"""The OpenAPI document, completed: who may ask, every failure in the words of its surface, headers, tags."""
+"""Completes the OpenAPI document: permissions, failures in the format of each surface, headers, tags."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -137,14 +137,14 @@ _IF_NONE_MATCH: Json = {
 
 
 def operation_id(route: APIRoute) -> str:
-    """The function of the route: `listAnime`; other surfaces than core put their name before it."""
+    """The operation id, such as `listAnime`; outside core with the surface as a prefix."""
     surface = route.endpoint.__module__.removeprefix("app.api.").partition(".")[0]
     first, *others = (route.name if surface == "core" else f"{surface}_{route.name}").split("_")
     return first + "".join(other.capitalize() for other in others)
 
 
 def describe(app: FastAPI, settings: Settings) -> None:
-    """Complete the document of ``app`` whenever FastAPI has made it anew."""
+    """Complete the document of ``app`` whenever FastAPI regenerates it."""
     plain = app.openapi
     completed: Json | None = None
 
@@ -247,7 +247,7 @@ class _Operation:
         self._operation["description"] += f"\n\nNeeds {needed}."
 
     def _describe(self) -> None:
-        """Say what parameters and answers are, where the route did not."""
+        """Add missing descriptions of parameters and responses."""
         for parameter in self._operation.get("parameters", ()):
             schema = parameter.get("schema", {})
             schema.pop("title", None)
@@ -265,7 +265,7 @@ class _Operation:
             describe_properties(content["schema"])
 
     def _told(self) -> list[type[AppError]]:
-        """The failures that the route named itself, taken out of its responses."""
+        """The failures declared by the route, removed from its responses."""
         named = [name for response in self._responses.values() for name in response.pop(FAILURES, [])]
         told: list[type[AppError]] = [getattr(errors, name) for name in named]
         for error in told:
@@ -273,7 +273,7 @@ class _Operation:
         return told
 
     def _usual(self) -> Iterator[type[AppError]]:
-        """The failures that follow from what kind of route it is."""
+        """The failures that every route of this kind may have."""
         if self._operation["security"]:
             yield errors.Unauthenticated
         if self._access not in {"public", "service"}:
@@ -329,7 +329,7 @@ class _Operation:
 
 
 def _example(error: type[AppError], surface: Surface) -> Json:
-    """What the surface's own renderer makes of the failure."""
+    """The failure as the renderer of the surface formats it."""
     details = (
         field_details([FieldError("limit", "Input should be a valid integer.", "wrong_type")])
         if error is errors.Invalid

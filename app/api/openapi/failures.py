@@ -1,4 +1,4 @@
-"""How the failures of single routes stand in the OpenAPI document; `openapi.py` adds what all have."""
+"""Failures of single routes in the OpenAPI document; `document.py` adds those of all routes."""
 
 from typing import Any
 

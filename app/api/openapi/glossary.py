@@ -1,4 +1,4 @@
-"""What the names of the API mean: one description of each property and parameter, wherever it stands."""
+"""Descriptions of properties and parameters, one per name."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The schemas of the document: plain names, descriptions, no defaults in patches, none that is not used."""
+"""Schemas of the OpenAPI document: plain names, descriptions, no defaults in patches, no unused ones."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _PARTIAL = re.compile(r"(Patch|Put|Operation)$")
 
 
 def restore_examples(schemas: Json) -> None:
-    """Put back the nulls of examples, which FastAPI takes out wherever they are."""
+    """Restore nulls in examples, which FastAPI removes."""
     for model in _models(BaseModel):
         extra = model.model_config.get("json_schema_extra")
         if not isinstance(extra, dict) or "example" not in extra:
@@ -101,7 +101,7 @@ def _part_of(whole: str, schemas: Json) -> str:
 
 
 def rename(document: Json) -> None:
-    """Give schemas names that a client's code can bear: ``Anime``, ``AnimeInput``, ``EntryPatch``."""
+    """Rename schemas for generated clients: ``Anime``, ``AnimeInput``, ``EntryPatch``."""
     schemas = document["components"]["schemas"]
     names = {name: _plain(name) for name in schemas}
     if len(set(names.values())) != len(names):
@@ -140,7 +140,7 @@ def _plain(name: str) -> str:
 
 
 def _spoken(name: str) -> str:
-    """`ApiToken` as `Api token.`, where a schema has nothing better to say."""
+    """`ApiToken` as `Api token.`, for schemas without a description."""
     words = re.findall(r"[A-Z][a-z]*", _plain(name).removesuffix("Input"))
     return f"{' '.join(words).capitalize()}." if words else f"{name}."
 
