@@ -165,10 +165,10 @@ Color = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
 
 
 class ImagesIn(Body):
-    small: Url | None = None
-    medium: Url | None = None
-    large: Url | None = None
-    color: Color | None = None
+    small: Annotated[Url | None, Field(description="50 to 100 pixels wide.")] = None
+    medium: Annotated[Url | None, Field(description="225 to 230 pixels wide.")] = None
+    large: Annotated[Url | None, Field(description="425 to 460 pixels wide.")] = None
+    color: Annotated[Color | None, Field(description="A main colour of the cover, as #rrggbb.")] = None
 
 
 class BroadcastIn(Body):
