@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     session_max_days: Annotated[int, Field(ge=1, le=3650)] = 90
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     demo_user: bool = False
+    registration: Literal["open", "closed"] = "open"
 
     # HTTP
     allowed_origins: Annotated[list[str], NoDecode] = []
@@ -62,7 +63,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = None
     internal_service_token: SecretStr | None = None
     public_base_url: str | None = None
+    app_url: str | None = None
     debug: bool = False
+    access_log: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     # mail; without a server mails are written to the log
@@ -99,7 +102,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "jikan_base_url", "anilist_base_url", "anilist_oauth_url", "mangadex_base_url", "hianime_base_url",
-        "node_service_url", "public_base_url",
+        "node_service_url", "public_base_url", "app_url",
     )  # fmt: skip
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:
@@ -167,6 +170,11 @@ class Settings(BaseSettings):
             host = f"[{self.db_host}]" if ":" in self.db_host else self.db_host
             location = f"{host}:{self.db_port}/{name}"
         self.database_url = f"postgresql+asyncpg://{login}@{location}"
+
+    @property
+    def page_url(self) -> str | None:
+        """Where mails lead a person: ``APP_URL``, else the page of ours, where its address is known."""
+        return self.app_url or self.public_base_url
 
     @property
     def upload_folder(self) -> Path:

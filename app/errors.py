@@ -99,6 +99,13 @@ class Forbidden(AppError):
     default_message = "Your account may not do this."
 
 
+class RegistrationClosed(Forbidden):
+    """Only operators create accounts here."""
+
+    code = "REGISTRATION_CLOSED"
+    default_message = "Registration is closed here: ask an operator for an account."
+
+
 class NotFound(AppError):
     code = "NOT_FOUND"
     status = 404

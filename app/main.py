@@ -89,7 +89,7 @@ def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> N
     app.add_middleware(CrashHandler)
     app.add_middleware(Compression)
     app.add_middleware(Origins, settings=settings)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, access_log=settings.access_log)
     app.add_middleware(LingeringClose)
 
 

@@ -2,15 +2,22 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.entry import cli
 from app.config import Settings
 from app.container import Container
+from app.errors import Unauthenticated
+from app.schemas.domain.accounts import ClientInfo
 from app.schemas.jobs import ForgetJobs, SyncAnime
+from tests.fixtures.accounts import PASSWORD, SignedIn
 from tests.fixtures.processes import ROOT
 
 SECRET = "a secret of tests, longer than 32 bytes"
@@ -140,15 +147,38 @@ async def test_without_auto_migrate_an_empty_database_is_rejected(
         assert "run `anisync migrate`" in errors
 
 
-async def test_doctor_reports_a_healthy_installation(tmp_path: Path, given: dict[str, str]) -> None:
+async def test_doctor_reports_a_healthy_installation(
+    tmp_path: Path, given: dict[str, str], settings: Settings, container: Container
+) -> None:
     code, output, _ = await anisync("doctor", cwd=tmp_path, **given)
     lines = output.splitlines()
     assert code == 0
     assert lines[0] == "ok    settings"
     assert lines[1].startswith("ok    database: PostgreSQL ")
     assert lines[2].startswith("ok    migrations: database clone_")
-    assert lines[3].startswith("ok    redis: ")
-    assert lines[4].startswith("weak  jikan: http://127.0.0.1:9/v4 does not answer")
+    assert lines[3].startswith("weak  scheduler: has never run")
+    assert lines[4].startswith("weak  worker: has never run a job")
+    assert lines[5].startswith("ok    redis: ")
+    assert lines[6] == f"ok    uploads: {settings.upload_folder}"
+    assert lines[7] == "weak  smtp: SMTP_URL is not set: mails go to the log"
+    assert lines[8].startswith("weak  jikan: http://127.0.0.1:9/v4 does not answer")
+    async with container.db.transaction() as tx:
+        connection = await tx.session.connection()
+        await connection.exec_driver_sql(_SEEN)
+    (settings.anisync_home / "file").touch()
+    given |= {"SMTP_URL": "smtp://127.0.0.1:9", "UPLOAD_DIR": f"{settings.anisync_home}/file"}
+    code, output, _ = await anisync("doctor", cwd=tmp_path, **given)
+    assert code == 1
+    assert re.search(r"^ok    scheduler: seen \d+ s ago$", output, re.MULTILINE)
+    assert re.search(r"^weak  worker: a job has been due for \d+ s", output, re.MULTILINE)
+    assert "bad   uploads: " in output
+    assert "weak  smtp: The mail server does not let us in: ConnectionRefusedError." in output
+
+
+_SEEN = """
+    with fired as (insert into schedules (name, fired_at) values ('sync.due', now()))
+    insert into jobs (key, kind, run_after) values ('x', 'x', now() - interval '1 hour')
+"""
 
 
 @pytest.mark.parametrize(
@@ -192,12 +222,16 @@ async def test_jobs_are_listed_and_retried(
     forgotten = await container.jobs.submit(ForgetJobs())
     code, output, _ = await anisync("jobs", "list", cwd=tmp_path, **given)
     assert code == 0
-    assert output.splitlines()[0].split() == [str(forgotten.id), "queued", "-", "jobs.forget"]
-    assert output.splitlines()[1].split()[1:] == ["queued", "-", "anime.sync:21"]
-    assert output.splitlines()[2] == "2 of 2 jobs"
+    head, first, second, total = output.splitlines()
+    assert head.split() == ["ID", "STATUS", "DONE", "CREATED", "(UTC)", "TOOK", "KEY", "ERROR"]
+    assert first.split()[:3] == [str(forgotten.id), "queued", "-"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +- +jobs\.forget", first[first.index("20") :])
+    assert second.split()[-1] == "anime.sync:21"
+    assert head.index("KEY") == first.index("jobs.forget") == second.index("anime.sync")
+    assert total == "2 of 2 jobs"
 
     code, output, _ = await anisync("jobs", "list", "--status", "failed", cwd=tmp_path, **given)
-    assert (code, output) == (0, "0 of 0 jobs\n")
+    assert (code, output.splitlines()[1:]) == (0, ["0 of 0 jobs"])
 
     code, _, errors = await anisync("jobs", "retry", str(forgotten.id), cwd=tmp_path, **given)
     assert code == 1
@@ -241,6 +275,46 @@ async def test_an_account_is_created_once(
 
     code, _, errors = await anisync("users", "create", *who, cwd=tmp_path, **given)
     assert (code, errors) == (1, "anisync: This user name is taken.\n")
+
+
+async def test_accounts_are_listed_disabled_and_given_passwords(
+    tmp_path: Path, given: dict[str, str], container: Container, user: SignedIn
+) -> None:
+    sessions = container.accounts.sessions
+
+    async def signs_in(password: str) -> bool:
+        try:
+            await sessions.sign_in(user.username, password, ClientInfo("192.0.2.1", "192.0.2.1", "tests"))
+        except Unauthenticated:
+            return False
+        return True
+
+    code, output, _ = await anisync("users", "disable", user.username.upper(), cwd=tmp_path, **given)
+    assert (code, output) == (0, f"{user.username} is disabled\n")
+    assert not await signs_in(PASSWORD)
+    code, output, _ = await anisync("users", "list", cwd=tmp_path, **given)
+    assert code == 0
+    assert output.splitlines()[0].split() == ["ID", "ROLE", "STATE", "CREATED", "(UTC)", "USERNAME", "E-MAIL"]
+    assert output.splitlines()[1].split()[:3] == [str(user.id), "user", "disabled"]
+    assert user.username in output.splitlines()[1]
+    assert output.splitlines()[2] == "1 of 1 accounts"
+    await anisync("users", "enable", user.username, cwd=tmp_path, **given)
+    new = "another horse 8"
+    code, output, _ = await anisync(
+        "users", "password", user.username, "--password", new, cwd=tmp_path, **given
+    )
+    assert (code, output) == (0, f"{user.username} has a new password\n")
+    assert (await signs_in(PASSWORD), await signs_in(new)) == (False, True)
+    code, _, errors = await anisync("users", "disable", "nobody", cwd=tmp_path, **given)
+    assert (code, errors) == (1, "anisync: There is no account nobody.\n")
+
+
+def test_the_version_and_the_prompt_for_a_password() -> None:
+    run = CliRunner().invoke(cli, ["--version"])
+    assert (run.exit_code, run.output) == (0, f"anisync {version('anisync')}\n")
+    run = CliRunner().invoke(cli, ["users", "create", "--username", "mio"], input="\n")
+    assert run.output.startswith("Password: ")
+    assert "[]" not in run.output
 
 
 @pytest.mark.parametrize(

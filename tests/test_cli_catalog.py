@@ -59,6 +59,14 @@ async def test_an_unreadable_file_is_reported(
     assert (code, output) == (2, "added 0, updated 0, unchanged 0, skipped 0, failed 0\n")
     assert errors.startswith("anisync: ")
     assert errors.count("\n") == 1
+    assert content is not None or errors == f"anisync: {path}: No such file or directory\n"
+
+
+async def test_a_missing_file_is_told_before_any_server_is_started(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    code, _, errors = await anisync("catalog", "import", "none.json", cwd=tmp_path, ANISYNC_HOME=str(home))
+    assert (code, errors) == (2, "anisync: none.json: No such file or directory\n")
+    assert not home.exists()
 
 
 async def test_a_sync_works_without_a_worker(

@@ -22,6 +22,12 @@ def absolute_url(connection: HTTPConnection, path: str) -> str:
     return f"{origin_of(connection.scope, settings)}{quote(path)}"
 
 
+def page_url(connection: HTTPConnection, path: str) -> str:
+    """The link to ``path`` for a person: at ``APP_URL``, else as :func:`absolute_url`."""
+    settings: Settings = connection.app.state.container.settings
+    return f"{settings.app_url}{quote(path)}" if settings.app_url else absolute_url(connection, path)
+
+
 def origin_of(scope: Scope, settings: Settings) -> str:
     """The base of absolute URLs: ``PUBLIC_BASE_URL``, else scheme and host as the client used them.
 

@@ -1,5 +1,7 @@
 """`anisync catalog`: fill the catalogue from a dump file or from MyAnimeList."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +28,8 @@ def load_dump(
     from app.errors import DumpUnreadable
     from app.utils.progress import progress
 
+    _require_readable(file)
+
     async def load(services: "Container") -> int:
         with progress(file.name) as report:
             try:
@@ -39,7 +43,7 @@ def load_dump(
                 counts, code = error.details or {}, 2
             else:
                 counts, code = {name: getattr(summary, name) for name in _OUTCOMES}, 0
-        echo(", ".join(f"{name} {counts.get(name, 0)}" for name in _OUTCOMES))
+        echo(_counts(counts))
         return code
 
     run(load)
@@ -68,12 +72,33 @@ def sync(
         for word in what:
             job = await _request(services, word, limit, year, season)
             with progress(job.key) as report:
-                finished = await follow(services.jobs, job.id, performer(services), report)
+                finished = await follow(
+                    services.jobs, job.id, performer(services), report, on_wait=partial(_say_waiting, job.key)
+                )
             echo(f"{finished.key} {finished.status}" + (f": {finished.error}" if finished.error else ""))
             failed += finished.status == "failed"
         return 1 if failed else 0
 
     run(sync_all)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {counts.get(name, 0)}" for name in _OUTCOMES)
+
+
+def _require_readable(file: Path) -> None:
+    """End the command before servers are started for a file that cannot be opened."""
+    try:
+        with file.open("rb"):
+            return
+    except OSError as error:
+        echo_error(f"anisync: {file}: {error.strerror}")
+        echo(_counts({}))
+        raise typer.Exit(2) from None
+
+
+def _say_waiting(key: str, reason: str) -> None:
+    echo_error(f"{key} waits: {reason}")
 
 
 async def _request(

@@ -2,11 +2,12 @@
 
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
 from app.cli import catalog, document, jobs, programs, recommend, users
-from app.cli.context import echo_error
+from app.cli.context import echo, echo_error
 from app.config import SettingsError
 
 cli = typer.Typer(
@@ -15,6 +16,26 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        echo(f"anisync {version('anisync')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Options of `anisync` itself."""
+
+
 for command in (
     programs.up,
     programs.api,

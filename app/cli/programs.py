@@ -1,6 +1,7 @@
 """Commands that run the programs (up, api, worker, scheduler), and migrate and doctor."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,7 +21,10 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")]
 
 
-def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+AccessLog = Annotated[bool, typer.Option("--access-log", help="Log each request, like ACCESS_LOG=true.")]
+
+
+def up(host: Host = "127.0.0.1", port: Port = 8000, access_log: AccessLog = False) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API, worker and scheduler."""
     from app.utils.processes.programs import cache_bytecode, own_program, stop_with_launcher, when_answering
     from app.utils.processes.serving import address_of, listen
@@ -38,13 +42,16 @@ def up(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         env = stack.enter_context(environment(settings))
         if "demo_user" not in settings.model_fields_set:
             env["DEMO_USER"] = "true"
-        env["ALLOWED_ORIGINS"] = ",".join([*settings.allowed_origins, *LOCAL_ORIGINS])
+        origins = list(dict.fromkeys([*settings.allowed_origins, *LOCAL_ORIGINS]))
+        env["ALLOWED_ORIGINS"] = ",".join(origins)
+        env |= _access_log_of(access_log)
         programs = [
             own_program("API", env, "api", "--fd", str(listener.fileno()), fd=listener.fileno()),
             own_program("worker", env, "worker"),
             own_program("scheduler", env, "scheduler"),
         ]
-        when_answering(f"{url}/health/live", lambda: _announce(url))
+        has_demo = env.get("DEMO_USER", "").lower() in {"true", "1", "yes", "on", "t", "y"}
+        when_answering(f"{url}/health/live", lambda: _announce(url, origins, has_demo=has_demo))
         _supervise(programs, env, servers, listener)
     _log("AniSync has stopped")
 
@@ -53,6 +60,7 @@ def api(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Number of processes.")] = 1,
+    access_log: AccessLog = False,
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve the HTTP API."""
@@ -60,6 +68,7 @@ def api(
     from app.utils.processes.serving import listen, serve
     from app.utils.processes.supervisor import end_with_supervisor
 
+    os.environ.update(_access_log_of(access_log))
     settings = _require_servers(load_settings())
     end_with_supervisor()
     if fd is not None:
@@ -150,10 +159,25 @@ def _supervise(
     ).run()
 
 
-def _announce(url: str) -> None:
+def _access_log_of(wanted: bool) -> dict[str, str]:
+    """The variable that tells child programs of `--access-log`."""
+    return {"ACCESS_LOG": "true"} if wanted else {}
+
+
+def _announce(url: str, origins: list[str], *, has_demo: bool) -> None:
+    from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
+    from app.utils.processes.programs import header_of
+
+    titles = int(header_of(f"{url}/anime?limit=1", "X-Total-Count") or 0)
     _log(f"AniSync is up at {url}")
     _log(f"  API documentation: {url}/docs")
-    _log(f"  allowed origins beside its own: {', '.join(LOCAL_ORIGINS)} and ALLOWED_ORIGINS")
+    if has_demo:
+        _log(f"  demo account: {DEMO_NAME} / {DEMO_PASSWORD}")
+    if titles:
+        _log(f"  catalogue: {titles:,} titles")
+    else:
+        _log("  catalogue: empty; fill it with `anisync catalog import FILE` or `anisync catalog sync top`")
+    _log(f"  allowed origins beside its own: {', '.join(origins)}")
     _log("  stop it with Ctrl-C")
 
 

@@ -49,9 +49,11 @@ async def build_accounts(base: Foundation) -> AsyncIterator[AccountServices]:
         yield AccountServices(
             authentication=AuthenticationService(db, issuer),
             avatars=avatars,
-            mails=MailService(db, _mailer(settings), base_url=settings.public_base_url),
+            mails=MailService(db, _mailer(settings), base_url=settings.page_url),
             passwords=PasswordService(db, hasher, reauthentication, base.quotas, base.jobs),
-            registration=RegistrationService(db, issuer, hasher, base.quotas),
+            registration=RegistrationService(
+                db, issuer, hasher, base.quotas, is_open=settings.registration == "open"
+            ),
             sessions=SessionService(db, issuer, hasher, throttle, blacklist, demo=settings.demo_user),
             tokens=TokenService(db),
             users=UserService(db, avatars, reauthentication, base.jobs),

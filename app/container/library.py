@@ -56,7 +56,7 @@ async def build_library(base: Foundation, anilist: AniListClient) -> AsyncIterat
 @asynccontextmanager
 async def build_watching(base: Foundation) -> AsyncIterator[WatchingServices]:
     yield WatchingServices(
-        collections=CollectionService(base.db),
+        collections=CollectionService(base.db, base.encryption),
         favorites=FavoriteService(base.db),
         progress=WatchService(base.db),
     )

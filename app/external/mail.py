@@ -36,8 +36,16 @@ class Mailer:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._sender, to, subject
         message.set_content(text)
+        await self._visit(self._server, message)
+
+    async def greet(self) -> None:
+        """Connect and sign in without sending a mail; raises :class:`UpstreamError` if that fails."""
+        if self._server is not None:
+            await self._visit(self._server, None)
+
+    async def _visit(self, server: MailServer, message: EmailMessage | None) -> None:
         try:
-            await asyncio.to_thread(self._deliver, self._server, message)
+            await asyncio.to_thread(self._deliver, server, message)
         except NoTls as error:
             raise UpstreamError(
                 "The mail server does not offer STARTTLS, so the password of SMTP_URL was not sent: "
@@ -48,9 +56,10 @@ class Mailer:
                 f"The TLS connection to the mail server cannot be trusted: {error.reason}."
             ) from error
         except (OSError, smtplib.SMTPException) as error:
-            raise UpstreamError(f"The mail server did not accept a mail: {type(error).__name__}.") from error
+            what = "does not let us in" if message is None else "did not accept a mail"
+            raise UpstreamError(f"The mail server {what}: {type(error).__name__}.") from error
 
-    def _deliver(self, to: MailServer, message: EmailMessage) -> None:
+    def _deliver(self, to: MailServer, message: EmailMessage | None) -> None:
         tls = self._tls or ssl.create_default_context()
         if to.implicit_tls:
             server: smtplib.SMTP = smtplib.SMTP_SSL(to.host, to.port, timeout=_TIMEOUT, context=tls)
@@ -61,7 +70,10 @@ class Mailer:
                 _encrypt(server, tls, needed=to.user is not None)
             if to.user is not None:
                 server.login(to.user, to.password or "")
-            server.send_message(message)
+            if message is None:
+                server.noop()
+            else:
+                server.send_message(message)
         finally:
             with suppress(OSError, smtplib.SMTPException):  # the mail was sent or has failed already
                 server.quit()

@@ -85,7 +85,7 @@ class AnimeRow(Timestamped, Base):
     members: Mapped[int | None]
     synopsis: Mapped[str | None] = mapped_column(Text)
     image_url: Mapped[str | None] = mapped_column(Text)
-    images: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    images: Mapped[dict[str, str | None] | None] = mapped_column(JSONB)
     trailer_url: Mapped[str | None] = mapped_column(Text)
     aired_from: Mapped[str | None] = mapped_column(Text)
     aired_to: Mapped[str | None] = mapped_column(Text)

@@ -183,7 +183,10 @@ class ViewRow(Base):
 
 
 class CollectionRow(Timestamped, Base):
-    """A user's collection of anime; ``share_hash`` is the SHA-256 of the secret in its share link."""
+    """A user's collection of anime; ``share_hash`` is the SHA-256 of the secret in its share link.
+
+    ``share_token`` is the secret itself, encrypted; null for links of the time before it was kept.
+    """
 
     __tablename__ = "collections"
     __table_args__ = (Index("ix_collections_newest", "user_id", text("created_at desc"), text("id desc")),)
@@ -194,6 +197,7 @@ class CollectionRow(Timestamped, Base):
     description: Mapped[str | None] = mapped_column(Text)
     is_public: Mapped[bool] = mapped_column(server_default=text("false"))
     share_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    share_token: Mapped[bytes | None]
 
 
 class CollectionItemRow(Base):

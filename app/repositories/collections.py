@@ -7,12 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.repositories.cards import CARD, card_of
 from app.repositories.paging import fetch_page
-from app.schemas.domain.watching import Collection, CollectionItem
+from app.schemas.domain.watching import Collection, CollectionItem, Owner
 from app.utils.db.database import Transaction
 
 _COLLECTION = """
     c.id, c.user_id, c.name, c.description, c.is_public, c.created_at, c.updated_at,
-    (select count(*) from collection_items i where i.collection_id = c.id) as items_count
+    c.share_hash is not null as shared,
+    (select count(*) from collection_items i where i.collection_id = c.id) as items_count,
+    (select u.username from users u where u.id = c.user_id) as owner_username,
+    (select u.avatar from users u where u.id = c.user_id) as owner_avatar,
+    array(select a.image_url from collection_items i join anime a on a.id = i.anime_id
+          where i.collection_id = c.id and a.image_url is not null
+          order by i.position, i.anime_id limit 4) as covers
 """
 _TOUCH = "update collections set updated_at = clock_timestamp() where id = :collection_id"
 
@@ -48,7 +54,7 @@ class CollectionRepository:
             {"id": collection_id, "user_id": user_id},
         )
         found = await self.find(collection_id)
-        return found if found is not None and found.user_id == user_id else None
+        return found if found is not None and found.owner.id == user_id else None
 
     async def _find(self, condition: str, key: int | bytes) -> Collection | None:
         statement = text(f"select {_COLLECTION} from collections c where {condition}")
@@ -80,11 +86,18 @@ class CollectionRepository:
             {"id": collection_id, "name": name, "description": description, "is_public": is_public},
         )
 
-    async def set_share(self, collection_id: int, share_hash: bytes | None) -> None:
+    async def set_share(self, collection_id: int, share_hash: bytes | None, token: bytes | None) -> None:
+        """``token`` is the encrypted secret of the link; both are None for no link."""
         await self._on.execute(
-            text("update collections set share_hash = :share_hash where id = :id"),
-            {"id": collection_id, "share_hash": share_hash},
+            text("update collections set share_hash = :share_hash, share_token = :token where id = :id"),
+            {"id": collection_id, "share_hash": share_hash, "token": token},
         )
+
+    async def find_share(self, collection_id: int, user_id: int) -> bytes | None:
+        """The encrypted secret of the share link of the user's own collection."""
+        statement = text("select share_token from collections where id = :id and user_id = :user_id")
+        row = (await self._on.execute(statement, {"id": collection_id, "user_id": user_id})).first()
+        return None if row is None else row.share_token
 
     async def delete(self, collection_id: int) -> None:
         await self._on.execute(text("delete from collections where id = :id"), {"id": collection_id})
@@ -173,11 +186,13 @@ class CollectionRepository:
 def _collection_of(row: Row[Any]) -> Collection:
     return Collection(
         id=row.id,
-        user_id=row.user_id,
+        owner=Owner(row.user_id, row.owner_username, row.owner_avatar),
         name=row.name,
         description=row.description,
         is_public=row.is_public,
+        shared=row.shared,
         items_count=row.items_count,
+        covers=row.covers,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

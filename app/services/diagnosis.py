@@ -7,6 +7,9 @@ from typing import Literal
 import httpx
 
 from app.config import Settings
+from app.errors import UpstreamError
+from app.external.mail import Mailer
+from app.services.accounts.avatars import check_folder
 from app.utils.db import migrations
 from app.utils.db.database import Database, DatabaseUnavailable
 from app.utils.redis.client import REDIS_FAULTS, connect_redis
@@ -30,7 +33,8 @@ async def diagnose(settings: Settings) -> list[Finding]:
 
 
 async def _look_at_stores(settings: Settings) -> list[Finding]:
-    return [*await _look_at_database(settings.database), await _look_at_redis(settings.redis)]
+    stores = [*await _look_at_database(settings.database), await _look_at_redis(settings.redis)]
+    return [*stores, _look_at_uploads(settings), await _look_at_smtp(settings)]
 
 
 async def _look_at_database(url: str) -> list[Finding]:
@@ -42,9 +46,61 @@ async def _look_at_database(url: str) -> list[Finding]:
     try:
         version = await database.scalar("show server_version")
         missing = await database.scalar(_MISSING_EXTENSIONS)
+        found = [_judge_server(version, missing), _judge_schema(state)]
+        if not state.at_head:
+            return found
+        fired, finished, waiting = [
+            await database.scalar(f"select extract(epoch from now() - {what})")
+            for what in (_LAST_FIRED, _LAST_FINISHED, _LONGEST_DUE)
+        ]
     finally:
         await database.close()
-    return [_judge_server(version, missing), _judge_schema(state)]
+    return [*found, _judge_scheduler(fired), _judge_worker(finished, waiting)]
+
+
+# The scheduler fires a job every half minute, which the worker then runs.
+_LAST_FIRED = "(select max(fired_at) from schedules)"
+_LAST_FINISHED = "(select max(finished_at) from jobs where started_at is not null)"
+_LONGEST_DUE = "(select min(run_after) from jobs where status = 'queued' and run_after < now())"
+_QUIET = 120.0  # seconds
+
+
+def _judge_scheduler(fired: float | None) -> Finding:
+    if fired is None:
+        return Finding("scheduler", "weak", "has never run: start `anisync scheduler`, or `anisync up`")
+    if fired > _QUIET:
+        return Finding("scheduler", "weak", f"last seen {fired:.0f} s ago: start `anisync scheduler`")
+    return Finding("scheduler", "ok", f"seen {fired:.0f} s ago")
+
+
+def _judge_worker(finished: float | None, waiting: float | None) -> Finding:
+    if waiting is not None and waiting > _QUIET:
+        text = f"a job has been due for {waiting:.0f} s: start `anisync worker`, or more of them"
+        return Finding("worker", "weak", text)
+    if finished is None:
+        return Finding("worker", "weak", "has never run a job: start `anisync worker`, or `anisync up`")
+    if finished > _QUIET:
+        return Finding("worker", "weak", f"last ran a job {finished:.0f} s ago: is it running?")
+    return Finding("worker", "ok", f"ran a job {finished:.0f} s ago")
+
+
+def _look_at_uploads(settings: Settings) -> Finding:
+    try:
+        check_folder(settings.upload_folder)
+    except OSError as error:
+        text = f"{settings.upload_folder} cannot be written ({error.strerror}): set UPLOAD_DIR"
+        return Finding("uploads", "bad", text)
+    return Finding("uploads", "ok", str(settings.upload_folder))
+
+
+async def _look_at_smtp(settings: Settings) -> Finding:
+    if settings.smtp_url is None:
+        return Finding("smtp", "weak", "SMTP_URL is not set: mails go to the log")
+    try:
+        await Mailer(settings.smtp_url.get_secret_value(), settings.mail_from).greet()
+    except UpstreamError as error:
+        return Finding("smtp", "weak", f"{error} (check SMTP_URL)")
+    return Finding("smtp", "ok", "the mail server lets us in")
 
 
 _MISSING_EXTENSIONS = """

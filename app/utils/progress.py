@@ -47,7 +47,8 @@ def _lines(title: str, to: TextIO, now: Callable[[], float]) -> Iterator[Report]
         nonlocal printed_at
         if now() - printed_at >= _INTERVAL:
             printed_at = now()
-            share = f"{100 * done // total} %" if total else str(done)
-            print(f"{title}: {share} {note}".rstrip(), file=to, flush=True)
+            # 100 % only at the end: a file that was read is not stored yet
+            share = f"{min(100 * done // total, 99)} %" if total else str(done)
+            print(f"{title}: {share}" + (f", {note}" if note else ""), file=to, flush=True)
 
     yield report

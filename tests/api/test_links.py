@@ -1,5 +1,6 @@
 """Absolute links use the address of the request."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,3 +126,21 @@ async def test_an_invalid_host_makes_links_relative(settings: Settings, containe
     async with connected(settings, container, STRANGER) as client:
         page = await client.get("/anime", headers={"Host": 'a"><b'})
         assert page.links["first"]["url"].startswith("/anime?")
+
+
+async def test_share_links_lead_to_the_front_end(
+    settings: Settings, container: Container, user: SignedIn
+) -> None:
+    front = settings.model_copy(
+        update={"app_url": "https://app.example.org/tracker", "public_base_url": None}
+    )
+    at_front = dataclasses.replace(container, settings=front)
+    transport = httpx.ASGITransport(app=create_app(front, container=at_front))
+    async with httpx.AsyncClient(transport=transport, base_url="http://inside") as client:
+        made = (await client.post("/collections", json={"name": "One"}, headers=user.headers)).json()
+        path = f"/collections/{made['id']}/share"
+        link = (await client.post(path, headers=user.headers)).json()["share_url"]
+        assert link.startswith("https://app.example.org/tracker/collections/shared/")
+        assert (await client.get(path, headers=user.headers)).json() == {"share_url": link}
+        shown = await client.get(f"/collections/shared/{link.rpartition('/')[2]}")
+        assert shown.json()["name"] == "One"

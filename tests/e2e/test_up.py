@@ -5,8 +5,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,9 @@ def test_first_start_ctrl_c_second_start_sigterm(stack: Stack) -> None:
     assert (stack.home / "secret").stat().st_mode & 0o777 == 0o600
     secret = (stack.home / "secret").read_text()
     sql(stack, "create table kept as select 42 as answer")
+    assert "  demo account: demo / demo1234" in stack.output
+    assert "  catalogue: empty; fill it with `anisync catalog import FILE`" in stack.output
+    assert "  allowed origins beside its own: http://localhost:*, http://127.0.0.1:*" in stack.output
     assert stack.end(signal.SIGINT) == 0
     assert "AniSync has stopped" in stack.output
     assert "Traceback" not in stack.output
@@ -73,6 +79,18 @@ def test_first_start_ctrl_c_second_start_sigterm(stack: Stack) -> None:
     assert stack.end(signal.SIGTERM) == 0
     assert "Traceback" not in stack.output
     assert not list(stack.home.glob("metrics-*"))
+
+
+def test_clients_that_hold_connections_do_not_delay_the_end_of_a_killed_parent(stack: Stack) -> None:
+    stack.run()
+    host, _, port = stack.url.removeprefix("http://").rpartition(":")
+    with ExitStack() as sockets:
+        for _ in range(20):  # half a request each, as of a client that polls and was cut off
+            half = sockets.enter_context(socket.create_connection((host, int(port))))
+            half.sendall(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        started = time.monotonic()
+        assert stack.end(signal.SIGKILL) == -signal.SIGKILL
+        assert time.monotonic() - started < 10, "less than the time that a request has at an orderly stop"
 
 
 def test_a_killed_parent_leaves_no_process_and_loses_nothing(stack: Stack) -> None:

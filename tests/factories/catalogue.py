@@ -12,6 +12,8 @@ from typing import Any
 
 import asyncpg
 
+from app.schemas.domain.pictures import UNKNOWN
+
 GENRES = (
     "Action", "Adventure", "Comedy", "Drama", "Fantasy", "Romance", "Sci-Fi", "Slice of Life", "Horror",
     "Mystery", "Sports", "Supernatural", "Suspense", "Ecchi", "Gourmet", "Girls Love", "Erotica",
@@ -103,7 +105,7 @@ def _make(mal_id: int, count: int, chance: random.Random) -> Title:
         "members": chance.randrange(50, 10**6) if known < 0.94 else None,
         "synopsis": _sentences(chance) if known < 0.55 else None,
         "image_url": f"https://cdn.example.org/images/anime/{mal_id}.jpg" if known < 0.85 else None,
-        "images": _images(mal_id) if known < 0.85 else None,
+        "images": _images(mal_id) if known < 0.85 else dict(UNKNOWN),
         "trailer_url": f"https://video.example.org/watch?v={mal_id}" if known < 0.2 else None,
         "aired_from": _date(year, chance),
         "broadcast": {"day": "Saturdays", "time": "18:00", "timezone": "Asia/Tokyo", "string": None}
@@ -138,16 +140,10 @@ def _sentences(chance: random.Random) -> str:
     return (" ".join(chance.choices(WORDS, k=chance.randint(30, 180)))).capitalize() + "."
 
 
-def _images(mal_id: int) -> dict[str, Any]:
+def _images(mal_id: int) -> dict[str, str | None]:
     address = f"https://cdn.example.org/images/anime/{mal_id % 2000}/{mal_id}"
-    return {
-        kind: {
-            "image_url": f"{address}.{kind}",
-            "small_image_url": f"{address}t.{kind}",
-            "large_image_url": f"{address}l.{kind}",
-        }
-        for kind in ("jpg", "webp")
-    }
+    sizes = {"small": f"{address}t.jpg", "medium": f"{address}.jpg", "large": f"{address}l.jpg"}
+    return {**sizes, "color": None}
 
 
 def _date(year: int | None, chance: random.Random) -> str | None:

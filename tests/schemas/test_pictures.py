@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from app.schemas.domain.pictures import is_placeholder, real_pictures
+from app.schemas.domain.anime import UpstreamAnime
+from app.schemas.domain.pictures import is_placeholder, sizes_of, stated_sizes
+from app.utils.db.database import Database
 
 PLACEHOLDERS = [
     "https://cdn.myanimelist.net/images/qm_50.gif",
@@ -52,14 +55,91 @@ def test_pictures(url: str) -> None:
     assert not is_placeholder(url)
 
 
-def test_an_object_of_pictures_loses_its_placeholders_only() -> None:
+MAL = "https://cdn.myanimelist.net/images/anime/4/19644"
+ANILIST = "https://s4.anilist.co/file/anilistcdn/media/anime/cover"
+DERIVED = {
+    f"{MAL}.jpg": (f"{MAL}t.jpg", f"{MAL}.jpg", f"{MAL}l.jpg"),
+    f"{MAL}l.webp": (f"{MAL}t.webp", f"{MAL}.webp", f"{MAL}l.webp"),
+    f"{MAL}t.jpg?s=abc": (f"{MAL}t.jpg", f"{MAL}.jpg", f"{MAL}l.jpg"),
+    "https://cdn.myanimelist.net/r/50x74/images/anime/4/19644.jpg?s=abc": (
+        f"{MAL}t.jpg",
+        f"{MAL}.jpg",
+        f"{MAL}l.jpg",
+    ),
+    "http://myanimelist.cdn-dena.com/images/manga/1/157897.jpg": (
+        "http://myanimelist.cdn-dena.com/images/manga/1/157897t.jpg",
+        "http://myanimelist.cdn-dena.com/images/manga/1/157897.jpg",
+        "http://myanimelist.cdn-dena.com/images/manga/1/157897l.jpg",
+    ),
+    f"{ANILIST}/medium/bx1-GCsPm7waJ4kS.png": (
+        f"{ANILIST}/small/bx1-GCsPm7waJ4kS.png",
+        f"{ANILIST}/medium/bx1-GCsPm7waJ4kS.png",
+        f"{ANILIST}/large/bx1-GCsPm7waJ4kS.png",
+    ),
+    "https://s4.anilist.co/file/anilistcdn/media/manga/cover/large/bx30013.jpg": (
+        "https://s4.anilist.co/file/anilistcdn/media/manga/cover/small/bx30013.jpg",
+        "https://s4.anilist.co/file/anilistcdn/media/manga/cover/medium/bx30013.jpg",
+        "https://s4.anilist.co/file/anilistcdn/media/manga/cover/large/bx30013.jpg",
+    ),
+}
+NOT_DERIVED = (
+    None,
+    "https://media.kitsu.app/anime/poster_images/1/original.png",
+    "https://cdn.myanimelist.net.evil.example/images/anime/4/19644.jpg",
+    "https://evil.example/?https://cdn.myanimelist.net/images/anime/4/19644.jpg",
+    "https://cdn.myanimelist.net/images/anime/4/19644.jpg/../x",
+    "https://cdn.myanimelist.net/images/userimages/4.jpg",
+    "https://anilist.co/anime/1",
+    "https://s4.anilist.co/file/anilistcdn/media/anime/banner/1-T3PJUjFJyRwg.jpg",
+)
+
+
+@pytest.mark.parametrize("url", DERIVED)
+def test_sizes_follow_from_how_known_hosts_name_their_files(url: str) -> None:
+    small, medium, large = DERIVED[url]
+    assert sizes_of(url) == {"small": small, "medium": medium, "large": large, "color": None}
+
+
+@pytest.mark.parametrize("url", NOT_DERIVED)
+def test_sizes_of_other_hosts_are_unknown(url: str | None) -> None:
+    assert sizes_of(url) == {"small": None, "medium": None, "large": None, "color": None}
+
+
+async def test_the_database_derives_the_same_sizes(database: Database, shared: Path) -> None:
+    with gzip.open(shared / "datasets" / "catalogue.jsonl.gz", "rt", encoding="utf-8") as file:
+        real = {row["image_url"] for row in map(json.loads, file)}
+    urls = [*DERIVED, *NOT_DERIVED, *sorted(filter(None, real))[::100]]
+    async with database.reader() as connection:
+        rows = await connection.execute(
+            text(
+                "select picture_sizes(url) from unnest(cast(:urls as text[]))"
+                " with ordinality as u(url, place) order by place"
+            ),
+            {"urls": urls},
+        )
+        assert [dict(sizes) for sizes in rows.scalars()] == [sizes_of(url) for url in urls]
+
+
+def test_stated_sizes_lose_their_placeholders_only() -> None:
     good, bad = PICTURES[0], PLACEHOLDERS[0]
-    assert real_pictures({"jpg": {"a": good, "b": bad}, "webp": {"a": bad}}) == {
-        "jpg": {"a": good, "b": None},
-        "webp": {"a": None},
+    stated = {"jpg": {"image_url": good, "small_image_url": bad}, "webp": {"large_image_url": good}}
+    assert stated_sizes(stated) == {"small": None, "medium": good, "large": good, "color": None}
+    assert stated_sizes({"medium": good, "large": bad, "color": "#ffffff"}) == {
+        "small": None,
+        "medium": good,
+        "large": None,
+        "color": "#ffffff",
     }
-    assert real_pictures({"jpg": {"a": bad, "b": None}}) is None
-    assert real_pictures(None) is None
+    assert stated_sizes({"jpg": {"image_url": bad, "large_image_url": None}}) is None
+    assert stated_sizes(None) is None
+
+
+def test_a_title_has_what_its_source_states_and_the_rest_derived() -> None:
+    assert UpstreamAnime(title="x", image_url=f"{MAL}.jpg").images == sizes_of(f"{MAL}.jpg")
+    stated = stated_sizes({"jpg": {"small_image_url": "https://cdn.example.org/s.jpg"}})
+    whole = UpstreamAnime(title="x", image_url=f"{MAL}.jpg", images=stated).images
+    assert whole == {**sizes_of(f"{MAL}.jpg"), "small": "https://cdn.example.org/s.jpg"}
+    assert UpstreamAnime(title="x").images is None, "says nothing, so it erases nothing"
 
 
 def test_in_the_real_catalogue_what_many_titles_share_is_a_placeholder_and_nothing_else(shared: Path) -> None:

@@ -25,9 +25,9 @@ def test_plain_lines_are_printed_every_few_seconds() -> None:
             report(done, 100, f"{done} rows")
             watch.seconds += 2
     assert output.getvalue().splitlines() == [
-        "a dump: 30 % 30 rows",
-        "a dump: 60 % 60 rows",
-        "a dump: 90 % 90 rows",
+        "a dump: 30 %, 30 rows",
+        "a dump: 60 %, 60 rows",
+        "a dump: 90 %, 90 rows",
     ]
 
 

@@ -6,16 +6,19 @@ from app.api.access import CheckedRoute, access
 from app.api.clients import CurrentClient
 from app.api.deps import BearerToken, Services
 from app.api.openapi.failures import failures
-from app.errors import Conflict, Unauthenticated
+from app.errors import Conflict, RegistrationClosed, Unauthenticated
 from app.schemas.core.auth import LoginIn, LogoutIn, RefreshIn, RegisterIn, TokensOut
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=CheckedRoute)
 
 
-@router.post("/register", status_code=201, responses=failures(Conflict))
+@router.post("/register", status_code=201, responses=failures(Conflict, RegistrationClosed))
 @access("public")
 async def register(body: RegisterIn, client: CurrentClient, services: Services) -> TokensOut:
-    """Create an account and sign in. Without a username, one is derived from the e-mail address."""
+    """Create an account and sign in. Without a username, one is derived from the e-mail address.
+
+    Answers 403 `REGISTRATION_CLOSED` where only operators create accounts (`REGISTRATION=closed`).
+    """
     tokens = await services.accounts.registration.register(
         client,
         username=body.username,

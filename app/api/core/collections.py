@@ -7,7 +7,7 @@ from fastapi import Path, Request, Response
 from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import idempotent_router
-from app.api.links import absolute_url
+from app.api.links import page_url
 from app.schemas.core.watching import (
     CollectionIn,
     CollectionItemIn,
@@ -123,11 +123,20 @@ async def take_collection_item_out(
 async def share_collection(
     collection_id: CollectionId, user: CurrentUser, services: Services, request: Request
 ) -> ShareOut:
-    """Create a share link for a collection; replaces an earlier link."""
-    token = await services.watching.collections.share(collection_id, user.user_id)
-    return ShareOut(
-        share_url=absolute_url(request, request.app.url_path_for("get_shared_collection", token=token))
-    )
+    """Create a share link for a collection; replaces an earlier link.
+
+    It leads to `/collections/shared/{token}` at `APP_URL`, else here.
+    """
+    return _shown(request, await services.watching.collections.share(collection_id, user.user_id))
+
+
+@router.get("/{collection_id}/share")
+@access("write:content")
+async def get_collection_share(
+    collection_id: CollectionId, user: CurrentUser, services: Services, request: Request
+) -> ShareOut:
+    """Get the share link of one of your collections again; 404 if there is none."""
+    return _shown(request, await services.watching.collections.find_share(collection_id, user.user_id))
 
 
 @router.delete("/{collection_id}/share", status_code=204)
@@ -135,3 +144,9 @@ async def share_collection(
 async def unshare_collection(collection_id: CollectionId, user: CurrentUser, services: Services) -> None:
     """Revoke the share link of a collection."""
     await services.watching.collections.unshare(collection_id, user.user_id)
+
+
+def _shown(request: Request, token: str) -> ShareOut:
+    return ShareOut(
+        share_url=page_url(request, request.app.url_path_for("get_shared_collection", token=token))
+    )

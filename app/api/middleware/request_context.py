@@ -18,6 +18,7 @@ from app.utils.metrics import observe_request
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _ALIAS = "/api/users"  # answers like /users
+_LONGEST_PATH = 500  # letters in the access log
 _GONE = 499  # counted when the client left before the answer; nobody is sent this
 
 
@@ -28,8 +29,9 @@ class RequestContext:
     so is the /api that some clients put before /users. HEAD is asked as GET and answered without the body.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, access_log: bool = False) -> None:
         self._app = app
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +48,10 @@ class RequestContext:
         try:
             await self._app(asked, receive, answer)
         finally:
-            _report(scope["method"], asked, answer.status or _GONE, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            _report(scope["method"], asked, answer.status or _GONE, seconds)
+            if self._access_log:
+                _log_access(scope, asked, answer.status or _GONE, seconds)
             reset_contextvars(**bound)
 
 
@@ -140,3 +145,18 @@ def _report(method: str, scope: Scope, status: int, seconds: float) -> None:
         log.warning(
             "request.failed", method=method, endpoint=endpoint, status=status, seconds=round(seconds, 3)
         )
+
+
+def _log_access(sent: Scope, asked: Scope, status: int, seconds: float) -> None:
+    """One line for a request. Neither its query nor a token in its path: logs are no place for secrets."""
+    template = template_of(asked)
+    path = template if template and "{token}" in template else sent["path"]
+    client = sent.get("client")
+    log.info(
+        "request.answered",
+        method=sent["method"],
+        path=path[:_LONGEST_PATH],
+        status=status,
+        milliseconds=round(1000 * seconds, 1),
+        address=client[0] if client else None,
+    )

@@ -94,7 +94,7 @@ WORDS: Mapping[str, str] = {
     "ids": "Only these anime.",
     "if_match": "`version` of the entry, or its ETag, that the change is based on; else 412.",
     "image_url": "Address of the cover.",
-    "images": "Covers by format and size.",
+    "images": "The cover in three sizes.",
     "include": "Kinds of relations that are included, as a comma list.",
     "is_active": "Whether the account may sign in.",
     "is_adult": "Whether the title is for adults.",

@@ -11,7 +11,7 @@ from app.api.access import CheckedRoute, access
 from app.api.clients import CurrentClient
 from app.api.deps import CurrentUser, Services
 from app.api.openapi.failures import failures
-from app.errors import AppError, BadRequest, Taken
+from app.errors import AppError, BadRequest, RegistrationClosed, Taken
 from app.schemas.core.auth import TokensOut
 from app.schemas.tracker.auth import MeOut, RegisteredOut, RegisterIn
 from app.services.accounts.sessions import WrongCredentials
@@ -30,10 +30,10 @@ async def issue_token(
     return TokensOut.of(tokens)
 
 
-@router.post("/register", responses=failures(BadRequest))
+@router.post("/register", responses=failures(BadRequest, RegistrationClosed))
 @access("public")
 async def register(body: RegisterIn, client: CurrentClient, services: Services) -> RegisteredOut:
-    """Create an account."""
+    """Create an account; 403 `REGISTRATION_CLOSED` where only operators do."""
     with _as_bad_request(Taken, "Username already exists"):
         account = await services.accounts.registration.sign_up(
             client, username=body.username, password=body.password, full_name=body.full_name

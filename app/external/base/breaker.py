@@ -84,12 +84,15 @@ class Breaker:
             self._outcomes.clear()
             log.info("upstream.breaker_closed", upstream=self._name)
         elif up is False:
-            self._open(now)
+            self._rest_from(now)
 
     def _open(self, now: float) -> None:
+        self._rest_from(now)
+        log.warning("upstream.breaker_opened", upstream=self._name, seconds=self._rest)
+
+    def _rest_from(self, now: float) -> None:
         self._era += 1
         self._open_until = now + self._rest
-        log.warning("upstream.breaker_opened", upstream=self._name, seconds=self._rest)
 
     def _too_many_failures(self, now: float) -> bool:
         recent = [up for at, up in self._outcomes if now - at < self._window]

@@ -26,6 +26,7 @@ from app.utils.metrics import (
 )
 from app.utils.redis.rate_limit import LimitReached
 
+_AWAY = "it cannot be reached"
 _LONGEST_PAUSE = 20.0  # seconds between two attempts, unless the upstream sends Retry-After
 
 
@@ -43,10 +44,13 @@ class Request:
     shapes: tuple[type, ...] = (dict,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Host:
+    """``is_away``: the last call could not even connect."""
+
     base_url: str
     breaker: Breaker
+    is_away: bool = False
 
 
 class UpstreamClient:
@@ -76,6 +80,7 @@ class UpstreamClient:
         self._http = HttpExchange(policy, transport=transport, hear=hear)
         self._clock = clock
         self._sleep = sleep
+        self._is_failing = False
 
     async def get(self, *parts: str | int, query: Query | None = None, deadline: Deadline) -> dict[str, Any]:
         """GET the JSON object under these path segments.
@@ -114,6 +119,7 @@ class UpstreamClient:
                     raise
             else:
                 self._best = host
+                self._is_failing = False
                 return answer
         raise AssertionError("there is no host")
 
@@ -124,14 +130,15 @@ class UpstreamClient:
         try:
             ticket = host.breaker.admit()
         except BreakerOpen as open_:
-            raise not_asked(
-                name, title, open_.retry_after, outcome="breaker", why="it kept failing"
-            ) from None
+            why = _AWAY if host.is_away else "it kept failing"
+            raise not_asked(name, title, open_.retry_after, outcome="breaker", why=why) from None
         up: bool | None = None
         try:
             answer = await self._through_limiter(host, request, deadline, ends_at)
-            up = True
+            up, host.is_away = True, False
         except UpstreamFault as failure:
+            if failure.verdict != "unknown":
+                host.is_away = failure.outcome == "unreachable"
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
             raise
         finally:
@@ -152,6 +159,7 @@ class UpstreamClient:
             outcome, why = (
                 ("ban", "it asked us to pause") if limit.banned else ("limit", "its rate limit is exhausted")
             )
+            why = _AWAY if host.is_away and not limit.banned else why
             raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
         UPSTREAM_WAIT_SECONDS.labels(name, deadline.name).observe(waited)
         return await self._attempt(host, request, min(deadline.attempt, ends_at - self._clock()))
@@ -203,9 +211,9 @@ class UpstreamClient:
         if failure.verdict == "unknown":
             UPSTREAM_REFUSALS.labels(self._policy.name, failure.outcome).inc()
         elif failure.verdict == "down":
-            log.warning(
-                "upstream.failed", upstream=self._policy.name, outcome=failure.outcome, why=str(failure)
-            )
+            say = log.debug if self._is_failing else log.warning  # once, until it answers again
+            self._is_failing = True
+            say("upstream.failed", upstream=self._policy.name, outcome=failure.outcome, why=str(failure))
         return failure.error
 
 

@@ -17,7 +17,7 @@ from app.schemas.domain.anime import (
     UpstreamStudio,
     UpstreamTag,
 )
-from app.schemas.domain.pictures import real_pictures
+from app.schemas.domain.pictures import Pictures, stated_sizes
 from app.schemas.domain.relations import UpstreamRelation, relation_type
 from app.schemas.limits import MAX_DURATION_MINUTES, MAX_PROGRESS, MAX_YEAR, MIN_YEAR
 from app.utils.text.cleaning import clean_int, clean_text, minutes_of, partial_date
@@ -181,10 +181,10 @@ def _score(value: object) -> float | None:
     return float(value) if 0 < value <= 10 else None
 
 
-def _images(value: object) -> dict[str, Any] | None:
-    """Both formats with their three sizes; ``None`` if all are placeholders."""
+def _images(value: object) -> Pictures | None:
+    """Three sizes; ``None`` if all are placeholders."""
     sizes = ("image_url", "small_image_url", "large_image_url")
-    return real_pictures(
+    return stated_sizes(
         {
             kind: {size: _address(_object(_object(value).get(kind)).get(size)) for size in sizes}
             for kind in ("jpg", "webp")
@@ -192,13 +192,8 @@ def _images(value: object) -> dict[str, Any] | None:
     )
 
 
-def _main_image(images: dict[str, Any] | None) -> str | None:
-    if images is None:
-        return None
-    sizes = ("image_url", "large_image_url", "small_image_url")
-    return next(
-        (images[kind][size] for kind in ("jpg", "webp") for size in sizes if images[kind][size]), None
-    )
+def _main_image(images: Pictures | None) -> str | None:
+    return None if images is None else images["medium"] or images["large"] or images["small"]
 
 
 def _address(value: object) -> str | None:

@@ -1,9 +1,12 @@
 """SQL that renders rows of ``anime`` as JSON with the selected keys."""
 
+import json
 from functools import lru_cache
 
 from app.repositories.relations import RELATIONS_COUNT
+from app.schemas.domain.pictures import UNKNOWN
 
+NO_PICTURES = json.dumps(dict(UNKNOWN))
 _INSTANTS = frozenset({"created_at", "updated_at"})
 _KINDS = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
 
@@ -48,6 +51,8 @@ def _column(key: str) -> str:
         return f"{_instant(f'a.{key}')} as {key}"
     if key in _KINDS:
         return f"coalesce(tags.{key}, '[]') as {key}"
+    if key == "images":
+        return f"coalesce(a.images, '{NO_PICTURES}') as images"
     if key == "relations_count":
         return f"{RELATIONS_COUNT} as relations_count"
     return _STUDIOS if key == "studios" else f"a.{key}"

@@ -33,7 +33,8 @@ _FULL_CARD = f"""
     {_CARD}, 'anilist_id', {ANILIST_ID}, 'title_english', a.title_english,
     'title_japanese', a.title_japanese, 'title_russian', a.title_russian,
     'synonyms', coalesce(to_json(a.synonyms), '[]'), 'type', {FORMAT}, 'status', a.status,
-    'season', a.season, 'year', a.year, 'duration_minutes', a.duration_minutes, 'images', a.images,
+    'season', a.season, 'year', a.year, 'duration_minutes', a.duration_minutes,
+    'images', coalesce(a.images, picture_sizes({COVER})),
     'genres', coalesce((
         select json_agg((select t from (select g.id, g.name, g.mal_id) t) order by g.name)
         from genres g where g.id = any(a.tag_ids) and g.kind = 'genre'), '[]')

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.schemas.core.fields import Body
 from app.schemas.domain.anime import Season, Status, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
 from app.schemas.domain.catalogue import NewAnime
-from app.schemas.domain.pictures import real_picture, real_pictures
+from app.schemas.domain.pictures import real_picture, stated_sizes
 from app.schemas.fields import (
     Count,
     DurationMinutes,
@@ -50,7 +50,12 @@ EXAMPLE: dict[str, Any] = {
     "members": 2073470,
     "synopsis": "Bounty hunters roam the solar system.",
     "image_url": "https://cdn.example.org/images/anime/4/19644.jpg",
-    "images": {"jpg": {"image_url": "https://cdn.example.org/images/anime/4/19644.jpg"}},
+    "images": {
+        "small": "https://cdn.example.org/images/anime/4/19644t.jpg",
+        "medium": "https://cdn.example.org/images/anime/4/19644.jpg",
+        "large": "https://cdn.example.org/images/anime/4/19644l.jpg",
+        "color": None,
+    },
     "trailer_url": None,
     "aired_from": "1998-04-03",
     "aired_to": "1999-04",
@@ -64,6 +69,15 @@ EXAMPLE: dict[str, Any] = {
     "updated_at": "2026-11-21T09:00:00.000000Z",
     "synced_at": None,
 }
+
+
+class ImagesOut(BaseModel):
+    """The cover of a title in three sizes, each null where it is not known."""
+
+    small: Annotated[str | None, Field(description="50 to 100 pixels wide.")]
+    medium: Annotated[str | None, Field(description="225 to 230 pixels wide.")]
+    large: Annotated[str | None, Field(description="425 to 460 pixels wide.")]
+    color: Annotated[str | None, Field(description="A main colour of the cover, as #rrggbb.")]
 
 
 class TagOut(BaseModel):
@@ -114,7 +128,7 @@ class AnimeOut(BaseModel):
     members: int | None
     synopsis: str | None
     image_url: str | None
-    images: dict[str, Any] | None
+    images: ImagesOut
     trailer_url: str | None
     aired_from: PartialDateOut | None
     aired_to: PartialDateOut | None
@@ -147,6 +161,14 @@ _Word = Annotated[Text, Field(min_length=1, max_length=100)]
 _LabelOrId = Label | Id
 _Labels = Annotated[list[_LabelOrId], Field(max_length=50, default_factory=list)]
 _Image = dict[_Word, Url | None]
+Color = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
+
+
+class ImagesIn(Body):
+    small: Url | None = None
+    medium: Url | None = None
+    large: Url | None = None
+    color: Color | None = None
 
 
 class BroadcastIn(Body):
@@ -190,7 +212,7 @@ class AnimeIn(Body):
     members: Count | None = None
     synopsis: Annotated[Text, Field(max_length=20_000)] | None = None
     image_url: Url | None = None
-    images: Annotated[dict[_Word, _Image], Field(max_length=10)] | None = None
+    images: ImagesIn | Annotated[dict[_Word, _Image], Field(max_length=10)] | None = None
     trailer_url: Url | None = None
     aired_from: PartialDate | None = None
     aired_to: PartialDate | None = None
@@ -204,7 +226,7 @@ class AnimeIn(Body):
     def stated(self) -> NewAnime:
         plain = self.model_dump(exclude={"genres", "themes", "demographics", "studios"})
         plain |= {"score": round(self.score or 0, 2) or None, "episodes": self.episodes or None}
-        plain |= {"image_url": real_picture(self.image_url), "images": real_pictures(self.images)}
+        plain |= {"image_url": real_picture(self.image_url), "images": stated_sizes(plain["images"])}
         kinds: tuple[tuple[TagKind, list[_LabelOrId]], ...] = (
             ("genre", self.genres),
             ("theme", self.themes),

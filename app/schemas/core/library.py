@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.schemas.core.anime import TagOut
+from app.schemas.core.anime import ImagesOut, TagOut
 from app.schemas.domain.anime import Season, Status
 from app.schemas.domain.library import EntryChange, EntryState, EntryStatus, ListChanges, MediaType
 from app.schemas.fields import Id, Note, PartialDate, Progress, RewatchCount, Score, Tag
@@ -101,7 +101,7 @@ class EntryAnimeOut(BaseModel):
     season: Season | None = None
     year: int | None = None
     duration_minutes: float | None = None
-    images: dict[str, Any] | None = None
+    images: ImagesOut | None = None
     genres: list[TagOut] = []
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.schemas.core.library import EntryOut
+from app.schemas.core.users import avatar_path
 from app.schemas.domain.library import RenderedEntry
 from app.schemas.domain.watching import (
     AnimeCard,
@@ -170,20 +171,43 @@ class CollectionPatch(_Body):
         return self.model_dump(include=self.model_fields_set)
 
 
-class CollectionOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+class OwnerOut(BaseModel):
+    """The account that a collection belongs to."""
 
     id: int
+    username: str
+    avatar: str | None
+
+
+class CollectionOut(BaseModel):
+    id: int
+    owner: Annotated[OwnerOut, Field(description="The account that it belongs to.")]
     name: str
     description: str | None
     is_public: bool
+    shared: Annotated[bool, Field(description="Whether there is a share link.")]
     items_count: int
+    covers: Annotated[
+        list[str], Field(description="Pictures of its first titles that have one, four at most.")
+    ]
     created_at: datetime
     updated_at: datetime
 
     @classmethod
     def of(cls, collection: Collection) -> "CollectionOut":
-        return cls.model_validate(collection)
+        owner = collection.owner
+        return cls(
+            id=collection.id,
+            owner=OwnerOut(id=owner.id, username=owner.username, avatar=avatar_path(owner.avatar)),
+            name=collection.name,
+            description=collection.description,
+            is_public=collection.is_public,
+            shared=collection.shared,
+            items_count=collection.items_count,
+            covers=collection.covers,
+            created_at=collection.created_at,
+            updated_at=collection.updated_at,
+        )
 
 
 class CollectionItemIn(_Body):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from app.schemas.domain.pictures import Pictures, sizes_of
 from app.schemas.domain.relations import UpstreamRelation
 
 Status = Literal["airing", "finished", "upcoming"]
@@ -34,8 +35,9 @@ class UpstreamAnime:
 
     Dates are ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, as precise as the source really is.
     ``duration_minutes`` is the length of one episode. ``broadcast`` has the keys ``day``, ``time``,
-    ``timezone`` and ``string``; ``images`` has ``jpg`` and ``webp``. ``synonyms`` and ``relations`` tell
-    nothing said (``None``) from none left (empty), which takes back those that the source gave before.
+    ``timezone`` and ``string``; ``images`` are the sizes that the source states, else those that follow
+    from ``image_url``. ``synonyms`` and ``relations`` tell nothing said (``None``) from none left (empty),
+    which takes back those that the source gave before.
     """
 
     title: str
@@ -60,7 +62,7 @@ class UpstreamAnime:
     members: int | None = None
     synopsis: str | None = None
     image_url: str | None = None
-    images: dict[str, Any] | None = None
+    images: Pictures | None = None
     trailer_url: str | None = None
     aired_from: str | None = None
     aired_to: str | None = None
@@ -69,6 +71,13 @@ class UpstreamAnime:
     tags: tuple[UpstreamTag, ...] = ()
     studios: tuple[UpstreamStudio, ...] = ()
     relations: tuple[UpstreamRelation, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.image_url is None:
+            return
+        derived, stated = sizes_of(self.image_url), self.images or {}
+        whole = {size: stated.get(size) or url for size, url in derived.items()}
+        object.__setattr__(self, "images", whole)
 
 
 @dataclass(frozen=True, slots=True)

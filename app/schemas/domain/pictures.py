@@ -1,8 +1,22 @@
-"""Tells pictures of a title from the ones that sites show where they have none."""
+"""Pictures of titles: their sizes, and which of them only say that a site has none."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+Pictures: TypeAlias = dict[str, str | None]
+"""The cover of a title as ``small``, ``medium`` and ``large``, and its ``color`` as ``#rrggbb``."""
+
+UNKNOWN: Mapping[str, str | None] = {"small": None, "medium": None, "large": None, "color": None}
+_SIZES = {"small": "small_image_url", "medium": "image_url", "large": "large_image_url"}  # ours and theirs
+_AT_MAL = re.compile(
+    r"(https?://(?:cdn\.myanimelist\.net|myanimelist\.cdn-dena\.com))(?:/r/\d+x\d+)?"
+    r"(/images/(?:anime|manga)/\d+/\d+)[tlv]?(\.\w+)(?:\?.*)?$"
+)
+_AT_ANILIST = re.compile(
+    r"(https?://\w+\.anilist\.co/(?:file/anilistcdn/)?media/(?:anime|manga)/cover/)"
+    r"(?:small|medium|large)(/[\w.-]+)(?:\?.*)?$"
+)
 
 # The last part of the path, without its ending and whatever size or hash follows the name.
 _PLACEHOLDER_NAME = re.compile(
@@ -29,12 +43,34 @@ def real_picture(url: str | None) -> str | None:
     return None if url is None or is_placeholder(url) else url
 
 
-def real_pictures(images: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The object with null for every placeholder in it; ``None`` where no picture is left."""
+def sizes_of(url: str | None) -> Pictures:
+    """The sizes of a picture, by how MyAnimeList and AniList name their files; all null of other hosts.
+
+    MyAnimeList's are 50, 225 and 425 pixels wide, AniList's 100, 230 and 460. The database has the same
+    function, ``picture_sizes``, for covers that only a list entry knows.
+    """
+    if url is None:
+        return dict(UNKNOWN)
+    if of_mal := _AT_MAL.match(url):
+        host, name, ending = of_mal.groups()
+        small, medium, large = (f"{host}{name}{size}{ending}" for size in ("t", "", "l"))
+    elif of_anilist := _AT_ANILIST.match(url):
+        folder, name = of_anilist.groups()
+        small, medium, large = (f"{folder}{size}{name}" for size in ("small", "medium", "large"))
+    else:
+        return dict(UNKNOWN)
+    return {"small": small, "medium": medium, "large": large, "color": None}
+
+
+def stated_sizes(images: Mapping[str, Any] | None) -> Pictures | None:
+    """The sizes in an object of MyAnimeList (``jpg`` and ``webp``, of which the first goes first) or in ours.
+
+    Placeholders are null; ``None`` where no picture is left.
+    """
     if images is None:
         return None
-    kept = {
-        kind: {size: real_picture(url) for size, url in sizes.items()} if isinstance(sizes, Mapping) else None
-        for kind, sizes in images.items()
-    }
-    return kept if any(url for sizes in kept.values() if sizes for url in sizes.values()) else None
+    found = {size: real_picture(images.get(size)) for size in _SIZES}
+    for kind in ("jpg", "webp"):
+        sizes = images.get(kind) or {}
+        found = {size: found[size] or real_picture(sizes.get(theirs)) for size, theirs in _SIZES.items()}
+    return {**found, "color": images.get("color")} if any(found.values()) else None

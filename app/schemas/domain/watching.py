@@ -49,13 +49,24 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class Owner:
     id: int
-    user_id: int
+    username: str
+    avatar: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """``covers`` are the pictures of its first titles that have one, four at most."""
+
+    id: int
+    owner: Owner
     name: str
     description: str | None
     is_public: bool
+    shared: bool
     items_count: int
+    covers: list[str]
     created_at: datetime
     updated_at: datetime
 

@@ -8,7 +8,7 @@ from app.repositories.accounts import AccountRepository
 from app.repositories.resets import ResetRepository
 from app.repositories.sessions import SessionRepository
 from app.repositories.tokens import TokenRepository
-from app.schemas.domain.accounts import ClientInfo, Principal
+from app.schemas.domain.accounts import Account, ClientInfo, Principal
 from app.schemas.jobs import SendMail
 from app.services.accounts import PasswordHasher, Reauthentication, audit, check_new_password, count_event
 from app.services.jobs import JobService
@@ -84,6 +84,15 @@ class PasswordService:
             await SessionRepository(tx).delete_by_user(user_id)
             await TokenRepository(tx).delete_by_user(user_id)
         audit("password.reset", user_id=user_id, address=client.address)
+
+    async def replace(self, account: Account, new: str) -> None:
+        """Set a password for an operator; ends all sessions and API tokens of the account."""
+        new_hash = await self._hashed(account.id, new)
+        async with self._db.transaction() as tx:
+            await self._set(tx, account.id, new_hash)
+            await SessionRepository(tx).delete_by_user(account.id)
+            await TokenRepository(tx).delete_by_user(account.id)
+        audit("password.reset", user_id=account.id)
 
     async def _hashed(self, user_id: int, new: str) -> str:
         async with self._db.reader() as connection:

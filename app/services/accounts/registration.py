@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Iterator
 
-from app.errors import RateLimited, Taken
+from app.errors import RateLimited, RegistrationClosed, Taken
 from app.repositories.accounts import AccountRepository
 from app.schemas.domain.accounts import Account, ClientInfo, Role, TokenPair
 from app.services.accounts.audit import audit, count_event
@@ -21,9 +21,21 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class RegistrationService:
-    """Creates accounts; every registration counts against the quota of the client's network."""
+    """Creates accounts; every registration counts against the quota of the client's network.
 
-    def __init__(self, db: Database, issuer: TokenIssuer, hasher: PasswordHasher, quotas: Quotas) -> None:
+    Unless registration is ``is_open``, only operators create accounts.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        issuer: TokenIssuer,
+        hasher: PasswordHasher,
+        quotas: Quotas,
+        *,
+        is_open: bool = True,
+    ) -> None:
+        self._is_open = is_open
         self._db = db
         self._issuer = issuer
         self._hasher = hasher
@@ -38,8 +50,8 @@ class RegistrationService:
         password: str,
         full_name: str | None = None,
     ) -> TokenPair:
-        """Create an account and sign it in; raises :class:`Taken`."""
-        await self._count_registration(client)
+        """Create an account and sign it in; raises :class:`Taken` and :class:`RegistrationClosed`."""
+        await self._admit(client)
         password_hash = await self._hash(password, username, email)
         async with self._db.transaction() as tx:
             account = await _insert(tx, username, email, full_name, password_hash, "user")
@@ -50,8 +62,8 @@ class RegistrationService:
     async def sign_up(
         self, client: ClientInfo, *, username: str, password: str, full_name: str | None
     ) -> Account:
-        """Create an account without signing it in; raises :class:`Taken`."""
-        await self._count_registration(client)
+        """Create an account without signing it in; raises :class:`Taken` and :class:`RegistrationClosed`."""
+        await self._admit(client)
         password_hash = await self._hash(password, username)
         async with self._db.transaction() as tx:
             account = await _insert(tx, username, None, full_name, password_hash, "user")
@@ -83,7 +95,9 @@ class RegistrationService:
                 username=DEMO_NAME, email=None, full_name="Demo", password_hash=password_hash, role="user"
             )
 
-    async def _count_registration(self, client: ClientInfo) -> None:
+    async def _admit(self, client: ClientInfo) -> None:
+        if not self._is_open:
+            raise RegistrationClosed
         standing = await self._quotas.take(REGISTRATIONS, client.network)
         client.headers.update(rate_headers(REGISTRATIONS, standing))
         if not standing.allowed:

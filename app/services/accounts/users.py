@@ -65,6 +65,14 @@ class UserService:
             raise NotFound("There is no such account, or its list is private.")
         return account
 
+    async def get_by_username(self, username: str) -> Account:
+        """Any account by its name in any case; raises :class:`NotFound`."""
+        async with self._db.reader() as connection:
+            account = await AccountRepository(connection).find_by_username(username)
+        if account is None:
+            raise NotFound(f"There is no account {username}.")
+        return account
+
     async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
         """One page of all accounts, and their total number."""
         async with self._db.reader() as connection:
@@ -91,9 +99,12 @@ class UserService:
         return account
 
     async def administer(
-        self, actor: Principal, user_id: int, *, role: Role | None, is_active: bool | None
+        self, actor: Principal | None, user_id: int, *, role: Role | None, is_active: bool | None
     ) -> Account:
-        """Change the role of an account, or (de)activate it; the last active admin is protected."""
+        """Change the role of an account, or (de)activate it; the last active admin is protected.
+
+        ``actor`` is None on the command line.
+        """
         given = {"role": role, "is_active": is_active}
         values = {name: value for name, value in given.items() if value is not None}
         async with self._db.transaction() as tx:
@@ -107,7 +118,7 @@ class UserService:
                 raise Conflict("This is the last account that may administer.")
             if not account.is_active:
                 await SessionRepository(tx).delete_by_user(user_id)
-        audit("account.administered", user_id=user_id, by=actor.user_id, **values)
+        audit("account.administered", user_id=user_id, by=actor and actor.user_id, **values)
         return account
 
     async def erase(self, user: Principal, password: str, client: ClientInfo) -> None:

@@ -14,17 +14,28 @@ _POLLS_PER_SWEEP = 10
 
 
 async def follow(
-    jobs: JobService, job_id: int, perform: Perform, report: Callable[[int, int | None], None]
+    jobs: JobService,
+    job_id: int,
+    perform: Perform,
+    report: Callable[[int, int | None], None],
+    *,
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> JobState:
     """Run the job in this process unless a worker has it, and return its final state.
+
+    ``on_wait`` is told why the job waits for another attempt, each time the reason changes.
 
     Needs neither worker nor scheduler. If cancelled, it releases the job to the workers.
     """
     attempt: asyncio.Task[None] | None = None
+    told: str | None = None
     polls = count()
     try:
         while (state := await jobs.get(job_id)).status in {"queued", "running"}:
             report(state.done, state.total)
+            if state.status == "queued" and state.error and state.error != told:
+                told = state.error
+                on_wait(told)
             if state.status == "queued" and (attempt is None or attempt.done()):
                 attempt = start(jobs.run(job_id, perform), "job")
             if next(polls) % _POLLS_PER_SWEEP == 0:

@@ -317,4 +317,5 @@ def _log_decision(decision: Fail | Retry, *, attempts: int, error: Exception | N
             exc_info=error,
         )  # fmt: skip
     else:
-        log.info("job.postponed", reason=decision.reason, in_seconds=round(decision.delay, 1))
+        # at debug: of an upstream that is away its client has said so once, however many jobs wait for it
+        log.debug("job.postponed", reason=decision.reason, in_seconds=round(decision.delay, 1))

@@ -10,11 +10,18 @@ from app.repositories.collections import CollectionRepository
 from app.repositories.library import EntryRepository
 from app.schemas.domain.watching import Collection, CollectionItem
 from app.services.library import UnknownTitle
+from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database, Transaction
+
+_PURPOSE = "collection share"
 
 
 class NoSuchCollection(NotFound):
     default_message = "There is no such collection."
+
+
+class NotShared(NotFound):
+    default_message = "The collection has no share link that can be shown. Create one."
 
 
 class AlreadyCollected(Conflict):
@@ -24,8 +31,9 @@ class AlreadyCollected(Conflict):
 class CollectionService:
     """Other users' private collections are indistinguishable from missing ones."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, encryption: Encryption) -> None:
         self._db = db
+        self._encryption = encryption
 
     async def list_own(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Collection], int]:
         """The user's own collections, newest first, and their total number."""
@@ -101,15 +109,27 @@ class CollectionService:
     async def share(self, collection_id: int, user_id: int) -> str:
         """Create a share link and return its secret; replaces an earlier link."""
         token = secrets.token_urlsafe(24)
+        kept = self._encryption.encrypt(token.encode(), _PURPOSE)
         async with self._db.transaction() as tx:
             await _own(tx, collection_id, user_id)
-            await CollectionRepository(tx).set_share(collection_id, _hash(token))
+            await CollectionRepository(tx).set_share(collection_id, _hash(token), kept)
         return token
+
+    async def find_share(self, collection_id: int, user_id: int) -> str:
+        """The secret of the share link that there is; raises :class:`NotShared`."""
+        async with self._db.reader() as connection:
+            kept = await CollectionRepository(connection).find_share(collection_id, user_id)
+        if kept is None:
+            raise NotShared
+        try:
+            return self._encryption.decrypt(kept, _PURPOSE).decode()
+        except ValueError:  # SECRET_KEY has changed since
+            raise NotShared from None
 
     async def unshare(self, collection_id: int, user_id: int) -> None:
         async with self._db.transaction() as tx:
             await _own(tx, collection_id, user_id)
-            await CollectionRepository(tx).set_share(collection_id, None)
+            await CollectionRepository(tx).set_share(collection_id, None, None)
 
     async def get_shared(
         self, token: str, *, limit: int, offset: int
@@ -132,7 +152,7 @@ async def _own(tx: Transaction, collection_id: int, user_id: int) -> Collection:
 
 
 def _visible(found: Collection | None, user_id: int) -> Collection:
-    if found is None or not (found.is_public or found.user_id == user_id):
+    if found is None or not (found.is_public or found.owner.id == user_id):
         raise NoSuchCollection
     return found
 

@@ -77,6 +77,17 @@ def when_answering(url: str, then: Callable[[], None]) -> None:
     threading.Thread(target=ask, name="when-answering", daemon=True).start()
 
 
+def header_of(url: str, name: str) -> str | None:
+    """A header of the answer of a server on this machine; None where it has none, or fails."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=30) as answer:
+            value: str | None = answer.headers.get(name)
+            return value
+    except OSError:
+        return None
+
+
 def stop_with_launcher(name: str) -> None:
     """Stop this process gracefully when its parent dies, if the parent is a program called ``name``.
 

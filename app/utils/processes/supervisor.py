@@ -174,8 +174,11 @@ def _ending(code: int) -> str:
     return f"exited with code {code}"
 
 
-def end_with_supervisor(grace: float = 20.0) -> None:
-    """In a program: stop when its supervisor dies, and exit hard ``grace`` seconds later."""
+def end_with_supervisor(grace: float = 1.5) -> None:
+    """In a program: stop when its supervisor dies, and exit hard ``grace`` seconds later.
+
+    Not later, because clients with open connections could hold up an orderly stop, and the port with it.
+    """
     parent = os.environ.get(_PARENT)
     if parent is not None:
         end_with_parent(int(parent), grace=grace)

@@ -4,7 +4,11 @@ import httpx
 import pytest
 from dirty_equals import IsInt, IsPositiveInt, IsStr
 
-from tests.fixtures.accounts import PASSWORD, SignedIn
+from app.config import Settings
+from app.container import build
+from app.main import create_app
+from app.utils.db.database import Database
+from tests.fixtures.accounts import PASSWORD, SignedIn, make_account
 
 TOKENS = {
     "access_token": IsStr,
@@ -122,3 +126,25 @@ async def test_refreshing_and_signing_out(client: httpx.AsyncClient, user: Signe
 
 def _bearer(answer: httpx.Response) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def test_where_registration_is_closed_only_operators_make_accounts(
+    settings: Settings, database: Database
+) -> None:
+    closed = settings.model_copy(update={"registration": "closed"})
+    async with build(closed, db=database) as container:
+        operator = await make_account(container, role="admin")
+        transport = httpx.ASGITransport(app=create_app(closed, container=container))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            for path, who in (
+                ("/auth/register", {"email": "mio@example.org", "password": PASSWORD}),
+                ("/api/auth/register", {"username": "mio", "password": PASSWORD}),
+            ):
+                refused = await client.post(path, json=who)
+                assert (refused.status_code, refused.json()["code"]) == (403, "REGISTRATION_CLOSED")
+                document = (await client.get("/openapi.json")).json()
+                assert "REGISTRATION_CLOSED" in str(document["paths"][path]["post"]["responses"]["403"])
+            new = {"username": "mio", "password": PASSWORD}
+            made = await client.post("/users", json=new, headers=operator.headers)
+            assert made.status_code == 201, made.text
+            assert (await client.post("/auth/login", json=new)).status_code == 200

@@ -35,14 +35,17 @@ async def order(mine: httpx.AsyncClient, path: str) -> list[str]:
     return [row["anime"]["title"] for row in rows]
 
 
-async def test_making_changing_and_deleting(mine: httpx.AsyncClient, path: str) -> None:
+async def test_making_changing_and_deleting(mine: httpx.AsyncClient, path: str, user: SignedIn) -> None:
     shown = (await mine.get(path)).json()
     assert shown == {
         "id": IsInt,
+        "owner": {"id": user.id, "username": user.username, "avatar": None},
         "name": "Rainy days",
         "description": None,
         "is_public": False,
+        "shared": False,
         "items_count": 0,
+        "covers": [],
         "created_at": IsDatetime(iso_string=True),
         "updated_at": IsDatetime(iso_string=True),
     }
@@ -106,6 +109,70 @@ async def test_a_share_link_works_without_signing_in_until_it_is_revoked(
     assert (await mine.get(newer, headers=anonymous)).status_code == 200
     assert (await mine.delete(f"{path}/share")).status_code == 204
     assert (await mine.get(newer, headers=anonymous)).status_code == 404
+
+
+async def test_a_share_link_can_be_shown_again_to_its_owner(
+    mine: httpx.AsyncClient, path: str, database: Database, other_user: SignedIn
+) -> None:
+    assert (await mine.get(f"{path}/share")).status_code == 404
+    for _ in range(2):
+        made = (await mine.post(f"{path}/share")).json()
+        assert (await mine.get(f"{path}/share")).json() == made
+        assert (await mine.get(path)).json()["shared"] is True
+    token = made["share_url"].rpartition("/")[2].encode()
+    async with database.transaction() as tx:
+        stored = (await tx.session.execute(text("select share_hash, share_token from collections"))).one()
+    assert token not in stored.share_hash + stored.share_token, "who reads the database has no link"
+    await mine.patch(path, json={"is_public": True})
+    theirs = await mine.get(f"{path}/share", headers=other_user.headers)
+    assert theirs.status_code == 404
+    await mine.delete(f"{path}/share")
+    assert (await mine.get(f"{path}/share")).status_code == 404
+    assert (await mine.get(path)).json()["shared"] is False
+
+
+async def test_links_from_before_they_were_kept_still_work_and_can_be_replaced(
+    mine: httpx.AsyncClient, path: str, database: Database
+) -> None:
+    link = urlsplit((await mine.post(f"{path}/share")).json()["share_url"]).path
+    for old in (None, b"encrypted with a secret that is gone"):
+        async with database.transaction() as tx:
+            await tx.session.execute(text("update collections set share_token = :old"), {"old": old})
+        assert (await mine.get(f"{path}/share")).status_code == 404
+        assert (await mine.get(link, headers={"Authorization": ""})).status_code == 200
+    await mine.post(f"{path}/share")
+    assert (await mine.get(f"{path}/share")).status_code == 200
+
+
+async def test_collections_show_whose_they_are_and_their_first_four_covers(
+    mine: httpx.AsyncClient,
+    path: str,
+    titles: list[int],
+    user: SignedIn,
+    other_user: SignedIn,
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        more = "insert into anime (title) values ('Five'), ('Six') returning id"
+        titles = [*titles, *(await tx.session.execute(text(more))).scalars()]
+        covered = [titles[0], *titles[2:]]
+        await tx.session.execute(
+            text("update anime set image_url = 'https://img.example/' || title where id = any(:ids)"),
+            {"ids": covered},
+        )
+    for anime_id in titles:
+        await mine.post(f"{path}/items", json={"anime_id": anime_id})
+    covers = [f"https://img.example/{name}" for name in ("One", "Three", "Four", "Five")]
+    owner = {"id": user.id, "username": user.username, "avatar": None}
+    link = (await mine.post(f"{path}/share")).json()["share_url"]
+    await mine.patch(path, json={"is_public": True})
+    for shown in (
+        (await mine.get(path)).json(),
+        (await mine.get(COLLECTIONS)).json()[0],
+        (await mine.get(path, headers=other_user.headers)).json(),
+        (await mine.get(urlsplit(link).path, headers={"Authorization": ""})).json(),
+    ):
+        assert shown == IsPartialDict(owner=owner, covers=covers, items_count=6, shared=True)
 
 
 async def test_edits_without_a_change_have_no_effect(

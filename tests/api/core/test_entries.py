@@ -189,6 +189,7 @@ async def test_the_list_is_filtered(mine: httpx.AsyncClient, titles: list[int]) 
         duration_minutes=24,
         episodes=12,
         genres=[IsPartialDict(name="Drama")],
+        images=dict.fromkeys(("small", "medium", "large", "color")),
     )
     for bad in (
         "status=seen",
@@ -246,3 +247,26 @@ async def test_tombstones_carry_the_id_of_their_entry(mine: httpx.AsyncClient, t
     await mine.delete(f"{LIST}/{titles[0]}")
     [tombstone] = (await mine.get(LIST, params={"updated_since": entry["created_at"]})).json()
     assert tombstone == IsPartialDict(id=entry["id"], anime_id=titles[0], deleted=True)
+
+
+async def test_a_grid_of_a_hundred_titles_with_the_callers_marks_is_two_calls(
+    mine: httpx.AsyncClient, database: Database
+) -> None:
+    async with database.transaction() as tx:
+        await tx.session.execute(
+            text("insert into anime (title, episodes) select 'Grid ' || n, 12 from generate_series(1, 100) n")
+        )
+    page = await mine.get("/anime", params={"limit": 100, "sort": "title", "fields": "id,title,images"})
+    grid = [title["id"] for title in page.json()]
+    assert len(grid) == 100
+    await put(mine, grid[0], status="watching", progress=3)
+    await put(mine, grid[-1], status="completed", score=8.5)
+    await mine.put(f"/favorites/{grid[50]}")
+    marks = await mine.get("/users/me/marks", params={"anime_id": ",".join(map(str, grid))})
+    assert marks.status_code == 200
+    shown = marks.json()
+    assert set(shown) == {str(anime_id) for anime_id in grid}
+    assert shown[str(grid[0])] == IsPartialDict(status="watching", progress=3, is_favorite=False)
+    assert shown[str(grid[-1])] == IsPartialDict(status="completed", score=8.5)
+    assert shown[str(grid[50])] == IsPartialDict(status=None, is_favorite=True)
+    assert [mark for mark in shown.values() if mark is None] == [None] * 97

@@ -123,3 +123,27 @@ async def test_a_failed_response_is_logged(
     with caplog.at_level(logging.WARNING):
         await client.get("/outer/between/inner/files/a")
     assert [record for record in caplog.records if "request.failed" in record.getMessage()]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_the_access_log_has_a_line_for_each_request_and_no_secrets(
+    wanted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = Settings(_env_file=None, access_log=wanted)
+    app = create_app(settings, container=bare_container(settings))
+    app.include_router(outer)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://testserver"
+    ) as client:
+        await client.get("/outer/between/inner/a", headers={"X-Request-ID": "mine"})
+        await client.get("/collections/shared/sesame")
+        await client.get("/nowhere?token=sesame")
+    lines = [line for line in map(str, caplog.messages) if "request.answered" in line]
+    assert len(lines) == (3 if wanted else 0)
+    assert "sesame" not in "".join(lines)
+    if wanted:
+        for part in ("request_id='mine'", "path='/outer/between/inner/a'", "status=200", "milliseconds="):
+            assert part in lines[0]
+        assert "path='/collections/shared/{token}'" in lines[1]
+        assert "status=404" in lines[2]

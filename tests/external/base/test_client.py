@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from app.errors import AppError, NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.external.base.client import JOB, USER, Breaker, Policy, Request, UpstreamClient
@@ -155,6 +156,36 @@ async def test_the_breaker_stops_the_calls_and_finds_out_when_they_work_again() 
     stack.clock.now += 30
     assert await stack.client.get("x", deadline=USER) == {"data": {}}
     assert not stack.breaker.is_open
+
+
+async def test_a_long_outage_is_a_few_lines_and_its_end_lets_the_next_one_be_told() -> None:
+    stack = Stack(*[httpx.ConnectError("refused")] * 12, OK, httpx.ConnectError("refused"))
+    with capture_logs() as lines:
+        while len(stack.wire.requests) < 12:
+            with pytest.raises(UpstreamUnavailable):
+                await stack.client.get("x", deadline=USER)
+            stack.clock.now += 7
+        stack.clock.now += 31
+        assert await stack.client.get("x", deadline=USER) == {"data": {}}
+    told = [line["event"] for line in lines if line["log_level"] != "debug"]
+    assert told == ["upstream.failed", "upstream.breaker_opened", "upstream.breaker_closed"]
+    with capture_logs() as lines, pytest.raises(UpstreamUnavailable):
+        await stack.client.get("x", deadline=USER)
+    assert [line["event"] for line in lines] == ["upstream.failed"]
+
+
+async def test_what_cannot_be_reached_is_said_whatever_keeps_the_next_call_from_being_sent() -> None:
+    stack = Stack(*[httpx.ConnectError("refused")] * 20)
+    with pytest.raises(UpstreamUnavailable, match="cannot be reached"):
+        await stack.client.get("x", deadline=USER)
+    stack.gate.refusal = LimitReached(12.5, banned=False)
+    with pytest.raises(UpstreamUnavailable, match="cannot be reached"):
+        await stack.client.get("x", deadline=USER)
+    stack.gate.refusal = None
+    for _ in range(10):
+        with pytest.raises(UpstreamUnavailable, match="cannot be reached"):
+            await stack.client.get("x", deadline=USER)
+    assert stack.breaker.is_open
 
 
 @pytest.mark.parametrize("status", [404, 400, 403])

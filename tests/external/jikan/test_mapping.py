@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.external.jikan.mapping import MappingError, map_anime
 from app.schemas.domain.anime import ANIME_TYPES, UpstreamAnime, UpstreamStudio, UpstreamTag
+from app.schemas.domain.pictures import sizes_of
 from app.schemas.domain.relations import UpstreamRelation
 from tests.standin.synthetic import LAST_ID, make_anime
 
@@ -128,8 +129,11 @@ def test_placeholders_are_no_pictures() -> None:
     real = "https://cdn.myanimelist.net/images/anime/4/19644.jpg"
     anime = mapped(images={"jpg": {"image_url": real}})
     assert anime.image_url == real
-    assert anime.images is not None
-    assert anime.images["webp"]["image_url"] is None
+    assert anime.images == sizes_of(real)
+    hosted = "https://cdn.example.org/1.webp"
+    anime = mapped(images={"jpg": {"image_url": placeholder}, "webp": {"small_image_url": hosted}})
+    assert anime.image_url == hosted
+    assert anime.images == {"small": hosted, "medium": None, "large": None, "color": None}
 
 
 def test_newer_trailers_carry_only_the_embedded_form() -> None:

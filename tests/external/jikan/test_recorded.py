@@ -10,6 +10,7 @@ import pytest
 
 from app.external.jikan.mapping import map_anime
 from app.schemas.domain.anime import UpstreamAnime
+from app.schemas.domain.pictures import sizes_of
 
 RECORDED = Path(__file__).parents[4] / "shared" / "upstream" / "jikan"
 
@@ -114,7 +115,16 @@ def test_dates_are_as_precise_as_they_were_written(body: dict[str, Any]) -> None
 def test_pictures_trailers_and_broadcasts(body: dict[str, Any]) -> None:
     anime = map_anime(body)
     assert anime.image_url == body["images"]["jpg"]["image_url"]
-    assert anime.images == body["images"]
+    sizes = body["images"]["jpg"]
+    assert anime.images == {
+        "small": sizes["small_image_url"],
+        "medium": sizes["image_url"],
+        "large": sizes["large_image_url"],
+        "color": None,
+    }
+    assert anime.images == sizes_of(anime.image_url), (
+        "sizes that are derived are those that MyAnimeList states"
+    )
     assert anime.trailer_url == body["trailer"]["url"]
     slot = dict(body["broadcast"])
     if slot["string"] == "Unknown":

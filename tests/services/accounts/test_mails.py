@@ -58,14 +58,27 @@ async def post_office() -> AsyncIterator[PostOffice]:
     server.close()
 
 
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        {"public_base_url": "https://app.example.org"},
+        {"app_url": "https://app.example.org/"},
+        {"app_url": "https://app.example.org", "public_base_url": "https://api.example.org"},
+    ],
+    ids=["our page", "a front-end", "a front-end beside the API"],
+)
 async def test_a_reset_by_mail(
-    settings: Settings, database: Database, post_office: PostOffice, user: SignedIn
+    settings: Settings,
+    database: Database,
+    post_office: PostOffice,
+    user: SignedIn,
+    addresses: dict[str, str],
 ) -> None:
     posting = Settings(
         **{
             **settings.model_dump(),
             "smtp_url": f"smtp://127.0.0.1:{post_office.port}",
-            "public_base_url": "https://app.example.org",
+            **addresses,
         },
         _env_file=None,
     )

@@ -68,8 +68,10 @@ async def test_a_temporary_failure_is_retried(jobs: JobService, table: Table) ->
         await marking(job, run)
 
     enqueued = await jobs.submit(Mark(1))
-    state = await follow(jobs, enqueued.id, twice, lambda *_: None)
+    waits: list[str] = []
+    state = await follow(jobs, enqueued.id, twice, lambda *_: None, on_wait=waits.append)
     assert (state.status, state.attempts) == ("succeeded", 2)
+    assert waits == ["Internal error."], "told once, however long it waits"
 
 
 async def test_the_job_of_a_dead_worker_is_taken_over(jobs: JobService, table: Table) -> None:
