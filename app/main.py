@@ -18,6 +18,7 @@ from app.api.middleware.start_gate import StartGate
 from app.api.openapi.docs import add_docs
 from app.api.openapi.document import describe, operation_id
 from app.api.page import add_page
+from app.api.routing import RememberedRoutes
 from app.api.surfaces import RENDERED, SURFACES, respond
 from app.config import Settings, load_settings
 from app.container import Container, build
@@ -78,6 +79,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     describe(app, settings)
     add_docs(app)
     add_page(app)
+    app.router.middleware_stack = RememberedRoutes(app.router)
     route_table(app)  # fails at startup if a route does not declare its access
     for failure in RENDERED:
         app.add_exception_handler(failure, respond)

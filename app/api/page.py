@@ -19,7 +19,8 @@ STATIC = Path(__file__).parents[1] / "static"
 # Each answers the page, which reads the path. None begins with a word that a path of the API begins with.
 VIEWS = (
     "/", "/title/{anime_id:int}", "/library", "/continue", "/recommended", "/statistics", "/history",
-    "/import", "/connections", "/profile", "/operator/jobs", "/operator/syncs", "/operator/users",
+    "/import", "/connections", "/profile", "/my/collections", "/my/collections/{collection_id:int}",
+    "/shared/{token}", "/people/{username}", "/operator/jobs", "/operator/syncs", "/operator/users",
     "/sign-in", "/sign-up", "/reset-password",
 )  # fmt: skip
 

@@ -49,9 +49,9 @@ class JobRepository:
         have been; one without an owner gets this one.
         """
         person = job.person if owner_id is None else owner_id
-        turn = await self._next_turn(job.job_class, person, after_nobodys=False)
+        turn = await self._next_turn(job.queue_class, person, after_nobodys=False)
         new = insert(_jobs).values(
-            **_columns(job, owner_id, job.job_class),
+            **_columns(job, owner_id, job.queue_class),
             turn=turn,
             run_after=run_after or func.now(),
             sent_at=func.now() if run_after is None else None,  # it is sent right after the commit
@@ -62,7 +62,7 @@ class JobRepository:
             created = (await self._on.execute(new.returning(_j.id))).scalar()
             if created is not None:
                 return EnqueuedJob(created, job.key, "queued", created=True)
-            promoted = await self._promote([job.key], job.job_class, turn, owner_id=owner_id, person=person)
+            promoted = await self._promote([job.key], job.queue_class, turn, owner_id=owner_id, person=person)
             found = (await self._on.execute(live)).first()
             if found is not None:  # otherwise it finished between the two statements
                 moved = bool(promoted) and found.status == "queued"
@@ -78,7 +78,7 @@ class JobRepository:
         rows = []
         next_turn: dict[tuple[JobClass, int | None], int] = {}
         for job in jobs:
-            one_class, person = job_class or job.job_class, job.person if owner_id is None else owner_id
+            one_class, person = job_class or job.queue_class, job.person if owner_id is None else owner_id
             if (one_class, person) not in next_turn:
                 next_turn[one_class, person] = await self._next_turn(one_class, person, after_nobodys=True)
             turn = next_turn[one_class, person]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import text
@@ -125,14 +126,13 @@ def _json(relations: Iterable[StoredRelation]) -> str:
 
 
 def _title(row: Any) -> RelatedTitle:
-    card = AnimeCard(row["id"], row["mal_id"], row["title"], row["image_url"], row["score"], row["episodes"])
+    card = AnimeCard(*(row[name] for name in _CARD))
     return RelatedTitle(card, row["type"], row["aired_from"], row["duration_minutes"])
 
 
 _COLUMNS = "from_id, to_id, type, source, media_type, title"
-_TITLE = """
-    a.id, a.mal_id, a.title, a.image_url, a.score, a.episodes, a.type, a.aired_from, a.duration_minutes
-"""
+_CARD = [field.name for field in fields(AnimeCard)]
+_TITLE = f"{', '.join(f'a.{name}' for name in _CARD)}, a.type, a.aired_from, a.duration_minutes"
 _ROWS = """
     jsonb_to_recordset(cast(:rows as jsonb))
     as x(from_id int, to_id int, type text, source text, media_type text, title text)

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, insert, literal, select, update
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.models import SessionRow, UserRow
 from app.repositories.paging import fetch_page
 from app.schemas.domain.accounts import ClientInfo, Session
-from app.utils.db.database import Transaction
+from app.utils.db.database import Driver, Transaction
 
 _sessions = cast(Table, SessionRow.__table__)
 _s = _sessions.c
@@ -31,6 +31,32 @@ class Rotation:
 
 
 _ROTATION = [_s[name] for name in Rotation.__dataclass_fields__]
+_ROTATE = f"""
+    update sessions s set
+        refresh_hash = $3, spent_hash = $2, spent_at = $4, last_used_at = $4, device = $5, address = $6,
+        expires_at = least($4 + $7, s.created_at + $8)
+    from users u
+    where s.id = $1 and s.refresh_hash = $2 and s.expires_at > $4 and u.id = s.user_id and u.is_active
+    returning {", ".join(f"s.{name}" for name in Rotation.__dataclass_fields__)}
+"""
+
+
+async def rotate_session(
+    driver: Driver,
+    session_id: UUID,
+    spent: bytes,
+    successor: bytes,
+    client: ClientInfo,
+    *,
+    now: datetime,
+    idle: timedelta,
+    longest: timedelta,
+) -> Rotation | None:
+    """Replace the refresh token in one atomic statement; None if ``spent`` is not the current one."""
+    row = await driver.fetchrow(
+        _ROTATE, session_id, spent, successor, now, client.device, client.address, idle, longest
+    )
+    return None if row is None else Rotation(*row)
 
 
 class SessionRepository:
@@ -62,45 +88,12 @@ class SessionRepository:
             )
         )
 
-    async def rotate(
-        self,
-        session_id: UUID,
-        spent: bytes,
-        successor: bytes,
-        client: ClientInfo,
-        *,
-        now: datetime,
-        idle: timedelta,
-        longest: timedelta,
-    ) -> Rotation | None:
-        """Replace the refresh token; None if ``spent`` is not the current one."""
-        return await self._rotation(
-            update(_sessions)
-            .where(
-                _s.id == session_id,
-                _s.refresh_hash == spent,
-                _s.expires_at > now,
-                _u.id == _s.user_id,
-                _u.is_active,
-            )
-            .values(
-                refresh_hash=successor,
-                spent_hash=spent,
-                spent_at=now,
-                last_used_at=now,
-                device=client.device,
-                address=client.address,
-                expires_at=func.least(literal(now + idle), _s.created_at + longest),
-            )
-            .returning(*_ROTATION)
-        )
-
     async def find_rotation(self, session_id: UUID, now: datetime) -> Rotation | None:
-        return await self._rotation(
-            select(*_ROTATION).where(
-                _s.id == session_id, _s.expires_at > now, _u.id == _s.user_id, _u.is_active
-            )
+        found = select(*_ROTATION).where(
+            _s.id == session_id, _s.expires_at > now, _u.id == _s.user_id, _u.is_active
         )
+        row = (await self._on.execute(found)).one_or_none()
+        return None if row is None else Rotation(*row)
 
     async def list_by_user(
         self, user_id: int, now: datetime, *, limit: int, offset: int
@@ -141,7 +134,3 @@ class SessionRepository:
 
     async def delete_expired(self, now: datetime) -> None:
         await self._on.execute(delete(_sessions).where(_s.expires_at <= now))
-
-    async def _rotation(self, statement: Any) -> Rotation | None:
-        row = (await self._on.execute(statement)).one_or_none()
-        return None if row is None else Rotation(*row)

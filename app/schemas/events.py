@@ -18,11 +18,13 @@ class Event:
     """``name`` tells events of one ``topic`` apart.
 
     A ``durable`` event is a row that can be read again by its id; the others are gone once they were told.
+    A ``local`` one is told in its own process only.
     """
 
     name: ClassVar[str]
     topic: ClassVar[str]
     durable: ClassVar[bool] = False
+    local: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         if "name" in cls.__dict__:
@@ -67,6 +69,7 @@ class EntryChanged(Event):
 
     name: ClassVar[str] = "entry.changed"
     topic: ClassVar[str] = "entries"
+    local: ClassVar[bool] = True  # no other process listens, and a write should not wait for Redis
     user_id: int
     entry_ids: tuple[int, ...]
     origin: str

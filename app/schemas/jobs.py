@@ -57,6 +57,11 @@ class Job:
             JOBS[cls.name] = cls
 
     @property
+    def queue_class(self) -> JobClass:
+        """The class that this very job is queued in."""
+        return self.job_class
+
+    @property
     def key(self) -> str:
         values = ("" if value is None else str(value) for value in self.arguments.values())
         return ":".join([self.name, *values])

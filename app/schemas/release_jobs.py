@@ -35,6 +35,9 @@ class LinkReleases(Job):
     timeout: ClassVar[float] = 1800.0
 
 
+_CLASSES: dict[str, JobClass] = {"high": "push", "normal": "order", "low": "upkeep"}
+
+
 @dataclass(frozen=True, slots=True)
 class SyncRelease(Job):
     """Read one release of AniLibria anew; unless forced, only if it is unknown."""
@@ -43,6 +46,10 @@ class SyncRelease(Job):
     title_id: int
     force: bool = False
     priority: Literal["low", "normal", "high"] = "normal"
+
+    @property
+    def queue_class(self) -> JobClass:
+        return _CLASSES[self.priority]
 
     @property
     def key(self) -> str:

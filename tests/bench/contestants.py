@@ -3,11 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import orjson
 import uvicorn
 from fastapi import FastAPI, Header, Response
 
@@ -26,17 +27,45 @@ JSON_HEADERS = [(b"content-type", b"application/json")]
 def bare_database(order: Order) -> Any:
     """No framework: asyncpg, and the same JSON built by PostgreSQL in the plainest statement that does."""
 
+    async def body(pool: asyncpg.Pool, _: Any) -> bytes:
+        text: str = await pool.fetchval(order["sql"], *order["arguments"])
+        return text.encode()
+
+    return _bare(order, body)
+
+
+def bare_statements(order: Order) -> Any:
+    """No framework: asyncpg, a statement for each path, and its arguments as texts in the query.
+
+    A statement of one column answers the JSON itself; the rows of any other become JSON here.
+    """
+
+    async def body(pool: asyncpg.Pool, scope: Any) -> bytes:
+        sql = order["statements"].get(scope["path"])
+        if sql is None:
+            return b"{}"
+        rows = await pool.fetch(sql, *scope["query_string"].decode().split("&"))
+        if len(rows[0]) == 1:
+            return str(rows[0][0]).encode()
+        return orjson.dumps([dict(row) for row in rows])
+
+    return _bare(order, body)
+
+
+def _bare(order: Order, body: Callable[[asyncpg.Pool, Any], Awaitable[bytes]]) -> Any:
+    pool: asyncpg.Pool
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal pool
         if scope["type"] == "lifespan":
             await receive()
-            app.pool = await asyncpg.create_pool(order["dsn"], min_size=5, max_size=15)  # type: ignore[attr-defined]
+            pool = await asyncpg.create_pool(order["dsn"], min_size=5, max_size=15)
             await send({"type": "lifespan.startup.complete"})
             await receive()
-            await app.pool.close()  # type: ignore[attr-defined]
+            await pool.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        body = await app.pool.fetchval(order["sql"], *order["arguments"])  # type: ignore[attr-defined]
-        await _send(send, body.encode())
+        await _send(send, await body(pool, scope))
 
     return app
 
@@ -79,12 +108,12 @@ def fastapi_memory(order: Order) -> Any:
 
 
 def ours(order: Order) -> Any:
-    return create_app(_settings(order))
+    return create_app(settings_of(order))
 
 
 def ours_inside(order: Order) -> Any:
     """The whole of ours, with the bytes kept behind the router instead of in front of it."""
-    app = create_app(_settings(order))
+    app = create_app(settings_of(order))
     body = Path(order["body"]).read_bytes()
     headers = {"ETag": etag_of(body), "Cache-Control": "no-cache"}
 
@@ -98,7 +127,7 @@ def ours_inside(order: Order) -> Any:
     return app
 
 
-def _settings(order: Order) -> Settings:
+def settings_of(order: Order) -> Settings:
     return Settings(
         _env_file=None,
         database_url=order["database_url"],
@@ -111,7 +140,7 @@ def _settings(order: Order) -> Settings:
 
 CONTESTANTS: dict[str, Callable[[Order], Any]] = {
     contestant.__name__: contestant
-    for contestant in (bare_database, bare_memory, fastapi_memory, ours, ours_inside)
+    for contestant in (bare_database, bare_statements, bare_memory, fastapi_memory, ours, ours_inside)
 }
 
 

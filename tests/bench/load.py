@@ -1,4 +1,4 @@
-"""A load generator: one request repeated on several connections, in a process with its own core."""
+"""A load generator: requests repeated on several connections, in a process with its own core."""
 
 import asyncio
 import json
@@ -6,6 +6,9 @@ import re
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from itertools import cycle
 
 import uvloop
 
@@ -15,10 +18,10 @@ _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
 class Asker(asyncio.Protocol):
-    """Asks again as soon as an answer is whole."""
+    """Asks the next of its requests as soon as an answer is whole."""
 
-    def __init__(self, request: bytes, counts: Counter[bytes]) -> None:
-        self._request = request
+    def __init__(self, requests: Sequence[bytes], counts: Counter[bytes]) -> None:
+        self._requests = cycle(requests)
         self._counts = counts
         self._head = b""
         self._missing = 0
@@ -26,7 +29,7 @@ class Asker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         if self._missing:
@@ -43,21 +46,25 @@ class Asker(asyncio.Protocol):
             self._head = b""
         if self._missing == 0:
             self._counts[self._status] += 1
-            self._transport.write(self._request)
+            self._transport.write(next(self._requests))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._counts[b"cut"] += 1
 
 
 async def run(
-    port: int, request: bytes, *, connections: int, seconds: float, warm_up: float
+    port: int, requests: Sequence[str], *, connections: int, seconds: float, warm_up: float
 ) -> dict[str, float]:
-    """Answers a second by status, after ``warm_up`` seconds that do not count."""
+    """Answers a second by status, after ``warm_up`` seconds that do not count.
+
+    The requests are dealt out: with as many connections as there are people, each speaks for one of them.
+    """
     loop = asyncio.get_running_loop()
     counts: Counter[bytes] = Counter()
+    encoded = [request.encode() for request in requests]
+    dealt = [encoded[at::connections] or encoded for at in range(connections)]
     open_ones = [
-        (await loop.create_connection(lambda: Asker(request, counts), "127.0.0.1", port))[0]
-        for _ in range(connections)
+        (await loop.create_connection(partial(Asker, own, counts), "127.0.0.1", port))[0] for own in dealt
     ]
     await asyncio.sleep(warm_up)
     counts.clear()
@@ -73,5 +80,4 @@ async def run(
 if __name__ == "__main__":
     pin(OTHER_CORE)
     order = json.loads(sys.stdin.read())
-    order["request"] = order["request"].encode()
     json.dump(uvloop.run(run(**order)), sys.stdout)

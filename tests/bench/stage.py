@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,23 @@ _ROOT = Path(__file__).parents[2]
 _WARM_UP = 0.4  # seconds of each round
 
 
+@dataclass(frozen=True)
+class Ask:
+    """One request."""
+
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    body: str = ""
+
+    @property
+    def raw(self) -> str:
+        length = {"content-length": str(len(self.body.encode()))} if self.body else {}
+        headers = {"host": "bench", **self.headers, **length}
+        lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+        return "\r\n".join([*lines, "", self.body])
+
+
 @dataclass
 class Contestant:
     """A server, what it is asked, and the best that it did so far; times are microseconds of one answer."""
@@ -31,6 +48,8 @@ class Contestant:
     path: str = "/anime"
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    asks: Sequence[Ask] = ()
+    """Instead of ``path`` and ``headers``: what the connections ask in turns."""
     per_second: float = 0.0
     server_time: float = float("inf")
     database_time: float = float("inf")
@@ -41,20 +60,26 @@ class Contestant:
         return self.server_time + self.database_time
 
     @property
-    def request(self) -> str:
-        lines = [f"GET {self.path} HTTP/1.1", "host: bench", *(f"{k}: {v}" for k, v in self.headers.items())]
-        return "\r\n".join([*lines, "", ""])
+    def all_asks(self) -> Sequence[Ask]:
+        return self.asks or (Ask(self.path, self.headers),)
+
+    @property
+    def requests(self) -> list[str]:
+        return [ask.raw for ask in self.all_asks]
 
     async def ask(self) -> httpx.Response:
+        """The answer to the first of its requests."""
+        ask = self.all_asks[0]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
-            return await client.get(self.path, headers={**self.headers, "host": "bench"})
+            headers = {**ask.headers, "host": "bench"}
+            return await client.request(ask.method, ask.path, headers=headers, content=ask.body)
 
     async def warm_up(self, connections: int) -> None:
         """Let it open its connections, prepare its statements, fill its caches."""
         await _load(
             {
                 "port": self.port,
-                "request": self.request,
+                "requests": self.requests,
                 "connections": connections,
                 "seconds": _WARM_UP,
                 "warm_up": 0,
@@ -69,7 +94,7 @@ class Contestant:
         rates = await _load(
             {
                 "port": self.port,
-                "request": self.request,
+                "requests": self.requests,
                 "connections": connections,
                 "seconds": seconds,
                 "warm_up": _WARM_UP,

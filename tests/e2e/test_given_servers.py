@@ -14,8 +14,8 @@ import pytest
 
 from app.config import Settings
 from app.utils.processes.parent_death import bound_to_parent
-from app.utils.processes.serving import listen
 from tests.fixtures.processes import ROOT, processes_of, wait_until
+from tests.fixtures.serving import free_port
 from tests.fixtures.stacks import Stack
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("up")]
@@ -72,11 +72,6 @@ def served(given: dict[str, str], tmp_path: Path) -> "Iterator[tuple[subprocess.
     api.kill()
     api.wait()
     wait_until(lambda: not processes_of(tmp_path / "home"))
-
-
-def free_port() -> int:
-    with listen("127.0.0.1", 0) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_several_processes_share_the_port_and_are_replaced(

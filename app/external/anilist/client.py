@@ -21,6 +21,7 @@ from app.schemas.domain.media import UpstreamMedia
 from app.schemas.domain.sync import RemoteAccount
 from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
 from app.utils.redis.rate_limit import Rate
+from app.utils.text.cleaning import clean_int
 
 CHUNK = 500  # entries, the most that it gives at once
 _MOST_CHUNKS = 30  # it keeps 11,000 entries of a person at most
@@ -224,13 +225,14 @@ def _media_of(answer: Mapping[str, Any], media_type: MediaType) -> list[Upstream
 
 def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
     """The list without the entries that were ``seen`` in others, whose ids are added."""
-    entries = []
-    for entry in group.get("entries") or ():
-        entry_id = entry.get("id") if isinstance(entry, dict) else None
-        if entry_id not in seen:
+    said, entries = group.get("entries"), []
+    for entry in said if isinstance(said, list) else ():
+        entry_id = clean_int(entry.get("id"), low=1) if isinstance(entry, dict) else None
+        if entry_id is None:
             entries.append(entry)
-        if isinstance(entry_id, int):
+        elif entry_id not in seen:
             seen.add(entry_id)
+            entries.append(entry)
     return {**group, "entries": entries}
 
 

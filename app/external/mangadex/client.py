@@ -66,7 +66,8 @@ def _title(attributes: dict[str, Any]) -> str | None:
     """In English, or in whichever language comes first."""
     titles = _object(attributes.get("title"))
     named = [titles.get("en"), *titles.values()]
-    for other in attributes.get("altTitles") or ():
+    others = attributes.get("altTitles")
+    for other in others if isinstance(others, list) else ():
         named += _object(other).values()
     return next((text for text in map(clean_text, named) if text), None)
 

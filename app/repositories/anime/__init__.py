@@ -2,5 +2,6 @@
 
 from app.repositories.anime.genres import GenreIndex
 from app.repositories.anime.reads import AnimeRepository, PageRead
+from app.repositories.anime.search import has_trigrams
 
-__all__ = ["AnimeRepository", "GenreIndex", "PageRead"]
+__all__ = ["AnimeRepository", "GenreIndex", "PageRead", "has_trigrams"]

@@ -71,18 +71,18 @@ def _genre_conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Ar
         yield f"not a.tag_ids && {arguments.place(excluded, 'int[]')}"
 
 
-def all_words(search: str, arguments: Arguments) -> Iterator[str]:
+def all_words(search: str, arguments: Arguments, *, once: bool = False) -> Iterator[str]:
     """Every word occurs in a title, a synonym or several of them; without a word nothing matches."""
     found = units(search)
     if not found:
         yield "false"
     for words in found:
         # several follow each other, as in K-On or No.6, or are written as one
-        together = f"a.search_text like {pattern(''.join(words), arguments)}"
+        together = f"a.search_text like {pattern(''.join(words), arguments, once=once)}"
         if len(words) == 1:
             yield together
         else:
-            apart = pattern(" ".join(words), arguments)
+            apart = pattern(" ".join(words), arguments, once=once)
             yield f"({together} or a.search_text like '% ' || substr({apart}, 2))"
 
 
@@ -98,9 +98,14 @@ def units(search: str) -> list[list[str]]:
     return found
 
 
-def pattern(text: str, arguments: Arguments) -> str:
-    """SQL for what text that holds ``text`` is like; punctuation in it is left out, wildcards are letters."""
-    return f"search_pattern({arguments.place(text, 'text')})"
+def pattern(text: str, arguments: Arguments, *, once: bool = False) -> str:
+    """SQL for what text that holds ``text`` is like; punctuation in it is left out, wildcards are letters.
+
+    With ``once`` it is worked out once an execution, also by a plan that is used for any text; a plan for
+    this very text then does not know how many titles are like it.
+    """
+    found = f"search_pattern({arguments.place(text, 'text')})"
+    return f"(select {found})" if once else found
 
 
 def says_little(word: str) -> bool:

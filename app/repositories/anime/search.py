@@ -9,6 +9,7 @@ from app.utils.text.search_words import search_words
 _TYPO_LETTERS = 4  # a shorter word with a letter wrong could be almost any other
 _TYPO_LETTERS_BESIDE = 3  # beside a longer word that finds; there are few to check
 _ENOUGH = 5  # titles as written; with so many of them, or a name among them, nobody mistyped
+_TRIGRAM = 3  # letters
 _FEW = 3  # titles with a letter wrong; with fewer of them more may be wrong
 
 # Tiers: a lower one is the better match. What is written so comes first, then what sounds so, then what
@@ -51,9 +52,12 @@ _TIERS = r"""
         when {is_part} then 4
         else 5 end as tier
     from anime a, (
-        select substr(broken, 2, length(broken) - 2) as broken,
-               substr(joined, 2, length(joined) - 2) as joined
-        from {broken} as broken, {joined} as joined
+        select {patterns}
+        from (
+            select substr(broken, 2, length(broken) - 2) as broken,
+                   substr(joined, 2, length(joined) - 2) as joined
+            from {broken} as broken, {joined} as joined
+        ) forms offset 0
     ) asked
     where {words}
 """
@@ -107,6 +111,14 @@ class _Readings:
 def is_exact(search: str) -> bool:
     """Whether nothing but what was written is tried: a letter was typed that is a wildcard elsewhere."""
     return bool({"%", "_"} & set(search))
+
+
+def has_trigrams(search: str) -> bool:
+    """Whether a word is long enough for the index, so that one plan does for this and any such search.
+
+    To plan the statement takes longer than to find a name with it.
+    """
+    return any(len(word) >= _TRIGRAM for word in _words(search))
 
 
 def sounds_of(search: str) -> tuple[str, ...]:
@@ -216,20 +228,30 @@ def _tiers(search: str, first: int, arguments: Arguments) -> str:
     broken = " ".join(search_words(search))
     forms = ["broken"] if broken == " ".join(search.split()) else ["broken", "joined"]
 
+    patterns: list[str] = []  # worked out once, not for each title
+
     def like(before: str, after: str) -> str:
         """Either form stands in the text between these two."""
-        return " or ".join(f"a.search_text like {before} || asked.{form} || {after}" for form in forms)
+        names = [f"{form}_{len(patterns)}" for form in forms]
+        patterns.extend(
+            f"{before} || {form} || {after} as {name}" for form, name in zip(forms, names, strict=True)
+        )
+        return " or ".join(f"a.search_text like asked.{name}" for name in names)
 
+    conditions = {
+        "is_name": like(_NAME_BEGINS, _NAME_ENDS),
+        "begins_name": like(_NAME_BEGINS, "'%'"),
+        "is_words": like("'% '", "' %'"),
+        "begins_word": like("'% '", "'%'"),
+        "is_part": like("'%'", "'%'"),
+    }
     return _TIERS.format(
         first=first,
         broken=pattern(broken, arguments),
         joined=pattern(search, arguments),
-        is_name=like(_NAME_BEGINS, _NAME_ENDS),
-        begins_name=like(_NAME_BEGINS, "'%'"),
-        is_words=like("'% '", "' %'"),
-        begins_word=like("'% '", "'%'"),
-        is_part=like("'%'", "'%'"),
-        words=where(list(all_words(search, arguments))),
+        patterns=", ".join(patterns),
+        words=where(list(all_words(search, arguments, once=has_trigrams(search)))),
+        **conditions,
     )
 
 

@@ -1,6 +1,7 @@
 """List entries in PostgreSQL: writes, pages, history."""
 
 from app.repositories.library.changes import ChangeRepository, NewChange
+from app.repositories.library.edits import EditRepository
 from app.repositories.library.entries import EntryRepository, NewEntry
 from app.repositories.library.locks import lock_lists
 from app.repositories.library.marks import MarkRepository
@@ -18,6 +19,7 @@ from app.repositories.library.pages import (
 __all__ = [
     "LIST_SORTS",
     "ChangeRepository",
+    "EditRepository",
     "EntryPage",
     "EntryPages",
     "EntryRepository",

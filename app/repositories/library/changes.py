@@ -203,17 +203,24 @@ class ChangeRepository:
 
 
 def _row(change: NewChange) -> dict[str, Any]:
+    before, after = sides(change)
+    return {
+        "entry_id": change.entry_id,
+        "anime_id": change.subject.anime_id,
+        "before": before,
+        "after": after,
+    }
+
+
+def sides(change: NewChange) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """What is stored of the entry as it was before the change, and after it."""
     subject, before, after = change.subject, change.before, change.after
-    old: dict[str, Any] | None
-    new: dict[str, Any] | None
     if before is not None and after is not None:
-        old, new = difference(before, after)
-    else:
-        old = None if before is None else snapshot(subject, before)
-        if old is not None and change.created_at is not None:
-            old["created_at"] = change.created_at
-        new = None if after is None else snapshot(subject, after)
-    return {"entry_id": change.entry_id, "anime_id": subject.anime_id, "before": old, "after": new}
+        return difference(before, after)
+    old = None if before is None else snapshot(subject, before)
+    if old is not None and change.created_at is not None:
+        old["created_at"] = change.created_at
+    return old, None if after is None else snapshot(subject, after)
 
 
 def _replayed(rows: Sequence[Row[Any]]) -> list[EntryChange]:

@@ -50,6 +50,14 @@ _INSERT_RECORDED = f"""
 _STAMPS = ("version", "updated_at", "progress_changed_at")
 _NOW: Mapping[int, datetime] = MappingProxyType({})
 _MOVED = "(e.status, e.progress, e.is_rewatching) is distinct from (r.status, r.progress, r.is_rewatching)"
+# The columns after an edit to ``r``, which has the state and ``moved_at``.
+NEXT_STATE = f"""
+    {", ".join(f"{name} = r.{name}" for name in STATE_COLUMNS)}, version = e.version + 1,
+    progress_changed_at = greatest(
+        coalesce(e.progress_changed_at, e.updated_at),
+        case when {_MOVED} then coalesce(r.moved_at, clock_timestamp()) end),
+    updated_at = greatest(clock_timestamp(), e.updated_at + interval '1 microsecond')
+"""
 SUBJECT = f"""
     e.media_type, e.anime_id, {MAL_ID} as mal_id, {ANILIST_ID} as anilist_id, {TITLE} as shown_title,
     {COVER} as image_url, a.score as anime_score, a.type as anime_type, a.episodes,
@@ -223,16 +231,11 @@ class EntryRepository:
         """
         if not states:
             return {}
-        changed = ", ".join(f"{name} = r.{name}" for name in STATE_COLUMNS)
         rows = await self._session.execute(
             text(
                 f"""
                 update entries e
-                set {changed}, version = e.version + 1,
-                    progress_changed_at = greatest(
-                        coalesce(e.progress_changed_at, e.updated_at),
-                        case when {_MOVED} then coalesce(r.moved_at, clock_timestamp()) end),
-                    updated_at = greatest(clock_timestamp(), e.updated_at + interval '1 microsecond')
+                set {NEXT_STATE}
                 from jsonb_to_recordset(cast(:rows as jsonb))
                      as r(id bigint, moved_at timestamptz, {_RECORD})
                 where e.id = r.id
@@ -320,26 +323,31 @@ class EntryRepository:
 
 def entry_of(row: Row[Any]) -> Entry:
     """An entry from a row of ``ENTRY`` and ``SUBJECT``."""
+    return entry_from(row._asdict())
+
+
+def entry_from(values: Mapping[str, Any]) -> Entry:
+    """An entry from the values of such a row by name."""
     return Entry(
-        id=row.id,
-        user_id=row.user_id,
-        version=row.version,
+        id=values["id"],
+        user_id=values["user_id"],
+        version=values["version"],
         subject=Subject(
-            media_type=row.media_type,
-            anime_id=row.anime_id,
-            mal_id=row.mal_id,
-            anilist_id=row.anilist_id,
-            title=row.shown_title,
-            image_url=row.image_url,
-            score=row.anime_score,
-            format=row.anime_type,
-            total=row.episodes,
-            is_finished=bool(row.is_finished),
+            media_type=values["media_type"],
+            anime_id=values["anime_id"],
+            mal_id=values["mal_id"],
+            anilist_id=values["anilist_id"],
+            title=values["shown_title"],
+            image_url=values["image_url"],
+            score=values["anime_score"],
+            format=values["anime_type"],
+            total=values["episodes"],
+            is_finished=bool(values["is_finished"]),
         ),
-        state=state_of(row._asdict()),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        progress_changed_at=row.progress_changed_at,
+        state=state_of(values),
+        created_at=values["created_at"],
+        updated_at=values["updated_at"],
+        progress_changed_at=values["progress_changed_at"],
     )
 
 

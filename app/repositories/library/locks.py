@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from app.utils.db.database import Transaction
 
-_KIND = 0x4C697374  # first key of the advisory locks, an arbitrary number
+LIST_LOCK = 0x4C697374  # first key of the advisory locks, an arbitrary number
 
 
 async def lock_lists(tx: Transaction, user_ids: Iterable[int]) -> dict[int, str]:
@@ -23,6 +23,6 @@ async def lock_lists(tx: Transaction, user_ids: Iterable[int]) -> dict[int, str]
             from unnest(cast(:user_ids as int[])) as user_id
             """
         ),
-        {"kind": _KIND, "user_ids": sorted(set(user_ids))},
+        {"kind": LIST_LOCK, "user_ids": sorted(set(user_ids))},
     )
     return {row.user_id: row.timezone or "UTC" for row in rows}

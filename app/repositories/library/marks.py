@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.repositories.library.pages import EntryShape
 from app.repositories.library.rendering import instant
 from app.schemas.domain.library import ListChanges
+from app.utils.db.database import Driver
 
 _MARKS = """
     select coalesce(json_object_agg(wanted.id, mark.body), '{}')::text
-    from (select distinct unnest(cast(:anime_ids as int[])) as id) wanted
-    left join entries e on e.user_id = :user_id and e.anime_id = wanted.id
-    left join favorites f on f.user_id = :user_id and f.anime_id = wanted.id
+    from (select distinct unnest($2::int[]) as id) wanted
+    left join entries e on e.user_id = $1 and e.anime_id = wanted.id
+    left join favorites f on f.user_id = $1 and f.anime_id = wanted.id
     cross join lateral (
         select case when e.id is not null or f.id is not null then json_build_object(
             'status', e.status, 'progress', e.progress, 'score', e.score / 10.0::float8,
@@ -26,48 +24,43 @@ _MARKS = """
 class MarkRepository:
     """Reads on one connection, in autocommit."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
 
     async def marks(self, user_id: int, anime_ids: Sequence[int]) -> bytes:
         """A JSON object of the marks by title; null where the title is neither listed nor a favourite."""
-        found = await self._connection.execute(
-            text(_MARKS), {"user_id": user_id, "anime_ids": list(anime_ids)}
-        )
-        return str(found.scalar_one()).encode()
+        return str(await self._driver.fetchval(_MARKS, user_id, list(anime_ids))).encode()
 
     async def changes(
         self, user_id: int, shape: EntryShape, *, since: datetime | None, after: int, limit: int
     ) -> ListChanges:
         """Entries and deletions later than ``since``, or at that instant with an id above ``after``; the
         oldest change first."""
-        row = (
-            await self._connection.execute(
-                text(_CHANGES.replace("{shape}", shape.sql)),
-                {"user_id": user_id, "since": since, "after": after, "limit": limit},
-            )
-        ).one()
+        sql = _CHANGES.replace("{shape}", shape.sql)
+        row = await self._driver.fetchrow(sql, user_id, since, after, limit)
+        if row is None:
+            raise AssertionError("a select without a table has a row")
         return ListChanges(
-            entries=row.entries.encode(),
-            deleted=row.deleted.encode(),
-            last=None if row.last_at is None else (row.last_at, row.last_id),
-            has_more=row.number > limit,
+            entries=row["entries"].encode(),
+            deleted=row["deleted"].encode(),
+            last=None if row["last_at"] is None else (row["last_at"], row["last_id"]),
+            has_more=row["number"] > limit,
         )
 
 
 _CHANGES = f"""
     with changed as (
         select e.updated_at as at, e.id, false as gone from entries e
-        where e.user_id = :user_id and e.media_type = 'anime'
-          and (cast(:since as timestamptz) is null or (e.updated_at, e.id) > (:since, :after))
+        where e.user_id = $1 and e.media_type = 'anime'
+          and ($2::timestamptz is null or (e.updated_at, e.id) > ($2, $3::bigint))
         union all
         select t.deleted_at, t.entry_id, true from entry_tombstones t
-        where t.user_id = :user_id and t.media_type = 'anime'
-          and (t.deleted_at, t.entry_id) > (cast(:since as timestamptz), :after)
+        where t.user_id = $1 and t.media_type = 'anime'
+          and (t.deleted_at, t.entry_id) > ($2::timestamptz, $3::bigint)
     ), looked_at as materialized (
-        select * from changed order by at, id limit :limit + 1
+        select * from changed order by at, id limit $4::bigint + 1
     ), page as materialized (
-        select * from looked_at order by at, id limit :limit
+        select * from looked_at order by at, id limit $4::bigint
     ), newest as (
         select at, id from page order by at desc, id desc limit 1
     )

@@ -58,18 +58,25 @@ def core_entry(keys: tuple[str, ...] = ENTRY_KEYS, *, expanded: bool = False) ->
     return f"json_build_object({', '.join(pairs)})"
 
 
-_TRACKER = f"""
-json_build_object(
-    'id', e.id, 'title', {TITLE}, 'type', e.media_type,
-    'source', coalesce(e.source, 'anisync'), 'cover_url', {COVER},
-    'status', case e.status when 'plan_to_watch' then 'planning'
+TRACKER_COLUMNS = {
+    "id": "e.id",
+    "title": TITLE,
+    "type": "e.media_type",
+    "source": "coalesce(e.source, 'anisync')",
+    "cover_url": COVER,
+    "status": """case e.status when 'plan_to_watch' then 'planning'
         when 'watching' then case e.media_type when 'manga' then 'reading' else 'watching' end
-        else e.status end,
-    'progress', e.progress, 'max_progress', {TOTAL},
-    'anilist_id', {ANILIST_ID}, 'mal_id', {MAL_ID},
-    'format', {FORMAT}, 'site_url', e.site_url,
-    'updated_at', {instant("e.updated_at")})
-"""
+        else e.status end""",
+    "progress": "e.progress",
+    "max_progress": TOTAL,
+    "anilist_id": ANILIST_ID,
+    "mal_id": MAL_ID,
+    "format": FORMAT,
+    "site_url": "e.site_url",
+    "updated_at": instant("e.updated_at"),
+}
+_TRACKER_PAIRS = (f"'{name}', {sql}" for name, sql in TRACKER_COLUMNS.items())
+_TRACKER = f"json_build_object({', '.join(_TRACKER_PAIRS)})"
 SHAPES: dict[Shape, str] = {"core": core_entry(), "tracker": _TRACKER}
 _COLUMNS = ", ".join(
     f"{name} {kind}"
@@ -90,7 +97,7 @@ _COLUMNS = ", ".join(
 GIVEN: dict[Shape, str] = {
     shape: f"""
     select {projection}::text as body
-    from jsonb_to_recordset(cast(:rows as jsonb)) as e({_COLUMNS}) left join anime a on a.id = e.anime_id
+    from jsonb_to_recordset($1::text::jsonb) as e({_COLUMNS}) left join anime a on a.id = e.anime_id
     order by e.place
     """
     for shape, projection in SHAPES.items()

@@ -23,7 +23,8 @@ class SimilarRepository:
 
 _CARD = """
     json_build_object('id', a.id, 'mal_id', a.mal_id, 'title', a.title, 'image_url', a.image_url,
-                      'score', a.score, 'episodes', a.episodes) as anime
+                      'score', a.score, 'episodes', a.episodes, 'title_english', a.title_english,
+                      'title_russian', a.title_russian, 'title_japanese', a.title_japanese) as anime
 """
 _SHARED = """
     (select string_agg(g.name, ', ' order by cardinality(string_to_array(g.name, ' ')), g.name)

@@ -7,7 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from app.schemas.core.anime import EXAMPLE, AnimeOut
 from app.schemas.core.watching import CardOut
 
-_CARD = {key: EXAMPLE[key] for key in ("id", "mal_id", "title", "image_url", "score", "episodes")}
+_CARD = {
+    key: EXAMPLE[key]
+    for key in (
+        "id",
+        "mal_id",
+        "title",
+        "image_url",
+        "score",
+        "episodes",
+        "title_english",
+        "title_russian",
+        "title_japanese",
+    )
+}
 _WHY: dict[str, JsonValue] = {
     "part": "discover",
     "reason": "Because you liked Samurai Champloo and Trigun",

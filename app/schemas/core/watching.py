@@ -30,6 +30,9 @@ class CardOut(BaseModel):
     image_url: str | None
     score: float | None
     episodes: int | None
+    title_english: str | None
+    title_russian: str | None
+    title_japanese: str | None
 
     @classmethod
     def of(cls, card: AnimeCard) -> "CardOut":

@@ -14,6 +14,9 @@ class AnimeCard:
     image_url: str | None
     score: float | None
     episodes: int | None
+    title_english: str | None = None
+    title_russian: str | None = None
+    title_japanese: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,13 @@ class SyncTitleIn(BaseModel):
 
     title_id: Id
     force: Annotated[bool, Field(description="Read it anew although it is known.")] = False
-    priority: Literal["low", "normal", "high"] = "normal"
+    priority: Annotated[
+        Literal["low", "normal", "high"],
+        Field(
+            description="`high` runs before what users ordered, `low` as upkeep after everything else. "
+            "A title that is queued already moves up, never down."
+        ),
+    ] = "normal"
 
 
 class SyncTitleOut(BaseModel):

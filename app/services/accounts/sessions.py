@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.errors import NotFound, Unauthenticated
 from app.repositories.accounts import AccountRepository
-from app.repositories.sessions import Rotation, SessionRepository
+from app.repositories.sessions import Rotation, SessionRepository, rotate_session
 from app.schemas.domain.accounts import ClientInfo, Principal, Secrets, Session, TokenPair
 from app.services.accounts import (
     DEMO_NAME,
@@ -85,8 +85,7 @@ class SessionService:
         session_id = self._issuer.refresh.session_of(token)
         if session_id is None:
             raise Unauthenticated("The refresh token is not valid.")
-        async with self._db.transaction() as tx:
-            rotated = await self._rotate(SessionRepository(tx), session_id, token, client)
+        rotated = await self._rotate(session_id, token, client)
         if isinstance(rotated, str):
             raise Unauthenticated("The refresh token is not valid.", details={"reason": rotated})
         successor, session = rotated
@@ -154,21 +153,31 @@ class SessionService:
         return tokens
 
     async def _rotate(
-        self, sessions: SessionRepository, session_id: UUID, token: str, client: ClientInfo
+        self, session_id: UUID, token: str, client: ClientInfo
     ) -> tuple[str, Rotation] | Refusal:
         now, spent = self._clock(), digest(token)
         successors = self._issuer.refresh.successors(token)
         idle, longest = self._issuer.idle, self._issuer.longest
-        rotated = await sessions.rotate(
-            session_id, spent, digest(successors[0]), client, now=now, idle=idle, longest=longest
-        )
+        async with self._db.driver(fresh_plans=None) as driver:
+            rotated = await rotate_session(
+                driver, session_id, spent, digest(successors[0]), client, now=now, idle=idle, longest=longest
+            )
         if rotated is not None:
             return successors[0], rotated
+        async with self._db.transaction() as tx:
+            return await self._repeated(SessionRepository(tx), session_id, token, client)
+
+    async def _repeated(
+        self, sessions: SessionRepository, session_id: UUID, token: str, client: ClientInfo
+    ) -> tuple[str, Rotation] | Refusal:
+        """The successor of a token that was exchanged before; ends the session if that was used itself."""
+        now, spent = self._clock(), digest(token)
         found = await sessions.find_rotation(session_id, now)
         if found is None:
             return "session_ended"
         # At any time later: a client that never received the response must not be signed out for a retry.
         if found.spent_hash == spent:
+            successors = self._issuer.refresh.successors(token)
             again = [successor for successor in successors if digest(successor) == found.refresh_hash]
             if again:
                 return again[0], found

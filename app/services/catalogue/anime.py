@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from app.errors import Invalid, NotFound
-from app.repositories.anime import AnimeRepository, GenreIndex
+from app.repositories.anime import AnimeRepository, GenreIndex, has_trigrams
 from app.repositories.catalogue import CatalogueRepository
 from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, NewAnime, PageSpec
@@ -52,7 +52,7 @@ class AnimeService:
 
         ``safe`` hides titles for adults, and counts them.
         """
-        async with self._db.driver() as driver:
+        async with self._db.driver(fresh_plans=not has_trigrams(query)) as driver:
             return await AnimeRepository(driver).search(query, part, safe=safe)
 
     async def get(self, anime_id: int, keys: tuple[str, ...] = ANIME_KEYS) -> StoredAnime:

@@ -27,7 +27,7 @@ class EventOutbox:
         self._db = db
         self._bus = bus
         self._reactions: dict[type[Event], list[Reaction[Any]]] = {}
-        db.attach_recorder(self._record)
+        db.attach_recorder(self._record, self._publish)
 
     def react(self, kind: type[E], reaction: Reaction[E]) -> None:
         """Call ``reaction`` inside each transaction that emitted events of this kind, before the commit.
@@ -67,9 +67,12 @@ class EventOutbox:
             await append_events(tx, durable)
         tx.after_commit(lambda: self._publish(events))
 
-    async def _publish(self, events: Sequence[Event]) -> None:
+    async def _publish(self, facts: Sequence[object]) -> None:
+        events = [fact for fact in facts if isinstance(fact, Event)]
         for topic in sorted({event.topic for event in events if event.durable}):
             await self._bus.publish(topic, b"")
         for event in events:
-            if not event.durable:
+            if event.local:
+                self._bus.deliver(event.topic, event.encode())
+            elif not event.durable:
                 await self._bus.publish(event.topic, event.encode())

@@ -58,7 +58,7 @@ class JobService:
         """
         enqueued = await JobRepository(tx).insert(job, owner_id=owner_id, run_after=run_after)
         if enqueued.promoted or (enqueued.created and run_after is None):
-            tx.after_commit(lambda: self._send([QueuedJob(enqueued.id, job.job_class)]))
+            tx.after_commit(lambda: self._send([QueuedJob(enqueued.id, job.queue_class)]))
         return enqueued
 
     async def enqueue_many(

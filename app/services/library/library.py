@@ -1,16 +1,18 @@
 """A user's list: pages, single entries, edits, batches, history and undo."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
+from app.errors import ServiceUnavailable
 from app.repositories.accounts import AccountRepository
 from app.repositories.library import (
     ChangeRepository,
+    EditRepository,
     EntryPage,
     EntryPages,
     EntryRepository,
@@ -29,6 +31,7 @@ from app.schemas.domain.library import (
     RenderedEntry,
     Shape,
 )
+from app.schemas.events import EntryChanged
 from app.services.library.matching import match_some, match_titles
 from app.services.library.stats import NoPublicList
 from app.services.library.undo import last_change, take_back
@@ -40,15 +43,19 @@ from app.services.library.writer import (
     Target,
     Versions,
     apply,
+    change_of,
 )
-from app.utils.clock import Clock, utc_now
+from app.utils.clock import Clock, day_in, utc_now
 from app.utils.db.database import Database, Transaction
+from app.utils.slots import NoSlot, Slots
 
 KEPT_CHANGES = 500  # per entry, of any age
 CHANGES_KEPT_FOR = timedelta(days=366)  # any number
 _MATCHED_AT_ONCE = 2000  # entries per transaction
 _USERS_AT_ONCE = 200
 _WHOLE = EntryShape()
+_WRITERS_WAITING = 256  # of a person, in this process
+_WRITER_WAIT = 5.0  # seconds
 
 
 class LibraryService:
@@ -57,12 +64,14 @@ class LibraryService:
     def __init__(self, db: Database, clock: Clock = utc_now) -> None:
         self._db = db
         self._clock = clock
+        # Writers of a list take turns before each takes a connection that it would only wait with.
+        self._writers = Slots(running=1, waiting=_WRITERS_WAITING, timeout=_WRITER_WAIT)
 
     async def list_anime(
         self, user_id: int, wanted: ListFilter, shape: EntryShape = _WHOLE, *, limit: int, offset: int
     ) -> EntryPage:
-        async with self._db.reader() as connection:
-            return await EntryPages(connection).list_anime(user_id, wanted, shape, limit=limit, offset=offset)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).list_anime(user_id, wanted, shape, limit=limit, offset=offset)
 
     async def list_public(
         self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
@@ -71,9 +80,9 @@ class LibraryService:
         async with self._db.reader() as connection:
             if not await AccountRepository(connection).has_public_list(user_id):
                 raise NoPublicList
-            return await EntryPages(connection).list_anime(
-                user_id, replace(wanted, public=True), shape, limit=limit, offset=offset
-            )
+        shown = replace(wanted, public=True)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).list_anime(user_id, shown, shape, limit=limit, offset=offset)
 
     async def list_changes(
         self, user_id: int, shape: EntryShape, *, since: datetime | None, after: int, limit: int
@@ -82,33 +91,31 @@ class LibraryService:
 
         Without ``since`` the whole list. Nothing is missed, since a list's timestamps grow in commit order.
         """
-        async with self._db.reader() as connection:
-            return await MarkRepository(connection).changes(
-                user_id, shape, since=since, after=after, limit=limit
-            )
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await MarkRepository(driver).changes(user_id, shape, since=since, after=after, limit=limit)
 
     async def marks(self, user_id: int, anime_ids: Sequence[int]) -> bytes:
         """The user's marks for the titles of a grid, as a JSON object by title id."""
-        async with self._db.reader() as connection:
-            return await MarkRepository(connection).marks(user_id, anime_ids)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await MarkRepository(driver).marks(user_id, anime_ids)
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
         """All entries in the tracker's format, including manga and custom titles."""
-        async with self._db.reader() as connection:
-            return await EntryPages(connection).list_items(user_id, wanted, limit=limit, offset=offset)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).list_items(user_id, wanted, limit=limit, offset=offset)
 
     async def count(self, user_id: int) -> list[EntryCount]:
-        async with self._db.reader() as connection:
-            return await EntryPages(connection).count(user_id)
+        async with self._db.driver(fresh_plans=None) as driver:
+            return await EntryPages(driver).count(user_id)
 
     async def show(self, user_id: int, target: Target, shape: Shape) -> RenderedEntry:
         """One entry as the pages show it; raises ``NotOnList``."""
-        async with self._db.reader() as connection:
-            found = await EntryPages(connection).find(
+        async with self._db.driver(fresh_plans=None) as driver:
+            found = await EntryPages(driver).find(
                 user_id, shape, anime_id=target.anime_id, entry_id=target.entry_id
             )
             if found is None and target.anime_id is not None and await self._match(user_id, target.anime_id):
-                found = await EntryPages(connection).find(user_id, shape, anime_id=target.anime_id)
+                found = await EntryPages(driver).find(user_id, shape, anime_id=target.anime_id)
         if found is None:
             raise NotOnList
         return found
@@ -139,7 +146,7 @@ class LibraryService:
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape = "core"
     ) -> RenderedEntry:
         """Change only the fields sent; raises ``NotOnList``, ``StaleVersion``."""
-        _, rendered = await self._execute(user_id, operation, origin=origin, shape=shape)
+        rendered, _ = await self._execute(user_id, operation, origin=origin, shape=shape)
         if rendered is None:
             raise AssertionError(f"{operation.verb} leaves an entry")
         return rendered
@@ -158,10 +165,10 @@ class LibraryService:
         Raises ``UnknownTitle``, ``StaleVersion``, or a violation of the rules.
         """
         operation = Operation("upsert", target, sent, versions=versions)
-        outcome, rendered = await self._execute(user_id, operation, origin=origin, shape="core")
+        rendered, created = await self._execute(user_id, operation, origin=origin, shape="core")
         if rendered is None:
             raise AssertionError("an upsert leaves an entry")
-        return rendered, outcome.created
+        return rendered, created
 
     async def delete(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
@@ -184,19 +191,63 @@ class LibraryService:
 
         Each outcome comes with the entry as the operation left it, if there is one.
         """
-        async with self._db.transaction() as tx:
+        async with self._turn(user_id), self._db.transaction() as tx:
             outcomes = await apply(tx, user_id, operations, origin=origin, now=self._clock())
             return await _with_entries(tx, outcomes, "core")
 
     async def _execute(
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape
-    ) -> tuple[Outcome, RenderedEntry | None]:
-        async with self._db.transaction() as tx:
-            outcomes = await apply(tx, user_id, [operation], origin=origin, now=self._clock())
-            [(outcome, rendered)] = await _with_entries(tx, outcomes, shape)
+    ) -> tuple[RenderedEntry | None, bool]:
+        """The entry afterwards, and whether it is new."""
+        async with self._turn(user_id):
+            if operation.verb in ("update", "upsert"):
+                edited = await self._edit_one(user_id, operation, origin=origin, shape=shape)
+                if edited is not None:
+                    return edited, False
+            async with self._db.transaction() as tx:
+                outcomes = await apply(tx, user_id, [operation], origin=origin, now=self._clock())
+                [(outcome, rendered)] = await _with_entries(tx, outcomes, shape)
         if outcome.error is not None:  # after the commit: that an entry was linked to its title stays
             raise outcome.error
-        return outcome, rendered
+        return rendered, outcome.created
+
+    async def _edit_one(
+        self, user_id: int, operation: Operation, *, origin: str, shape: Shape
+    ) -> RenderedEntry | None:
+        """Edit an entry that is there in two statements and no transaction.
+
+        None where that does not do, and nothing has happened: :func:`apply` finds out the rest.
+        """
+        target = operation.target
+        if target.anime_id is None and target.entry_id is None:
+            return None
+        async with self._db.driver(fresh_plans=False) as driver:
+            edits = EditRepository(driver)
+            held = await edits.find(user_id, anime_id=target.anime_id, entry_id=target.entry_id)
+            if held is None:
+                return None
+            entry, today = held.entry, day_in(held.timezone, self._clock())
+            change = change_of(entry, operation, today=today)
+            if change is None:
+                return None
+            if change.before == change.after:
+                return await edits.show(entry, shape)
+            edited = await edits.store(entry, change, origin=origin, shape=shape)
+        if edited is not None:
+            await self._db.publish(EntryChanged(user_id, (entry.id,), origin))
+        return edited
+
+    @asynccontextmanager
+    async def _turn(self, user_id: int) -> AsyncIterator[None]:
+        """Raises ``ServiceUnavailable`` where too many write to the list."""
+        try:
+            release = await self._writers.take(user_id)
+        except NoSlot:
+            raise ServiceUnavailable("Too many writes to this list at once.", retry_after=1) from None
+        try:
+            yield
+        finally:
+            release()
 
     async def history(
         self, user_id: int, target: Target, *, limit: int, offset: int
@@ -272,4 +323,4 @@ def _entry_to_show(outcome: Outcome) -> Entry | None:
 async def _render(tx: Transaction, entries: Sequence[Entry], shape: Shape) -> list[RenderedEntry]:
     if not entries:
         return []
-    return await EntryPages(await tx.session.connection()).render(entries, shape)
+    return await EntryPages(await tx.driver()).render(entries, shape)

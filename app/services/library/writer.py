@@ -147,6 +147,16 @@ async def apply(
     return [Outcome(operation, *_settled(result)) for operation, result in done]
 
 
+def change_of(entry: Entry, operation: Operation, *, today: str) -> NewChange | None:
+    """What the operation makes of the one entry that it is about; None where it fails."""
+    writer = _Writer([entry.subject], today)
+    writer.load([entry])
+    result = writer.execute(operation)
+    if isinstance(result, AppError):
+        return None
+    return NewChange(entry.id, entry.subject, result.before, result.after)
+
+
 class _Writer:
     """The entries concerned, laid out by title and by id."""
 

@@ -100,7 +100,7 @@ class WatchService:
 
 
 async def _entry_of(tx: Transaction, user_id: int, anime_id: int) -> RenderedEntry | None:
-    pages = EntryPages(await tx.session.connection())
+    pages = EntryPages(await tx.driver())
     return await pages.find(user_id, "core", anime_id=anime_id)
 
 

@@ -24,6 +24,10 @@ addRoute("history", "/history", rare(() => import("./views/history.js")));
 addRoute("import", "/import", rare(() => import("./views/import.js")));
 addRoute("connections", "/connections", rare(() => import("./views/connections.js")));
 addRoute("profile", "/profile", rare(() => import("./views/profile.js")));
+addRoute("collections", "/my/collections", rare(() => import("./views/collections.js")));
+addRoute("collections", "/my/collections/:id", rare(() => import("./views/collections.js")));
+addRoute("shared", "/shared/:token", rare(() => import("./views/collections.js")));
+addRoute("person", "/people/:name", rare(() => import("./views/person.js")));
 addRoute("operator", "/operator/:part", rare(() => import("./views/operator.js")));
 
 // A mail about a forgotten password leads to the root, with its token after the #.

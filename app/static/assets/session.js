@@ -1,5 +1,5 @@
 // Who is signed in. The access token lives in memory; one refresh serves all tabs.
-import { ApiError, ask, forgetAnswers, get, post, useBearer } from "./api.js";
+import { ApiError, ask, forgetAnswers, get, patch, post, useBearer } from "./api.js";
 import { adult, stored, titleLanguage, write } from "./prefs.js";
 import { signal } from "./view.js";
 
@@ -122,6 +122,19 @@ function takeSettings({ title_language: titles, adult: shown }) {
   if (shown !== undefined && stored("adult") === null) adult.set(shown ? "show" : "hide");
 }
 
+const SHARED = new Map([
+  [titleLanguage, (value) => ({ title_language: value === "native" ? "japanese" : value })],
+  [adult, (value) => ({ adult: value === "show" })],
+]);
+
+/** Choose for this device, and for the account where it keeps that choice. */
+export function choose(preference, value) {
+  preference.set(value);
+  const fields = SHARED.get(preference)?.(value);
+  // The choice holds on this device even if the account does not learn of it.
+  if (fields && access) patch("/users/me", fields).then((answer) => profileChanged(answer.value), () => null);
+}
+
 /** The profile has changed; every tab shows it. */
 export function profileChanged(profile) {
   me.set(profile);
@@ -135,6 +148,7 @@ export async function signIn(login, password) {
 
 export async function signUp(fields) {
   take((await post("/auth/register", fields, { signed: false })).value);
+  choose(titleLanguage, titleLanguage.peek()); // a new account reads titles as this device does
   await loadProfile();
 }
 

@@ -4,9 +4,9 @@ import { icon } from "./icons.js";
 import { language, theme, titleLanguage } from "./prefs.js";
 import { go, route } from "./router.js";
 import { searchBox } from "./search.js";
-import { isOperator, loadProfile, me, signOut, signedIn } from "./session.js";
+import { choose, isOperator, loadProfile, me, signOut, signedIn } from "./session.js";
 import { toastArea } from "./toasts.js";
-import { effect, h, onGone, scope, signal, still } from "./view.js";
+import { computed, effect, h, onGone, scope, signal, still } from "./view.js";
 import { t } from "./words.js";
 
 // name, address, sign, who sees it
@@ -15,6 +15,7 @@ export const PLACES = [
   ["library", "/library", "shelf", () => true],
   ["continue", "/continue", "play", signedIn],
   ["recommended", "/recommended", "spark", signedIn],
+  ["collections", "/my/collections", "book", signedIn],
   ["statistics", "/statistics", "chart", signedIn],
   ["history", "/history", "clock", signedIn],
   ["import", "/import", "swap", signedIn],
@@ -61,7 +62,7 @@ function picker(label, preference, text) {
     h("span", {}, label),
     h(
       "select",
-      { value: () => preference(), onchange: ({ target }) => preference.set(target.value) },
+      { value: () => preference(), onchange: ({ target }) => choose(preference, target.value) },
       preference.choices.map((choice) => h("option", { value: choice }, text(choice))),
     ),
   );
@@ -74,8 +75,11 @@ const look = () => [
 ];
 
 function account() {
+  // Made anew for somebody else only: a menu that is open stays open while the profile changes.
+  const who = computed(() => me()?.id ?? me());
   return () => {
-    const profile = me();
+    who();
+    const profile = me.peek();
     if (profile === undefined) return h("span", { class: "avatar skeleton" });
     if (profile === null) {
       return [
@@ -83,7 +87,7 @@ function account() {
         menu(t("settings"), "gear", look),
       ];
     }
-    return menu(t("account_of", { name: profile.username }), avatar(profile), () => [
+    return menu(() => t("account_of", { name: me()?.username ?? "" }), h("span", {}, () => (me() ? avatar(me()) : null)), () => [
       h("p", { class: "who" }, h("strong", {}, profile.full_name || profile.username), profile.email && h("small", {}, profile.email)),
       h("a", { href: "/profile" }, icon("person"), t("nav.profile")),
       look(),

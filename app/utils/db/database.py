@@ -21,6 +21,7 @@ T = TypeVar("T")
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 AfterCommit = Callable[[], Awaitable[None]]
 Recorder = Callable[["Transaction", Sequence[object]], Awaitable[None]]
+Publisher = Callable[[Sequence[object]], Awaitable[None]]
 
 _IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is not pinged
 _POOL_WAIT = 2.0  # seconds a request waits for a connection before it fails with 503
@@ -87,13 +88,21 @@ class Database:
         self.engine = engine
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT", plan_mode=_FRESH_PLANS)
         self._recorder: Recorder | None = None
+        self._publisher: Publisher | None = None
 
-    def attach_recorder(self, recorder: Recorder) -> None:
-        """Call ``recorder`` with what a transaction emitted, right before its commit.
+    def attach_recorder(self, recorder: Recorder, publisher: Publisher) -> None:
+        """Call ``recorder`` with what a transaction emitted, right before its commit, and ``publisher`` with
+        what is told of a statement that was committed by itself.
 
-        Without one, what is emitted reaches nobody.
+        Without them, what is emitted reaches nobody.
         """
         self._recorder = recorder
+        self._publisher = publisher
+
+    async def publish(self, *facts: object) -> None:
+        """Tell of events that need no row and no reaction, after a statement on :meth:`driver`."""
+        if self._publisher is not None:
+            await self._publisher(facts)
 
     @classmethod
     def connect(
@@ -125,6 +134,7 @@ class Database:
                     "application_name": "anisync",
                     "timezone": "UTC",
                     "jit": "off",
+                    "max_parallel_workers_per_gather": "0",  # to start them takes longer than most reads
                     "statement_timeout": milliseconds,
                     "lock_timeout": "4000",
                     "idle_in_transaction_session_timeout": "10000",
@@ -157,7 +167,7 @@ class Database:
 
     @asynccontextmanager
     async def driver(self, *, fresh_plans: bool | None = True) -> AsyncIterator[Driver]:
-        """A bare asyncpg connection in autocommit mode: a third of the overhead, for the hottest reads.
+        """A bare asyncpg connection in autocommit mode: a third of the overhead, for the hottest statements.
 
         Without ``fresh_plans`` PostgreSQL may reuse a statement's plan. None leaves that as the last user of
         the connection had it, which saves a round trip: for access by key, whose plan is the same anyway.
@@ -205,7 +215,9 @@ class _translate_errors:  # noqa: N801  # used like a function; a class costs le
             raise UnstorableValue from error
         if error is not None and is_connection_fault(error):
             raise DatabaseUnavailable(type(error).__name__) from error
-        if isinstance(error, exc.IntegrityError) and _sqlstate_of(error) == _FOREIGN_KEY_VIOLATION:
+        if isinstance(error, exc.IntegrityError | asyncpg.ForeignKeyViolationError) and (
+            _sqlstate_of(error) == _FOREIGN_KEY_VIOLATION
+        ):
             raise ReferenceGone from error
 
 

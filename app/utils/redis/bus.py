@@ -45,7 +45,7 @@ class Bus:
 
     async def publish(self, topic: str, message: bytes) -> None:
         """Call the subscribers here, then send the message to the other processes, if Redis is there."""
-        self._deliver(topic, message)
+        self.deliver(topic, message)
         try:
             await self._redis.publish(_PREFIX + topic, b"%s:%s" % (self._sender, message))
         except REDIS_FAULTS:
@@ -84,7 +84,8 @@ class Bus:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
-    def _deliver(self, topic: str, message: bytes) -> None:
+    def deliver(self, topic: str, message: bytes) -> None:
+        """Call the subscribers of this process only."""
         for subscriber in tuple(self._subscribers.get(topic, ())):
             try:
                 subscriber.heard(message)
@@ -124,7 +125,7 @@ class Bus:
             return
         sender, _, content = message["data"].partition(b":")
         if sender != self._sender:
-            self._deliver(topic, content)
+            self.deliver(topic, content)
 
 
 def _is_cancelled() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from app.config import Settings
 from app.container import Container, build
@@ -118,6 +119,26 @@ async def test_syncs_and_news_are_jobs(client: httpx.AsyncClient) -> None:
     assert (await client.post("/internal/anilibria/notify", json=told)).json()["key"] == first.json()["key"]
     for bad in ({"title_id": 0}, {"title_id": "x"}, {}, {"title_id": 7, "more": 1}):
         assert (await client.post("/internal/sync/title", json=bad)).status_code == 422
+
+
+async def test_priority_decides_the_class_of_a_sync_and_only_moves_it_up(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    client.headers.update(SERVICE)
+
+    async def queued_in(**said: str) -> str:
+        answer = await client.post("/internal/sync/title", json={"title_id": 31, **said})
+        assert answer.status_code == 202, answer.text
+        async with database.reader() as connection:
+            found = await connection.execute(
+                text("SELECT job_class FROM jobs WHERE id = :id"), {"id": answer.json()["job_id"]}
+            )
+            return str(found.scalar_one())
+
+    assert await queued_in(priority="low") == "upkeep"
+    assert await queued_in() == "order"
+    assert await queued_in(priority="high") == "push"
+    assert await queued_in(priority="low") == "push"
 
 
 async def test_a_clear_stays_inside_of_the_namespace(client: httpx.AsyncClient, container: Container) -> None:

@@ -113,6 +113,17 @@ async def test_a_list_is_read_whole_in_every_scale(score_format: str) -> None:
         assert [found[n].state.score for n in (1, 57, 100, 101)] == [1, 57, 100, None]
 
 
+async def test_entries_of_wrong_types_cost_no_other_entry() -> None:
+    good_one = {"id": 5, "mediaId": 9, "status": "CURRENT", "score": 0, "media": {"id": 9, "idMal": None}}
+    odd = [{"id": [1]}, {"id": {}}, {"id": None}, {}, None, 7, "x", [good_one]]
+    without_id = {**good_one, "id": {"no": "id"}, "mediaId": 10, "media": None}
+    groups = [{"entries": said} for said in (None, 7, "text", {"id": 1}, True, [*odd, good_one, without_id])]
+    answer = {"data": {"MediaListCollection": {"hasNextChunk": None, "lists": [None, 3, {}, *groups]}}}
+    lists = AniListLists(client_of(Answers(httpx.Response(200, json=answer))))
+    found = await lists.list_entries(ME, "anime")
+    assert [one.remote_id for one in found] == [9, 10]
+
+
 def test_our_scores_are_compared_as_each_scale_holds_them() -> None:
     held = {scale: [held_score(n, scale) for n in (None, 1, 35, 36, 74, 75, 84, 85, 100)] for scale in SCALES}
     assert held == SCALES

@@ -80,3 +80,58 @@ async def test_writers_of_different_lists_do_not_block_each_other(
                 other_user.id, Target(anime_id=anime_id), {"status": "dropped"}, origin="api"
             )
     assert len(await changed(container, other_user.id, LONG_AGO)) == 2
+
+
+async def test_an_edit_waits_for_another_writer_of_the_list(container: Container, user: SignedIn) -> None:
+    first, second, _ = await make_titles(container)
+    entries = container.library.entries
+    await entries.add(user.id, Target(anime_id=first), {"status": "watching"}, origin="api")
+    rate = Operation("update", Target(anime_id=first), {"score": 70})
+    async with container.db.transaction() as tx:
+        slow = Operation("add", Target(anime_id=second), {"status": "watching"})
+        await apply(tx, user.id, [slow], origin="import", now=datetime.now(UTC))
+        faster = asyncio.create_task(entries.edit(user.id, rate, origin="api"))
+        done, _ = await asyncio.wait([faster], timeout=0.3)
+        assert not done, "it would be stamped before what is committed later"
+    edited = await faster
+    shown = [entry["anime_id"] for entry in await changed(container, user.id, LONG_AGO)]
+    assert (edited.version, shown) == (2, [first, second])
+
+
+async def test_an_edit_of_a_list_that_a_service_follows_is_noted_for_it(
+    container: Container, user: SignedIn
+) -> None:
+    first, *_ = await make_titles(container)
+    entries = container.library.entries
+    await entries.add(user.id, Target(anime_id=first), {"status": "watching"}, origin="api")
+    rate = Operation("update", Target(anime_id=first), {"score": 70})
+    await entries.edit(user.id, rate, origin="api")
+    async with container.db.transaction() as tx:
+        await tx.session.execute(
+            text(
+                """
+                insert into service_links
+                    (user_id, service, remote_user_id, remote_name, token, expires_at)
+                values (:user_id, 'anilist', 1, 'mio', '', now() + interval '1 day')
+                """
+            ),
+            {"user_id": user.id},
+        )
+    pending = "select pending_since is not null from service_links where user_id = :user_id"
+    queued = "select count(*) from jobs where owner_id = :user_id"
+    own = {"user_id": user.id}
+    for origin, score, noted in (("anilist", 80, False), ("api", 80, False), ("api", 90, True)):
+        edit = Operation("update", Target(anime_id=first), {"score": score})
+        await entries.edit(user.id, edit, origin=origin)
+        assert await container.db.scalar(pending, own) is noted, (origin, score)
+        assert await container.db.scalar(queued, own) == int(noted)
+
+
+async def test_many_edits_of_one_list_at_once_are_all_made(container: Container, user: SignedIn) -> None:
+    first, *_ = await make_titles(container)
+    entries = container.library.entries
+    await entries.add(user.id, Target(anime_id=first), {"status": "watching"}, origin="api")
+    step = Operation("update", Target(anime_id=first), steps=1)
+    async with asyncio.TaskGroup() as group:
+        made = [group.create_task(entries.edit(user.id, step, origin="api")) for _ in range(64)]
+    assert sorted(task.result().version for task in made) == list(range(2, 66))

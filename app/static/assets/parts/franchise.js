@@ -5,7 +5,7 @@ import { entryOf } from "../mine.js";
 import { hidesAdult } from "../search.js";
 import { signedIn } from "../session.js";
 import { h, signal, still } from "../view.js";
-import { langOf, t } from "../words.js";
+import { langOf, t, titleOf } from "../words.js";
 import { card } from "./card.js";
 import { cover } from "./cover.js";
 import { choices } from "./pieces.js";
@@ -50,7 +50,7 @@ function watchOrder(anime) {
           choices(t("watch_order"), [["release", t("order.release")], ["story", t("order.story")]], sort, (one) => again(sort, one)),
           h("label", { class: "tick" }, h("input", { type: "checkbox", checked: whole, onchange: ({ target }) => again(whole, target.checked) }), t("with_optional")),
         ),
-        signedIn() && found.next && found.next.anime.id !== anime.id ? h("p", {}, t("next_up"), " ", h("a", { href: `/title/${found.next.anime.id}` }, found.next.anime.title)) : null,
+        signedIn() && found.next && found.next.anime.id !== anime.id ? h("p", {}, t("next_up"), " ", h("a", { href: `/title/${found.next.anime.id}` }, () => titleOf(found.next.anime))) : null,
         steps(found.items, anime),
         found.alternatives.map((one) => h("details", {}, h("summary", {}, t("alternative", { title: one.title })), steps(one.items, anime))),
         found.related.length ? h("p", { class: "row" }, h("span", {}, t("related_parts")), found.related.map((one) => h("a", { class: "chip", href: `/title/${one.id}` }, one.title))) : null,
@@ -78,7 +78,7 @@ function step({ position, anime, role, optional, released_later: later, entry },
     h(
       "span",
       { class: "name" },
-      h("a", { href: `/title/${anime.id}`, lang: langOf(anime.title) }, anime.title),
+      h("a", { href: `/title/${anime.id}`, lang: () => langOf(titleOf(anime)) }, () => titleOf(anime)),
       h("small", {}, [optional && t(`role.${role}`), anime.episodes && t("episodes", { n: anime.episodes }), later && t("released_later")].filter(Boolean).join(" · ")),
     ),
     () => (mark() ? h("span", { class: `mark-text ${mark().status}` }, mark().status === "completed" ? icon("check", t("status.completed")) : `${mark().progress}/${anime.episodes ?? "?"}`) : null),
@@ -108,7 +108,7 @@ function relations(anime) {
             found()
               .filter(({ type }) => type === kind)
               .map((one) => {
-                const title = one.anime?.title ?? one.title ?? `#${one.mal_id}`;
+                const title = (one.anime && titleOf(one.anime)) || one.title || `#${one.mal_id}`;
                 const source = `https://myanimelist.net/${one.media_type}/${one.mal_id}`;
                 return h(
                   "dd",

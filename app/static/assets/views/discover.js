@@ -5,13 +5,13 @@ import { card, CARD_FIELDS, skeletons } from "../parts/card.js";
 import { empty, trouble } from "../parts/pieces.js";
 import { goQuery, route } from "../router.js";
 import { hidesAdult } from "../search.js";
-import { isOperator, signedIn } from "../session.js";
 import { heading } from "../shell.js";
-import { breathe, computed, each, effect, h, signal, still } from "../view.js";
-import { number, t, typeName } from "../words.js";
+import { breathe, computed, each, effect, h, onGone, signal, still } from "../view.js";
+import { loadRareWords, number, t, typeName } from "../words.js";
 
 const PAGE = 48;
 const SLICE = 8; // cards that are made in one task
+const AHEAD = 900; // px below the window that are loaded before one scrolls there
 const EAGER = 8; // covers that are not waited for
 const SEASONS = ["winter", "spring", "summer", "fall"];
 const TYPES = ["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music"];
@@ -40,6 +40,8 @@ export function view() {
   let settle;
   const ready = new Promise((done) => (settle = done));
 
+  const isEmpty = computed(() => total() === 0 && !query().toString());
+
   const wanted = () => {
     const given = query();
     const filters = { fields: CARD_FIELDS, limit: PAGE, sfw: hidesAdult() };
@@ -61,6 +63,7 @@ export function view() {
       await show(offset ? titles.peek() : [], answer.value, mine);
       if (mine.aborted) return;
       state.set("ready");
+      requestAnimationFrame(loadNear);
       history.replaceState({ ...history.state, shown: titles.peek().length }, "");
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -94,21 +97,25 @@ export function view() {
   get("/genres", {}, { signed: false }).then(({ value }) => genres.set(value), () => {});
 
   const more = h("button", { type: "button", class: "wide", onclick: () => load(titles.peek().length) }, t("show_more"));
-  new IntersectionObserver(
-    (seen) => seen[0].isIntersecting && state.peek() === "ready" && more.isConnected && load(titles.peek().length),
-    { rootMargin: "900px" },
-  ).observe(more);
+  // An observer tells of a frame that may be long gone: where the button is now decides.
+  const loadNear = () => {
+    const near = more.isConnected && more.getBoundingClientRect().top < innerHeight + AHEAD;
+    if (near && state.peek() === "ready") load(titles.peek().length);
+  };
+  const watch = new IntersectionObserver(loadNear, { rootMargin: `${AHEAD}px` });
+  watch.observe(more);
+  onGone(() => watch.disconnect());
 
   const node = h(
     "div",
     { class: "discover" },
     h("div", { class: "heading" }, h("h1", {}, () => (query().get("q") ? t("found_for", { q: query().get("q") }) : t("nav.discover"))), h("p", { class: "count", role: "status" }, () => (total() === null ? "" : t("titles_count", { n: total() })))),
-    seasonStrip(query),
-    filterBar(query, genres),
+    // A catalogue without titles has nothing to filter.
+    () => (isEmpty() ? null : still(() => [seasonStrip(query), filterBar(query, genres)])),
     () => {
       if (state() === "failed") return trouble(fault(), () => load(0));
       if (state() === "loading" && !titles().length) return h("div", { class: "grid", "aria-busy": "true" }, skeletons(18));
-      if (!titles().length) return nothing(query());
+      if (!titles().length) return still(() => nothing(query.peek(), () => load(0)));
       return null;
     },
     h("div", { class: () => `grid${state() === "loading" ? " stale" : ""}`, hidden: () => !titles().length || state() === "failed" },
@@ -119,8 +126,8 @@ export function view() {
   return { node, ready };
 }
 
-function nothing(query) {
-  if (!query.toString()) return firstStart();
+function nothing(query, again) {
+  if (!query.toString()) return firstStart(again);
   return empty(
     "search",
     t("no_titles"),
@@ -129,25 +136,11 @@ function nothing(query) {
   );
 }
 
-/** A catalogue without titles: what to do about it. */
-function firstStart() {
-  return h(
-    "section",
-    { class: "first" },
-    h("span", { class: "disc" }, icon("compass")),
-    h("h2", {}, t("first.heading")),
-    h("p", {}, t("first.text")),
-    h(
-      "ol",
-      {},
-      h("li", {}, h("strong", {}, t("first.dump")), h("pre", { tabindex: "0" }, "uv run anisync catalog import anime-offline-database-minified.json")),
-      h("li", {}, h("strong", {}, t("first.sync")), h("pre", { tabindex: "0" }, "uv run anisync catalog sync top\nuv run anisync catalog sync season")),
-    ),
-    () =>
-      isOperator()
-        ? h("a", { class: "button primary", href: "/operator/syncs" }, t("first.operator"))
-        : h("p", {}, signedIn() ? t("first.not_operator") : t("first.sign_in")),
-  );
+/** A catalogue without titles: rare enough to come with its own module. */
+function firstStart(filled) {
+  const made = signal(null);
+  Promise.all([import("../parts/first.js"), loadRareWords()]).then(([module]) => made.set(module.firstStart), () => null);
+  return h("div", {}, () => (made() ? still(() => made.peek()(filled)) : null));
 }
 
 function seasonStrip(query) {

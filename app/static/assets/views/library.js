@@ -6,6 +6,7 @@ import { cover } from "../parts/cover.js";
 import { entryForm } from "../parts/entry_form.js";
 import { choices, empty, field, openDialog, signInFirst, trouble } from "../parts/pieces.js";
 import { sortInSlices, virtualList } from "../parts/virtual.js";
+import { titleLanguage } from "../prefs.js";
 import { goQuery, route } from "../router.js";
 import { signedIn } from "../session.js";
 import { heading } from "../shell.js";
@@ -80,7 +81,7 @@ function library() {
   const later = debounce(() => arrange(++turn), 120);
   effect(() => {
     changes();
-    const key = `${query()} ${titleOf({})} ${list().state}`;
+    const key = `${query()} ${titleLanguage()} ${list().state}`;
     const same = key === asked && list().state === "whole";
     asked = key;
     still(() => (same ? keepOrder(shown, counts, kind(), status(), later) : arrange(++turn)));

@@ -4,7 +4,7 @@ import { icon } from "../icons.js";
 import { confirmed, field, lines, openDialog, signInFirst, trouble } from "../parts/pieces.js";
 import { adult, language, theme, titleLanguage } from "../prefs.js";
 import { go } from "../router.js";
-import { dropSession, me, profileChanged, signedIn } from "../session.js";
+import { choose, dropSession, me, profileChanged, signedIn } from "../session.js";
 import { avatar, heading } from "../shell.js";
 import { explain, failed, toast } from "../toasts.js";
 import { h, signal, still } from "../view.js";
@@ -114,7 +114,7 @@ function picture() {
 
 function looks() {
   const choice = (label, preference, text) =>
-    field(label, h("select", { value: () => preference(), onchange: ({ target }) => preference.set(target.value) }, preference.choices.map((one) => h("option", { value: one }, text(one)))));
+    field(label, h("select", { value: () => preference(), onchange: ({ target }) => choose(preference, target.value) }, preference.choices.map((one) => h("option", { value: one }, text(one)))));
   return section(
     t("settings"),
     t("settings_text"),
@@ -127,6 +127,7 @@ function looks() {
       choice(t("adult"), adult, (one) => t(`adult.${one}`)),
       visibility(),
     ),
+    publicPage(),
   );
 }
 
@@ -145,6 +146,10 @@ function visibility() {
     h("select", { value: () => me()?.list_visibility ?? "private", onchange: ({ target }) => save(target.value) }, ["private", "public"].map((one) => h("option", { value: one }, t(`visibility.${one}`)))),
     { hint: t("list_visibility_hint") },
   );
+}
+
+function publicPage() {
+  return () => (me()?.list_visibility === "public" ? h("p", {}, h("a", { href: `/people/${encodeURIComponent(me().username)}` }, t("public_page"))) : null);
 }
 
 function passwordForm() {

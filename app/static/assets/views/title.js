@@ -48,7 +48,7 @@ function whole(anime) {
     h(
       "div",
       { class: "hero" },
-      h("div", { class: "side" }, cover(anime, { eager: true }), favorite(anime)),
+      h("div", { class: "side" }, cover(anime, { eager: true }), favorite(anime), () => (signedIn() ? h("button", { type: "button", onclick: () => gather(anime) }, icon("book"), t("nav.collections")) : null)),
       h(
         "div",
         { class: "story" },
@@ -77,6 +77,15 @@ function belonging(anime) {
     () => null, // the title stands without it
   );
   return h("div", {}, () => (made() ? still(() => made.peek()(anime)) : null));
+}
+
+async function gather(anime) {
+  try {
+    const [{ collect }] = await Promise.all([import("./collections.js"), loadRareWords()]);
+    collect(anime);
+  } catch (error) {
+    failed(error, () => gather(anime));
+  }
 }
 
 function figures(anime) {
