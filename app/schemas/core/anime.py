@@ -186,7 +186,7 @@ class ImagesIn(Body):
     small: Url | None = None
     medium: Url | None = None
     large: Url | None = None
-    color: Color | None = None
+    color: Annotated[Color | None, Field(description="A main colour of the cover, as #rrggbb.")] = None
 
 
 class BroadcastIn(Body):
