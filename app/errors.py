@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import field as dataclass_field
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 _NAMED = {"username": "user name", "email": "e-mail address"}
+
+
+FieldCode = Literal[
+    "above_total", "invalid", "not_allowed", "not_json", "repeated", "required", "taken", "too_large",
+    "too_long", "too_short", "too_small", "unknown", "wrong", "wrong_format", "wrong_type",
+]  # fmt: skip
 
 
 class AppError(Exception):
@@ -40,7 +46,7 @@ class FieldError:
 
     field: str
     message: str
-    code: str = "invalid"
+    code: FieldCode = "invalid"
     params: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
 
@@ -59,7 +65,7 @@ class Invalid(AppError):
 
     @classmethod
     def fields(
-        cls, fields: Mapping[str, Sequence[str]], message: str | None = None, *, code: str = "invalid"
+        cls, fields: Mapping[str, Sequence[str]], message: str | None = None, *, code: FieldCode = "invalid"
     ) -> "Invalid":
         """A validation failure of fields, in ``details``; the message names the first."""
         return cls.of(

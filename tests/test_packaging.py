@@ -118,6 +118,17 @@ def test_compose_starts_all_parts(compose: dict[str, Any]) -> None:
         assert name in commands()
 
 
+def test_the_compose_file_for_production_has_no_secrets() -> None:
+    block = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[-1]
+    services = yaml.safe_load(block)["services"]
+    assert set(services) == {"postgres", "valkey", "api", "worker", "scheduler"}
+    for name in ("api", "worker", "scheduler"):
+        assert services[name]["command"][:2] == ["anisync", name]
+        assert services[name]["env_file"] == "anisync.env"
+    assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD:?}"
+    assert services["api"]["ports"] == ["127.0.0.1:8000:8000"]  # the proxy is in front
+
+
 def test_compose_waits_for_healthy_dependencies(compose: dict[str, Any]) -> None:
     services = compose["services"]
     waited_for = set()

@@ -116,6 +116,15 @@ def test_the_table_of_events_is_complete() -> None:
     }
 
 
+def test_the_table_of_limits_is_complete() -> None:
+    texts = [path.read_text() for path in (ROOT / "app").rglob("*.py")]
+    quotas = {found for text in texts for found in re.findall(r'Quota\("([^"]+)", ([\d_]+), \d+\)', text)}
+    assert len(quotas) > 10
+    told = " ".join(row[1] for row in table_after("Run it for others"))
+    missing = {name for name, most in quotas if not re.search(rf"\b{int(most):,}\b", told)}
+    assert missing == set()
+
+
 def test_its_routes_exist() -> None:
     templates = {re.sub(r"\{\w+\}", r"[^/]+", route.path) for route in ROUTES} | {
         "/docs",

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from app.errors import FieldError, Invalid
+from app.errors import FieldCode, FieldError, Invalid
 
 _FIELDS_TOLD = 20
 
 # How pydantic's kinds of faults are told: the code, and the parameters by the names in pydantic's context.
-_CODES: dict[str, tuple[str, dict[str, str]]] = {
+_CODES: dict[str, tuple[FieldCode, dict[str, str]]] = {
     "missing": ("required", {}),
     "string_too_long": ("too_long", {"max": "max_length"}),
     "string_too_short": ("too_short", {"min": "min_length"}),
@@ -45,7 +45,7 @@ def _field_error(fault: Mapping[str, Any]) -> FieldError:
     return FieldError(_field(fault), printable(_sentence(fault)), code, params)
 
 
-def _code(fault: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _code(fault: Mapping[str, Any]) -> tuple[FieldCode, dict[str, Any]]:
     kind, context = fault["type"], fault.get("ctx") or {}
     if kind == "extra_forbidden":
         near = _nearest(fault)

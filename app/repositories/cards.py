@@ -1,5 +1,6 @@
 """The short form of a title that lists of titles contain."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,7 +14,7 @@ CARD = """
 """
 
 
-def card_of(row: Row[Any]) -> AnimeCard:
+def card_of(row: Row[Any] | SimpleNamespace) -> AnimeCard:
     """Build the short form from a row with the columns of :data:`CARD`."""
     return AnimeCard(
         id=row.card_id,

@@ -1,17 +1,20 @@
 """SQL of playback progress and the viewing history."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.repositories.cards import CARD, card_of
-from app.repositories.library.rendering import TOTAL
+from app.repositories.library.rendering import FROM_ENTRIES, SHAPES, TOTAL
 from app.repositories.paging import fetch_page
+from app.schemas.domain.library import RenderedEntry
 from app.schemas.domain.watching import View, WatchProgress
 from app.schemas.limits import MAX_PROGRESS
-from app.utils.db.database import Transaction
+from app.utils.db.database import Driver, Transaction, numbered
 
 
 def _percent(stated: str, position: str, title: str = "a") -> str:
@@ -22,6 +25,11 @@ def _percent(stated: str, position: str, title: str = "a") -> str:
 
 _PERCENT = f"{_percent('w.progress_percent', 'w.position_seconds')} as percent"
 _REPORTED = _percent("cast(:percent as float8)", "cast(:position_seconds as int)")
+_PLAYBACK = f"""
+select greatest(a.episodes, e.max_progress) as total, {_REPORTED} as percent
+from anime a left join entries e on e.user_id = :user_id and e.anime_id = a.id
+where a.id = :anime_id
+"""
 _KEEP = """
 insert into watch_progress as w
     (user_id, anime_id, episode, position_seconds, progress_percent, reported_at, last_watched_at)
@@ -32,6 +40,21 @@ on conflict (user_id, anime_id, episode) do update set
 where w.reported_at <= excluded.reported_at
 """
 _PROGRESS = "w.id, w.episode, w.position_seconds, w.created_at, w.last_watched_at"
+# The report that stands, and the entry of the title: the list is read as it was when the statement began.
+_KEEP_AND_SHOW = f"""
+with kept as ({_KEEP} returning w.*), standing as (
+    select * from kept
+    union all
+    select * from watch_progress
+    where user_id = :user_id and anime_id = :anime_id and episode = :episode and not exists (select from kept)
+)
+select {_PROGRESS}, {_PERCENT}, {CARD}, listed.*
+from standing w join anime a on a.id = w.anime_id
+left join lateral (
+    select e.id as entry_id, e.version as entry_version, {SHAPES["core"]}::text as entry_body
+    {FROM_ENTRIES} where e.user_id = w.user_id and e.anime_id = w.anime_id
+) listed on true
+"""
 # Candidate titles: those with reported playback, and those that the list alone says are being watched.
 # ``running`` means that the list has the title as being watched. Otherwise, and in a rewatch, reports before
 # ``since`` are obsolete: the title was completed, dropped or removed, or the rewatch progressed.
@@ -112,6 +135,18 @@ class Playback:
     percent: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where a person stopped in an episode, and when; ``percent`` is what the client states."""
+
+    user_id: int
+    anime_id: int
+    episode: int
+    position_seconds: int | None
+    percent: float | None
+    reported_at: datetime
+
+
 class WatchRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
@@ -128,13 +163,7 @@ class WatchRepository:
     ) -> Playback | None:
         """None if there is no such title; the total is the greater of the user's and the catalogue's."""
         found = await self._on.execute(
-            text(
-                f"""
-                select greatest(a.episodes, e.max_progress) as total, {_REPORTED} as percent
-                from anime a left join entries e on e.user_id = :user_id and e.anime_id = a.id
-                where a.id = :anime_id
-                """
-            ),
+            text(_PLAYBACK),
             {
                 "user_id": user_id,
                 "anime_id": anime_id,
@@ -145,25 +174,9 @@ class WatchRepository:
         row = found.first()
         return None if row is None else Playback(row.total, row.percent)
 
-    async def upsert(
-        self,
-        user_id: int,
-        anime_id: int,
-        *,
-        episode: int,
-        position_seconds: int | None,
-        percent: float | None,
-        reported_at: datetime,
-    ) -> WatchProgress:
+    async def upsert(self, report: Report) -> WatchProgress:
         """Store the report unless a later one of the episode exists; returns the stored one."""
-        values = {
-            "user_id": user_id,
-            "anime_id": anime_id,
-            "episode": episode,
-            "position_seconds": position_seconds,
-            "percent": percent,
-            "reported_at": reported_at,
-        }
+        values = asdict(report)
         await self._on.execute(text(_KEEP), values)
         kept = await self._on.execute(
             text(
@@ -251,7 +264,35 @@ class WatchRepository:
         return views, total
 
 
-def _progress_of(row: Row[tuple[object, ...]]) -> WatchProgress:
+class ReportRepository:
+    """Reports of playback, the most frequent of writes, on a connection in autocommit mode."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    async def find_playback(self, report: Report) -> Playback | None:
+        """Like that of :class:`WatchRepository`."""
+        statement, given = numbered(_PLAYBACK, asdict(report))
+        row = await self._driver.fetchrow(statement, *given)
+        return None if row is None else Playback(row["total"], row["percent"])
+
+    async def upsert(self, report: Report) -> tuple[WatchProgress, RenderedEntry | None] | None:
+        """Store the report unless a later one of the episode exists; the one that stands, and the entry.
+
+        None where another report of the episode was stored at the same moment.
+        """
+        statement, given = numbered(_KEEP_AND_SHOW, asdict(report))
+        row = await self._driver.fetchrow(statement, *given)
+        if row is None:
+            return None
+        progress = _progress_of(SimpleNamespace(**dict(row)))
+        if row["entry_id"] is None:
+            return progress, None
+        body = row["entry_body"].encode()
+        return progress, RenderedEntry(row["entry_id"], row["entry_version"], report.anime_id, body)
+
+
+def _progress_of(row: Row[Any] | SimpleNamespace) -> WatchProgress:
     return WatchProgress(
         id=row.id,
         anime=card_of(row),

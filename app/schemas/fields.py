@@ -1,6 +1,7 @@
 """Types of single fields: what a row can hold, and what counts as a date, a score, a text."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -144,3 +145,8 @@ Score = Annotated[
     PlainSerializer(_tenths, return_type=float),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10, "multipleOf": 0.1, "examples": [8.5]}),
 ]
+
+
+def one_of(words: Sequence[str]) -> WithJsonSchema:
+    """The words that a text of an answer can be, for the document; it does not check them."""
+    return WithJsonSchema({"type": "string", "enum": list(words)})

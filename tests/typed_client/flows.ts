@@ -1,13 +1,14 @@
-// The main flows of a client, on nothing but the types of the OpenAPI document; run against a server.
+// The main flows of a client, on nothing but the types of the OpenAPI document; run against a server,
+// by Node with its address as argument, or by a page of another origin that calls `run` and `drawGrid`.
 import createClient, { type Middleware } from "openapi-fetch";
 import type { components, paths } from "./api.js";
 
 type Anime = components["schemas"]["Anime"];
 type Entry = components["schemas"]["Entry"];
 
-declare const process: { argv: string[] };
+declare const process: { argv: string[] } | undefined;
 
-const api = createClient<paths>({ baseUrl: process.argv[2] ?? "http://localhost:8000" });
+let api = createClient<paths>();
 let tokens: components["schemas"]["Tokens"] | undefined;
 
 const signed: Middleware = {
@@ -16,7 +17,6 @@ const signed: Middleware = {
     return request;
   },
 };
-api.use(signed);
 
 function given<T>(answer: { data?: T; error?: unknown; response: Response }): T {
   if (answer.data === undefined) throw new Error(`${answer.response.status}: ${JSON.stringify(answer.error)}`);
@@ -27,7 +27,11 @@ async function signIn(): Promise<void> {
   const password = "a long password of the flows";
   const body = { email: `flows-${Date.now()}@example.org`, password };
   tokens = given(await api.POST("/auth/register", { body }));
-  tokens = given(await api.POST("/auth/refresh", { body: { refresh_token: tokens.refresh_token } }));
+  // Two tabs wake up at once with the same refresh token: both get the same new pair.
+  const spent = { body: { refresh_token: tokens.refresh_token } };
+  const [one, other] = await Promise.all([api.POST("/auth/refresh", spent), api.POST("/auth/refresh", spent)]);
+  tokens = given(one);
+  if (given(other).refresh_token !== tokens.refresh_token) throw new Error("the tabs lose each other");
   const me = given(await api.PATCH("/users/me", { body: { timezone: "Europe/Berlin" } }));
   if (me.timezone !== "Europe/Berlin") throw new Error("the profile did not change");
 }
@@ -94,6 +98,13 @@ async function watch(anime: Anime): Promise<void> {
   given(await api.POST("/collections/{collection_id}/items", { params: { path }, body: { anime_id: anime.id } }));
 }
 
+async function exportAll(): Promise<void> {
+  const file = await api.GET("/users/me/export", { params: { query: { format: "csv" } }, parseAs: "blob" });
+  if (given(file).size === 0) throw new Error("an empty export");
+  const name = file.response.headers.get("Content-Disposition");
+  if (!name?.includes("filename=")) throw new Error("a page of another origin does not see the file's name");
+}
+
 async function fail(): Promise<void> {
   const refused = await api.POST("/auth/login", { body: { email: "nobody@example.org", password: "wrong" } });
   if (refused.response.status !== 401) throw new Error("anybody gets in");
@@ -102,12 +113,31 @@ async function fail(): Promise<void> {
   if (error?.field !== "limit" || error.code !== "too_large") throw new Error("the field is not named");
 }
 
-await signIn();
-const found = await browse();
-if (found[0]) {
-  await keepAList(found[0]);
-  await markAGrid(found);
-  await watch(found[0]);
+/** A grid of 100 titles with the caller's marks on it. */
+export async function drawGrid(): Promise<{ titles: number; marked: number }> {
+  const titles = given(await api.GET("/anime", { params: { query: { type: ["TV"], sort: "-score", limit: 100 } } }));
+  const query = { anime_id: titles.map((title) => title.id) };
+  const marks = given(await api.GET("/users/me/marks", { params: { query } }));
+  return { titles: titles.length, marked: titles.filter((title) => marks[String(title.id)]).length };
 }
-await fail();
-console.log(`the flows ran with ${found.length} titles`);
+
+/** Every flow, one after the other, as a person who signs up for it; how many titles there were. */
+export async function run(url: string): Promise<number> {
+  api = createClient<paths>({ baseUrl: url });
+  api.use(signed);
+  await signIn();
+  const found = await browse();
+  if (found[0]) {
+    await keepAList(found[0]);
+    await markAGrid(found);
+    await watch(found[0]);
+    await exportAll();
+  }
+  await fail();
+  return found.length;
+}
+
+if (typeof process !== "undefined") {
+  const count = await run(process.argv[2] ?? "http://localhost:8000");
+  console.log(`the flows ran with ${count} titles`);
+}

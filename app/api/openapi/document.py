@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -23,8 +23,9 @@ from app.api.openapi.schemas import (
 from app.api.surface import Failure, Surface
 from app.api.surfaces import surface_of
 from app.config import Settings
-from app.errors import AppError, FieldError, field_details
+from app.errors import AppError, FieldCode, FieldError, field_details
 from app.schemas.core.users import ProfilePatch
+from app.schemas.jobs import JOBS
 from app.utils.text.cleaning import INT_MAX
 
 Json = dict[str, Any]
@@ -44,7 +45,11 @@ _FIELD_ERROR: Json = {
     "required": ["field", "code", "params", "message"],
     "properties": {
         "field": _TEXT,
-        "code": _TEXT,
+        "code": {
+            "type": "string",
+            "enum": list(get_args(FieldCode)),
+            "description": "Which rule was broken.",
+        },
         "params": {"type": "object", "additionalProperties": True},
         "message": _TEXT,
     },
@@ -96,6 +101,11 @@ _SCHEMAS: dict[str, Json] = {
         },
     },
 }
+# Words that are collected from the whole program: schemas cannot import them.
+_ENUMS: tuple[tuple[str, str, Json], ...] = (
+    ("BatchErrorOut", "code", _CODE),
+    ("JobOut", "kind", {"enum": sorted(JOBS)}),
+)
 _SCHEMA_OF = {"tracker": "TrackerFailure", "anilibria": "AniLibriaFailure"}
 
 _HEADERS: dict[str, Json] = {
@@ -177,6 +187,8 @@ def _complete(document: Json, access: Mapping[str, Access]) -> None:
             used |= set(operation["tags"])
     document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
     add_parts(document)
+    for name, key, shape in _ENUMS:
+        schemas[name]["properties"][key] |= shape
     describe_schemas(schemas)
     drop_unused(document)
     rename(document)

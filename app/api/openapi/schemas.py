@@ -48,7 +48,9 @@ def describe_schemas(schemas: Json) -> None:
 
 
 def describe_properties(schema: Json, name: str = "") -> None:
-    for key, shape in schema.get("properties", {}).items():
+    properties = schema.get("properties", {})
+    for key, shared in properties.items():
+        properties[key] = shape = dict(shared)  # constants are in several schemas
         text = shape.get("description") or word(key, name)
         if text is not None:
             shape["description"] = text

@@ -9,6 +9,7 @@ from typing import Any, cast
 from app.logs import log
 from app.schemas.domain.anime import (
     ANIME_TYPES,
+    RATINGS,
     TITLE_MAX,
     Season,
     Status,
@@ -25,17 +26,7 @@ from app.utils.text.cleaning import clean_int, clean_text, minutes_of, partial_d
 _STATUSES = {"finished airing": "finished", "currently airing": "airing", "not yet aired": "upcoming"}
 _SEASONS = {name: name for name in ("winter", "spring", "summer", "fall")}
 _TYPES = {name.lower(): name for name in ANIME_TYPES}
-_RATINGS = {
-    name.lower(): name
-    for name in (
-        "G - All Ages",
-        "PG - Children",
-        "PG-13 - Teens 13 or older",
-        "R - 17+ (violence & profanity)",
-        "R+ - Mild Nudity",
-        "Rx - Hentai",
-    )
-}
+_RATINGS = {name.lower(): name for name in RATINGS}
 _DAYS = {f"{name}s".lower(): f"{name}s" for name in (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
 )}  # fmt: skip

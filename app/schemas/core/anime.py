@@ -3,10 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.schemas.core.fields import Body
-from app.schemas.domain.anime import Season, Status, TagKind, UpstreamAnime, UpstreamStudio, UpstreamTag
+from app.schemas.domain.anime import (
+    ANIME_TYPES,
+    RATINGS,
+    Rating,
+    Season,
+    Status,
+    TagKind,
+    UpstreamAnime,
+    UpstreamStudio,
+    UpstreamTag,
+)
 from app.schemas.domain.catalogue import NewAnime
 from app.schemas.domain.pictures import real_picture, stated_sizes
 from app.schemas.fields import (
@@ -21,9 +31,17 @@ from app.schemas.fields import (
     Text,
     Url,
     Year,
+    one_of,
 )
 
 AnimeType = Literal["TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV"]
+_RATINGS = {word.lower(): rating for rating in RATINGS for word in (rating, rating.partition(" - ")[0])}
+
+
+def _whole_rating(value: Any) -> Any:
+    """A rating by its first word too, in any case: `pg-13`."""
+    return _RATINGS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
 
 _TAG: dict[str, Any] = {"id": 3, "name": "Action", "mal_id": 1}
 EXAMPLE: dict[str, Any] = {
@@ -113,14 +131,14 @@ class AnimeOut(BaseModel):
     title_japanese: str | None
     title_russian: str | None
     synonyms: list[str]
-    type: str | None
+    type: Annotated[str, one_of(ANIME_TYPES)] | None
     source: str | None
     status: Status | None
     season: Season | None
     year: int | None
     episodes: int | None
     duration_minutes: float | None
-    rating: str | None
+    rating: Annotated[str, one_of(RATINGS)] | None
     score: Annotated[float, Field(gt=0, le=10)] | None
     scored_by: int | None
     rank: int | None
@@ -165,10 +183,10 @@ Color = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
 
 
 class ImagesIn(Body):
-    small: Url | None = None
-    medium: Url | None = None
-    large: Url | None = None
-    color: Color | None = None
+    small: Annotated[Url | None, Field(description="50 to 100 pixels wide.")] = None
+    medium: Annotated[Url | None, Field(description="225 to 230 pixels wide.")] = None
+    large: Annotated[Url | None, Field(description="425 to 460 pixels wide.")] = None
+    color: Annotated[Color | None, Field(description="A main colour of the cover, as #rrggbb.")] = None
 
 
 class BroadcastIn(Body):
@@ -204,7 +222,7 @@ class AnimeIn(Body):
     year: Year | None = None
     episodes: Progress | None = None
     duration_minutes: DurationMinutes | None = None
-    rating: _Word | None = None
+    rating: Annotated[Rating, BeforeValidator(_whole_rating)] | None = None
     score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     scored_by: Count | None = None
     rank: Id | None = None

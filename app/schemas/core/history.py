@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.schemas.domain.library import HistoryLine
+from app.schemas.domain.library import ORIGINS, HistoryLine
+from app.schemas.fields import one_of
 
 # Of the whole entry, what an addition or a deletion tells.
 _TOLD = ("status", "progress", "score")
@@ -21,7 +22,7 @@ class HistoryLineOut(BaseModel):
     anime_id: Annotated[int | None, Field(description="Its catalogue title; null for a title of one's own.")]
     title: Annotated[str | None, Field(description="The title as it is called today.")]
     image_url: Annotated[str | None, Field(description="Its cover.")]
-    origin: Annotated[str, Field(description="What made the change: `api`, `tracker`, `watch`, `undo`…")]
+    origin: Annotated[str, one_of(ORIGINS)]
     action: Annotated[Literal["added", "changed", "removed"], Field(description="What happened.")]
     changes: Annotated[
         dict[str, list[Any]],

@@ -19,8 +19,8 @@ from pydantic import (
 
 from app.schemas.core.anime import ImagesOut, TagOut
 from app.schemas.domain.anime import Season, Status
-from app.schemas.domain.library import EntryChange, EntryState, EntryStatus, ListChanges, MediaType
-from app.schemas.fields import Id, Note, PartialDate, Progress, RewatchCount, Score, Tag
+from app.schemas.domain.library import ORIGINS, EntryChange, EntryState, EntryStatus, ListChanges, MediaType
+from app.schemas.fields import Id, Note, PartialDate, Progress, RewatchCount, Score, Tag, one_of
 from app.schemas.limits import MAX_PROGRESS, MAX_TAGS
 
 _ETAG = re.compile(r'"?(?:(\d{1,18})-)?(\d{1,18})"?')
@@ -368,7 +368,7 @@ class ChangeOut(BaseModel):
     """One change: ``before`` is null for an addition, ``after`` for a deletion."""
 
     id: int
-    origin: str
+    origin: Annotated[str, one_of(ORIGINS)]
     before: ChangedStateOut | None
     after: ChangedStateOut | None
     changed_at: datetime

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from app.schemas.domain.pictures import Pictures, sizes_of
 from app.schemas.domain.relations import UpstreamRelation
@@ -14,6 +14,15 @@ NameSource = Literal["mal", "manual", "dump", "offline_database"]  # who gave a 
 
 TITLE_MAX = 500  # characters; titles are indexed, and an index has a limit
 ANIME_TYPES = ("TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV")
+Rating = Literal[
+    "G - All Ages",
+    "PG - Children",
+    "PG-13 - Teens 13 or older",
+    "R - 17+ (violence & profanity)",
+    "R+ - Mild Nudity",
+    "Rx - Hentai",
+]
+RATINGS: tuple[str, ...] = get_args(Rating)
 
 
 class UpstreamTag(NamedTuple):

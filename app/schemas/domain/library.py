@@ -9,6 +9,8 @@ from app.schemas.limits import MAX_PROGRESS, MAX_REWATCHES
 
 EntryStatus = Literal["watching", "completed", "plan_to_watch", "dropped", "on_hold"]
 MediaType = Literal["anime", "manga"]
+# What makes changes of entries; `anilist` is a sync, `match` a title that came into the catalogue.
+ORIGINS = ("api", "tracker", "watch", "import", "anilist", "conflict", "match", "undo")
 Shape = Literal["core", "tracker"]  # whose field names and words an entry is shown in
 ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_watch", "dropped", "on_hold")
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.repositories.library import EntryPages, EntryRepository, lock_lists
-from app.repositories.watching import Playback, WatchRepository
+from app.repositories.watching import Playback, Report, ReportRepository, WatchRepository
 from app.schemas.domain.library import RenderedEntry
 from app.schemas.domain.watching import View, WatchProgress
 from app.services.library import Operation, ProgressAboveTotal, Target, UnknownTitle, apply
@@ -36,24 +36,18 @@ class WatchService:
         """
         now = self._clock()
         at = min(reported_at or now, now)
-        async with self._db.transaction() as tx:
-            watching = WatchRepository(tx)
-            found = await watching.find_playback(
-                user_id, anime_id, position_seconds=position_seconds, percent=percent
-            )
-            told = _known(found, episode)
+        report = Report(user_id, anime_id, episode, position_seconds, percent, at)
+        async with self._db.driver(fresh_plans=False) as driver:
+            reports = ReportRepository(driver)
+            told = _known(await reports.find_playback(report), episode)
             seen = told.percent is not None and told.percent >= COUNTED
+            if not seen and (stored := await reports.upsert(report)) is not None:
+                return stored
+        async with self._db.transaction() as tx:
             if seen:
                 # before the report is: all who need both wait in the same order
                 await lock_lists(tx, [user_id])
-            kept = await watching.upsert(
-                user_id,
-                anime_id,
-                episode=episode,
-                position_seconds=position_seconds,
-                percent=percent,
-                reported_at=at,
-            )
+            kept = await WatchRepository(tx).upsert(report)
             if seen:
                 await _count_episode(tx, user_id, anime_id, episode, at=at, now=now)
             return kept, await _entry_of(tx, user_id, anime_id)

@@ -1,9 +1,11 @@
 """PostgreSQL through async SQLAlchemy: the engine, transactions and after-commit callbacks."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
@@ -23,6 +25,7 @@ AfterCommit = Callable[[], Awaitable[None]]
 Recorder = Callable[["Transaction", Sequence[object]], Awaitable[None]]
 Publisher = Callable[[Sequence[object]], Awaitable[None]]
 
+_PLACEHOLDER = re.compile(r"(?<![:\w]):(\w+)")
 _IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is not pinged
 _POOL_WAIT = 2.0  # seconds a request waits for a connection before it fails with 503
 _PLAN_MODE = "plan_cache_mode"
@@ -75,6 +78,19 @@ class Transaction:
             except Exception as error:  # noqa: BLE001  # the commit stands whatever a callback raises
                 AFTER_COMMIT_FAILURES.inc()
                 _log.error("after_commit.failed", exc_info=error)
+
+
+def numbered(sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """A statement with ``:names``, and its values, as asyncpg takes them: by number."""
+    statement, names = _numbered(sql)
+    return statement, [values[name] for name in names]
+
+
+@lru_cache(512)
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    places: dict[str, int] = {}
+    statement = _PLACEHOLDER.sub(lambda match: f"${places.setdefault(match[1], len(places) + 1)}", sql)
+    return statement, tuple(places)
 
 
 class Database:

@@ -174,7 +174,7 @@ async def test_head_is_get_without_the_body(made: httpx.AsyncClient) -> None:
         head, get = await made.head(path), await made.get(path)
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["ETag"] == get.headers["ETag"]
-        assert head.headers["Content-Length"] == str(len(get.content))
+        assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
 async def test_rows_of_other_writers_are_rendered_too(client: httpx.AsyncClient, database: Database) -> None:
@@ -225,7 +225,7 @@ async def test_parameters_are_declared_one_by_one(made: httpx.AsyncClient) -> No
 async def test_reads_are_not_sent_twice(made: httpx.AsyncClient, path: str) -> None:
     first = await made.get(path)
     etag = first.headers["ETag"]
-    assert re.fullmatch(r'"[0-9a-f]{32}"', etag)
+    assert re.fullmatch(r'"[0-9a-f]{32}(-br)?"', etag)
     assert first.headers["Cache-Control"] == "public, no-cache"
     for sent in (etag, f'"other", W/{etag}', "*"):
         for method in ("GET", "HEAD"):

@@ -85,6 +85,15 @@ async def test_genres_by_id_and_unknown_numbers(client: httpx.AsyncClient, admin
     assert (unknown.status_code, list(unknown.json()["details"]["fields"])) == (422, ["genres"])
 
 
+async def test_a_rating_is_one_of_the_known(client: httpx.AsyncClient, admin: SignedIn) -> None:
+    short = await client.post("/anime", json={**BARE, "rating": "pg-13"}, headers=admin.headers)
+    assert (short.status_code, short.json()["rating"]) == (201, "PG-13 - Teens 13 or older")
+    unknown = await client.post("/anime", json={**BARE, "rating": "very good"}, headers=admin.headers)
+    assert unknown.status_code == 422
+    (error,) = unknown.json()["details"]["errors"]
+    assert (error["field"], error["code"], len(error["params"]["allowed"])) == ("rating", "not_allowed", 6)
+
+
 async def test_an_existing_title_is_a_conflict(client: httpx.AsyncClient, admin: SignedIn) -> None:
     there = (await client.post("/anime", json=WHOLE, headers=admin.headers)).json()
     for body in ({**BARE, "mal_id": 5}, {**BARE, "anilist_id": 6}):

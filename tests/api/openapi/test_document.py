@@ -18,6 +18,8 @@ from app.api.openapi.conventions import TAGS
 from app.api.routing import routes_of
 from app.config import Settings
 from app.main import create_app
+from app.schemas.domain.library import ORIGINS
+from tests.fixtures.processes import ROOT
 from tests.fixtures.routes import PROTECTED
 
 Json = dict[str, Any]
@@ -348,3 +350,44 @@ def test_only_posts_declare_idempotency_keys(operations: dict[str, Json]) -> Non
 )
 def test_titles_that_nobody_knows_are_declared(operations: dict[str, Json], name: str) -> None:
     assert "404" in operations[name]["responses"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "key", "some"),
+    [
+        ("Anime", "type", {"TV", "Movie"}),
+        ("Anime", "rating", {"PG-13 - Teens 13 or older", "Rx - Hentai"}),
+        ("Anime", "status", {"airing", "finished", "upcoming"}),
+        ("Anime", "season", {"winter", "fall"}),
+        ("AnimeInput", "type", {"TV", "Movie"}),
+        ("AnimeInput", "rating", {"PG-13 - Teens 13 or older"}),
+        ("Recommendation", "rating", {"Rx - Hentai"}),
+        ("Entry", "status", {"watching", "plan_to_watch"}),
+        ("Change", "origin", {"api", "tracker", "undo"}),
+        ("HistoryLine", "origin", {"api", "import"}),
+        ("HistoryLine", "action", {"added"}),
+        ("Job", "kind", {"anime.sync"}),
+        ("Job", "status", {"queued", "failed"}),
+        ("Failure", "code", {"NOT_FOUND", "VALIDATION_ERROR"}),
+        ("BatchError", "code", {"PRECONDITION_FAILED"}),
+        ("FieldError", "code", {"required", "too_large", "taken"}),
+    ],
+)
+def test_words_are_enums(document: Json, schema: str, key: str, some: set[str]) -> None:
+    shape = document["components"]["schemas"][schema]["properties"][key]
+    (known,) = [part["enum"] for _, part in nodes(shape) if isinstance(part, dict) and "enum" in part]
+    assert some <= set(known)
+    assert len(set(known)) == len(known)
+
+
+def test_every_origin_of_changes_is_documented() -> None:
+    texts = [path.read_text() for path in (ROOT / "app").rglob("*.py")]
+    words = {
+        word for text in texts for word in re.findall(r'(?:origin=|_ORIGIN = |UNDO = |MATCH = )"(\w+)"', text)
+    }
+    assert words == set(ORIGINS)
+
+
+def test_failures_of_fields_describe_each_key_by_itself(document: Json) -> None:
+    properties = document["components"]["schemas"]["FieldError"]["properties"]
+    assert len({shape["description"] for shape in properties.values()}) == len(properties)
