@@ -48,6 +48,19 @@ class UnstorableValue(Exception):
         super().__init__("A value is out of the range that can be stored.")
 
 
+def _server_settings(statement_timeout: float) -> dict[str, str]:
+    return {
+        "application_name": "anisync",
+        "timezone": "UTC",
+        "jit": "off",
+        "max_parallel_workers_per_gather": "0",  # to start them takes longer than most reads
+        "statement_timeout": str(int(statement_timeout * 1000)),
+        "lock_timeout": "4000",
+        "idle_in_transaction_session_timeout": "10000",
+        _PLAN_MODE: _KEPT_PLANS,
+    }
+
+
 class Transaction:
     """One unit of work: repositories execute on ``session``, services register after-commit callbacks."""
 
@@ -132,7 +145,6 @@ class Database:
         statement_timeout: float = 5.0,
     ) -> "Database":
         """Create the pool; it connects on first use. ``statement_timeout`` and ``recycle`` are in seconds."""
-        milliseconds = str(int(statement_timeout * 1000))
         engine = create_async_engine(
             url,
             poolclass=CountedPool,
@@ -146,16 +158,7 @@ class Database:
             connect_args={
                 "timeout": 3,
                 "command_timeout": statement_timeout + 1,
-                "server_settings": {
-                    "application_name": "anisync",
-                    "timezone": "UTC",
-                    "jit": "off",
-                    "max_parallel_workers_per_gather": "0",  # to start them takes longer than most reads
-                    "statement_timeout": milliseconds,
-                    "lock_timeout": "4000",
-                    "idle_in_transaction_session_timeout": "10000",
-                    _PLAN_MODE: _KEPT_PLANS,
-                },
+                "server_settings": _server_settings(statement_timeout),
             },
         )
         if pre_ping:
