@@ -86,7 +86,8 @@ class UpstreamAnime:
             return
         derived, stated = sizes_of(self.image_url), self.images or {}
         whole = {size: stated.get(size) or url for size, url in derived.items()}
-        object.__setattr__(self, "images", whole)
+        # a source that knows no picture states nothing, which erases nothing
+        object.__setattr__(self, "images", whole if any(whole.values()) else None)
 
 
 @dataclass(frozen=True, slots=True)
