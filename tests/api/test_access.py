@@ -148,6 +148,7 @@ async def _ids_of(container: Container, owner: SignedIn, client: httpx.AsyncClie
     await make("/users/me/list", {"anime_id": anime_id, "status": "watching"})
     await make("/favorites", {"anime_id": anime_id})
     collection = await make("/collections", {"name": "Mine"})
+    await make(f"/collections/{collection['id']}/share", {})
     await make(f"/collections/{collection['id']}/items", {"anime_id": anime_id})
     async with container.db.transaction() as tx:
         job = await container.jobs.enqueue(tx, SendMail(owner.id, "reset", "x"), owner_id=owner.id)

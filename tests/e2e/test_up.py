@@ -105,6 +105,7 @@ def test_a_killed_parent_leaves_no_process_and_loses_nothing(stack: Stack) -> No
 
 
 @pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
+@pytest.mark.soak
 def test_a_killed_uv_run_leaves_no_process_either(stack: Stack) -> None:
     """What the README says to type stays around as a parent, and cannot pass its own death on."""
     stack.launcher = ["uv", "run", "--project", str(ROOT), "--no-sync", "--offline", "python"]
@@ -153,6 +154,7 @@ def test_commands_work_beside_it_and_a_second_one_of_the_home_is_refused(stack: 
     assert stack.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.soak
 def test_two_homes_at_once_and_a_taken_port(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

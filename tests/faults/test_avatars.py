@@ -67,6 +67,7 @@ async def test_a_hundred_kills(stack: Stack, container: Container, tmp_path: Pat
     await _kills(stack, container, tmp_path / "uploads" / "avatars", times=100)
 
 
+@pytest.mark.soak
 async def test_the_corpus_over_http_leaves_neither_memory_nor_a_trace(
     stack: Stack, database: Database, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ async def until_accepted(orders: Orders, count: int) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.soak
 async def test_five_hundred_syncs_survive_kills_of_api_workers_scheduler_and_valkey(
     stack: Stack, jikan_standin: JikanStandin, container: Container, table: Table
 ) -> None:

@@ -64,7 +64,7 @@ class AnimeService:
 
     async def genres(self, kind: TagKind | None, *, sfw: bool = False) -> bytes:
         """All or one kind; with ``sfw`` no adult title counts, and what only those have is left out."""
-        async with self._db.driver() as driver:
+        async with self._db.driver(fresh_plans=None) as driver:
             return await AnimeRepository(driver).genres(kind, sfw=sfw)
 
     async def create(self, new: NewAnime) -> StoredAnime:

@@ -79,7 +79,10 @@ class ServiceAccounts:
         if not state or not code:
             raise BadRequest("Missing code/state")
         content, _, signature = state.rpartition(".")
-        if not any(hmac.compare_digest(signature, own) for own in self._signatures(content, service)):
+        if not any(
+            hmac.compare_digest(signature.encode(), own.encode())
+            for own in self._signatures(content, service)
+        ):
             raise BadRequest("Invalid state")
         async with self._db.transaction() as tx:
             now = self._clock()

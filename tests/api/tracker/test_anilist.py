@@ -74,7 +74,12 @@ async def test_a_state_is_good_once_for_ten_minutes_for_one_person(
     head, _, tail = state.rpartition(".")
     other = f"{me.user.id + 1}{head.removeprefix(str(me.user.id))}.{tail}"
     bad = {"": "Missing code/state", "x": "Invalid state", f"{head}.{tail[::-1]}": "Invalid state"}
-    bad |= {other: "Invalid state", f"{head}.": "Invalid state", state[:-1]: "Invalid state"}
+    bad |= {
+        f"{head}.é": "Invalid state",
+        other: "Invalid state",
+        f"{head}.": "Invalid state",
+        state[:-1]: "Invalid state",
+    }
     for sent, told in bad.items():
         answer = await come_back(me, state=sent, code=CODE)
         assert (answer.status_code, answer.json()["detail"]) == (400, told)
