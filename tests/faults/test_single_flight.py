@@ -43,11 +43,11 @@ async def test_fifty_misses_over_two_processes_make_one_call(
 async def test_waiting_for_a_flight_holds_no_connection(
     apis: list[Api], jikan_standin: JikanStandin, database: Database
 ) -> None:
-    jikan_standin.behave("slow", match="/777", seconds=3)
+    jikan_standin.behave("slow", match="/777", seconds=2)
     waiting = [asyncio.create_task(timed_get(apis[turn % 2], "/anime/mal/777")) for turn in range(100)]
     await _until_calls(jikan_standin, 1)
     busy = "select count(*) from pg_stat_activity where application_name = 'anisync' and state <> 'idle'"
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(1.8):
         while await database.scalar(busy) > 1:  # noqa: ASYNC110  # besides the one that looks
             await asyncio.sleep(0.1)
     others = await asyncio.gather(*(timed_get(apis[turn % 2], "/genres") for turn in range(20)))
