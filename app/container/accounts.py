@@ -47,7 +47,7 @@ async def build_accounts(base: Foundation) -> AsyncIterator[AccountServices]:
     reauthentication = Reauthentication(db, hasher, throttle)
     try:
         yield AccountServices(
-            authentication=AuthenticationService(db, issuer),
+            authentication=AuthenticationService(db, issuer, blacklist),
             avatars=avatars,
             mails=MailService(db, _mailer(settings), base_url=settings.page_url),
             passwords=PasswordService(db, hasher, reauthentication, base.quotas, base.jobs),

@@ -6,11 +6,12 @@ from app.errors import Unauthenticated
 from app.repositories.callers import CallerRepository
 from app.repositories.tokens import TokenRepository
 from app.schemas.domain.accounts import Principal
+from app.services.accounts.blacklist import Blacklist
 from app.services.accounts.token_issuer import TokenIssuer
 from app.utils.clock import Clock, utc_now
 from app.utils.crypto.jwt import BadToken
 from app.utils.crypto.refresh_tokens import digest
-from app.utils.db.database import Database
+from app.utils.db.database import Database, DatabaseUnavailable
 
 API_TOKEN_PREFIX = "ant_"  # makes tokens recognisable, also for secret scanners
 
@@ -20,13 +21,16 @@ _LAST_USED_RESOLUTION = timedelta(minutes=1)  # so that a busy token does not co
 class AuthenticationService:
     """Authenticates the bearer token of a request.
 
-    The row of the session or token is read each time, so that what has ended is refused at once; Redis is
-    not asked.
+    The row of the session or token is read each time, so that what has ended is refused at once. Redis is
+    asked only while PostgreSQL is away: a token that was signed out is refused then too.
     """
 
-    def __init__(self, db: Database, issuer: TokenIssuer, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, db: Database, issuer: TokenIssuer, blacklist: Blacklist, *, clock: Clock = utc_now
+    ) -> None:
         self._db = db
         self._issuer = issuer
+        self._blacklist = blacklist
         self._clock = clock
 
     async def authenticate(self, token: str) -> Principal:
@@ -37,10 +41,15 @@ class AuthenticationService:
             claims = self._issuer.access.read(token)
         except BadToken:
             raise Unauthenticated from None
-        async with self._db.driver(fresh_plans=None) as driver:
-            caller = await CallerRepository(driver).find_by_session(
-                claims.session_id, claims.user_id, now=self._clock(), expires_at=claims.expires_at
-            )
+        try:
+            async with self._db.driver(fresh_plans=None) as driver:
+                caller = await CallerRepository(driver).find_by_session(
+                    claims.session_id, claims.user_id, now=self._clock(), expires_at=claims.expires_at
+                )
+        except DatabaseUnavailable:
+            if await self._blacklist.has(claims.token_id):
+                raise Unauthenticated from None
+            raise
         if caller is None:
             raise Unauthenticated
         return caller

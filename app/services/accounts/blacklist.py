@@ -1,4 +1,4 @@
-"""Revoked access tokens, in Redis, for programs that see no session row; ours decide by the row."""
+"""Revoked access tokens, in Redis: asked only where no session row can be read."""
 
 from redis.asyncio import Redis
 
@@ -23,3 +23,13 @@ class Blacklist:
             self._outage.begins(error)
             return
         self._outage.ends()
+
+    async def has(self, token_id: str) -> bool:
+        """Whether the token is revoked; False if Redis is unavailable."""
+        try:
+            found = await self._redis.exists(_PREFIX + token_id)
+        except REDIS_FAULTS as error:
+            self._outage.begins(error)
+            return False
+        self._outage.ends()
+        return bool(found)
