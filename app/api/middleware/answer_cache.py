@@ -149,12 +149,12 @@ class AnswerCache:
         if not isinstance(answer, Answer):
             return
         scope["route"] = answer.route
+        scope[BODY] = answer.body
         if asked.if_none_match and is_known(answer.etag, asked.if_none_match):
             headers = [header for header in answer.headers if header[0] not in _UNCHANGED]
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        scope[BODY] = answer.body
         await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body.plain})
 

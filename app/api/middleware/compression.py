@@ -90,10 +90,15 @@ class _Answer:
         )
 
     def _untouched(self, start: Message) -> Message:
-        """What is not compressed; a 304 names what the client has, as it would be sent now."""
+        """What is not compressed; a 304 has the tag that the 200 would have now.
+
+        Of a kept body that is known by its length, else by the tag that the client sent.
+        """
         if start["status"] != 304:
             return start
-        return {**start, "headers": _headers(start, self._encoding if self._is_conditional else None)}
+        kept: Compressed | None = self._scope.get(BODY)
+        is_compressed = self._is_conditional if kept is None else len(kept.plain) >= SMALLEST
+        return {**start, "headers": _headers(start, self._encoding if is_compressed else None)}
 
     async def _begin(self, start: Message, first: Message) -> None:
         self._start = None

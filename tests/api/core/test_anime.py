@@ -231,8 +231,7 @@ async def test_reads_are_not_sent_twice(made: httpx.AsyncClient, path: str) -> N
         for method in ("GET", "HEAD"):
             again = await made.request(method, path, headers={"If-None-Match": sent})
             assert (again.status_code, again.content) == (304, b"")
-            if sent != "*":  # which does not tell in which encoding the client has it
-                assert again.headers["ETag"] == etag
+            assert again.headers["ETag"] == etag
             assert "Content-Length" not in again.headers
             assert again.headers.get("X-Total-Count") == first.headers.get("X-Total-Count")
     other = await made.get(path, headers={"If-None-Match": '"other"'})
