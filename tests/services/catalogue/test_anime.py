@@ -3,11 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import event
 
 from app.errors import NotFound
 from app.repositories.anime import AnimeRepository
@@ -16,6 +14,7 @@ from app.services.catalogue.anime import AnimeService
 from app.utils.db.database import Database, Driver
 from tests.factories.catalogue import Title, make_titles, store_titles
 from tests.fixtures.servers import Clones
+from tests.fixtures.statements import StatementLog
 
 EVERY = CatalogueFilter()
 DRAMA = CatalogueFilter(genres=("drama",))
@@ -53,33 +52,13 @@ FILTERS = [
 ]
 
 
-class HttpExchange:
-    """Counts what goes to PostgreSQL, as asyncpg tells it, beneath all else."""
-
-    def __init__(self, database: Database) -> None:
-        self._sent = 0
-
-        @event.listens_for(database.engine.sync_engine, "connect")
-        def _listen(connection: Any, _: object) -> None:
-            connection.driver_connection.add_query_logger(self._count)
-
-    def _count(self, _: object) -> None:
-        self._sent += 1
-
-    async def statements(self) -> int:
-        """How many there were since the last time."""
-        await asyncio.sleep(0.01)  # asyncpg tells a little later
-        sent, self._sent = self._sent, 0
-        return sent
-
-
 @pytest.mark.parametrize("wanted", FILTERS, ids=range(len(FILTERS)))
 async def test_a_page_is_one_statement(
     database: Database, anime: AnimeService, writer: Driver, wanted: CatalogueFilter
 ) -> None:
-    wire = HttpExchange(database)
+    wire = StatementLog(database)
     await anime.list(wanted, "-score", PAGE)  # learns the names of genres
-    assert await wire.statements() > 0
+    assert await wire.take()
     for part in (
         PAGE,
         PageSpec(limit=100),
@@ -88,22 +67,22 @@ async def test_a_page_is_one_statement(
         PageSpec(keys=("id",)),
     ):
         page = await anime.list(wanted, "-score", part)
-        assert await wire.statements() == 1
+        assert len(await wire.take()) == 1
         assert len(json.loads(page.body)) == max(0, min(part.limit, page.total - part.offset))
     await writer.execute("update anime set updated_at = now() where id = 1")
     await anime.list(wanted, "-score", PAGE)  # counts anew in the same statement
-    assert await wire.statements() == 1
+    assert len(await wire.take()) == 1
 
 
 async def test_titles_searches_and_genres_are_one_statement(
     database: Database, anime: AnimeService, writer: Driver
 ) -> None:
-    wire = HttpExchange(database)
+    wire = StatementLog(database)
     await anime.search("kano", PAGE)
-    await wire.statements()
+    await wire.take()
     for work in (anime.get(1), anime.search("kano", PAGE), anime.genres(None)):
         await work
-        assert await wire.statements() == 1
+        assert len(await wire.take()) == 1
 
 
 async def test_totals_follow_every_kind_of_write(anime: AnimeService, writer: Driver) -> None:
