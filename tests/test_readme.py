@@ -45,8 +45,11 @@ MACHINERY = {
 def stems(folder: str) -> set[str]:
     # A service or a repository of a noun may lie in the package of another, as collections in watching.
     found = (ROOT / folder).rglob("*") if folder in DEEP else (ROOT / folder).iterdir()
+    # What a rename leaves behind, a folder with nothing but byte code, is in no clone.
     return {
-        path.stem for path in found if path.stem != "__init__" and (path.suffix == ".py" or path.is_dir())
+        path.stem
+        for path in found
+        if path.stem != "__init__" and (path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.py"))))
     }
 
 
