@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from app.api.clients import limit_flood
+from app.api.limits import limit_flood
 from app.api.middleware.request_body import announced_length, bounded, is_multipart
 from app.api.query import KnownParameters
 from app.container import Container

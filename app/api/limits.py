@@ -1,4 +1,4 @@
-"""Inbound rate limits per client address or user, and their ``RateLimit`` headers."""
+"""The client of a request, and rate limits per client address or user with their ``RateLimit`` headers."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -9,10 +9,17 @@ from starlette.requests import HTTPConnection
 from app.api.deps import CurrentUser, Services
 from app.container import Container
 from app.errors import RateLimited
+from app.schemas.domain.accounts import ClientInfo
 from app.utils.addresses import Network, address_group, client_address, peer_address
 from app.utils.redis.quotas import Quota, rate_headers
+from app.utils.text.cleaning import clean_text
 
 SEARCHES = Quota("search", 300, 60)  # on every route that searches titles, together
+
+# Far above normal use: it only bounds floods; the services enforce the real limits.
+_FLOOD = Quota("auth", 12_000, 60)
+_AUTH = ("/auth/", "/api/auth/")
+_DEVICE = 200  # characters of the user agent that are kept
 
 
 def client_of(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
@@ -32,6 +39,23 @@ async def _client_group(client: Annotated[str, Depends(_client)]) -> str:
 # The address of the client, and the one it counts with: all addresses of a /64 are one client.
 ClientAddress = Annotated[str, Depends(_client)]
 ClientGroup = Annotated[str, Depends(_client_group)]
+
+
+async def _client_of(request: Request, address: ClientAddress, network: ClientGroup) -> ClientInfo:
+    device = clean_text(request.headers.get("user-agent", "")[:_DEVICE])
+    client = ClientInfo(address, network, device, getattr(request.state, "answer_headers", {}))
+    request.state.answer_headers = client.headers
+    return client
+
+
+CurrentClient = Annotated[ClientInfo, Depends(_client_of)]
+
+
+async def limit_flood(connection: HTTPConnection, services: Container) -> None:
+    """Reject a flood of requests to the authentication routes from one client."""
+    if connection.scope["path"].startswith(_AUTH):
+        client = address_group(client_of(connection, services.settings.trusted_proxies))
+        await take(_FLOOD, client, connection, services)
 
 
 def limited(quota: Quota, *, when: Callable[[Request], bool] = lambda _: True) -> Any:

@@ -14,11 +14,10 @@ from app.services.catalogue.franchises import FranchiseService
 from app.services.catalogue.ingest import CatalogueIngest
 from app.services.catalogue.jikan_proxy import JikanProxy
 from app.services.catalogue.lookup import CatalogueLookup
-from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.negative_cache import NegativeCache
 from app.services.catalogue.refresh_queue import RefreshQueue
 from app.services.catalogue.relations import RelationService
 from app.services.catalogue.sync import CatalogueSync
-from app.utils.redis.negative_cache import NegativeCache
 from app.utils.redis.rate_limit import Rate, SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
 
@@ -45,7 +44,7 @@ async def build_catalogue(base: Foundation, *, jikan_rate: Rate) -> AsyncIterato
         flights, queue = SingleFlight(redis), RefreshQueue(db, base.jobs)
         stack.push_async_callback(flights.close)
         stack.push_async_callback(queue.close)
-        coalescer, absent = RequestCoalescer(flights, base.quotas), MissingTitles(NegativeCache(redis, "mal"))
+        coalescer, absent = RequestCoalescer(flights, base.quotas), NegativeCache(redis)
         ingest = CatalogueIngest(db, events)
         yield CatalogueServices(
             anime=AnimeService(db, events.publish),

@@ -14,12 +14,11 @@ from app.services.catalogue.coalescing import RequestCoalescer
 from app.services.catalogue.ingest import CatalogueIngest
 from app.services.catalogue.jikan_proxy import JikanProxy
 from app.services.catalogue.lookup import CatalogueLookup
-from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.negative_cache import NegativeCache
 from app.services.catalogue.refresh_queue import RefreshQueue
 from app.services.catalogue.sync import CatalogueSync
 from app.services.jobs import JobService
 from app.utils.db.database import Database
-from app.utils.redis.negative_cache import NegativeCache
 from app.utils.redis.quotas import Quotas
 from app.utils.redis.single_flight import SingleFlight
 from tests.external.doubles import OpenGate
@@ -55,7 +54,7 @@ class Parts:
     told: Told
     jikan: JikanClient
     jobs: JobService
-    absent: MissingTitles
+    absent: NegativeCache
     ingest: CatalogueIngest
     refresh_queue: RefreshQueue
     coalescer: RequestCoalescer
@@ -76,7 +75,7 @@ async def parts_on(standin: JikanStandin, database: Database, redis: Redis) -> A
     told = Told()
     jikan = JikanClient(standin.base_url, limiter=OpenGate())
     jobs = JobService(database, Bell())
-    absent = MissingTitles(NegativeCache(redis, "mal"))
+    absent = NegativeCache(redis)
     ingest = CatalogueIngest(database, told, clock=told)
     refresh_queue = RefreshQueue(database, jobs)
     flights = SingleFlight(redis)

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from app.api.access import CheckedRoute, access
-from app.api.clients import CurrentClient
 from app.api.deps import BearerToken, Services
+from app.api.limits import CurrentClient
 from app.api.openapi.failures import failures
 from app.errors import Conflict, RegistrationClosed, Unauthenticated
 from app.schemas.core.auth import LoginIn, LogoutIn, RefreshIn, RegisterIn, TokensOut

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.clients import CurrentClient
 from app.api.deps import CurrentUser, Services
+from app.api.limits import CurrentClient
 from app.schemas.core.sessions import PasswordChangeIn, PasswordForgottenIn, PasswordResetIn
 
 router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=CheckedRoute)

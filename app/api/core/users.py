@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.access import access
-from app.api.clients import CurrentClient
 from app.api.conditional import private_answer
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import HONOURS_KEY, IdempotentRoute
+from app.api.limits import CurrentClient
 from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.api.profile_form import AVATAR_FORM, DOCUMENTED, SentChange
 from app.errors import Conflict

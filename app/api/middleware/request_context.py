@@ -10,11 +10,26 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.security_headers import Header, security_headers
 from app.api.routing import template_of
 from app.api.surfaces import render
 from app.logs import bind_contextvars, log, reset_contextvars
 from app.utils.metrics import observe_request
+
+Header = tuple[bytes, bytes]
+
+_SECURITY: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000"),
+)
+_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+# Swagger UI writes styles into its elements, and loads pictures from data URLs.
+_DOCS_POLICY = (
+    b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"base-uri 'none'; frame-ancestors 'none'"
+)
+_AUTH = ("/auth/", "/api/auth/")
+_NO_STORE = (b"cache-control", b"no-store")
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _ALIAS = "/api/users"  # answers like /users
@@ -109,7 +124,7 @@ class _Answer:
         state = self._scope["state"]
         yield b"x-request-id", state["request_id"].encode()
         signed = bool(_header(self._scope, b"authorization"))
-        yield from security_headers(self._scope["path"], given, signed=signed)
+        yield from _security_headers(self._scope["path"], given, signed=signed)
         for name, value in state.get("answer_headers", {}).items():
             yield name.lower().encode(), value.encode()
 
@@ -160,3 +175,13 @@ def _log_access(sent: Scope, asked: Scope, status: int, seconds: float) -> None:
         milliseconds=round(1000 * seconds, 1),
         address=client[0] if client else None,
     )
+
+
+def _security_headers(path: str, given: Iterable[Header], *, signed: bool) -> Iterator[Header]:
+    """The headers to add to ``given``; ``signed`` means that the request had credentials."""
+    names = {name.lower() for name, _ in given}
+    yield from _SECURITY
+    if b"content-security-policy" not in names:
+        yield b"content-security-policy", _DOCS_POLICY if path.startswith("/docs") else _POLICY
+    if b"cache-control" not in names and (signed or path.startswith(_AUTH)):
+        yield _NO_STORE

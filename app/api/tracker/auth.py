@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
 from app.api.access import CheckedRoute, access
-from app.api.clients import CurrentClient
 from app.api.deps import CurrentUser, Services
+from app.api.limits import CurrentClient
 from app.api.openapi.failures import failures
 from app.errors import AppError, BadRequest, RegistrationClosed, Taken
 from app.schemas.core.auth import TokensOut

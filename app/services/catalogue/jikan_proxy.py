@@ -11,7 +11,7 @@ from app.external.jikan.client import JIKAN, JikanClient
 from app.schemas.domain.cached import CachedAnswer
 from app.services.catalogue.cached_calls import CachedCalls
 from app.services.catalogue.coalescing import RequestCoalescer
-from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.negative_cache import NegativeCache
 from app.services.catalogue.staleness import RAW_FOR
 
 
@@ -23,7 +23,7 @@ class JikanProxy:
         jikan: JikanClient,
         redis: Redis,
         *,
-        absent: MissingTitles,
+        absent: NegativeCache,
         coalescer: RequestCoalescer,
         now: Callable[[], float] = time.time,
     ) -> None:

@@ -8,7 +8,7 @@ from app.schemas.domain.cached import CachedAnswer
 from app.schemas.domain.catalogue import ANIME_KEYS
 from app.services.catalogue.coalescing import RequestCoalescer
 from app.services.catalogue.ingest import CatalogueIngest
-from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.negative_cache import NegativeCache
 from app.services.catalogue.refresh_queue import RefreshQueue
 from app.services.catalogue.staleness import age_in_seconds, is_fresh
 from app.utils.clock import Clock, utc_now
@@ -26,7 +26,7 @@ class CatalogueLookup:
         *,
         ingest: CatalogueIngest,
         refresh_queue: RefreshQueue,
-        absent: MissingTitles,
+        absent: NegativeCache,
         coalescer: RequestCoalescer,
         clock: Clock = utc_now,
     ) -> None:

@@ -13,7 +13,7 @@ from app.schemas.domain.anime import Season, UpstreamPage
 from app.schemas.domain.jobs import EnqueuedJob
 from app.schemas.jobs import Job, SyncAnime, SyncSeason, SyncTop
 from app.services.catalogue.ingest import CatalogueIngest
-from app.services.catalogue.missing_titles import MissingTitles
+from app.services.catalogue.negative_cache import NegativeCache
 from app.services.catalogue.refresh_queue import RefreshQueue
 from app.services.catalogue.staleness import stale_before
 from app.services.jobs import JobService
@@ -36,7 +36,7 @@ class CatalogueSync:
         *,
         ingest: CatalogueIngest,
         refresh_queue: RefreshQueue,
-        absent: MissingTitles,
+        absent: NegativeCache,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
