@@ -37,14 +37,14 @@ class NegativeCache:
         """Remember for about ``ttl`` that there is no title with this id; returns the error to raise."""
         ttl = jittered(ttl)
         self._local[mal_id] = ttl.total_seconds()
-        with suppress(REDIS_FAULTS):
+        with suppress(*REDIS_FAULTS):
             await self._redis.set(f"{_PREFIX}{mal_id}", b"1", px=ttl)
         return _absent(mal_id)
 
     async def forget(self, mal_id: int) -> None:
         """Forget the id, which has a title after all."""
         self._local.pop(mal_id, None)
-        with suppress(REDIS_FAULTS):
+        with suppress(*REDIS_FAULTS):
             await self._redis.delete(f"{_PREFIX}{mal_id}")
 
     async def _known(self, mal_id: int) -> bool:
