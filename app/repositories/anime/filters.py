@@ -71,19 +71,34 @@ def _genre_conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Ar
         yield f"not a.tag_ids && {arguments.place(excluded, 'int[]')}"
 
 
-def all_words(search: str, arguments: Arguments, *, once: bool = False) -> Iterator[str]:
-    """Every word occurs in a title, a synonym or several of them; without a word nothing matches."""
+def all_words(
+    search: str, arguments: Arguments, *, once: bool = False, at_start: bool = False
+) -> Iterator[str]:
+    """Every word occurs in a title, a synonym or several of them; without a word nothing matches.
+
+    With ``at_start`` each has to begin a word there. So have one or two letters of an alphabet always:
+    inside of words they are almost everywhere, and no index finds them.
+    """
     found = units(search)
     if not found:
         yield "false"
     for words in found:
         # several follow each other, as in K-On or No.6, or are written as one
-        together = f"a.search_text like {pattern(''.join(words), arguments, once=once)}"
+        joined = "".join(words)
+        is_little = joined.isalnum() and says_little(joined)
+        together = _holds(joined, arguments, once=once, at_start=at_start or is_little)
         if len(words) == 1:
             yield together
         else:
-            apart = pattern(" ".join(words), arguments, once=once)
-            yield f"({together} or a.search_text like '% ' || substr({apart}, 2))"
+            yield f"({together} or {_holds(' '.join(words), arguments, once=once, at_start=True)})"
+
+
+def _holds(text: str, arguments: Arguments, *, once: bool, at_start: bool) -> str:
+    """The names hold ``text``, at the start of a word if ``at_start``."""
+    like = pattern(text, arguments, once=once)
+    if at_start:
+        like = f"'% ' || substr({like}, 2)"
+    return f"a.search_text like {like}"
 
 
 def units(search: str) -> list[list[str]]:
