@@ -24,7 +24,7 @@ _TYPES = {name.lower(): name for name in ANIME_TYPES}
 
 
 def _faulty(query: type[BaseModel], fault: PydanticCustomError, names: list[str]) -> ValidationError:
-    """One validation error that concerns several parameters."""
+    """A validation error about several parameters."""
     faults = [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
     return ValidationError.from_exception_data(query.__name__, faults)
 
@@ -43,7 +43,7 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-# bounds first: behind a function pydantic would not see the stripped text
+# bounds before the function validator: after it, pydantic would check the unstripped text
 _Genre = Annotated[str, StringConstraints(max_length=1000), AfterValidator(storable)]
 _Genres = Annotated[list[_Genre], Field(max_length=_MOST_GENRES, default_factory=list)]
 _Year = Annotated[int, Field(ge=1, le=9999)]
@@ -53,7 +53,7 @@ TypeName = Annotated[
     AfterValidator(_known_type),
     Field(json_schema_extra={"enum": list[Any](ANIME_TYPES)}),
 ]
-# Of which each title has one, and several may be wanted.
+# A title has one of these values; a query can list several.
 _split = BeforeValidator(split)
 _several: Any = Field(max_length=20, default_factory=list, description="One of these; repeat or comma list.")
 _Statuses = Annotated[list[Annotated[Status, BeforeValidator(_lower)]], _split, _several]
@@ -79,7 +79,7 @@ class TitleQuery(FastQuery):
 
 
 class SliceQuery(TitleQuery, Page):
-    """A page of titles, with ``fields``."""
+    """Paging parameters and ``fields``."""
 
     @property
     def part(self) -> PageSpec:
@@ -87,7 +87,7 @@ class SliceQuery(TitleQuery, Page):
 
 
 class CatalogueQuery(SliceQuery):
-    """All conditions must hold. A genre is a name in any case or an id, of a theme or demographic too."""
+    """All conditions must hold. A genre is a name in any case or an id; themes and demographics count too."""
 
     genre: _Genres
     genre_list: Annotated[_Genres, Field(alias="genre[]")]

@@ -23,7 +23,7 @@ from app.schemas.fields import Id, Instant, storable
 from app.services.library import EntryShape, ListFilter
 from app.utils.text.cleaning import BIGINT_MAX
 
-_MOST_ENTRIES = 500  # of a page
+_MOST_ENTRIES = 500  # maximum page size
 _MOST_MARKS = 100
 _MOST_CHANGES = 5000
 
@@ -117,7 +117,7 @@ _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
 def _since(given: Any) -> Any:
-    """An instant, optionally with the id of the last entry of the previous response: ``INSTANT~ID``."""
+    """A timestamp, optionally with the id of the last entry of the previous response: ``INSTANT~ID``."""
     instant, tilde, entry_id = str(given).partition("~")
     if tilde and not (entry_id.isascii() and entry_id.isdigit() and len(entry_id) < 19):
         raise ValueError("give an instant, or `until` of the last answer")

@@ -1,4 +1,4 @@
-"""What the query string of the AniLibria v2 surface may hold."""
+"""Query parameters of the AniLibria v2 surface."""
 
 from typing import Annotated, Literal, TypeVar
 
@@ -66,5 +66,5 @@ class SearchQuery(BaseModel):
 
 
 def _word(words: dict[K, V], theirs: V | None) -> K | None:
-    """Our word for theirs."""
+    """Translate AniLibria's term to ours."""
     return next((ours for ours, word in words.items() if word == theirs), None)

@@ -53,7 +53,7 @@ async def start_import(
 ) -> Response:
     """Import a list file as a background job; importing the same file again changes nothing.
 
-    A file that is clearly not a list is refused at once; otherwise the job fails with the reason.
+    A file that is clearly not a list is rejected at once; otherwise the job fails with the reason.
     """
     begin = services.library.imports.preview if dry_run else services.library.imports.start
     content = await file.read()
@@ -114,7 +114,7 @@ def _report(spool: Spool, file_format: ReportFormat) -> Response:
 @router.post("/{job_id}/cancel", status_code=204)
 @access("write:content")
 async def cancel_import(job_id: JobId, user: CurrentUser, services: Services) -> None:
-    """Cancel an import; rows already imported stay until you undo it."""
+    """Cancel an import; rows imported so far stay until you undo it."""
     await services.library.imports.cancel(user.user_id, job_id)
 
 

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 _SIGNED_IN = "OAuth2PasswordBearer"
 _SERVICE = "ServiceToken"
 _BEARER = "BearerToken"
-# How many there are is not known before they are ranked.
+# The total is not known before all candidates are ranked.
 _UNCOUNTED = frozenset({"/users/me/recommendations", "/users/me/recommendations/"})
 _EXAMPLE_ID = "0b9cf1f0a4f24a6d9a3dbd1f6b3f9a51"
 _EXAMPLE_TIME = "2026-11-21T09:00:00Z"
@@ -101,7 +101,7 @@ _SCHEMAS: dict[str, Json] = {
         },
     },
 }
-# Words that are collected from the whole program: schemas cannot import them.
+# Enumerations collected from the whole program, which schemas cannot import.
 _ENUMS: tuple[tuple[str, str, Json], ...] = (
     ("BatchErrorOut", "code", _CODE),
     ("JobOut", "kind", {"enum": sorted(JOBS)}),
@@ -224,7 +224,7 @@ class _Operation:
         self._responses: dict[str, Json] = operation["responses"]
         self._surface = surface_of(path)
         self._access = access
-        if method != "POST":  # the others share a router with POSTs, and do not look at it
+        if method != "POST":  # the header concerns POST only, but is a dependency of the whole router
             _drop_parameter(operation, "idempotency-key")
         _drop_undocumented(operation)
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
@@ -263,7 +263,7 @@ class _Operation:
         for parameter in self._operation.get("parameters", ()):
             schema = parameter.get("schema", {})
             schema.pop("title", None)
-            if schema.get("default") == INT_MAX:  # which stands for everything
+            if schema.get("default") == INT_MAX:  # the default means no limit
                 del schema["default"]
             text = parameter.get("description") or schema.pop("description", None) or word(parameter["name"])
             if text is not None:
@@ -277,7 +277,7 @@ class _Operation:
             describe_properties(content["schema"])
 
     def _told(self) -> list[type[AppError]]:
-        """The failures declared by the route, removed from its responses."""
+        """The failures declared by the route; removes them from its responses."""
         named = [name for response in self._responses.values() for name in response.pop(FAILURES, [])]
         told: list[type[AppError]] = [getattr(errors, name) for name in named]
         for error in told:
@@ -285,7 +285,7 @@ class _Operation:
         return told
 
     def _usual(self) -> Iterator[type[AppError]]:
-        """The failures that every route of this kind may have."""
+        """The failures that any route of this kind can return."""
         if self._operation["security"]:
             yield errors.Unauthenticated
         if self._access not in {"public", "service"}:
@@ -309,7 +309,7 @@ class _Operation:
             yield errors.PayloadTooLarge
         if body and "application/json" in body["content"]:
             yield errors.UnsupportedMedia
-        yield errors.Invalid  # of an unknown query parameter at least
+        yield errors.Invalid  # every route rejects unknown query parameters
 
     def _add(self, error: type[AppError]) -> None:
         status = str(self._surface.invalid_status if error is errors.Invalid else error.status)
@@ -341,7 +341,7 @@ class _Operation:
 
 
 def _example(error: type[AppError], surface: Surface) -> Json:
-    """The failure as the renderer of the surface formats it."""
+    """The failure as rendered by the surface."""
     details = (
         field_details([FieldError("limit", "Input should be a valid integer.", "wrong_type")])
         if error is errors.Invalid

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Properties and parameters by name; ``Schema.name`` goes before ``name``. Null is said by the type: it always
-# means unknown, or not set.
+# Properties and parameters by name; ``Schema.name`` takes precedence over ``name``. Null is left to the type:
+# it always means unknown, or not set.
 WORDS: Mapping[str, str] = {
     "access_token": "Bearer token of a signed-in person; valid for `expires_in` seconds.",
     "action": "What the import does, or did, with the row.",
@@ -288,7 +288,7 @@ WORDS: Mapping[str, str] = {
     "uptime": "Seconds since the process started.",
     "valid": "Whether the account exists and may sign in.",
     "youtube_id": "Id of the video at YouTube.",
-    # where a name means something else
+    # names with a different meaning in some schemas
     "AnimeIn.episodes": "Number of episodes; 0 is unknown.",
     "AnimeIn.genres": "Genres by name, or by id.",
     "AnimeIn.themes": "Themes by name, or by id.",
@@ -333,7 +333,7 @@ WORDS: Mapping[str, str] = {
     "StatsOut.total": "Number of anime on the list.",
 }
 
-# Examples of schemas that change something: one field, since only what is sent changes.
+# Examples of patches: one field each, since only the fields sent change.
 PATCH_EXAMPLES: Mapping[str, Any] = {
     "CollectionPatch": {"name": "To watch in winter"},
     "EntryPatch": {"progress": 5},
@@ -343,7 +343,7 @@ PATCH_EXAMPLES: Mapping[str, Any] = {
     "UserPatch": {"is_active": False},
 }
 
-# Beside these, schemas have their docstring.
+# All other schemas use their docstring.
 SCHEMAS: Mapping[str, str] = {
     "Failure": "A failure.",
     "TrackerFailure": "A failure, as the clients of the tracker page expect it.",

@@ -14,7 +14,10 @@ _OTHERS = "dump"  # the source of rows that name none
 
 
 def to_relation(row: Mapping[str, Any]) -> StoredRelation:
-    """``b`` is the ``t`` of ``a``, by MyAnimeList's ids. Optional: ``media_type`` and ``title``, of ``b``."""
+    """Map a row: ``b`` is the ``t`` of ``a``, by MyAnimeList ids.
+
+    ``media_type`` and ``title`` of ``b`` are optional.
+    """
     first, second = fields.identity(row, "a"), fields.identity(row, "b")
     if first is None or second is None:
         raise InvalidRow("a or b is no id")
