@@ -1,7 +1,4 @@
-"""Query parameters of the HiAnime routes.
-
-Strict patterns for slugs and episode ids, since they enter URLs.
-"""
+"""Query parameters of the HiAnime routes; slugs and ids are checked strictly, since they enter URLs."""
 
 import re
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""The envelope of the AniLibria v2 surface, and the shapes inside of it that are no titles."""
+"""The envelope of the AniLibria v2 surface, and the data inside it other than titles."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from app.schemas.anilibria.title import Title
 
 
 class Meta(BaseModel):
-    """Where the answer comes from."""
+    """Where the data comes from."""
 
     source: Literal["anilibria", "node"]
     cached: bool

@@ -1,4 +1,4 @@
-"""The title of the AniLibria v2 surface: the only code that knows its field names."""
+"""Titles of the AniLibria v2 surface: the only code that knows their field names."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -49,7 +49,7 @@ class EpisodeSource(BaseModel):
 
 
 class Skip(BaseModel):
-    """Seconds from the beginning; one of the two may be unknown."""
+    """Seconds from the start of the episode; either may be unknown."""
 
     start: int | None
     stop: int | None
@@ -136,7 +136,7 @@ def title_of(release: Release) -> dict[str, Any]:
 
 
 def number_text(ordinal: float) -> str:
-    """``12`` or ``12.5``."""
+    """An episode number such as ``12`` or ``12.5``."""
     return str(number_of(ordinal))
 
 
@@ -145,7 +145,7 @@ def number_of(ordinal: float) -> int | float:
 
 
 def _current(release: Release) -> int | None:
-    """How many episodes are out; of a summary, the number of its newest one."""
+    """The number of released episodes; for a summary, the number of the latest one."""
     if release.episodes is not None:
         return len({episode.ordinal for episode in release.episodes})
     return None if release.latest_ordinal is None else int(release.latest_ordinal)

@@ -1,4 +1,4 @@
-"""Relations of a title as the core surface shows them."""
+"""Schemas of relations and watch orders."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from app.schemas.domain.relations import (
 
 
 class RelationOut(BaseModel):
-    """What another title is to this one: with `sequel`, the other is the sequel of this one."""
+    """How another title relates to this one: `sequel` means that the other is the sequel of this one."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -39,7 +39,7 @@ class RelationOut(BaseModel):
 
 
 def words_of(values: Any) -> Any:
-    """Repeated values, each of which may be a comma list."""
+    """Split repeated values, each of which may be a comma-separated list."""
     if not isinstance(values, list):
         return values
     words = [word.strip() for value in values for word in str(value).split(",")]
@@ -56,14 +56,14 @@ class WatchOrderQuery(BaseModel):
 
 
 class TieOut(BaseModel):
-    """This title is the `type` of that one."""
+    """This title is the `type` of the other one."""
 
     type: RelationType
     anime_id: int
 
 
 class WatchOrderMarkOut(BaseModel):
-    """How far you are with a title."""
+    """Your progress in a title."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -73,7 +73,10 @@ class WatchOrderMarkOut(BaseModel):
 
 
 class StepOut(BaseModel):
-    """A title in its place. `released_later`: it was made after something that it precedes in the story."""
+    """A title at its position.
+
+    `released_later`: it was released after a title that it precedes in the story.
+    """
 
     position: int
     anime: CardOut
@@ -94,14 +97,14 @@ class FranchiseOut(BaseModel):
 
 
 class AlternativeOut(BaseModel):
-    """Another version of the story, in an order of its own."""
+    """Another version of the story, with its own order."""
 
     title: str
     items: list[StepOut]
 
 
 class WatchOrderOut(BaseModel):
-    """A franchise in the order to watch it. `next` is the first main title that you have not completed."""
+    """A franchise in watch order. `next` is the first main title that you have not completed."""
 
     order: WatchSort
     franchise: FranchiseOut

@@ -1,4 +1,4 @@
-"""Releases and episodes as the core surface sends them."""
+"""Schemas of releases and episodes."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ class VideoSourceOut(BaseModel):
 
 
 class SpanOut(BaseModel):
-    """Seconds from the beginning; one of the two may be unknown."""
+    """Seconds from the start of the episode; either may be unknown."""
 
     start: int | None
     stop: int | None
@@ -53,7 +53,7 @@ class EpisodeOut(BaseModel):
 
 
 class ReleaseOut(BaseModel):
-    """A title as a source has it, perhaps linked to an anime of the catalogue."""
+    """A title of a streaming source, possibly linked to an anime of the catalogue."""
 
     id: int
     source: Literal["anilibria"]

@@ -1,4 +1,4 @@
-"""Bodies of the internal surface about releases, their cache and users."""
+"""Schemas of the internal surface: releases, their cache, users."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -48,7 +48,7 @@ class ClearCacheOut(BaseModel):
 
 
 class CacheStatsOut(BaseModel):
-    """Shares of looks that found a fresh copy, by level, since this process began; 0 to 1."""
+    """The hit rate of each cache level since this process started, 0 to 1."""
 
     namespace: str
     hit_rate: dict[str, float]
