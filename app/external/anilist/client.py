@@ -41,7 +41,7 @@ def _explain(status: int, body: Any) -> AppError | None:
         return TokenRefused()
     if status == 403:
         return UpstreamUnavailable(
-            "AniList's API is disabled, or blocks our requests.",
+            "AniList's API is switched off, or blocks our requests.",
             retry_after=_SWITCHED_OFF,
             details={"upstream": "anilist", "status": status},
         )
