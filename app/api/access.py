@@ -20,28 +20,28 @@ from app.container import Container
 from app.errors import Forbidden, PayloadTooLarge, ServiceUnavailable, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
 
-# public: anybody. session: signed in as a person; a personal API token does not do. A permission: whoever
-# has it by role and, where an API token calls, by scope. service: another service of the operator, with
-# INTERNAL_SERVICE_TOKEN.
+# public: anyone. session: a signed-in user; personal API tokens are refused. A permission: users whose role
+# has it and, for API tokens, whose token has that scope. service: another service of the operator, which
+# sends INTERNAL_SERVICE_TOKEN.
 Access = Literal["public", "session", "service"] | Permission
 
-BODY_LIMIT = 1024 * 1024  # bytes, where a route declares no other limit
-FORM_OVERHEAD = 64 * 1024  # bytes that a multipart form may put around its file
+BODY_LIMIT = 1024 * 1024  # bytes, for routes that declare no other limit
+FORM_OVERHEAD = 64 * 1024  # bytes of a multipart form in addition to its file
 
-_CHECKED = "anisync.access_checked"  # in the scope of requests that CheckedRoute has let pass
+_CHECKED = "anisync.access_checked"  # marks the scope of requests that CheckedRoute has admitted
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class UndeclaredRoute(RuntimeError):
-    """A route declares no access, or does not enforce what it declares. Prevents the start."""
+    """A route declares no access, or does not enforce what it declares; raised at startup."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
     access: Access
     upload_limit: int
-    """Bytes of a multipart form; every other body has ``BODY_LIMIT``."""
+    """Maximum size of a multipart form in bytes; all other bodies have ``BODY_LIMIT``."""
 
     def body_limit(self, scope: Scope) -> int:
         return self.upload_limit if is_multipart(scope) else BODY_LIMIT
@@ -70,11 +70,9 @@ _declarations = WeakKeyDictionary[Callable[..., Any], Declaration]()
 def access(allowed: Access, *, upload_limit: int = BODY_LIMIT) -> Callable[[Endpoint], Endpoint]:
     """Declare who may call an endpoint, HTTP or WebSocket, and the maximum size of an upload in bytes.
 
-    Stands below the decorator of the router, whose ``route_class`` is :class:`CheckedRoute`::
-
-        @router.post("/things", status_code=201)
-        @access("write:content", upload_limit=5 * 1024 * 1024)
-        async def add_thing(...)
+    Must stand below the router's decorator, and the router's ``route_class`` must be :class:`CheckedRoute`,
+    e.g. ``@router.post("/things", status_code=201)`` above ``@access("write:content", upload_limit=5 * 1024 *
+    1024)``.
     """
 
     def declare(endpoint: Endpoint) -> Endpoint:
@@ -87,15 +85,15 @@ def access(allowed: Access, *, upload_limit: int = BODY_LIMIT) -> Callable[[Endp
 class CheckedRoute(APIRoute):
     """A route that checks the declared access before any byte of the body is read.
 
-    So are its query parameters: one that the route does not have is refused, as is one given twice that has
-    one value. FastAPI reads the body before it solves dependencies, so a dependency would be too late.
+    It also rejects unknown query parameters, and repeated ones that take a single value. A dependency would
+    be too late: FastAPI reads the body before it solves dependencies.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if endpoint not in _declarations:
             raise UndeclaredRoute(
-                f"{path}: say who may ask {endpoint.__module__}.{endpoint.__qualname__} by @access(...), "
-                "below the decorator of the router."
+                f"{path}: declare who may call {endpoint.__module__}.{endpoint.__qualname__} "
+                "by @access(...), below the decorator of the router."
             )
         self.declared = _declarations[endpoint]
         super().__init__(path, endpoint, **options)
@@ -111,12 +109,12 @@ class CheckedRoute(APIRoute):
 
 
 async def _guard(connection: HTTPConnection) -> None:
-    """Check requests that :class:`CheckedRoute` does not cover: WebSockets, before they are accepted."""
+    """Check requests that do not pass through :class:`CheckedRoute`: WebSockets, before they are accepted."""
     if connection.scope.get(_CHECKED):
         return
     declared = _declarations.get(connection.scope["endpoint"])
     if declared is None:
-        raise Forbidden("This route does not say who may ask it.")
+        raise Forbidden("This route declares no access.")
     await _admit(connection, declared)
 
 
@@ -135,7 +133,7 @@ def route_table(app: FastAPI) -> list[RouteAccess]:
 def _lines(context: RouteContext) -> Iterator[RouteAccess]:
     route = context.original_route
     if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
-        return  # files of ours, for anybody
+        return  # static files are public
     declared = _declarations.get(context.endpoint) if context.endpoint else None
     if declared is None or not _is_held(context, declared):
         raise UndeclaredRoute(
@@ -147,7 +145,7 @@ def _lines(context: RouteContext) -> Iterator[RouteAccess]:
 
 
 def _is_held(context: RouteContext, declared: Declaration) -> bool:
-    """Whether the class of the route enforces the declaration; plain Starlette routes can only be public."""
+    """Whether the route's class enforces the declaration; plain Starlette routes can only be public."""
     route = context.original_route
     if isinstance(route, CheckedRoute | WebSocketRoute):
         return True
@@ -157,7 +155,7 @@ def _is_held(context: RouteContext, declared: Declaration) -> bool:
 async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
     """Authenticate and authorize the request; the principal is stored in the state of the request."""
     container: Container = connection.app.state.container
-    # Before anybody is authenticated, so that a refusal tells the limits too.
+    # Before authentication, so that rejections have rate limit headers too.
     await limit_flood(connection, container)
     if declared.access == "service":
         _check_service(connection, container)
@@ -172,11 +170,11 @@ async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
 def _check_service(connection: HTTPConnection, container: Container) -> None:
     wanted = container.settings.internal_service_token
     if wanted is None:
-        raise ServiceUnavailable("INTERNAL_SERVICE_TOKEN is not set, so nobody may ask this.")
+        raise ServiceUnavailable("INTERNAL_SERVICE_TOKEN is not set, so this route is disabled.")
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     same = compare_digest(token.strip().encode(), wanted.get_secret_value().encode())
     if scheme.lower() != "bearer" or not same:
-        raise Unauthenticated("This needs the internal service token as Bearer.")
+        raise Unauthenticated("This requires the internal service token as Bearer.")
 
 
 async def _authenticate(connection: HTTPConnection, container: Container) -> Principal:
@@ -189,6 +187,6 @@ async def _authenticate(connection: HTTPConnection, container: Container) -> Pri
 def _check(principal: Principal, allowed: Access) -> None:
     if allowed == "session":
         if principal.session_id is None:
-            raise Forbidden("This needs a session; an API token does not do.")
+            raise Forbidden("This requires a session; API tokens are not accepted.")
     elif allowed not in principal.permissions:
-        raise Forbidden(f"This needs the permission {allowed}.")
+        raise Forbidden(f"This requires the permission {allowed}.")

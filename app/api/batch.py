@@ -1,4 +1,4 @@
-"""Batches of list operations: each is validated on its own, so that an invalid one fails alone."""
+"""Batches of list operations: each is validated separately, so that an invalid one fails alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -83,8 +83,8 @@ def _status(outcome: Outcome) -> int:
 def _failed(anime_id: int | None, mal_id: int | None, error: AppError) -> orjson.Fragment:
     said = BatchErrorOut(code=error.code, message=error.message, details=error.details)
     result = BatchResultOut(anime_id=anime_id, mal_id=mal_id, status=error.status, version=None, error=said)
-    return orjson.Fragment(result.model_dump_json())  # which writes a whole number of any size
+    return orjson.Fragment(result.model_dump_json())  # orjson cannot write integers beyond 64 bits
 
 
 def _whole(value: Any) -> int | None:
-    return value if type(value) is int else None  # not true, which Python takes for 1
+    return value if type(value) is int else None  # exclude True, which equals 1 in Python

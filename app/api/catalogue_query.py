@@ -24,7 +24,7 @@ _TYPES = {name.lower(): name for name in ANIME_TYPES}
 
 
 def _faulty(query: type[BaseModel], fault: PydanticCustomError, names: list[str]) -> ValidationError:
-    """One validation error that concerns several parameters."""
+    """A validation error about several parameters."""
     faults = [InitErrorDetails(type=fault, loc=(name,), input=None) for name in names]
     return ValidationError.from_exception_data(query.__name__, faults)
 
@@ -43,7 +43,7 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-# bounds first: behind a function pydantic would not see the stripped text
+# bounds before the function validator: after it, pydantic would check the unstripped text
 _Genre = Annotated[str, StringConstraints(max_length=1000), AfterValidator(storable)]
 _Genres = Annotated[list[_Genre], Field(max_length=_MOST_GENRES, default_factory=list)]
 _Year = Annotated[int, Field(ge=1, le=9999)]
@@ -53,16 +53,18 @@ TypeName = Annotated[
     AfterValidator(_known_type),
     Field(json_schema_extra={"enum": list[Any](ANIME_TYPES)}),
 ]
-# Of which each title has one, and several may be wanted.
+# A title has one of these values; a query can list several.
 _split = BeforeValidator(split)
-_several: Any = Field(max_length=20, default_factory=list, description="One of these; repeat or comma list.")
+_several: Any = Field(
+    max_length=20, default_factory=list, description="One of these; repeated or comma-separated."
+)
 _Statuses = Annotated[list[Annotated[Status, BeforeValidator(_lower)]], _split, _several]
 _Seasons = Annotated[list[Annotated[Season, BeforeValidator(_lower)]], _split, _several]
 _Types = Annotated[list[TypeName], _split, _several]
 _Search = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(storable)]
 Fields = Annotated[
     list[Annotated[str, Field(max_length=500)]],
-    Field(max_length=50, default_factory=list, description="Only these keys of a title; a comma list."),
+    Field(max_length=50, default_factory=list, description="Only these keys of a title; comma-separated."),
     AfterValidator(known_keys(ANIME_KEYS)),
 ]
 
@@ -79,7 +81,7 @@ class TitleQuery(FastQuery):
 
 
 class SliceQuery(TitleQuery, Page):
-    """A page of titles, with ``fields``."""
+    """Paging parameters and ``fields``."""
 
     @property
     def part(self) -> PageSpec:
@@ -87,7 +89,7 @@ class SliceQuery(TitleQuery, Page):
 
 
 class CatalogueQuery(SliceQuery):
-    """All conditions must hold. A genre is a name in any case or an id, of a theme or demographic too."""
+    """All conditions must hold. A genre is a name in any case or an id; themes and demographics count too."""
 
     genre: _Genres
     genre_list: Annotated[_Genres, Field(alias="genre[]")]
@@ -102,7 +104,7 @@ class CatalogueQuery(SliceQuery):
         Field(
             max_length=MAX_LIMIT,
             default_factory=list,
-            description="Only these anime, up to 100; without `limit` the page holds all of them.",
+            description="Only these anime, up to 100; without `limit` all of them are on one page.",
         ),
     ]
     year: _Year | None = None
@@ -110,7 +112,7 @@ class CatalogueQuery(SliceQuery):
     year_to: _Year | None = None
     min_score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     search: _Search | None = None
-    q: Annotated[_Search | None, Field(description="The same as search.")] = None
+    q: Annotated[_Search | None, Field(description="Same as `search`.")] = None
     sfw: bool = False
     sort: AnimeSort = "-score"
 
@@ -119,7 +121,9 @@ class CatalogueQuery(SliceQuery):
         if "limit" not in self.model_fields_set and len(self.ids) > self.limit:
             self.limit = len(self.ids)
         if self.q is not None and self.search is not None and self.q != self.search:
-            fault = PydanticCustomError("contradiction", "search and q are the same: give one of them")
+            fault = PydanticCustomError(
+                "contradiction", "search and q are the same parameter: give one of them"
+            )
             raise _faulty(type(self), fault, ["q"])
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             fault = PydanticCustomError("contradiction", "year_from is after year_to")
@@ -147,13 +151,13 @@ class SearchQuery(SliceQuery):
     q: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(storable)
     ]
-    sfw: Annotated[bool, Field(description="Hide adult titles; `X-Hidden-Count` says how many matched.")] = (
+    sfw: Annotated[bool, Field(description="Hide adult titles; `X-Hidden-Count` is the number hidden.")] = (
         False
     )
 
 
 class GenresQuery(FastQuery):
-    kind: Annotated[TagKind | None, Field(description="Only of this kind.")] = None
-    sfw: Annotated[bool, Field(description="Count no adult titles, and leave out what only those have.")] = (
-        False
-    )
+    kind: Annotated[TagKind | None, Field(description="Only this kind.")] = None
+    sfw: Annotated[
+        bool, Field(description="Exclude adult titles from the counts, and omit labels only they have.")
+    ] = False

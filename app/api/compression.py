@@ -1,4 +1,4 @@
-"""Compressed bodies: which encoding a client wants, and a body in it."""
+"""Compressed bodies: content negotiation and compression."""
 
 import asyncio
 import re
@@ -11,9 +11,9 @@ import brotli
 
 Encoding: TypeAlias = Literal["br", "gzip"]
 
-SMALLEST = 1024  # bytes of a body that is worth it: what is smaller fits into one packet anyway
-_INLINE = 32 * 1024  # bytes that are compressed in less than a millisecond; more of them in a thread
-_BROTLI_QUALITY = 4  # as fast as gzip at its default, and a tenth smaller
+SMALLEST = 1024  # bytes; smaller bodies fit into one packet anyway
+_INLINE = 32 * 1024  # bytes that take under a millisecond; larger bodies are compressed in a thread
+_BROTLI_QUALITY = 4  # as fast as gzip at its default level, with a tenth smaller output
 _GZIP_LEVEL = 6
 _COMPRESSIBLE = re.compile(rb"text/|application/(?:[\w.-]+\+)?(?:json|xml|javascript)\b|image/svg\+xml\b")
 _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
@@ -21,15 +21,15 @@ _NAMES = {"br": "br", "gzip": "gzip", "x-gzip": "gzip", "*": "*", "identity": "i
 
 
 def is_compressible(content_type: bytes) -> bool:
-    """Whether bodies of this media type become smaller; pictures and archives do not."""
+    """Whether bodies of this media type benefit from compression; images and archives do not."""
     return _COMPRESSIBLE.match(content_type.strip().lower()) is not None
 
 
 @lru_cache(maxsize=256)
 def negotiate(accept_encoding: str) -> Encoding | None:
-    """The encoding that an ``Accept-Encoding`` header prefers (RFC 9110, 12.5.3); None is no compression.
+    """The encoding that an ``Accept-Encoding`` header prefers (RFC 9110, 12.5.3); None means uncompressed.
 
-    Of equally good ones it is ``br``. Nobody is refused: who excludes all encodings gets the plain body.
+    At equal weights ``br`` wins. There is no 406: a client that excludes every encoding gets the plain body.
     """
     weights: dict[str, float] = {}
     for item in accept_encoding.split(","):
@@ -44,7 +44,7 @@ def negotiate(accept_encoding: str) -> Encoding | None:
 
 
 def _weight(parameters: list[str]) -> float | None:
-    """None where it cannot be read: such an item counts for nothing."""
+    """The quality of an item; None if it is malformed, so that the item is ignored."""
     if not parameters:
         return 1.0
     match = _QUALITY.fullmatch(parameters[0])
@@ -52,7 +52,7 @@ def _weight(parameters: list[str]) -> float | None:
 
 
 class Compressed:
-    """A body, and its compressed forms: each is made once, when it is first wanted."""
+    """A body with its compressed forms, each created on first use."""
 
     __slots__ = ("_forms", "_making", "plain")
 
@@ -62,27 +62,30 @@ class Compressed:
         self._making: dict[Encoding, asyncio.Task[bytes]] = {}
 
     async def form(self, encoding: Encoding) -> bytes:
-        """The body in ``encoding``; a large one is compressed in a thread, once for all who wait for it."""
+        """The body in ``encoding``.
+
+        A large one is compressed in a thread, once for all concurrent callers.
+        """
         if form := self._forms.get(encoding):
             return form
         if len(self.plain) <= _INLINE:
             return self._forms.setdefault(encoding, _compress(self.plain, encoding))
         if encoding not in self._making:
             self._making[encoding] = asyncio.create_task(asyncio.to_thread(_compress, self.plain, encoding))
-        # who leaves does not take it from the others
+        # shielded, so that a cancelled request does not cancel the others that wait
         form = await asyncio.shield(self._making[encoding])
         self._making.pop(encoding, None)
         return self._forms.setdefault(encoding, form)
 
 
 class Stream:
-    """Compresses a body that comes in pieces."""
+    """Compresses a streamed body."""
 
     def __init__(self, encoding: Encoding) -> None:
         self._add, self._finish = _steps(encoding)
 
     async def feed(self, piece: bytes, *, last: bool) -> bytes:
-        """The compressed bytes that ``piece`` completes, which may be none before the last."""
+        """The compressed bytes available after ``piece``, which may be none before the last."""
         if len(piece) <= _INLINE:
             return self._feed(piece, last)
         return await asyncio.to_thread(self._feed, piece, last)
@@ -93,11 +96,11 @@ class Stream:
 
 
 def _steps(encoding: Encoding) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
-    """How to add bytes to a new compressed body, and how to finish it."""
+    """The functions that add bytes to a new compressed body and that finish it."""
     if encoding == "br":
         made = brotli.Compressor(quality=_BROTLI_QUALITY, mode=brotli.MODE_TEXT)
         return made.process, made.finish
-    zipped = zlib.compressobj(_GZIP_LEVEL, wbits=16 + zlib.MAX_WBITS)  # 16 asks for the header of gzip
+    zipped = zlib.compressobj(_GZIP_LEVEL, wbits=16 + zlib.MAX_WBITS)  # 16 selects the gzip header
     return zipped.compress, zipped.flush
 
 

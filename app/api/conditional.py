@@ -14,27 +14,27 @@ from app.schemas.domain.cached import CachedAnswer
 from app.schemas.domain.library import RenderedEntry
 
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
-_VERSION = re.compile(r'"(?:(\d{1,18})-)?(\d{1,18})"')  # a strong ETag of an entry, or its version alone
+_VERSION = re.compile(r'"(?:(\d{1,18})-)?(\d{1,18})"')  # a strong ETag of an entry, or only its version
 
-# Any cache may keep it, and asks each time whether it is still good: a change shows at once.
+# Every cache may store it, but must revalidate each time, so that changes are visible at once.
 _SHARED = "public, no-cache"
 _JSON = "application/json"
 
 _CACHED_HEADERS = {
     "X-Cache": {
-        "description": "Where the answer comes from.",
+        "description": "Where the response comes from.",
         "schema": {"type": "string", "enum": ["hit", "miss", "stale"]},
     },
     "Age": {
-        "description": "Seconds since the upstream was asked; absent where it never was.",
+        "description": "Seconds since the upstream was called; absent if it never was.",
         "schema": {"type": "integer", "minimum": 0},
     },
-    "ETag": {"description": "The version of this answer.", "schema": {"type": "string"}},
+    "ETag": {"description": "The version of this response.", "schema": {"type": "string"}},
 }
 CACHED: Responses = {
     200: {"headers": _CACHED_HEADERS},
     304: {
-        "description": "The client has it already, as its If-None-Match says.",
+        "description": "The client has the current version, according to If-None-Match.",
         "headers": _CACHED_HEADERS,
     },
 }
@@ -42,7 +42,7 @@ CACHED: Responses = {
 
 def etag_of(*parts: bytes) -> str:
     """A strong ``ETag`` of these bytes."""
-    digest = sha256()  # which processors have an instruction for
+    digest = sha256()  # fast: many processors have SHA instructions
     for part in parts:
         digest.update(part)
     return f'"{digest.hexdigest()[:32]}"'
@@ -59,10 +59,10 @@ def is_known_to(request: Request, etag: str) -> bool:
 
 
 def catalogue_answer(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """A response that is the same for everybody.
+    """A response that is the same for everyone.
 
-    The ETag stands for ``body`` and ``headers`` alike, since a 304 leaves both as the client has them; the
-    304 itself is made by ``AnswerCache``.
+    The ETag covers ``body`` and ``headers``, since after a 304 the client keeps both; ``AnswerCache`` makes
+    the 304.
     """
     headers = headers or {}
     told = "".join(headers.values()).encode()
@@ -71,7 +71,7 @@ def catalogue_answer(body: bytes, headers: Mapping[str, str] | None = None) -> R
 
 
 def personal_answer(body: bytes) -> Response:
-    """A response with data of the caller; shared caches must not store it."""
+    """A response with the user's own data; shared caches must not store it."""
     headers = {"ETag": etag_of(body), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     return Response(body, headers=headers, media_type=_JSON)
 
@@ -82,7 +82,7 @@ def catalogue_page(request: Request, query: Page, page: AnimePage) -> Response:
 
 
 def private_answer(request: Request, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """A response for one person: the browser may store it and revalidates each time; 304 if unchanged."""
+    """A response for one user: the browser may store it and must revalidate; 304 if unchanged."""
     headers = headers or {}
     tag = etag_of(body, "".join(headers.values()).encode())
     whole = {**headers, "ETag": tag, "Cache-Control": "private, no-cache"}
@@ -95,7 +95,7 @@ def cached_answer(request: Request, answer: CachedAnswer) -> Response:
     """A response from the cache-aside layer, or 304; both have ``X-Cache`` and ``Age``."""
     headers = {
         "ETag": etag_of(answer.body),
-        "Cache-Control": "no-cache",  # whoever keeps it asks again, so that these two stay true
+        "Cache-Control": "no-cache",  # must be revalidated, so that X-Cache and Age stay true
         "X-Cache": answer.state,
     }
     if answer.age is not None:
@@ -124,14 +124,14 @@ async def _versions(
         str | None,
         Header(
             alias="If-Match",
-            description="The ETag that the change is based on, or its `version` in quotes; a stale one "
+            description="The ETag that the change is based on, or its `version` in quotes; an outdated one "
             "answers 412 with the current entry in `details`.",
         ),
     ] = None,
 ) -> frozenset[tuple[int | None, int]] | None:
-    """The pairs of id and version in ``If-Match``; None allows any.
+    """The pairs of entry id and version in ``If-Match``; None allows any.
 
-    Tags are compared strongly (RFC 9110, 13.1.1): a weak one allows nothing. Several headers are one list.
+    Tags are compared strongly (RFC 9110, 13.1.1): a weak one matches nothing. Several headers form one list.
     """
     given = request.headers.getlist("if-match")
     if not given or [line.strip() for line in given] == ["*"]:

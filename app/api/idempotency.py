@@ -17,7 +17,7 @@ from app.schemas.domain.idempotency import Answer, KeyClaim
 
 _KEPT_HEADERS = ("content-type", "etag", "location")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_PIECE = 256 * 1024  # bytes of a file that are in memory at once
+_PIECE = 256 * 1024  # bytes read into memory at once
 
 _name = itemgetter(0)
 
@@ -35,7 +35,7 @@ async def _claim_key(
     request: Request,
     services: Services,
     idempotency_key: Annotated[
-        Key | None, Header(description="A repetition within 24 hours is given the first answer.")
+        Key | None, Header(description="A repeated request within 24 hours gets the first response.")
     ] = None,
 ) -> AsyncIterator[None]:
     user: Principal | None = getattr(request.state, "principal", None)
@@ -51,16 +51,16 @@ async def _claim_key(
         async with services.idempotency.renewed(begun):
             yield
     finally:
-        await request.close()  # the files of a form that the route itself did not ask for
+        await request.close()  # closes uploaded files that the route itself did not read
 
 
-# Of a POST that honours the header; its router has IdempotentRoute as its route_class.
-# The scope of a function ends when the answer is made and kept, not when it has been sent.
+# Dependency of POST routes that support the header; their router's route_class must be IdempotentRoute.
+# scope="function" ends when the response is built and stored, "request" only after it was sent.
 HONOURS_KEY = Depends(_claim_key, scope="function")
 
 
 def idempotent_router(prefix: str, tag: str) -> APIRouter:
-    """A router whose POST routes honour the header."""
+    """A router whose POST routes support the header."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=IdempotentRoute, dependencies=[HONOURS_KEY])
 
 
@@ -90,16 +90,16 @@ class IdempotentRoute(CheckedRoute):
 async def _digest(request: Request) -> bytes:
     """A hash of the request: method, path, sorted query and content.
 
-    The content of a form is its fields, and the names and digests of its files: how they were put into
-    bytes, such as the boundary between them, does not count.
+    Forms are hashed by their fields, and by the names and digests of their files, so that a different
+    multipart boundary does not make a different request.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts = [b"method", request.method.encode(), b"path", _encoded(request.scope["path"])]
     query = parse_qsl(request.scope["query_string"], keep_blank_values=True)
-    for name, value in sorted(query, key=_name):  # values of one name keep their order, which may count
+    for name, value in sorted(query, key=_name):  # stable: the order of equal names may matter
         parts += [b"query", name, value]
     if kind in _FORMS:
-        # FastAPI has read it if the route takes a form: this is the same object.
+        # Cached: if the route takes a form, FastAPI has read it already and this returns the same object.
         parts += await _of_form(await request.form())
     else:
         parts += [b"body", await request.body()]

@@ -14,12 +14,12 @@ from app.utils.addresses import Network, address_group, client_address, peer_add
 from app.utils.redis.quotas import Quota, rate_headers
 from app.utils.text.cleaning import clean_text
 
-SEARCHES = Quota("search", 300, 60)  # on every route that searches titles, together
+SEARCHES = Quota("search", 300, 60)  # shared by all routes that search titles
 
-# Far above normal use: it only bounds floods; the services enforce the real limits.
+# Far above normal use: it only stops floods; the services enforce the real limits.
 _FLOOD = Quota("auth", 12_000, 60)
 _AUTH = ("/auth/", "/api/auth/")
-_DEVICE = 200  # characters of the user agent that are kept
+_DEVICE = 200  # stored characters of the user agent
 
 
 def client_of(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
@@ -36,7 +36,7 @@ async def _client_group(client: Annotated[str, Depends(_client)]) -> str:
     return address_group(client)
 
 
-# The address of the client, and the one it counts with: all addresses of a /64 are one client.
+# The client's address, and the key it is counted by: all addresses of a /64 are one client.
 ClientAddress = Annotated[str, Depends(_client)]
 ClientGroup = Annotated[str, Depends(_client_group)]
 
@@ -72,7 +72,7 @@ def limited(quota: Quota, *, when: Callable[[Request], bool] = lambda _: True) -
 
 
 def is_search(request: Request) -> bool:
-    """Whether the request searches by name, which costs more than other pages."""
+    """Whether the request searches by name, which is more expensive than other pages."""
     return any(request.query_params.get(name, "").strip() for name in ("search", "q"))
 
 

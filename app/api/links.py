@@ -23,16 +23,16 @@ def absolute_url(connection: HTTPConnection, path: str) -> str:
 
 
 def page_url(connection: HTTPConnection, path: str) -> str:
-    """The link to ``path`` for a person: at ``APP_URL``, else as :func:`absolute_url`."""
+    """The link to ``path`` for a user: at ``APP_URL``, otherwise like :func:`absolute_url`."""
     settings: Settings = connection.app.state.container.settings
     return f"{settings.app_url}{quote(path)}" if settings.app_url else absolute_url(connection, path)
 
 
 def origin_of(scope: Scope, settings: Settings) -> str:
-    """The base of absolute URLs: ``PUBLIC_BASE_URL``, else scheme and host as the client used them.
+    """The base of absolute URLs: ``PUBLIC_BASE_URL``, otherwise scheme and host as the client used them.
 
-    What a proxy says of these is believed only of ``TRUSTED_PROXIES``, and only where it can be a scheme and
-    a host. Empty, which makes links relative, where the client names no host.
+    Forwarded headers are used only from ``TRUSTED_PROXIES``, and only if they contain a valid scheme and
+    host. Empty if the client sent no host, which makes links relative.
     """
     if settings.public_base_url:
         return settings.public_base_url
@@ -48,7 +48,7 @@ def origin_of(scope: Scope, settings: Settings) -> str:
 
 
 def _forwarded(scope: Scope, settings: Settings) -> tuple[str, str]:
-    """Scheme and host as the outermost trusted proxy saw them; empty where none says so."""
+    """Scheme and host as the outermost trusted proxy saw them; empty if it did not forward them."""
     connection = HTTPConnection(scope)
     lists = {
         name: _words(connection.headers.getlist(f"x-forwarded-{name}")) for name in ("for", "proto", "host")

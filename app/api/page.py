@@ -1,4 +1,4 @@
-"""The page at `/`: its static files, and the paths of its views."""
+"""The web client at `/`: its static files, and the paths of its views."""
 
 import mimetypes
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.api.middleware.compression import BODY
 from app.errors import NotFound
 
 STATIC = Path(__file__).parents[1] / "static"
-# Each answers the page, which reads the path. None begins with a word that a path of the API begins with.
+# All of these return the page, which reads the path. No view shares its first segment with an API path.
 VIEWS = (
     "/", "/title/{anime_id:int}", "/library", "/continue", "/recommended", "/statistics", "/history",
     "/import", "/connections", "/profile", "/my/collections", "/my/collections/{collection_id:int}",
@@ -55,15 +55,15 @@ async def _show(request: Request) -> Response:
 
 @access("public")
 async def _send_asset(request: Request) -> Response:
-    """A file; below the digest of all files, as the page links it, it may be kept for ever.
+    """A static file; under the current digest of all files, which the page links, it is cacheable for ever.
 
-    Below the digest of another release it is today's file, which may not: processes are replaced one by one.
+    Under another release's digest the current file is sent, not cacheable: processes are replaced one by one.
     """
     first, _, rest = request.path_params["path"].partition("/")
     path = rest if first.startswith("v-") else f"{first}/{rest}".rstrip("/")
     file = _assets().get(path)
     if file is None:
-        raise NotFound("There is no such file.")
+        raise NotFound("File not found.")
     return _answer(request, file, _FOREVER if first == _digest() else _ASK_AGAIN)
 
 

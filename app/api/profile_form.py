@@ -1,4 +1,4 @@
-"""A change of one's profile, as JSON or as a form with a file."""
+"""A profile change, as JSON or as a form with a file."""
 
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ AVATAR_FORM = LARGEST + FORM_OVERHEAD  # bytes
 
 _SCHEMA = ProfilePatch.model_json_schema(ref_template="#/components/schemas/{model}")
 _AVATAR = {"type": "string", "format": "binary", "description": "JPEG, PNG, GIF or WebP, at most 5 MB."}
-# What FastAPI cannot see in the signature.
+# The request body, which FastAPI cannot derive from the signature.
 DOCUMENTED: dict[str, Any] = {
     "requestBody": {
         "content": {
@@ -66,7 +66,7 @@ async def _from_form(request: Request) -> ProfileChange:
 
 
 def _is_chosen(picture: UploadFile | str | None) -> bool:
-    """False for what a browser sends of a form in which no file was chosen."""
+    """False for the empty part that browsers send if no file was chosen."""
     return bool(picture.filename or picture.size) if isinstance(picture, UploadFile) else picture != ""
 
 

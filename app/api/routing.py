@@ -1,4 +1,4 @@
-"""The routes of the application: the template of the matched one, the methods of a path."""
+"""Routes of the application: a fast lookup, the template of the matched route, the methods of a path."""
 
 import re
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 _NUMBER = re.compile(r"/\d+(?=/|$)")
-_REMEMBERED = 2048  # kinds of requests; about as many as routes, and one for each name in a path
+_REMEMBERED = 2048  # kinds of requests; about one per route, plus one per name in a path
 _WHOLE: tuple[Match, Scope] = (Match.FULL, {})
 
 
 class RememberedRoutes:
-    """Stands before a router, and tries first the route that answered the last request of the same kind.
+    """Wraps a router, and first tries the route that served the last request of the same kind.
 
-    A router tries its routes in order, and each of ours has a router of its own with a dozen more: for a
-    small answer that search costs more than the database. Paths are of a kind if only numbers in them differ,
-    which no template tells apart; the route is still asked whether it matches.
+    A router tries its routes in order, and each of ours is a router with a dozen routes: for small responses
+    that search takes longer than the database. Requests are of the same kind if their method is the same and
+    their paths differ only in numbers, which no template tells apart; the route is still asked whether it
+    matches.
     """
 
     def __init__(self, router: APIRouter) -> None:
@@ -39,7 +40,7 @@ class RememberedRoutes:
         await route.handle(scope, receive, send)
 
     def _find(self, kind: tuple[str, str], scope: Scope) -> BaseRoute | None:
-        """The router's choice, if that is a router of ours: those leave the scope as it is."""
+        """The matching route, if it is one of our routers: these do not change the scope."""
         for route in self._router.routes:
             match, changes = route.matches(scope)
             if match == Match.FULL:
@@ -64,10 +65,10 @@ def routes_of(app: FastAPI) -> Iterator[RouteContext]:
 
 
 def methods_of(scope: Scope) -> list[str]:
-    """All methods of the matched path over all its routes; HEAD where there is GET."""
+    """All methods of the matched path across all its routes; HEAD if there is GET."""
     template, methods = template_of(scope), set[str]()
     for route in iter_route_contexts(scope["app"].routes):
-        # Starlette's own routes, of files, leave no template
+        # routes of static files have no template
         chosen = route.path_format == template if template else route.endpoint is scope.get("endpoint")
         if route.methods and chosen:
             methods |= route.methods

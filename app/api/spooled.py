@@ -1,4 +1,4 @@
-"""Answers from a file that was written before: their length is known, and little of them is in memory."""
+"""Responses from a temporary file: their length is known, and little of them is in memory."""
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -7,7 +7,7 @@ from app.utils.spool import Spool
 
 
 class SpooledResponse(Response):
-    """Sends the file and closes it, however the sending ends; ``name`` is for the client to keep it under."""
+    """Sends the file and closes it, even if sending fails; ``name`` is the suggested file name."""
 
     def __init__(self, spool: Spool, *, media_type: str, name: str | None = None) -> None:
         headers = {} if name is None else {"Content-Disposition": f'attachment; filename="{name}"'}

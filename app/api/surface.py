@@ -1,4 +1,4 @@
-"""What a surface is: the paths it owns, its routes, and how it says that something failed."""
+"""A surface: the paths it owns, its routes, and the format of its failures."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure on its way out, in no dialect yet.
+    """A failure to be rendered, independent of the surface.
 
-    ``reason`` is a code that is more specific than ``code``, for surfaces that have such; else empty.
+    ``reason`` is a more specific code than ``code``, for surfaces that have such codes; otherwise empty.
     """
 
     status: int
@@ -27,7 +27,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """``body`` renders a failure in the surface's codes and language; ``invalid_status`` stands for 422."""
+    """``body`` renders a failure in the surface's codes and language; ``invalid_status`` replaces 422."""
 
     name: str
     prefixes: tuple[str, ...]
@@ -37,7 +37,7 @@ class Surface:
 
 
 def core_body(failure: Failure) -> Body:
-    """The body of a failure on the core surface, which others build on."""
+    """The body of a failure on the core surface; other surfaces extend it."""
     return {
         "code": failure.code,
         "message": failure.message,

@@ -1,4 +1,4 @@
-"""The registry of surfaces: which path speaks which dialect, and failures rendered in it."""
+"""The registry of surfaces: finds the one of a path, and renders failures in its format."""
 
 import json
 from http import HTTPStatus
@@ -31,7 +31,7 @@ from app.errors import (
 )
 from app.utils.db.database import DatabaseUnavailable, ReferenceGone, UnstorableValue
 
-# What `respond` is registered for; anything else is a bug and ends in the envelope.
+# The exceptions `respond` is registered for; any other is a bug and is handled by `CrashHandler`.
 RENDERED: tuple[type[Exception], ...] = (
     AppError,
     DatabaseUnavailable,
@@ -42,7 +42,7 @@ RENDERED: tuple[type[Exception], ...] = (
 )
 
 
-# The first surface with a matching prefix speaks; everything else is core.
+# The first surface with a matching prefix is used; all other paths are core.
 SURFACES = (ANILIBRIA, TRACKER, HIANIME, INTERNAL)
 
 
@@ -54,20 +54,20 @@ def surface_of(path: str) -> Surface:
 
 
 async def respond(request: Request, error: Exception) -> Response:
-    """``render`` for the framework, which would give a plain function a thread.
+    """The exception handler; async, since Starlette would run a plain function in a thread.
 
-    The error stays in the request's state, for others who wait for the same answer.
+    The error stays in the request's state, for concurrent requests that share the outcome.
     """
     request.state.failure = error
     return render(request, error)
 
 
 def render(request: Request, error: Exception) -> Response:
-    """The answer to ``request`` for any exception; a bug tells the client its request id and no more."""
+    """The response for any exception; for a bug the client learns only the request id."""
     failure = _failure(error, request)
     surface = surface_of(request.scope["path"])
     status = surface.invalid_status if failure.status == Invalid.status else failure.status
-    # ASCII escapes carry any text, lone surrogates too
+    # ASCII escapes can represent any text, even lone surrogates
     body = json.dumps(surface.body(failure), default=str).encode()
     return Response(body, status, dict(failure.headers), media_type="application/json")
 
@@ -80,7 +80,7 @@ def _failure(error: Exception, request: Request) -> Failure:
             known.status, known.code, known.message, known.details, known.headers, request_id, known.reason
         )
     if known.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        # the framework names the methods of the first route that fits, not of the path
+        # Starlette lists only the methods of the first matching route, not of the path
         known.headers = {"Allow": ", ".join(methods_of(request.scope))}
     return _http_failure(known, request_id)
 
@@ -93,7 +93,7 @@ def _as_app_error(error: Exception, request: Request) -> AppError | HTTPExceptio
     if isinstance(error, DatabaseUnavailable):
         return ServiceUnavailable(retry_after=1)
     if isinstance(error, ReferenceGone):
-        return NotFound("What this refers to was deleted meanwhile.")
+        return NotFound("A referenced object was deleted meanwhile.")
     if isinstance(error, UnstorableValue):
         return Invalid(str(error))
     return AppError()
@@ -117,7 +117,7 @@ _STATUS_ERRORS: dict[int, type[AppError]] = {
 
 
 def _http_failure(error: HTTPException, request_id: str) -> Failure:
-    """A failure that the framework itself raised: no route, wrong method, unreadable body."""
+    """A failure raised by the framework: no route, wrong method, unreadable body."""
     status = error.status_code
     headers = dict(error.headers or {})
     if status in _STATUS_ERRORS:

@@ -1,4 +1,4 @@
-"""What the query string of the routes of Jikan and of the syncs may hold."""
+"""Query parameters of the Jikan and sync routes."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from app.schemas.core.fields import one_line
 from app.schemas.domain.anime import Season
 
-_PAGES = 10_000  # far beyond the last page of Jikan
+_PAGES = 10_000  # far beyond Jikan's last page
 
 
 def _lowered(value: Any) -> Any:
@@ -25,14 +25,14 @@ Words = Annotated[str, Field(max_length=100), AfterValidator(_some_words)]
 
 
 class TopQuery(BaseModel):
-    """A page of Jikan's own top list; 25 is the most that it gives."""
+    """A page of Jikan's own top list; Jikan returns at most 25 titles."""
 
     page: Annotated[int, Field(ge=1, le=_PAGES)] = 1
     limit: Annotated[int, Field(ge=1, le=25)] = 25
 
 
 class SearchQuery(BaseModel):
-    """``q`` is another name of ``query``."""
+    """``q`` is an alias of ``query``."""
 
     query: Words | None = None
     q: Words | None = None
@@ -40,7 +40,7 @@ class SearchQuery(BaseModel):
     @model_validator(mode="after")
     def _one_of_two(self) -> "SearchQuery":
         if self.query is None and self.q is None:
-            raise ValueError("say what to search for, as query or q")
+            raise ValueError("give the search text as query or q")
         if self.query is not None and self.q is not None and self.query != self.q:
             raise ValueError("query and q are the same parameter: give one of them")
         return self
@@ -55,7 +55,7 @@ class SyncTopQuery(BaseModel):
 
 
 class SyncSeasonQuery(BaseModel):
-    """What is left out is the current one."""
+    """Both default to the current season."""
 
     year: Annotated[int | None, Field(ge=1900, le=2100)] = None
     season: Annotated[Season | None, BeforeValidator(_lowered)] = None

@@ -1,4 +1,4 @@
-"""Faults of a request's fields, as pydantic finds them, in the words that a client is told."""
+"""Validation errors of pydantic, converted to our field errors."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from app.errors import FieldCode, FieldError, Invalid
 
 _FIELDS_TOLD = 20
 
-# How pydantic's kinds of faults are told: the code, and the parameters by the names in pydantic's context.
+# Our code for each pydantic error type, and our parameters by their names in pydantic's context.
 _CODES: dict[str, tuple[FieldCode, dict[str, str]]] = {
     "missing": ("required", {}),
     "string_too_long": ("too_long", {"max": "max_length"}),
@@ -36,7 +36,7 @@ _SAID: dict[str, str] = {
 
 
 def invalid(faults: Sequence[Any]) -> Invalid:
-    """The failure that pydantic's faults describe; each ``loc`` starts with the part of the request."""
+    """The failure for pydantic's errors; the first part of each ``loc`` is the part of the request."""
     return Invalid.of([_field_error(fault) for fault in faults[:_FIELDS_TOLD]])
 
 
@@ -53,7 +53,7 @@ def _code(fault: Mapping[str, Any]) -> tuple[FieldCode, dict[str, Any]]:
     if kind in _CODES:
         code, names = _CODES[kind]
         params = {name: context[source] for name, source in names.items() if source in context}
-        if isinstance(allowed := params.get("allowed"), str):  # pydantic's prose: 'a', 'b' or 'c'
+        if isinstance(allowed := params.get("allowed"), str):  # a text such as: 'a', 'b' or 'c'
             params["allowed"] = re.findall(r"'([^']*)'", allowed)
         return code, params
     return ("wrong_type" if kind.endswith(_WRONG_TYPE) else "invalid"), {}
@@ -80,7 +80,7 @@ def _sentence(fault: Mapping[str, Any]) -> str:
         bound = (
             f"at most {context['max_length']}" if kind == "too_long" else f"at least {context['min_length']}"
         )
-        return f"String should have {bound} characters"  # pydantic would say items
+        return f"String should have {bound} characters"  # pydantic's message says items
     return _SAID.get(kind) or str(fault["msg"]).removeprefix("Value error, ")
 
 

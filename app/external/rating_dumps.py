@@ -1,4 +1,4 @@
-"""Open dumps of lists: CSV with a row for each entry, plain, .gz or .zst."""
+"""Open dumps of rated lists: CSV with one entry per row, plain, .gz or .zst."""
 
 import csv
 from array import array
@@ -19,8 +19,11 @@ _UNKNOWN = frozenset(("", "null", "none", "nan", "\\N"))
 
 @dataclass
 class RatingDump:
-    """Entries by column: the number of the list, MyAnimeList's id, score 0..10 with 0 for none, status as
-    its place in RATING_STATUSES. ``sources`` names where each list is from, where the file says so."""
+    """Entries by column.
+
+    Number of the list, MyAnimeList id, score from 0 to 10 (0 if unscored), status index. The index is that in
+    ``RATING_STATUSES``. ``sources`` has the origin of each list, if the file states it.
+    """
 
     users: "array[int]" = field(default_factory=lambda: array("i"))
     mal_ids: "array[int]" = field(default_factory=lambda: array("i"))
@@ -32,10 +35,10 @@ class RatingDump:
 
 
 def read_ratings(path: Path, on_fault: Callable[[DumpFault], None]) -> RatingDump:
-    """All sound rows; ``on_fault`` is told of each other one. Raises ``DumpUnreadable``.
+    """All valid rows; ``on_fault`` is called for each of the others. Raises ``DumpUnreadable``.
 
-    Columns are known by the names in the first row, in any order: ``user_id``, ``mal_id``, ``score``,
-    ``status``; others are of no use here. A row without score and status says nothing.
+    Columns are found by the names in the first row, in any order: ``user_id``, ``mal_id``, ``score``,
+    ``status``; other columns are ignored. A row without score and status is invalid.
     """
     blocks = Blocks(path)
     try:
@@ -43,7 +46,7 @@ def read_ratings(path: Path, on_fault: Callable[[DumpFault], None]) -> RatingDum
         places = _places(next(rows, []), path)
         return _collect(rows, places, on_fault)
     except csv.Error as error:
-        raise DumpUnreadable(f"{path} is no CSV: {error}") from error
+        raise DumpUnreadable(f"{path} is not CSV: {error}") from error
     finally:
         blocks.close()
 
@@ -86,7 +89,7 @@ def _collect(
 
 def _mal_id(word: str) -> int:
     if not word.isdecimal() or not 0 < int(word) <= INT_MAX:
-        raise ValueError(f"mal_id is no id: {word[:30]!r}")
+        raise ValueError(f"mal_id is not an id: {word[:30]!r}")
     return int(word)
 
 
@@ -98,7 +101,7 @@ def _score(word: str) -> float:
     except ValueError:
         score = -1.0
     if not 0 <= score <= 10:
-        raise ValueError(f"score is none of 0 to 10: {word[:30]!r}")
+        raise ValueError(f"score is not from 0 to 10: {word[:30]!r}")
     return score
 
 

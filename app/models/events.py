@@ -1,4 +1,4 @@
-"""Durable events: what happened, in the order in which it was committed."""
+"""Durable events: what happened, in commit order."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from app.models.base import Base
 class EventRow(Base):
     """Rows are inserted under a lock that is held until the commit, so that ``id`` is a cursor.
 
-    Nobody who has seen an id will later see a smaller one appear.
+    A reader who has seen an id will never see a smaller one appear later.
     """
 
     __tablename__ = "events"

@@ -185,7 +185,7 @@ class ViewRow(Base):
 class CollectionRow(Timestamped, Base):
     """A user's collection of anime; ``share_hash`` is the SHA-256 of the secret in its share link.
 
-    ``share_token`` is the secret itself, encrypted; null for links of the time before it was kept.
+    ``share_token`` is the secret itself, encrypted; null for links created before it was stored.
     """
 
     __tablename__ = "collections"

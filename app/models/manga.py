@@ -1,4 +1,4 @@
-"""Tables of manga."""
+"""Manga from dumps."""
 
 from sqlalchemy import Computed, Identity, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -8,7 +8,7 @@ from app.models.base import Base, Timestamped
 
 
 class MangaRow(Timestamped, Base):
-    """A manga that some dump lists; ``search_text`` has all its names as searches compare them."""
+    """A manga; ``search_text`` has all its names, normalised for the search."""
 
     __tablename__ = "manga"
     __table_args__ = (

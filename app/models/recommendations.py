@@ -1,4 +1,4 @@
-"""What recommendations are served from, and what a person does not want to see among them."""
+"""Recommendation models, their training data and results, and the titles users ignore."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from app.models.base import Base
 
 
 class RecommendationModelRow(Base):
-    """A fitted model; the newest is served. ``facts`` says from how much it was fitted."""
+    """A fitted model; the newest is served. ``facts`` describes the data it was fitted from."""
 
     __tablename__ = "recommendation_models"
 
@@ -32,7 +32,7 @@ class RecommendationModelRow(Base):
 
 
 class OpenRatingsRow(Base):
-    """The lists of an open dump, packed, which every fit learns from beside the lists of our own."""
+    """The packed lists of an open dump, which every fit uses in addition to our own lists."""
 
     __tablename__ = "open_ratings"
     __table_args__ = (CheckConstraint("id", name="single"),)
@@ -44,7 +44,7 @@ class OpenRatingsRow(Base):
 
 
 class SimilarTitlesRow(Base):
-    """The titles most like one, best first; ``together`` is the part of the score that lists account for."""
+    """The most similar titles, best first; ``together`` is the part of each score that is due to lists."""
 
     __tablename__ = "similar_titles"
 
@@ -55,7 +55,7 @@ class SimilarTitlesRow(Base):
 
 
 class IgnoredRecommendationRow(Base):
-    """A title that a person does not want to be recommended."""
+    """A title that a user does not want recommended."""
 
     __tablename__ = "ignored_recommendations"
 

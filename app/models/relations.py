@@ -7,10 +7,10 @@ from app.models.base import Base
 
 
 class RelationRow(Base):
-    """The title ``to_id`` is the ``type`` of the anime ``from_id``, says ``source``.
+    """According to ``source``, the title ``to_id`` is the ``type`` of the anime ``from_id``.
 
-    Both are ids of MyAnimeList, and no foreign keys: manga and titles that the catalogue does not have yet
-    are related too. ``title`` is the name of ``to_id`` where the source told it.
+    Both are MyAnimeList ids without foreign keys, since manga and titles that are not in the catalogue yet
+    can be related too. ``title`` is the name of ``to_id`` if the source gives it.
     """
 
     __tablename__ = "anime_relations"
@@ -29,7 +29,7 @@ class RelationRow(Base):
 
 
 class RelationCountRow(Base):
-    """How many relations a title of MyAnimeList has, inverses included; every page of titles shows it."""
+    """The number of relations of a MyAnimeList title, inverses included; denormalised for pages of titles."""
 
     __tablename__ = "relation_counts"
 

@@ -1,4 +1,4 @@
-"""Releases of a source, their episodes, and answers of upstreams that are kept for the time without them."""
+"""Releases of a source and their episodes, stored upstream responses, and the state of polling."""
 
 from datetime import datetime
 
@@ -21,9 +21,9 @@ from app.models.base import Base
 class ReleaseRow(Base):
     """``external_id`` is the id at the source.
 
-    ``detailed_at`` is null while only a summary is known; ``latest_ordinal`` is the greatest number of an
-    episode that was ever seen, ``seen_ordinals`` are all of them; ``followed_at`` is the last change that was
-    looked into, by the source's clock.
+    ``detailed_at`` is null while only a summary is stored; ``latest_ordinal`` is the greatest episode number
+    ever seen, ``seen_ordinals`` are all of them; ``followed_at`` is the last processed change, by the
+    source's clock.
     """
 
     __tablename__ = "releases"
@@ -74,7 +74,7 @@ class ReleaseRow(Base):
 
 
 class EpisodeRow(Base):
-    """``ordinal`` may be a fraction; ``sort_order`` is the order of the source."""
+    """``ordinal`` may be a fraction; ``sort_order`` is the position in the source's list."""
 
     __tablename__ = "episodes"
     __table_args__ = (UniqueConstraint("release_id", "external_id"),)
@@ -97,7 +97,7 @@ class EpisodeRow(Base):
 
 
 class UpstreamAnswerRow(Base):
-    """The last level of a cache, for answers that have no rows of their own."""
+    """A stored upstream response: the last level of the cache, for data without tables of its own."""
 
     __tablename__ = "upstream_answers"
 
@@ -107,7 +107,7 @@ class UpstreamAnswerRow(Base):
 
 
 class PollRow(Base):
-    """How far the releases of a source have been followed. The row is locked by whoever moves it on."""
+    """How far the releases of a source have been polled; locked while it is being advanced."""
 
     __tablename__ = "release_polls"
 

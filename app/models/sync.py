@@ -1,4 +1,4 @@
-"""Tables of the two-way sync with other services' lists."""
+"""The two-way sync with lists at other services."""
 
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,11 @@ from app.models.base import Base
 
 
 class ServiceLinkRow(Base):
-    """Somebody's account at a service; ``token`` is encrypted.
+    """A user's account at a service; ``token`` is encrypted.
 
-    ``refused_at`` is since when the service does not take the token, ``pending_since`` since when there are
-    changes that it may not have been told; ``busy_by`` is the run that speaks with it now;
-    ``reminded_days`` is the last reminder.
+    ``refused_at`` is when the service first rejected the token, ``pending_since`` the time of the first
+    change not yet pushed; ``busy_by`` is the run that holds the lease; ``reminded_days`` is the last reminder
+    sent.
     """
 
     __tablename__ = "service_links"
@@ -38,10 +38,10 @@ class ServiceLinkRow(Base):
 
 
 class SyncSnapshotRow(Base):
-    """What was last seen of an entry at a service and what of ours it was told, both as it holds them.
+    """The service's last known state of an entry, and our state last pushed; both in the service's terms.
 
-    An entry of ours whose ``version`` is above ``local_version`` has changes that the service was not told.
-    It stays when the entry is deleted, so that a pull does not bring the entry back.
+    An entry whose ``version`` is above ``local_version`` has changes that were not pushed yet. The row
+    outlives the entry, so that a pull does not bring a deleted entry back.
     """
 
     __tablename__ = "sync_snapshots"
@@ -63,7 +63,7 @@ class SyncSnapshotRow(Base):
 
 
 class SyncConflictRow(Base):
-    """A field that both sides had changed: both values, and whose stands."""
+    """A field that both sides had changed: both values, and which side was kept."""
 
     __tablename__ = "sync_conflicts"
     __table_args__ = (
@@ -84,7 +84,7 @@ class SyncConflictRow(Base):
 
 
 class OAuthStateRow(Base):
-    """The SHA-256 of a state that was handed out and has not come back yet."""
+    """The SHA-256 of an OAuth state that was issued and not used yet."""
 
     __tablename__ = "oauth_states"
     __table_args__ = (Index("ix_oauth_states_expires_at", "expires_at"),)

@@ -19,7 +19,7 @@ from app.utils.db.database import Transaction
 _users = cast(Table, UserRow.__table__)
 _u = _users.c
 _known = cast(Table, KnownAddressRow.__table__)
-_NAMES = tuple(Account.__dataclass_fields__)  # which are columns
+_NAMES = tuple(Account.__dataclass_fields__)  # these are the names of the columns too
 _PUBLIC = (_u.is_active, _u.list_visibility == "public")
 _ACCOUNT = [_u[name] for name in _NAMES]
 
@@ -45,7 +45,7 @@ class AccountRepository:
         return _account(row.one_or_none())
 
     async def list_taken(self, username: str | None, email: str | None) -> list[str]:
-        """Which of the two an account has."""
+        """Which of the two, user name and e-mail, another account already has."""
         wanted = {"username": username, "email": email}
         taken = []
         for name, value in wanted.items():
@@ -65,7 +65,7 @@ class AccountRepository:
         return _account((await self._on.execute(named)).one_or_none())
 
     async def find_public(self, username: str) -> Account | None:
-        """An open account whose list is public, by its name in any case."""
+        """An active account by its user name (case-insensitive), if its list is public."""
         named = select(*_ACCOUNT).where(func.lower(_u.username) == func.lower(username), *_PUBLIC)
         return _account((await self._on.execute(named)).one_or_none())
 
@@ -82,7 +82,7 @@ class AccountRepository:
         return _account((await self._on.execute(select(*_ACCOUNT).where(_u.id == user_id))).one_or_none())
 
     async def find_secrets(self, identifier: str, *, network: str, since: datetime) -> Secrets | None:
-        """By user name or e-mail, case-insensitive; ``since`` bounds what counts as a known network."""
+        """By user name or e-mail, case-insensitive; networks used since ``since`` count as known."""
         lowered = func.lower(identifier)
         named = or_(func.lower(_u.username) == lowered, func.lower(_u.email) == lowered)
         return await self._secrets(named, network, since)

@@ -1,4 +1,4 @@
-"""SQL of the backfill: entries whose title only the person knows, and what AniList says of it."""
+"""SQL of the backfill of totals and AniList ids: entries whose title is not in the catalogue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class BackfillRepository:
         self._session = tx.session
 
     async def list_unknown(self, media_type: MediaType, *, after: int, limit: int) -> list[UnknownTotal]:
-        """Entries without a catalogue title that lack a total or AniList's id, by their ids."""
+        """Entries without a catalogue title that lack a total or an AniList id, ordered by id."""
         rows = await self._session.execute(
             text(
                 """
@@ -39,10 +39,10 @@ class BackfillRepository:
         return [UnknownTotal(row.id, row.user_id, row.anilist_id, row.mal_id) for row in rows]
 
     async def fill(self, found: Mapping[int, tuple[int | None, int]]) -> Sequence[int]:
-        """Give entries, by id, the total and AniList's id where they have none; answers those that changed.
+        """Set missing totals and AniList ids, by entry id; returns the ids of the entries that changed.
 
-        A total below what was seen is none; an id that another entry of the person has stays with that one.
-        The lists are locked.
+        A total below the progress is ignored; an AniList id that another entry of the user has is not given
+        twice. The caller must hold the locks of the lists.
         """
         rows = [{"id": id_, "total": total, "anilist_id": key} for id_, (total, key) in found.items()]
         changed = await self._session.execute(

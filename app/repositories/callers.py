@@ -7,7 +7,7 @@ from uuid import UUID
 from app.schemas.domain.accounts import PERMISSIONS, Account, Permission, Principal
 from app.utils.db.database import Driver
 
-_ACCOUNT = tuple(Account.__dataclass_fields__)  # which are columns
+_ACCOUNT = tuple(Account.__dataclass_fields__)  # these are the names of the columns too
 _COLUMNS = ", ".join(f"u.{name}" for name in _ACCOUNT)
 _BY_SESSION = (
     f"select {_COLUMNS} from sessions s join users u on u.id = s.user_id "
@@ -25,7 +25,7 @@ _LIVE = (
 
 
 async def list_live_sessions(driver: Driver, session_ids: Iterable[UUID], *, now: datetime) -> set[UUID]:
-    """Those of the sessions that live, and whose account may sign in."""
+    """Those of the sessions that have not ended and whose account is active."""
     return {row["id"] for row in await driver.fetch(_LIVE, list(session_ids), now)}
 
 

@@ -1,4 +1,4 @@
-"""SQL that writes titles as an upstream or an operator states them."""
+"""SQL that writes titles as stated by an upstream or an operator."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +17,7 @@ from app.utils.db.database import Transaction
 
 
 class CatalogueRepository:
-    """Writers of the catalogue are serialised, so that none sees partial changes of another."""
+    """Writers of the catalogue are serialised, so that none sees the partial changes of another."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -84,7 +84,7 @@ class CatalogueRepository:
         return frozenset(changed)
 
     async def _relate(self, items: Sequence[UpstreamAnime]) -> frozenset[int]:
-        """Store the relations that MAL states; the ids of the titles that this changes."""
+        """Store the relations that MAL states; returns the ids of the titles whose relations changed."""
         stated = {item.mal_id: item.relations or () for item in items if item.mal_id is not None}
         changed = await self._relations.replace("mal", stated)
         return await self._relations.ids_by_mal(changed)

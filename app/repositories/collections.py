@@ -87,7 +87,7 @@ class CollectionRepository:
         )
 
     async def set_share(self, collection_id: int, share_hash: bytes | None, token: bytes | None) -> None:
-        """``token`` is the encrypted secret of the link; both are None for no link."""
+        """Set the hash and the encrypted secret of the share link; None for both revokes the link."""
         await self._on.execute(
             text("update collections set share_hash = :share_hash, share_token = :token where id = :id"),
             {"id": collection_id, "share_hash": share_hash, "token": token},

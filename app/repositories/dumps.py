@@ -1,4 +1,4 @@
-"""Stores chunks of a dump: new titles by COPY, known ones by one merging statement."""
+"""Store chunks of a dump: new titles by COPY, known ones by one merging statement."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,22 +26,22 @@ from app.schemas.domain.anime import NameSource, UpstreamAnime, UpstreamStudio, 
 from app.schemas.domain.dumps import PlannedTitle, StoredTitle
 from app.utils.db.database import Transaction
 
-_PATIENCE = 300.0  # seconds for one statement; requests have far less
+_PATIENCE = 300.0  # seconds per statement; requests have a much shorter timeout
 _LABELS_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class KnownLabels:
-    """Ids of the labels that earlier chunks of a run have met; labels are never deleted."""
+    """Cache of label ids for the chunks of one run; labels are never deleted, so it cannot become stale."""
 
     tags: dict[UpstreamTag, int] = field(default_factory=dict)
     studios: dict[UpstreamStudio, int] = field(default_factory=dict)
 
 
 class DumpRepository:
-    """Call :meth:`begin` before anything else; it keeps other writers out until the transaction ends.
+    """Call :meth:`begin` first; it keeps other writers out until the transaction ends.
 
-    ``source`` is the kind of the dump, which its names are noted under; ``dated`` is its day.
+    ``source`` is the format of the dump, under which its names are stored; ``dated`` is its date.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class DumpRepository:
         await (await self._tx.driver()).execute(_LOCK, timeout=_PATIENCE)
 
     async def stored(self, mal_ids: Collection[int], anilist_ids: Collection[int]) -> list[StoredTitle]:
-        """The titles that have one of these ids."""
+        """The stored titles with one of these ids."""
         ids = {"mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids), "source": self._source}
         return [StoredTitle(*row) for row in await self._session.execute(_STORED, ids)]
 
     async def repoint(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
-        """Let lists, favourites and all else that points to the second title point to the first.
+        """Move the rows of lists, favourites etc. from the second title of each pair to the first.
 
-        Where somebody has both, nothing is touched: the second ids of such pairs are returned.
+        If a user has rows for both, the pair is left unchanged and its second id is returned.
         """
         refused: set[int] = set()
         for heir, old in pairs:
@@ -80,14 +80,14 @@ class DumpRepository:
         return refused
 
     async def absorb(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Let the first title of each pair take over what only the second says, and delete the second."""
+        """Fill gaps of the first title of each pair from the second, and delete the second."""
         await self._names.absorb(pairs)
         for heir, old in pairs:
             await self._session.execute(_ABSORB, {"heir": heir, "old": old})
             await self._session.execute(_DELETE, {"old": old})
 
     async def release(self, ids: Collection[int]) -> None:
-        """Take the AniList ids from titles, for others to have."""
+        """Clear the AniList ids of these titles, so that others can have them."""
         if ids:
             await self._session.execute(_RELEASE, {"ids": list(ids)})
 
@@ -105,11 +105,11 @@ class DumpRepository:
             await self._copy("anime_names", COPIED, names)
 
     async def state_names(self, titles: Mapping[int, UpstreamAnime], *, overwrite: bool) -> None:
-        """Note the names that the dump gives stored titles, by our id; :meth:`merge` shows them."""
+        """Store the dump's names of existing titles, by our id; :meth:`merge` then updates the titles."""
         await self._names.state(titles, dated=self._dated, overwrite=overwrite)
 
     async def merge(self, titles: Sequence[PlannedTitle]) -> set[int]:
-        """Bring stored titles up to what the dump says; returns the ids of those that changed."""
+        """Update stored titles from the dump; returns the ids of those that changed."""
         if not titles:
             return set()
         tags, studios = await self._label_ids(titles)
@@ -126,7 +126,7 @@ class DumpRepository:
         return changed
 
     async def settle(self) -> None:
-        """Tell the planner what the table looks like now, and finish the indexes of the search."""
+        """Update the planner's statistics, and flush the pending lists of the search indexes."""
         await (await self._tx.driver()).execute(_SETTLE, timeout=_PATIENCE)
 
     async def _date(self, ids: Sequence[int | None], dated: date) -> None:
@@ -161,9 +161,9 @@ def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any,
 
 
 def _new_record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> list[Any]:
-    """Like :func:`_record`, with the season and the year that follow from the date.
+    """Like :func:`_record`, with the season and the year derived from the date.
 
-    An update after the copy would write most rows, and all their index entries, a second time.
+    Deriving them after the COPY would update most rows, and all their index entries, a second time.
     """
     record = list(_record(title, tags, studios))
     record[_SEASON], record[_YEAR] = season_and_year(title.anime)
@@ -196,7 +196,7 @@ _STORED = text("""
     left join anime_names n on n.anime_id = a.id and n.source = :source
 """)
 
-# Whatever names a title does so in a column of this name, with a foreign key or without.
+# Every reference to a title is in a column of this name, with or without a foreign key.
 _PARTS = {"anime_names", "anime_syncs"}
 _REPOINT = [
     text(f"update {table.name} set anime_id = :heir where anime_id = :old")
@@ -254,7 +254,7 @@ _OLDER = text("""
 """)
 _DATE = text("update anime set dumped_on = :dated where id = any(cast(:ids as int[]))")
 
-# A fair sample of the table; autovacuum takes a larger one later.
+# A sufficient sample of the table; autovacuum takes a larger one later.
 _SETTLE = """
     select gin_clean_pending_list('ix_anime_search_text'), gin_clean_pending_list('ix_anime_tag_ids');
     set local default_statistics_target = 30;

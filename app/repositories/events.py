@@ -29,7 +29,7 @@ _BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 async def append_events(tx: Transaction, events: Sequence[Event]) -> list[int]:
-    """Store the events; returns the ids of new ones. Must be the last statement before the commit."""
+    """Store the events; returns the ids of the new ones. Must be the last statement before the commit."""
     rows = [{"name": event.name, "dedup_key": event.dedup_key, "body": event.body} for event in events]
     await tx.session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     inserted = await tx.session.execute(text(_APPEND), {"rows": orjson.dumps(rows).decode()})

@@ -12,7 +12,7 @@ from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ExportedEntry
 from app.utils.db.database import Transaction
 
-_ROWS = 100  # per batch; a few milliseconds of the event loop
+_ROWS = 100  # per batch, which blocks the event loop for a few milliseconds
 _STATE = ", ".join(f"e.{name}" for name in STATE_COLUMNS)
 
 

@@ -12,7 +12,7 @@ class HealthRepository:
         self._db = db
 
     async def find_revision(self) -> str | None:
-        """The revision of the schema, None if there is none. A refused login counts as an outage."""
+        """The revision of the schema, None without a schema. A refused login counts as an outage."""
         try:
             revision: str | None = await self._db.scalar("select version_num from alembic_version")
         except ProgrammingError:

@@ -20,10 +20,11 @@ class IdempotencyRepository:
     async def claim(
         self, claim: KeyClaim, fingerprints: Sequence[bytes], *, keep: float, lease: float
     ) -> bool:
-        """Take the key, with the first of the fingerprints of this request.
+        """Claim the key for a request with the first of these fingerprints.
 
-        It is taken over from a request that is ``keep`` seconds old; and from the same request, by any of
-        the fingerprints, that has neither answered nor renewed its claim in ``lease`` seconds.
+        A claim older than ``keep`` seconds is replaced. So is one with any of the fingerprints (the same
+        request) that has no response yet and was not renewed for ``lease`` seconds, since its process must
+        have died.
         """
         result = await self._session.execute(
             text(
@@ -67,12 +68,12 @@ class IdempotencyRepository:
         return KeyRecord(row.fingerprint, answer)
 
     async def renew(self, claim: KeyClaim) -> bool:
-        """False where the claim was lost."""
+        """Renew the claim; False if it was lost to another request."""
         statement = text(f"update idempotency_keys set renewed_at = now() {_OWNED} returning 1")
         return await self._changed(statement, _of(claim))
 
     async def fill(self, claim: KeyClaim, answer: Answer) -> bool:
-        """False where the claim was lost."""
+        """Store the response; False if the claim was lost to another request."""
         statement = text(
             "update idempotency_keys set status = :status, headers = cast(:headers as jsonb), body = :body "
             f"{_OWNED} returning 1"

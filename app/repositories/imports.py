@@ -90,7 +90,7 @@ class ImportRepository:
         return content
 
     async def is_without_content(self, job_id: int) -> bool:
-        """Whether the job is an import that cannot go on: it was taken back, or is over."""
+        """Whether the job is an import without its file: it was undone, or has finished."""
         found = await self._on.execute(
             text("select content is null from imports where job_id = :job_id"), {"job_id": job_id}
         )
@@ -121,7 +121,7 @@ class ImportRepository:
         )
 
     async def find_piece(self, job_id: int, *, position: int) -> tuple[str, int] | None:
-        """The chunk of the report that starts at ``position``: its JSON array and number of rows."""
+        """The chunk of the report that starts at row ``position``: its JSON array and its number of rows."""
         row = (
             await self._on.execute(
                 text(
@@ -136,7 +136,7 @@ class ImportRepository:
         return None if row is None else (row.piece, row.number)
 
     async def set_content(self, job_id: int, content: bytes) -> None:
-        """What was fetched for an import that began without a file."""
+        """Store the list that was fetched for an import that began without a file."""
         await self._on.execute(
             text("update imports set content = :content where job_id = :job_id"),
             {"job_id": job_id, "content": content},

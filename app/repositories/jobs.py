@@ -19,7 +19,7 @@ _jobs = cast(Table, JobRow.__table__)
 _j = _jobs.c
 _schedules = cast(Table, ScheduleRow.__table__)
 
-# As constants: PostgreSQL finds an index of some of the rows by no parameter.
+# Literals, since a generic plan cannot match a partial index to a parameter.
 _QUEUED = _j.status == literal_column("'queued'")
 _RUNNING = _j.status == literal_column("'running'")
 _LIVE = _j.status.in_((literal_column("'queued'"), literal_column("'running'")))
@@ -45,8 +45,8 @@ class JobRepository:
     async def insert(self, job: Job, *, owner_id: int | None, run_after: datetime | None) -> EnqueuedJob:
         """Insert the job, or find the queued or running one with the same key.
 
-        An existing job of a less urgent class, or with a later turn, is moved to where the new one would
-        have been; one without an owner gets this one.
+        An existing job of a less urgent class or with a later turn moves to the class and turn of the new
+        one; one without an owner gets this owner.
         """
         person = job.person if owner_id is None else owner_id
         turn = await self._next_turn(job.queue_class, person, after_nobodys=False)
@@ -54,7 +54,7 @@ class JobRepository:
             **_columns(job, owner_id, job.queue_class),
             turn=turn,
             run_after=run_after or func.now(),
-            sent_at=func.now() if run_after is None else None,  # it is sent right after the commit
+            sent_at=func.now() if run_after is None else None,  # the caller sends it right after the commit
         )
         new = new.on_conflict_do_nothing(index_elements=[_j.key], index_where=_LIVE)
         live = select(_j.id, _j.status).where(_j.key == job.key, _LIVE)
@@ -71,9 +71,9 @@ class JobRepository:
     async def insert_many(
         self, jobs: Sequence[Job], *, owner_id: int | None, job_class: JobClass | None = None
     ) -> list[QueuedJob]:
-        """Insert the jobs whose key has no queued or running job, and return those.
+        """Insert the jobs whose key has no queued or running job, and return the new ones.
 
-        With ``job_class`` all of them in that class.
+        ``job_class`` overrides the class of all jobs.
         """
         rows = []
         next_turn: dict[tuple[JobClass, int | None], int] = {}
@@ -96,8 +96,8 @@ class JobRepository:
     async def _next_turn(self, job_class: JobClass, person: int | None, *, after_nobodys: bool) -> int:
         """The turn of the first queued job, or the one after this user's last job if that is later.
 
-        So between two jobs of a user with many, every other user gets one. A single job without a user does
-        not queue behind the others without one.
+        So a user with many jobs gets at most one between two of any other user. A single job without a user
+        does not queue behind the others without one.
         """
         queued = _QUEUED & (_j.job_class == job_class)
         first = select(func.min(_j.turn)).where(queued, _j.run_after <= func.now()).scalar_subquery()
@@ -136,12 +136,15 @@ class JobRepository:
         return [QueuedJob(row.id, row.job_class) for row in rows if row.status == "queued"]
 
     async def claim(self, job_id: int, token: UUID, *, lease: float) -> ClaimedJob | None:
-        """Take a job that is queued and due; every claim counts as an attempt."""
+        """Claim a job that is queued and due; every claim counts as an attempt."""
         return await self._claim(_j.id == job_id, token, lease)
 
     async def claim_next(self, job_class: JobClass, token: UUID, *, lease: float) -> ClaimedJob | None:
-        """Take the due job of this class whose turn it is, of a person who does not run as many as may be."""
-        # One claim per class at a time: the per-user limit of the next depends on what this one takes.
+        """Claim the due job of this class with the lowest turn.
+
+        Jobs of users who already run as many as they may are skipped.
+        """
+        # One claim per class at a time: the per-user limit of the next claim depends on what this one takes.
         await self._on.execute(select(func.pg_advisory_xact_lock(func.hashtext("jobs:" + job_class))))
         share = SHARES[job_class]
         most = case((_j.on_behalf_of.is_(None), share.nobodys), else_=share.per_person)
@@ -238,11 +241,11 @@ class JobRepository:
         return [ClaimedJob(row.id, row.kind, row.arguments, row.attempts, 0, row.job_class) for row in rows]
 
     async def take_back(self, job_id: int, *, delay: float, error: str) -> None:
-        """Requeue a locked job of a dead run."""
+        """Requeue a locked job whose run is dead."""
         await self._on.execute(update(_jobs).where(_j.id == job_id).values(**_requeued(delay, error)))
 
     async def give_up(self, job_id: int, *, error: str) -> None:
-        """Fail a locked job of a dead run."""
+        """Fail a locked job whose run is dead."""
         values = {"status": "failed", "finished_at": func.now(), "error": error, **_RELEASED}
         await self._on.execute(update(_jobs).where(_j.id == job_id).values(**values))
 
@@ -252,7 +255,7 @@ class JobRepository:
         return {row[0]: row[1] for row in await self._on.execute(counted)}
 
     async def mark_sent(self, job_class: JobClass, *, quiet: float, limit: int) -> list[QueuedJob]:
-        """Mark due jobs that were not sent for ``quiet`` seconds as sent; never sent ones first."""
+        """Mark due jobs that were not sent for ``quiet`` seconds as sent; those never sent come first."""
         unsent = (
             select(_j.id)
             .where(_DUE, _j.job_class == job_class, or_(_j.sent_at.is_(None), _j.sent_at < _ago(quiet)))

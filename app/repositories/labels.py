@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 from app.schemas.domain.anime import UpstreamStudio, UpstreamTag
 from app.utils.db.database import Transaction
 
-_NAME_MAX = 200  # characters; names are indexed, and an index has a limit
+_NAME_MAX = 200  # characters; names are indexed, and index entries are limited in size
 
 
 class LabelRepository:

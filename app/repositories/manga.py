@@ -1,4 +1,4 @@
-"""Manga in PostgreSQL: what dumps say of them, and finding them by name."""
+"""SQL of manga from dumps."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.schemas.domain.manga import Manga
 from app.utils.db.database import Transaction
 
-# What a dump does not say erases nothing; a row that says nothing new is not written.
+# A null in the dump erases nothing; a row without new values is not written.
 _PUT = """
     insert into manga as m (mal_id, anilist_id, title, names, format, image_url, chapters, volumes, members)
     select r.* from jsonb_to_recordset(cast(:rows as jsonb)) as r(
@@ -37,9 +37,9 @@ class MangaRepository:
         self._session = tx.session
 
     async def put_many(self, manga: Sequence[Manga]) -> tuple[int, int]:
-        """Store them by MyAnimeList's id, or AniList's where there is no other.
+        """Upsert by MyAnimeList id, or by AniList id where there is no MyAnimeList id.
 
-        Answers how many were added and how many changed; of a title that is there twice the first counts.
+        Returns how many were added and how many changed; of duplicate titles the first counts.
         """
         added = updated = 0
         for key, clause in _KEYS.items():

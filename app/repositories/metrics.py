@@ -12,7 +12,7 @@ class MetricsRepository:
         self._connection = connection
 
     async def count_jobs(self) -> list[JobFigure]:
-        """The number of jobs per kind and state, and for how long the oldest due one has waited."""
+        """The number of jobs per kind and state, and the age in seconds of the longest overdue one."""
         waits = func.max(func.extract("epoch", func.now() - JobRow.run_after)).filter(
             JobRow.status == "queued", JobRow.run_after <= func.now()
         )

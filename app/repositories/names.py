@@ -122,8 +122,8 @@ _STATED = f"""
 _OVERWRITE = text(_STATED + _update(_NEWER, "excluded.dated"))
 _COMPLETE = text(_STATED + _update(_OLDER, "n.dated"))
 
-# New titles of a dump, by far the most, get no row of names: those of the title itself count until another
-# source or a later dump provides names. So names of a title without rows are taken as those of a dump.
+# New titles of a dump, by far the most, get no row here: the names in the title itself count until another
+# source or a later dump provides names. So a title without rows has the names of a dump.
 _ADOPT = text(f"""
     insert into anime_names (anime_id, source, dated, {_LISTED})
     select id, 'dump', dumped_on, title, title_english, title_japanese, title_russian,

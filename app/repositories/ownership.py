@@ -38,7 +38,7 @@ class Owned:
     secret: frozenset[str] = frozenset()
 
 
-# A test fails for a table that references ``users``, directly or not, and is missing here.
+# A test fails if a table that references ``users``, directly or not, is missing here.
 OWNED: dict[str, Owned] = {
     "users": Owned("account", by="id", secret=frozenset({"password_hash"})),
     "sessions": Owned("sessions", secret=frozenset({"refresh_hash", "spent_hash", "spent_at"})),
@@ -115,7 +115,7 @@ def _is_shown(column: "Column[Any]", owned: Owned) -> bool:
 
 
 def _told(column: "Column[Any]") -> tuple[ColumnElement[str], ColumnElement[Any]]:
-    """The column's name and value; timestamps in the format of the API."""
+    """SQL for the column's name and value; timestamps are in the format of the API."""
     name: ColumnElement[str] = literal_column(f"'{column.name}'")
     if isinstance(column.type, DateTime):
         return name, func.to_char(column, literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""))

@@ -15,9 +15,9 @@ async def fetch_page(
     order: str,
     values: Mapping[str, Any],
 ) -> tuple[Sequence[Row[Any]], int]:
-    """``select … source order by …`` with ``:limit`` and ``:offset`` of ``values``, and how many rows in all.
+    """One page of ``select … source order by …``, and the total number of rows.
 
-    The total stands even where the page is past the end.
+    ``values`` has ``limit`` and ``offset``. The total is right even if the page is past the end.
     """
     statement = f"""
     with page as (

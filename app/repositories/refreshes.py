@@ -19,7 +19,7 @@ class RefreshRepository:
         self._on = on.session if isinstance(on, Transaction) else on
 
     async def list_stale(self, stale_before: Mapping[Status | None, datetime], *, limit: int) -> list[int]:
-        """MyAnimeList ids of titles last synced before the time for their status, unless queued already.
+        """MyAnimeList ids of titles last synced before the limit for their status, unless queued already.
 
         Airing titles come first, then those never synced, then the oldest.
         """

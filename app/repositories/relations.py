@@ -1,4 +1,4 @@
-"""Relations between titles: what each source states, and what a title or a franchise is read from."""
+"""SQL of relations between titles, as each source states them."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,17 +17,17 @@ from app.schemas.domain.relations import (
 from app.schemas.domain.watching import AnimeCard
 from app.utils.db.database import Driver, Transaction
 
-_PATIENCE = 60.0  # seconds; a chunk of a dump is thousands of relations
+_PATIENCE = 60.0  # seconds; a chunk of a dump has thousands of relations
 
 
 class RelationRepository:
-    """Writes; ids are those of MyAnimeList."""
+    """Writes relations; all ids are those of MyAnimeList."""
 
     def __init__(self, tx: Transaction) -> None:
         self._session = tx.session
 
     async def add(self, relations: Iterable[StoredRelation]) -> tuple[int, int]:
-        """Store what is new, and names that were not known; how many were added, and how many updated."""
+        """Add new relations, and names that were missing; returns how many were added and updated."""
         rows = {(r.from_id, r.media_type, r.to_id, r.type, r.source): r for r in relations}
         found = await self._session.execute(_ADD, {"rows": _json(rows.values())})
         changed = found.all()
@@ -36,9 +36,9 @@ class RelationRepository:
         return added, len(changed) - added
 
     async def replace(self, source: str, stated: Mapping[int, Sequence[UpstreamRelation]]) -> set[int]:
-        """Store all that ``source`` says of these titles in place of what it said before.
+        """Replace all relations that ``source`` states about these titles.
 
-        Returns the ids of the anime whose relations changed, of both sides.
+        Returns the MyAnimeList ids of the anime, on both sides, whose relations changed.
         """
         if not stated:
             return set()
@@ -53,14 +53,14 @@ class RelationRepository:
         return await self._count([*gone, *new])
 
     async def _count(self, changed: Sequence[Any]) -> set[int]:
-        """Count the relations of the anime of these rows anew; the ids of those."""
+        """Recount the relations of the anime in these rows; returns their ids."""
         ids = {row.from_id for row in changed} | {row.to_id for row in changed if row.media_type == "anime"}
         if ids:
             await self._session.execute(_COUNT, {"ids": sorted(ids)})
         return ids
 
     async def ids_by_mal(self, mal_ids: Collection[int]) -> frozenset[int]:
-        """Our ids of these titles, as far as the catalogue has them."""
+        """Our ids of these titles; those not in the catalogue are left out."""
         if not mal_ids:
             return frozenset()
         return frozenset((await self._session.execute(_OURS, {"mal_ids": list(mal_ids)})).scalars())
@@ -75,20 +75,20 @@ class RelationReads:
         return None if row is None else _title(row)
 
     async def list_around(self, mal_id: int) -> list[StoredRelation]:
-        """All that is recorded from and to a title."""
+        """All recorded relations from and to a title."""
         return [StoredRelation(**row) for row in await self._driver.fetch(_AROUND, mal_id)]
 
     async def list_between(self, mal_ids: Collection[int]) -> list[StoredRelation]:
-        """All that is recorded of anime that are among these."""
+        """All recorded relations among these anime."""
         return [StoredRelation(**row) for row in await self._driver.fetch(_BETWEEN, list(mal_ids))]
 
     async def component(self, mal_id: int, types: Collection[RelationType]) -> set[int]:
-        """The ids of all anime that relations of these types connect with a title, itself included."""
+        """The ids of all anime connected with a title by relations of these types, itself included."""
         rows = await self._driver.fetch(_COMPONENT, mal_id, list(types))
         return {row["id"] for row in rows}
 
     async def titles(self, mal_ids: Collection[int]) -> dict[int, RelatedTitle]:
-        """Those of these titles that the catalogue has, by MyAnimeList's id."""
+        """Those of the titles that are in the catalogue, by MyAnimeList id."""
         rows = await self._driver.fetch(
             f"select {_TITLE} from anime a where a.mal_id = any($1::int[])", list(mal_ids)
         )
@@ -96,17 +96,20 @@ class RelationReads:
         return {title.card.mal_id: title for title in titles if title.card.mal_id is not None}
 
     async def marks(self, user_id: int, anime_ids: Collection[int]) -> dict[int, ListMark]:
-        """How far somebody is with those of these titles that are on the list, by our ids."""
+        """The user's status, progress and score of those titles that are on the list, by our ids."""
         rows = await self._driver.fetch(_MARKS, user_id, list(anime_ids))
         return {row["anime_id"]: ListMark(row["status"], row["progress"], row["score"]) for row in rows}
 
     async def edges(self) -> list[tuple[int, int, RelationType]]:
-        """All that is recorded of two anime of the catalogue, by our ids; the second is this to the first."""
+        """All relations between anime of the catalogue, by our ids.
+
+        ``(a, b, type)``, where ``b`` is the ``type`` of ``a``.
+        """
         return [tuple(row) for row in await self._driver.fetch(_EDGES, timeout=_PATIENCE)]
 
 
 RELATIONS_COUNT = "coalesce((select relations from relation_counts c where c.mal_id = a.mal_id), 0)"
-"""SQL for how many relations the title ``a`` has, inverses included."""
+"""SQL for the number of relations of the title ``a``, inverses included."""
 
 
 def _json(relations: Iterable[StoredRelation]) -> str:
@@ -187,7 +190,7 @@ _EDGES = """
     where r.media_type = 'anime'
 """
 
-# Where both sides are recorded, each shows its own record; the two directions of a contradiction count once.
+# If both sides are recorded, each counts its own record; the two directions of a contradiction count once.
 _COUNT = text("""
     insert into relation_counts (mal_id, relations)
     select asked.id, (

@@ -16,7 +16,7 @@ from app.utils.db.database import Driver, Transaction
 _sessions = cast(Table, SessionRow.__table__)
 _s = _sessions.c
 _u = cast(Table, UserRow.__table__).c
-_SESSION = tuple(Session.__dataclass_fields__)  # which are columns
+_SESSION = tuple(Session.__dataclass_fields__)  # these are the names of the columns too
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""SQL of titles that are suggested: manga by name, totals that are known of a title."""
+"""SQL of title suggestions: manga by name, and known totals."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,13 +11,13 @@ from app.utils.text.search_words import search_words
 
 
 class SourceRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
 
     async def find_total(self, user_id: int, title: str, media_type: MediaType) -> int | None:
-        """The total of the person's entry of this name."""
+        """The total of the user's entry with this title."""
         found = await self._on.execute(
             text(
                 f"""
@@ -33,7 +33,7 @@ class SourceRepository:
         return total
 
     async def search_manga(self, words: str, *, limit: int) -> list[Suggestion]:
-        """Manga that have all the words in their names; whole names first, then by how many read them."""
+        """Manga whose names contain all the words; exact titles first, then by number of readers."""
         asked = list(search_words(words))
         if not asked:
             return []

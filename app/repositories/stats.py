@@ -68,7 +68,7 @@ class StatsRepository:
         self._connection = connection
 
     async def get(self, user_id: int, *, public: bool = False) -> bytes:
-        """The statistics as JSON; with ``public`` only of entries that are not private."""
+        """The statistics as JSON; ``public`` leaves private entries out."""
         values: dict[str, Any] = {"user_id": user_id, "public": public, "statuses": list(ENTRY_STATUSES)}
         found: str = (await self._connection.execute(text(_STATS), values)).scalar_one()
         return found.encode()

@@ -54,7 +54,7 @@ _LOST_AFTER = timedelta(seconds=10)  # an attempt that never reported its end th
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Failures of a key within its window, oldest first, and how many attempts are being checked."""
+    """Failures of a key within its window, oldest first, and the number of attempts in progress."""
 
     key: str
     failed: Sequence[datetime]

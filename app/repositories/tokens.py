@@ -15,7 +15,7 @@ from app.utils.db.database import Transaction
 _tokens = cast(Table, ApiTokenRow.__table__)
 _t = _tokens.c
 _u = cast(Table, UserRow.__table__).c
-_NAMES = tuple(ApiToken.__dataclass_fields__)  # which are columns
+_NAMES = tuple(ApiToken.__dataclass_fields__)  # these are the names of the columns too
 _TOKEN = [_t[name] for name in _NAMES]
 
 

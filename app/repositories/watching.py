@@ -40,7 +40,7 @@ on conflict (user_id, anime_id, episode) do update set
 where w.reported_at <= excluded.reported_at
 """
 _PROGRESS = "w.id, w.episode, w.position_seconds, w.created_at, w.last_watched_at"
-# The report that stands, and the entry of the title: the list is read as it was when the statement began.
+# The stored report, and the entry of the title: the statement sees the list as of its own start.
 _KEEP_AND_SHOW = f"""
 with kept as ({_KEEP} returning w.*), standing as (
     select * from kept
@@ -137,7 +137,7 @@ class Playback:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Where a person stopped in an episode, and when; ``percent`` is what the client states."""
+    """Where a user stopped in an episode, and when; ``percent`` is the share stated by the client."""
 
     user_id: int
     anime_id: int
@@ -206,7 +206,7 @@ class WatchRepository:
     async def list_of_title(
         self, user_id: int, anime_id: int, *, limit: int, offset: int
     ) -> tuple[list[WatchProgress], int]:
-        """One page of the reports of one title, by episode, and how many there are in all."""
+        """One page of the reports of one title, ordered by episode, and their total number."""
         rows, total = await fetch_page(
             self._on,
             select=f"{_PROGRESS}, {_PERCENT}, {CARD}",
@@ -265,21 +265,21 @@ class WatchRepository:
 
 
 class ReportRepository:
-    """Reports of playback, the most frequent of writes, on a connection in autocommit mode."""
+    """Playback reports, the most frequent write, on an autocommit connection."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     async def find_playback(self, report: Report) -> Playback | None:
-        """Like that of :class:`WatchRepository`."""
+        """Like :meth:`WatchRepository.find_playback`."""
         statement, given = numbered(_PLAYBACK, asdict(report))
         row = await self._driver.fetchrow(statement, *given)
         return None if row is None else Playback(row["total"], row["percent"])
 
     async def upsert(self, report: Report) -> tuple[WatchProgress, RenderedEntry | None] | None:
-        """Store the report unless a later one of the episode exists; the one that stands, and the entry.
+        """Store the report unless a later one of the episode exists; returns the stored one and the entry.
 
-        None where another report of the episode was stored at the same moment.
+        None if another report of the episode was stored concurrently.
         """
         statement, given = numbered(_KEEP_AND_SHOW, asdict(report))
         row = await self._driver.fetchrow(statement, *given)

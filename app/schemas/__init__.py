@@ -1,1 +1,1 @@
-"""Data that crosses a boundary."""
+"""Data that crosses layers: domain objects, request and response bodies, jobs, events."""

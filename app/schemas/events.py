@@ -15,10 +15,10 @@ E = TypeVar("E", bound="Event")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``name`` tells events of one ``topic`` apart.
+    """``name`` distinguishes the events of one ``topic``.
 
-    A ``durable`` event is a row that can be read again by its id; the others are gone once they were told.
-    A ``local`` one is told in its own process only.
+    A ``durable`` event is also stored as a row and can be read again by its id; others exist only while they
+    are delivered. A ``local`` event is delivered only in its own process.
     """
 
     name: ClassVar[str]
@@ -44,7 +44,7 @@ class Event:
 
     @classmethod
     def decode(cls: type[E], message: bytes) -> E:
-        """The event that :meth:`encode` wrote; what a newer version of the program added is left out."""
+        """The event written by :meth:`encode`; fields added by a newer version of the program are ignored."""
         return cls.read(orjson.loads(message))
 
     @classmethod
@@ -61,15 +61,15 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 @dataclass(frozen=True, slots=True)
 class EntryChanged(Event):
-    """Entries of one list have changed, for whatever reason; ``origin`` is who changed them.
+    """Entries of one list have changed; ``origin`` is what changed them.
 
-    What changed how is in the history of the entries, which is stored in the same transaction: this event
-    needs no row of its own. ``entry_ids`` is empty where they are too many to name.
+    The changes themselves are in the entries' history, which the same transaction stores, so this event needs
+    no row of its own. ``entry_ids`` is empty if there are too many.
     """
 
     name: ClassVar[str] = "entry.changed"
     topic: ClassVar[str] = "entries"
-    local: ClassVar[bool] = True  # no other process listens, and a write should not wait for Redis
+    local: ClassVar[bool] = True  # no other process subscribes, and a write should not wait for Redis
     user_id: int
     entry_ids: tuple[int, ...]
     origin: str
@@ -77,7 +77,7 @@ class EntryChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class TitleChanged(Event):
-    """Titles of the catalogue have changed; None is any of them."""
+    """Titles of the catalogue have changed; None means any of them."""
 
     name: ClassVar[str] = "title.changed"
     topic: ClassVar[str] = "catalogue"
@@ -124,7 +124,7 @@ class ReleaseAdded(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseStatusChanged(Event):
-    """A release has begun, ended or was announced; statuses are our words."""
+    """The status of a release has changed."""
 
     name: ClassVar[str] = "release.status"
     topic: ClassVar[str] = "releases"
@@ -137,7 +137,7 @@ class ReleaseStatusChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A durable event with its id: ids grow in the order in which their transactions were committed."""
+    """A durable event with its id; ids increase in commit order."""
 
     id: int
     event: Event

@@ -42,7 +42,7 @@ _PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 def storable(text: str) -> str:
     if not is_storable(text):
-        raise ValueError("has characters that cannot be stored")
+        raise ValueError("contains characters that cannot be stored")
     return text
 
 
@@ -53,21 +53,21 @@ def _partial_date(text: str) -> str:
             raise ValueError
         stated = date(*(int(part or 1) for part in found.groups()))
     except ValueError:
-        raise ValueError("a date is YYYY, YYYY-MM or YYYY-MM-DD") from None
+        raise ValueError("a date must be YYYY, YYYY-MM or YYYY-MM-DD") from None
     if not MIN_YEAR <= stated.year <= MAX_YEAR:
         raise ValueError(f"the year must be from {MIN_YEAR} to {MAX_YEAR}")
     return text
 
 
 def _instant(value: Any) -> Any:
-    """Refuse what pydantic would take for an instant beside RFC 3339: seconds since 1970, dates."""
+    """Reject what pydantic accepts besides RFC 3339: Unix timestamps, dates."""
     if isinstance(value, datetime) or (isinstance(value, str) and _INSTANT.fullmatch(value)):
         return value
-    raise ValueError("an instant is RFC 3339, like 2026-11-20T21:05:11Z")
+    raise ValueError("a timestamp must be RFC 3339, like 2026-11-20T21:05:11Z")
 
 
 def _instant_in_range(instant: datetime) -> datetime:
-    """In UTC. The range comes first: at the edge of time there is no such instant in UTC."""
+    """Convert to UTC. The range is checked first, since the conversion can overflow."""
     if not MIN_INSTANT <= instant <= MAX_INSTANT:
         raise ValueError(f"the year must be from {MIN_YEAR} to {MAX_YEAR}")
     return instant.astimezone(UTC)
@@ -80,12 +80,12 @@ def _without_negative_zero(value: float) -> float:
 def _hundredths(value: Any) -> int:
     """A score of 0 to 10 as 0 to 100; more than one decimal is an error."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueError("a score is a number from 0 to 10")
+        raise ValueError("a score must be a number from 0 to 10")
     scaled = Decimal(str(value)) * 10
     if not scaled.is_finite() or not 0 <= scaled <= 100:
-        raise ValueError("a score is a number from 0 to 10")
+        raise ValueError("a score must be a number from 0 to 10")
     if scaled != scaled.to_integral_value():
-        raise ValueError("a score has one decimal at most")
+        raise ValueError("a score must have at most one decimal")
     return int(scaled)
 
 
@@ -93,7 +93,7 @@ def _tenths(value: int) -> float:
     return value / 10
 
 
-# The bounds of a text stand before its check: behind a function pydantic would not see the stripped text.
+# Length bounds come before the check: after a function validator, pydantic would not see the stripped text.
 _stored = AfterValidator(storable)
 Text = Annotated[str, _stored]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), _stored]
@@ -101,7 +101,7 @@ Note = Annotated[str, StringConstraints(max_length=MAX_NOTES_LENGTH), _stored]
 Tag = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG_LENGTH), _stored
 ]
-# The name of a genre or studio; these are indexed, and an index has a limit.
+# The name of a genre or studio; these are indexed, and index entries are limited in size.
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _stored]
 Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://"), _stored]
 Instant = Annotated[
@@ -127,7 +127,7 @@ PartialDate = Annotated[
     ),
 ]
 Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR)]
-# How many episodes, chapters or volumes: seen of a title, or there are of it, where 0 means unknown.
+# A number of episodes, chapters or volumes: progress, or a total, where 0 means unknown.
 Progress = Annotated[int, Field(ge=0, le=MAX_PROGRESS)]
 Episode = Annotated[int, Field(ge=1, le=MAX_PROGRESS)]
 RewatchCount = Annotated[int, Field(ge=0, le=MAX_REWATCHES)]
@@ -136,9 +136,9 @@ DurationMinutes = Annotated[
     float, Field(ge=MIN_DURATION_MINUTES, le=MAX_DURATION_MINUTES, allow_inf_nan=False)
 ]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False), AfterValidator(_without_negative_zero)]
-# What sources say of a title may lie before the years that a person may name.
+# Sources may state years outside the range that users may enter.
 PartialDateOut = Annotated[str, WithJsonSchema({"type": "string", "pattern": _PARTIAL_DATE_FORM})]
-# Held as 0 to 100, read and shown as 0 to 10 with one decimal.
+# Stored as 0 to 100, read and shown as 0 to 10 with one decimal.
 Score = Annotated[
     int,
     BeforeValidator(_hundredths),
@@ -148,5 +148,5 @@ Score = Annotated[
 
 
 def one_of(words: Sequence[str]) -> WithJsonSchema:
-    """The words that a text of an answer can be, for the document; it does not check them."""
+    """The possible values of a response's text, for the OpenAPI document; it does not validate them."""
     return WithJsonSchema({"type": "string", "enum": list(words)})

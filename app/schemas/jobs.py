@@ -11,7 +11,7 @@ from app.schemas.domain.lists import ImportMode
 
 JobStatus = Literal["queued", "running", "succeeded", "failed"]
 
-# Most urgent first: what it is for decides who goes first, and each has its own share of a worker.
+# Most urgent first. Each class has its own share of a worker.
 JobClass = Literal["mail", "push", "order", "import", "upkeep"]
 
 JOBS: dict[str, type["Job"]] = {}
@@ -19,8 +19,11 @@ JOBS: dict[str, type["Job"]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many jobs of a class run at once: ``slots`` in one worker, and over all workers ``per_person``,
-    or ``nobodys`` of those on behalf of nobody."""
+    """The concurrency limits of a job class.
+
+    ``slots`` is the number in one worker; over all workers, ``per_person`` is the number per user, and
+    ``nobodys`` that of jobs without a user.
+    """
 
     slots: int
     per_person: int
@@ -30,26 +33,26 @@ class Share:
 SHARES: dict[JobClass, Share] = {
     "mail": Share(4, per_person=2, nobodys=4),
     "push": Share(4, per_person=2, nobodys=4),
-    "order": Share(4, per_person=2, nobodys=3),  # nobody's are refreshes of stale titles that somebody read
+    "order": Share(4, per_person=2, nobodys=3),  # without a user: refreshes on demand
     "import": Share(2, per_person=1, nobodys=2),
     "upkeep": Share(3, per_person=3, nobodys=1_000),
 }
 
 
 class UnreadableJob(Exception):
-    """A stored job of a kind, or with arguments, that this version of the program does not know."""
+    """A stored job whose kind or arguments this version of the program does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done, as JSON-able fields. Two live jobs never share a key.
+    """A job as JSON-serialisable fields. No two live jobs have the same key.
 
-    ``job_class`` is the class it is queued in unless another is asked for.
+    ``job_class`` is the class it is queued in by default.
     """
 
     name: ClassVar[str]
     max_attempts: ClassVar[int] = 5
-    timeout: ClassVar[float] = 300.0  # seconds for one attempt
+    timeout: ClassVar[float] = 300.0  # seconds per attempt
     job_class: ClassVar[JobClass] = "order"
 
     def __init_subclass__(cls) -> None:
@@ -58,7 +61,7 @@ class Job:
 
     @property
     def queue_class(self) -> JobClass:
-        """The class that this very job is queued in."""
+        """The class in which this job is queued."""
         return self.job_class
 
     @property
@@ -68,7 +71,7 @@ class Job:
 
     @property
     def person(self) -> int | None:
-        """The id of the person whose share of the workers it uses, where that is not its owner."""
+        """The id of the user whose share of the workers it counts towards, if that is not its owner."""
         return None
 
     @property
@@ -77,7 +80,7 @@ class Job:
 
     @staticmethod
     def read(kind: str, arguments: dict[str, Any]) -> "Job":
-        """The job that was stored as ``kind`` and ``arguments``, or :class:`UnreadableJob`."""
+        """The job stored as ``kind`` and ``arguments``; raises :class:`UnreadableJob`."""
         if kind not in JOBS:
             raise UnreadableJob(f"No such kind of job is known: {kind}.")
         try:
@@ -109,9 +112,10 @@ class SyncSeason(Job):
 
 @dataclass(frozen=True, slots=True)
 class ImportList(Job):
-    """Read a person's list file, which lies beside the job; ``digest`` is its SHA-256.
+    """Import a user's list file, which is stored with the job; ``digest`` is its SHA-256.
 
-    ``media_type`` is what a file lists that does not say so; ``mode`` may let progress fall.
+    ``media_type`` is the kind to assume for files that do not state it; ``mode`` can allow progress to
+    decrease.
     """
 
     name: ClassVar[str] = "library.import"
@@ -126,7 +130,7 @@ class ImportList(Job):
 
 @dataclass(frozen=True, slots=True)
 class PreviewImport(ImportList):
-    """Report what :class:`ImportList` would do with the file, and change nothing."""
+    """Report what :class:`ImportList` would do with the file, without changing anything."""
 
     name: ClassVar[str] = "library.import_preview"
     is_dry_run: ClassVar[bool] = True
@@ -134,9 +138,9 @@ class PreviewImport(ImportList):
 
 @dataclass(frozen=True, slots=True)
 class ImportPublicList(ImportList):
-    """Import somebody's public lists at AniList; ``digest`` is the name of the person there.
+    """Import a user's public AniList lists; ``digest`` is the user name there.
 
-    What AniList told lies beside the job as a file would, once it was fetched.
+    The fetched lists are stored with the job, like an uploaded file.
     """
 
     name: ClassVar[str] = "library.import_public"
@@ -144,7 +148,7 @@ class ImportPublicList(ImportList):
 
 @dataclass(frozen=True, slots=True)
 class BackfillTotals(Job):
-    """Ask AniList for the totals and ids of titles that only people know."""
+    """Fetch totals and ids from AniList for entries without a catalogue title."""
 
     name: ClassVar[str] = "library.backfill"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -153,7 +157,10 @@ class BackfillTotals(Job):
 
 @dataclass(frozen=True, slots=True)
 class SyncList(Job):
-    """Bring a person's list and a service's together; or ``only_fetch``, of one kind where that is given."""
+    """Sync a user's list with a service in both directions.
+
+    With ``only_fetch`` nothing is sent; ``media_type`` limits it to one type.
+    """
 
     name: ClassVar[str] = "sync.list"
     timeout: ClassVar[float] = 7200.0
@@ -169,7 +176,7 @@ class SyncList(Job):
 
 @dataclass(frozen=True, slots=True)
 class PushList(Job):
-    """Tell a service what it was not told yet of a person's list."""
+    """Send a user's unsent changes to a service."""
 
     name: ClassVar[str] = "sync.push"
     job_class: ClassVar[JobClass] = "push"
@@ -184,7 +191,7 @@ class PushList(Job):
 
 @dataclass(frozen=True, slots=True)
 class SyncDue(Job):
-    """Queue the syncs whose time has come, and the pushes that were left behind."""
+    """Queue the syncs that are due, and pushes that were left over."""
 
     name: ClassVar[str] = "sync.due"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -192,7 +199,7 @@ class SyncDue(Job):
 
 @dataclass(frozen=True, slots=True)
 class TendAccounts(Job):
-    """Remind people of accounts at services that will have to be connected again."""
+    """Remind users of linked accounts that will have to be reconnected."""
 
     name: ClassVar[str] = "sync.tend_accounts"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -200,7 +207,7 @@ class TendAccounts(Job):
 
 @dataclass(frozen=True, slots=True)
 class UndoImport(Job):
-    """Take back what an import changed; ``import_id`` is the id of its job."""
+    """Undo the changes of an import; ``import_id`` is the id of its job."""
 
     name: ClassVar[str] = "library.import_undo"
     job_class: ClassVar[JobClass] = "import"
@@ -211,7 +218,7 @@ class UndoImport(Job):
 
 @dataclass(frozen=True, slots=True)
 class MatchEntries(Job):
-    """Link entries of unknown titles to those that the catalogue has come to know."""
+    """Link entries without a catalogue title to titles added since."""
 
     name: ClassVar[str] = "library.match"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -219,7 +226,7 @@ class MatchEntries(Job):
 
 @dataclass(frozen=True, slots=True)
 class ForgetChanges(Job):
-    """Delete what is old of the long histories of list entries."""
+    """Delete old changes from long histories of entries."""
 
     name: ClassVar[str] = "library.forget_changes"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -227,7 +234,7 @@ class ForgetChanges(Job):
 
 @dataclass(frozen=True, slots=True)
 class ForgetKeys(Job):
-    """Delete idempotency keys that are no longer honoured."""
+    """Delete expired idempotency keys."""
 
     name: ClassVar[str] = "library.forget_keys"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -235,7 +242,7 @@ class ForgetKeys(Job):
 
 @dataclass(frozen=True, slots=True)
 class RefreshStale(Job):
-    """Queue a refresh of every title that is airing or has grown stale, oldest first."""
+    """Queue a refresh of every title that is airing or stale, oldest first."""
 
     name: ClassVar[str] = "anime.refresh_stale"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -243,7 +250,7 @@ class RefreshStale(Job):
 
 @dataclass(frozen=True, slots=True)
 class FitRecommendations(Job):
-    """Learn anew from all lists what is recommended to whom."""
+    """Fit the recommendation model to all lists."""
 
     name: ClassVar[str] = "recommendations.fit"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -252,7 +259,7 @@ class FitRecommendations(Job):
 
 @dataclass(frozen=True, slots=True)
 class ForgetJobs(Job):
-    """Delete finished jobs that nobody will ask for again."""
+    """Delete old finished jobs."""
 
     name: ClassVar[str] = "jobs.forget"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -260,7 +267,7 @@ class ForgetJobs(Job):
 
 @dataclass(frozen=True, slots=True)
 class ForgetEvents(Job):
-    """Delete durable events that nobody will read again."""
+    """Delete old durable events."""
 
     name: ClassVar[str] = "events.forget"
     job_class: ClassVar[JobClass] = "upkeep"
@@ -268,7 +275,7 @@ class ForgetEvents(Job):
 
 @dataclass(frozen=True, slots=True)
 class SendMail(Job):
-    """A mail about an account, to its own address unless another is given. ``nonce`` makes each one new."""
+    """A mail about an account, to its own address unless ``to`` is set. ``nonce`` makes the key unique."""
 
     name: ClassVar[str] = "accounts.mail"
     job_class: ClassVar[JobClass] = "mail"
@@ -285,7 +292,7 @@ class SendMail(Job):
 
 @dataclass(frozen=True, slots=True)
 class TidyAccounts(Job):
-    """Delete what has run out: sessions, tokens, throttles, addresses, pictures that nobody shows."""
+    """Delete what has expired: sessions, tokens, throttles, addresses; and unused pictures."""
 
     name: ClassVar[str] = "accounts.tidy"
     job_class: ClassVar[JobClass] = "upkeep"

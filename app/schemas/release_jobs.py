@@ -1,4 +1,4 @@
-"""Background jobs that follow AniLibria and tell the Node service."""
+"""Background jobs that poll AniLibria and notify the Node service."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -8,11 +8,11 @@ from app.schemas.jobs import Job, JobClass
 
 @dataclass(frozen=True, slots=True)
 class PollReleases(Job):
-    """Turn what is new at AniLibria into rows and events."""
+    """Store AniLibria's latest releases, and emit events for what is new."""
 
     name: ClassVar[str] = "releases.poll"
     job_class: ClassVar[JobClass] = "push"
-    max_attempts: ClassVar[int] = 3  # spans a short outage; the next poll comes soon anyway
+    max_attempts: ClassVar[int] = 3  # enough for a short outage; the next poll comes soon anyway
     timeout: ClassVar[float] = 300.0
 
 
@@ -40,7 +40,7 @@ _CLASSES: dict[str, JobClass] = {"high": "push", "normal": "order", "low": "upke
 
 @dataclass(frozen=True, slots=True)
 class SyncRelease(Job):
-    """Read one release of AniLibria anew; unless forced, only if it is unknown."""
+    """Fetch a release from AniLibria; without ``force`` only if it is unknown."""
 
     name: ClassVar[str] = "releases.sync"
     title_id: int
@@ -58,7 +58,7 @@ class SyncRelease(Job):
 
 @dataclass(frozen=True, slots=True)
 class NotifyNode(Job):
-    """Tell the Node service of an event; ``event_key`` is the same however often it is told."""
+    """Send an event to the Node service; ``event_key`` is the same for every repetition of an event."""
 
     name: ClassVar[str] = "node.notify"
     job_class: ClassVar[JobClass] = "push"

@@ -1,4 +1,4 @@
-"""Words of other services for the status of an entry, in any case and spelling."""
+"""Status words of other services, in any case and spelling."""
 
 import re
 from functools import lru_cache
@@ -31,17 +31,17 @@ _TRACKER: dict[EntryStatus, TrackerStatus] = {
 
 
 def entry_status(word: str) -> EntryStatus | None:
-    """Our word for theirs; None where nobody knows it."""
+    """Our status for the word; None if it is unknown."""
     return _STATUS_OF.get(_plain(word))
 
 
 def says_again(word: str) -> bool:
-    """Whether their word means that the title is being seen once more."""
+    """Whether the word means that the title is being watched or read again."""
     return _plain(word) in _AGAIN
 
 
 def tracker_status(status: EntryStatus, media_type: MediaType) -> TrackerStatus:
-    """The word of the tracker page."""
+    """The tracker's word for a status."""
     return "reading" if (status, media_type) == ("watching", "manga") else _TRACKER[status]
 
 

@@ -1,4 +1,4 @@
-"""Answers of the AniLibria v2 surface: the envelope around what the service answers."""
+"""Responses of the AniLibria v2 surface: the service's data in an envelope."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from app.services.releases.titles import TitleAnswer
 
 
 def enveloped(request: Request, answer: TitleAnswer) -> Response:
-    """The answer in its envelope, or 304 when the client has its data already.
+    """The data in its envelope, or 304 if the client has the same data.
 
-    The ETag is that of the data alone: what the envelope says of the cache changes from answer to answer.
+    The ETag covers only the data, since the cache information in the envelope changes with every response.
     """
     return _respond(request, answer, b"")
 
 
 def enveloped_page(request: Request, answer: TitleAnswer, *, page: int, limit: int) -> Response:
-    """One page of a list, with how many pages there are."""
+    """One page of a list, with pagination data."""
     total = answer.total or 0
     paging = {"page": page, "limit": limit, "total": total, "pages": -(-total // limit)}
     return _respond(request, answer, b',"pagination":' + orjson.dumps(paging))

@@ -1,4 +1,4 @@
-"""Whether the AniLibria v2 surface can do its work."""
+"""Health check of the AniLibria v2 surface."""
 
 from importlib.metadata import version
 from typing import Literal
@@ -29,7 +29,7 @@ router = APIRouter(
 )
 @access("public")
 async def read_health(response: Response, services: Services) -> HealthAnswer:
-    """Look at AniLibria, PostgreSQL and Redis; 503 only without PostgreSQL."""
+    """Check AniLibria, PostgreSQL and Redis; 503 only if PostgreSQL is unavailable."""
     health = await services.releases.health.check()
     response.status_code = 200 if health.database is not None else 503
     return _told(health)

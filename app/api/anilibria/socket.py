@@ -1,4 +1,4 @@
-"""The WebSocket of AniLibria v2: subscribing to live events of titles."""
+"""The WebSocket of AniLibria v2: subscriptions to live title events."""
 
 import asyncio
 from collections import deque
@@ -24,10 +24,10 @@ from app.utils.text.cleaning import BIGINT_MAX, INT_MAX
 
 router = APIRouter(prefix="/api/anilibria/v2", tags=["AniLibria"])
 
-_FIRST = 5.0  # seconds until the first message
-_MESSAGES, _PERIOD = 20, 10.0  # messages in so many seconds
+_FIRST = 5.0  # seconds to wait for the client's first message
+_MESSAGES, _PERIOD = 20, 10.0  # messages per period in seconds
 _SUBSCRIPTIONS = 200
-_MALFORMED, _BAD_TOKENS = 3, 3  # after so many the connection is closed
+_MALFORMED, _BAD_TOKENS = 3, 3  # close the connection after this many
 
 _SILENT, _INVALID, _TOO_MANY, _UNAUTHENTICATED = 4408, 1008, 4429, 4401
 
@@ -64,7 +64,7 @@ class _Updates(BaseModel):
 
 
 class _Closed(Exception):
-    """The server ends the connection with this code."""
+    """The server closes the connection with this code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -80,7 +80,7 @@ async def live_events(socket: WebSocket) -> None:
 
 
 class _Session:
-    """One connection, from its handshake to its end."""
+    """One connection, from the handshake to its end."""
 
     def __init__(self, socket: WebSocket, services: Container) -> None:
         self._socket = socket
@@ -125,7 +125,7 @@ class _Session:
             cut(code)
 
     def _is_allowed_origin(self) -> bool:
-        """Absent, ours, or one that pages may call us from."""
+        """Whether there is no ``Origin`` header, or it is our own or an allowed one."""
         origin = self._socket.headers.get("origin")
         if origin is None:
             return True
@@ -137,7 +137,7 @@ class _Session:
             while True:
                 await self._socket.send_text((await connection.next()).decode())
         except (WebSocketDisconnect, RuntimeError):
-            return  # it was closed meanwhile
+            return  # the connection was closed meanwhile
 
     async def _receive_all(self, connection: Connection) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The AniLibria v2 surface: an envelope with specific codes, and messages in Russian."""
+"""The AniLibria v2 surface: an envelope with specific error codes, and messages in Russian."""
 
 from datetime import UTC, datetime
 

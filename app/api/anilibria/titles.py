@@ -1,4 +1,4 @@
-"""Titles of AniLibria: pages, one, search, updates, popular, random, schedule, genres."""
+"""Titles of AniLibria: pages, single titles, search, updates, popular, random, schedule, genres."""
 
 from typing import Annotated
 
@@ -42,7 +42,7 @@ router = APIRouter(
 async def list_titles(
     query: Annotated[TitlesQuery, Query()], request: Request, services: Services
 ) -> Response:
-    """List titles that match every filter, the last updated first."""
+    """List titles that match every filter, most recently updated first."""
     answer = await services.releases.titles.titles(
         query.wanted(), query.sorting(), page=query.page, limit=query.limit
     )
@@ -81,7 +81,7 @@ async def list_updates(
 async def list_popular(
     query: Annotated[PageQuery, Query()], request: Request, services: Services
 ) -> Response:
-    """List the titles that most people have among their favourites."""
+    """List the titles with the most favourites."""
     answer = await services.releases.titles.popular(page=query.page, limit=query.limit)
     return enveloped_page(request, answer, page=query.page, limit=query.limit)
 
@@ -96,7 +96,7 @@ async def get_random_title(request: Request, services: Services) -> Response:
 @router.get("/schedule", response_model=ScheduleAnswer, responses=_RESPONSES)
 @access("public")
 async def get_schedule(request: Request, services: Services) -> Response:
-    """Get what comes out on each day of the week."""
+    """Get the titles released on each day of the week."""
     return enveloped(request, await services.releases.titles.schedule())
 
 

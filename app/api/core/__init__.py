@@ -33,7 +33,7 @@ from app.api.core import (
     watching,
 )
 
-# Each request is matched with them in this order: what is asked most comes first.
+# Routers are tried in this order: the most frequently used come first.
 routers: tuple[APIRouter, ...] = (
     anime.router,
     mal.router,

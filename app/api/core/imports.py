@@ -28,10 +28,10 @@ JobId = Annotated[BigId, Path()]
 ListUpload = Annotated[UploadFile, File(description="MyAnimeList XML (.gz too), AniList, Kitsu, Shikimori")]
 
 ListedType = Annotated[
-    MediaType | None, Query(alias="type", description="What the file lists, for files that do not say so.")
+    MediaType | None, Query(alias="type", description="The media type, for files that do not state it.")
 ]
 Mode = Annotated[
-    ImportMode, Query(description="`replace` takes progress and counts from the file, lower ones too.")
+    ImportMode, Query(description="`replace` takes progress and counts from the file even if they are lower.")
 ]
 
 
@@ -53,7 +53,7 @@ async def start_import(
 ) -> Response:
     """Import a list file as a background job; importing the same file again changes nothing.
 
-    A file that is clearly not a list is refused at once; otherwise the job fails with the reason.
+    A file that is clearly not a list is rejected at once; otherwise the job fails with the reason.
     """
     begin = services.library.imports.preview if dry_run else services.library.imports.start
     content = await file.read()
@@ -114,7 +114,7 @@ def _report(spool: Spool, file_format: ReportFormat) -> Response:
 @router.post("/{job_id}/cancel", status_code=204)
 @access("write:content")
 async def cancel_import(job_id: JobId, user: CurrentUser, services: Services) -> None:
-    """Cancel an import; rows already imported stay until you undo it."""
+    """Cancel an import; rows imported so far stay until you undo it."""
     await services.library.imports.cancel(user.user_id, job_id)
 
 

@@ -1,4 +1,4 @@
-"""A person's anime list."""
+"""The user's anime list."""
 
 from typing import Annotated
 
@@ -63,10 +63,10 @@ async def run_batch(body: BatchIn, user: CurrentUser, services: Services) -> Res
 @router.get("/changes", response_model=ListChangesOut, openapi_extra=ChangesQuery.parameters())
 @access("read:content")
 async def list_changes(user: CurrentUser, services: Services, request: Request) -> Response:
-    """List what has changed on your list, oldest change first; pass `until` as `since` to go on from there.
+    """List changes of your list, oldest first; pass `until` as `since` to continue from there.
 
-    A client that keeps a copy of the list asks this again and again: it misses nothing and gets nothing
-    twice. A title that was deleted and added again is among the entries only.
+    For clients that keep a copy of the list: with repeated requests none misses a change or gets one twice. A
+    title that was deleted and added again appears only in `entries`.
     """
     query = ChangesQuery.read(request)
     since, after = query.since or (None, 0)

@@ -9,7 +9,7 @@ from app.api.openapi.failures import file_response
 
 router = APIRouter(prefix="/media", tags=["users"], route_class=CheckedRoute)
 
-# A name is given once and its content never changes.
+# A file name is used once, and its content never changes.
 _FOREVER = "public, max-age=31536000, immutable"
 
 

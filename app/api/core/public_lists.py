@@ -36,7 +36,7 @@ async def get_user_by_name(
 )
 @access("public")
 async def list_public_entries(user_id: UserId, services: Services, request: Request) -> Response:
-    """List the anime of somebody whose list is public, without entries that are private."""
+    """List the anime of a user whose list is public, without private entries."""
     query = PublicListQuery.read(request)
     page = await services.library.entries.list_public(
         user_id, query.wanted(), query.public_shape, limit=query.limit, offset=query.start
@@ -48,5 +48,5 @@ async def list_public_entries(user_id: UserId, services: Services, request: Requ
 @router.get("/{user_id}/stats", response_model=StatsOut, responses=failures(NotFound))
 @access("public")
 async def get_public_stats(user_id: UserId, services: Services) -> Response:
-    """Get statistics of somebody whose list is public, without entries that are private."""
+    """Get statistics of a user whose list is public, without private entries."""
     return Response(await services.library.stats.get_public(user_id), media_type="application/json")

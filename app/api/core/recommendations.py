@@ -34,13 +34,13 @@ class RecommendationQuery(TitleQuery):
         ),
     ] = None
     diversity: Annotated[
-        float, Field(ge=0, le=1, allow_inf_nan=False, description="Above 0: unlike titles come earlier.")
+        float, Field(ge=0, le=1, allow_inf_nan=False, description="Above 0: dissimilar titles rank higher.")
     ] = 0.0
     algo: Annotated[
         Algorithm,
-        Field(description="model: learned from everybody's lists; genres: by your genres and studios."),
+        Field(description="model: learned from all lists; genres: by your genres and studios."),
     ] = "model"
-    sfw: Annotated[bool, Field(description="No adult titles, even if you list some.")] = False
+    sfw: Annotated[bool, Field(description="Exclude adult titles, even if your list has some.")] = False
 
     def wanted(self) -> Wanted:
         return Wanted(
@@ -76,14 +76,14 @@ async def list_recommendations(request: Request, user: CurrentUser, services: Se
 @router.post(f"{_PATH}/ignored/{{anime_id}}", status_code=204, tags=["list"], responses=failures(NotFound))
 @access("write:content")
 async def ignore_recommendation(anime_id: AnimeId, user: CurrentUser, services: Services) -> None:
-    """Never recommend this anime to you; succeeds if that was so already."""
+    """Exclude an anime from your recommendations; succeeds if it is excluded already."""
     await services.recommendations.served.ignore(user.user_id, anime_id)
 
 
 @router.delete(f"{_PATH}/ignored/{{anime_id}}", status_code=204, tags=["list"])
 @access("write:content")
 async def stop_ignoring_recommendation(anime_id: AnimeId, user: CurrentUser, services: Services) -> None:
-    """Let this anime be recommended to you again; succeeds if it may be already."""
+    """Allow an anime in your recommendations again; succeeds if it was not excluded."""
     await services.recommendations.served.stop_ignoring(user.user_id, anime_id)
 
 
@@ -96,7 +96,7 @@ async def stop_ignoring_recommendation(anime_id: AnimeId, user: CurrentUser, ser
 )
 @access("public")
 async def list_similar(anime_id: AnimeId, request: Request, services: Services) -> Response:
-    """List anime like this one, of other franchises, the most similar first."""
+    """List similar anime from other franchises, most similar first."""
     query = SimilarQuery.read(request)
     return catalogue_answer(
         await services.recommendations.served.similar(anime_id, limit=query.limit, sfw=query.sfw)

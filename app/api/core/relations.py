@@ -28,7 +28,7 @@ _Relations = TypeAdapter(list[RelationOut])
 )
 @access("public")
 async def list_relations(anime_id: AnimeId, services: Services) -> Response:
-    """List what other anime and manga are to this one: sequels, side stories, summaries, adaptations."""
+    """List related anime and manga: sequels, side stories, summaries, adaptations."""
     relations = await services.catalogue.relations.list(anime_id)
     return catalogue_answer(_Relations.dump_json([RelationOut.of(relation) for relation in relations]))
 
@@ -42,9 +42,9 @@ async def list_relations(anime_id: AnimeId, services: Services) -> Response:
 async def watch_order(
     anime_id: AnimeId, query: Annotated[WatchOrderQuery, Query()], user: OptionalUser, services: Services
 ) -> Response:
-    """Get the order to watch the franchise of an anime in; the same from any of its titles.
+    """Get the watch order of an anime's franchise; the same from any of its titles.
 
-    With a token it shows your progress and what comes next.
+    With a token it includes your progress and what to watch next.
     """
     order = await services.catalogue.franchises.watch_order(
         anime_id, sort=query.order, include=query.include, user_id=getattr(user, "user_id", None)

@@ -34,7 +34,7 @@ class EpisodesQuery(Page):
 async def list_releases(
     query: Annotated[ReleasesQuery, Query()], request: Request, services: Services
 ) -> Response:
-    """List releases, the last changed first; with `anime_id` those of one anime."""
+    """List releases, most recently changed first; with `anime_id` only those of one anime."""
     wanted = ReleaseFilter(anime_id=query.anime_id)
     page = await services.releases.reading.page(wanted, limit=query.limit, offset=query.start)
     body = _Releases.dump_json([ReleaseOut.of(release) for release in page.releases])
@@ -54,7 +54,7 @@ async def get_release(release_id: Annotated[Id, Path()], request: Request, servi
 async def list_episodes(
     query: Annotated[EpisodesQuery, Query()], request: Request, services: Services
 ) -> Response:
-    """List the episodes of a release, in the order of its source."""
+    """List the episodes of a release, in the source's order."""
     episodes, total = await services.releases.reading.episodes(
         query.release_id, limit=query.limit, offset=query.start
     )

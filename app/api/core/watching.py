@@ -24,7 +24,7 @@ router = idempotent_router("", "watching")
 
 
 class EpisodesPage(Page):
-    limit: Annotated[int, Field(ge=1, le=500, description="Episodes of a page.")] = 500
+    limit: Annotated[int, Field(ge=1, le=500, description="Episodes per page.")] = 500
 
 
 @router.post("/watch/progress", response_model=ReportedProgressOut, responses=failures(NotFound))
@@ -32,8 +32,8 @@ class EpisodesPage(Page):
 async def report_progress(body: ProgressIn, user: CurrentUser, services: Services) -> Response:
     """Save the playback position in an episode.
 
-    From 90 % on, the episode counts as watched and the anime is put on your list. The answer has the list
-    entry as it is now.
+    At 90 % the episode counts as watched and the anime is put on your list. The response includes the updated
+    list entry.
     """
     kept, entry = await services.watching.progress.report(
         user.user_id,
@@ -67,7 +67,7 @@ async def list_progress(
 @router.delete("/watch/progress/{anime_id}", status_code=204)
 @access("write:content")
 async def forget_progress(anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services) -> None:
-    """Forget where you stopped in an anime; your list stays as it is. Succeeds if there is nothing."""
+    """Delete your playback positions of an anime; your list does not change. Succeeds if there are none."""
     await services.watching.progress.forget(user.user_id, anime_id)
 
 
@@ -78,7 +78,7 @@ async def list_continue_watching(
 ) -> list[ProgressOut]:
     """List what to continue watching: the latest unfinished episode of each anime, or the next one.
 
-    Progress set on the list counts. Completed, dropped and removed anime are left out unless they were
+    Progress set on the list counts too. Completed, dropped and removed anime are left out unless they were
     watched since.
     """
     rows, total = await services.watching.progress.list_to_continue(

@@ -1,4 +1,4 @@
-"""What the routes of HiAnime share: their limit, their failures, the shape of their answers."""
+"""Shared parts of the HiAnime routes: rate limit, failures, response schema."""
 
 from typing import Any
 
@@ -16,6 +16,6 @@ RESPONSES = CACHED | failures(
 
 
 class PassedOnOut(BaseModel):
-    """``data`` is the upstream's, as it came."""
+    """``data`` is the upstream's, unchanged."""
 
     data: Any

@@ -1,4 +1,4 @@
-"""Where an episode of HiAnime can be watched. Only addresses are told; no media pass through here."""
+"""Servers and streams of an episode at HiAnime: only URLs, no media pass through this service."""
 
 from typing import Annotated
 
@@ -30,5 +30,5 @@ async def list_servers(
 async def list_sources(
     query: Annotated[SourcesQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
-    """List the streams, subtitles and marks of an episode on one server."""
+    """List the streams, subtitles and intro/outro times of an episode on one server."""
     return cached_answer(request, await services.hianime.sources(query.asked(), client=client))

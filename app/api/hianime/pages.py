@@ -1,4 +1,4 @@
-"""HiAnime's home page, schedule and search; and whether it answers at all."""
+"""HiAnime's home page, schedule and search, and its health."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api", tags=["hianime"], route_class=CheckedRoute)
 @router.get("/health")
 @access("public")
 async def check_health(services: Services, response: Response) -> UpAndRunningOut:
-    """Report that the service runs, and whether HiAnime answered within the last half minute."""
+    """Report that the service runs, and whether HiAnime responded within the last 30 seconds."""
     response.headers["Cache-Control"] = "no-store"
     return UpAndRunningOut(hianime=await services.hianime.state())
 
@@ -35,7 +35,7 @@ async def get_home(request: Request, client: ClientGroup, services: Services) ->
 async def get_schedule(
     query: Annotated[ScheduleQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
-    """Get what airs on a day, today in UTC unless another is given."""
+    """Get the titles that air on a day; today in UTC by default."""
     answer = await services.hianime.schedule(query.day, query.tz_offset, client=client)
     return cached_answer(request, answer)
 
@@ -56,5 +56,5 @@ async def search(
 async def suggest(
     query: Annotated[SuggestionQuery, Query()], request: Request, client: ClientGroup, services: Services
 ) -> Response:
-    """Get titles that begin like what is being typed."""
+    """Get suggestions for a partly typed title."""
     return cached_answer(request, await services.hianime.suggest(query.q, client=client))

@@ -1,4 +1,4 @@
-"""What the routes of HiAnime take: slugs and episode ids that cannot be anything else, checked words."""
+"""Query parameters of the HiAnime routes; slugs and ids are checked strictly, since they enter URLs."""
 
 import re
 from datetime import UTC, date, datetime
@@ -16,7 +16,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def _episode_id(value: str) -> str:
-    """As the upstream wants it; without ``?ep=`` the number is the last part of the slug."""
+    """Normalise an episode id; without ``?ep=`` the number is the last part of the slug."""
     found = _EPISODE.fullmatch(value)
     slug, number = found.groups() if found else ("", None)
     last = _LAST_NUMBER.search(slug)
@@ -26,10 +26,10 @@ def _episode_id(value: str) -> str:
 
 
 def _day(value: Any) -> Any:
-    """Refuse what pydantic would take for a date beside ``YYYY-MM-DD``."""
+    """Accept only ``YYYY-MM-DD``; pydantic would also accept other forms of a date."""
     if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
         return value
-    raise ValueError("a date is YYYY-MM-DD")
+    raise ValueError("a date must be YYYY-MM-DD")
 
 
 def today() -> date:
@@ -66,7 +66,7 @@ class SuggestionQuery(BaseModel):
 
 
 class AniwatchSearchQuery(BaseModel):
-    """The filters of aniwatch-api: words in lower case, ``genres`` a comma list."""
+    """The filters of aniwatch-api: lower-case words; ``genres`` is a comma-separated list."""
 
     q: Words
     page: Annotated[int, Field(ge=1, le=10_000)] = 1

@@ -1,4 +1,4 @@
-"""The HiAnime surface: its failures look like those of the core surface."""
+"""The HiAnime surface: failures have the format of the core surface."""
 
 from app.api.hianime import routers
 from app.api.surface import Surface, core_body

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/internal", tags=["internal"], route_class=CheckedRou
 @router.post("/sync/title", status_code=202)
 @access("service")
 async def sync_title(body: SyncTitleIn, services: Services) -> SyncTitleOut:
-    """Queue the reading of a title from AniLibria; the same title twice is one job."""
+    """Queue a sync of a title from AniLibria; a title that is queued already is not queued again."""
     job = await services.jobs.submit(SyncRelease(body.title_id, body.force, body.priority))
     return _queued(job)
 
@@ -32,14 +32,14 @@ async def sync_title(body: SyncTitleIn, services: Services) -> SyncTitleOut:
 @router.post("/anilibria/notify", status_code=202)
 @access("service")
 async def notify(body: NotifyIn, services: Services) -> SyncTitleOut:
-    """Report a change of a title, which is then read from AniLibria."""
+    """Report that a title has changed; queues a sync from AniLibria."""
     return _queued(await services.jobs.submit(SyncRelease(body.title_id, force=True, priority="high")))
 
 
 @router.get("/cache/stats")
 @access("service")
 async def read_cache_stats(services: Services) -> CacheStatsOut:
-    """Get how often each level of the cache had what was asked for."""
+    """Get the hit rate of each cache level."""
     titles = services.releases.titles
     return CacheStatsOut(
         namespace=titles.namespace,
@@ -52,7 +52,7 @@ async def read_cache_stats(services: Services) -> CacheStatsOut:
 @router.delete("/cache/clear", responses=failures(Invalid))
 @access("service")
 async def clear_cache(body: ClearCacheIn, services: Services) -> ClearCacheOut:
-    """Forget what is cached under a pattern, in all processes; rows are only marked stale."""
+    """Delete cached data that matches a pattern, in all processes; database rows are only marked stale."""
     await services.releases.titles.clear(body.pattern)
     return ClearCacheOut(cleared=True, pattern=body.pattern)
 

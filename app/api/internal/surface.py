@@ -1,4 +1,4 @@
-"""The internal surface: its failures look like those of the core surface."""
+"""The internal surface: failures have the format of the core surface."""
 
 from app.api.internal import routers
 from app.api.surface import Surface, core_body

@@ -21,7 +21,7 @@ UserId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$"), Pat
 )
 @access("service")
 async def validate_user(user_id: UserId, services: Services) -> ValidatedUserOut:
-    """Check that a user exists and may sign in; with a Node service set, one of its users too."""
+    """Check that a user exists and may sign in; users of the Node service count too if it is configured."""
     user = await services.releases.node.validate(user_id)
     return ValidatedUserOut(
         user_id=int(user_id) if user_id.isdecimal() else user_id,

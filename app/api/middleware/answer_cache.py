@@ -20,17 +20,17 @@ from app.api.surfaces import render
 from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
 
-# Their answers are the same for everybody. Those of the second kind are not kept: a search counts for a limit
-# each time, and a watch order shows the progress of who asks.
+# Responses of these paths are the same for everyone. The second kind is never stored: each search must count
+# towards its rate limit, and a watch order shows the caller's progress.
 _KEPT = re.compile(r"/anime|/anime/\d{1,10}|/genres")
 _CONDITIONAL = re.compile(r"/search/anime|/anime/\d{1,10}/(?:relations|watch-order)")
 _PERSONAL = frozenset({401, 403, 429})
 _SEARCH = frozenset({b"search", b"q"})
 
-_LONGEST_QUERY = 1024  # bytes; longer ones are hardly ever asked twice
-_LARGEST = 1024 * 1024  # bytes of one answer
-_OVERHEAD = 1024  # bytes that an answer takes beside its body, whose compressed forms take half of it at most
-_UNCHANGED = frozenset({b"content-length", b"content-type"})  # not on a 304
+_LONGEST_QUERY = 1024  # bytes; longer queries are rarely repeated
+_LARGEST = 1024 * 1024  # bytes per response
+_OVERHEAD = 1024  # bytes per response besides its body; its compressed forms take at most half of the body
+_UNCHANGED = frozenset({b"content-length", b"content-type"})  # not sent with a 304
 
 Key = tuple[str, str, bytes]
 Headers = list[tuple[bytes, bytes]]
@@ -62,11 +62,11 @@ class UpstreamFault:
     error: Exception
     route: Any
     rendered: bool
-    """False for a bug, which has no answer before it leaves the router."""
+    """False for a bug, whose response is made outside the router."""
 
 
 Outcome: TypeAlias = Answer | UpstreamFault | None
-"""None is an answer that was sent, and is for nobody else."""
+"""None: the response was sent already and cannot be shared."""
 
 
 class AnswerStore:
@@ -91,9 +91,9 @@ class AnswerStore:
         self._size = 0
 
     def forget(self, titles: Collection[int] | None = None) -> None:
-        """Something has changed: keep nothing of before, nor what is being made right now.
+        """Something has changed: drop stored responses, and do not store those being produced.
 
-        Of ``titles`` only their own pages are forgotten; lists that show them live on for their seconds.
+        With ``titles`` only their own pages are dropped; lists that contain them expire normally.
         """
         self.changes += 1
         if titles is None:
@@ -114,7 +114,7 @@ class AnswerStore:
         return answer
 
     def keep(self, key: Key, answer: Answer, *, begun_at: int) -> None:
-        """``begun_at`` is the value of ``changes`` before the response was produced."""
+        """Store a response; ``begun_at`` is the value of ``changes`` before it was produced."""
         if begun_at != self.changes or answer.size > _LARGEST:
             return
         self._drop(key)
@@ -131,8 +131,8 @@ class AnswerStore:
 class AnswerCache:
     """Middleware in front of the router; stores responses whose ``Cache-Control`` is ``public``.
 
-    However many ask for one thing at once, it is made once, a failure too; ``Cache-Control: no-cache``
-    asks for it anew.
+    Concurrent requests for a URL share one execution, even one that fails. ``Cache-Control: no-cache`` from
+    the client bypasses the cache.
     """
 
     def __init__(self, app: ASGIApp, store: AnswerStore, settings: Settings) -> None:
@@ -159,7 +159,7 @@ class AnswerCache:
         await send({"type": "http.response.body", "body": answer.body.plain})
 
     async def _answer(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
-        """The answer to send; what is no :class:`Answer` was sent already, because it is not one to keep."""
+        """The response to send; anything but an :class:`Answer` was sent already and cannot be shared."""
         if asked.bypass:
             _BYPASSED.inc()
             return await self._make(asked, scope, receive, send)
@@ -168,10 +168,10 @@ class AnswerCache:
             return answer
         while flight := self._store.flights.get(asked.key):
             await asyncio.wait({flight})
-            if flight.cancelled():  # who made it has left; somebody else is first now
+            if flight.cancelled():  # the client that was making it has disconnected; another takes over
                 continue
             outcome = flight.result()
-            if outcome is None:  # it was for that client alone
+            if outcome is None:  # it depends on that caller alone
                 break
             _SHARED.inc()
             return await _share(outcome, scope, receive, send)
@@ -192,7 +192,7 @@ class AnswerCache:
         finally:
             if flights.get(asked.key) is flight:
                 del flights[asked.key]
-            flight.cancel()  # unless it has its result
+            flight.cancel()  # no effect if the result is set
         return outcome
 
     async def _make(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
@@ -208,7 +208,7 @@ class AnswerCache:
 
 
 async def _share(outcome: Answer | UpstreamFault, scope: Scope, receive: Receive, send: Send) -> Outcome:
-    """What another request for the same came to; a failure is told again, with the id of this request."""
+    """The outcome of a concurrent request; a failure is rendered again with this request's id."""
     if isinstance(outcome, UpstreamFault):
         scope["route"] = outcome.route
         if not outcome.rendered:
@@ -245,13 +245,13 @@ def _asked(scope: Scope, settings: Settings) -> _Asked | None:
     kept = kept and len(query) <= _LONGEST_QUERY and not _is_search(query)
     keep = kept and b"no-store" not in directives
     bypass = not keep or b"no-cache" in directives or b"max-age=0" in directives
-    # the origin is part of it: it is in the links to other pages
+    # the origin is part of the key, since links to other pages contain it
     key = (origin_of(scope, settings), path, query)
     return _Asked(key, if_none_match.decode("latin-1"), bypass, keep)
 
 
 def _is_search(query: bytes) -> bool:
-    """Whether a parameter is one of a search; its name may be percent-encoded."""
+    """Whether the query has a search parameter; names may be percent-encoded."""
     return any(unquote_to_bytes(part.partition(b"=")[0]) in _SEARCH for part in query.split(b"&"))
 
 

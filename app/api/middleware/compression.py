@@ -1,4 +1,4 @@
-"""Answers compressed as ``Accept-Encoding`` asks: kept ones once, streams piece by piece."""
+"""Compress responses according to ``Accept-Encoding``: stored ones once, streams chunk by chunk."""
 
 import re
 
@@ -9,20 +9,20 @@ from app.api.compression import SMALLEST, Compressed, Encoding, Stream, is_compr
 Headers = list[tuple[bytes, bytes]]
 
 BODY = "compressed_body"
-"""The key of a scope under which an inner layer puts a :class:`Compressed` that it keeps."""
+"""The scope key under which an inner layer puts a stored :class:`Compressed`."""
 
 _TAGGED = re.compile(rb'-(br|gzip)"')
 _CONDITIONS = (b"if-none-match", b"if-match")
-_CHANGES = frozenset({b"content-length", b"accept-ranges", b"etag"})  # differ from those of the plain body
-_BARE = frozenset({204, 206, 304})  # without a body, or with a part of one
+_CHANGES = frozenset({b"content-length", b"accept-ranges", b"etag"})  # differ from the plain body's
+_BARE = frozenset({204, 206, 304})  # statuses without a body, or with part of one
 
 
 class Compression:
-    """Compresses bodies of 1 kB and more that are text.
+    """Compresses text bodies of at least 1 kB.
 
-    A strong ``ETag`` names bytes, so that of a compressed body ends in the name of its encoding. Conditions
-    are read without this end: ``If-None-Match`` where the answer would have the same encoding, ``If-Match``,
-    which is about what was read and not how, always.
+    A strong ``ETag`` identifies bytes, so that of a compressed body gets the encoding as a suffix. The suffix
+    is removed from conditions: from ``If-None-Match`` if the response would have the same encoding, and
+    always from ``If-Match``, which is about the version and not about the encoding.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -55,7 +55,10 @@ def _bare_condition(name: bytes, value: bytes, encoding: Encoding | None) -> tup
 
 
 class _Answer:
-    """Sends one answer on; its start waits for the first piece of the body, which tells whether it is all."""
+    """Sends one response.
+
+    Its start is held back until the first chunk of the body shows whether there are more.
+    """
 
     def __init__(self, scope: Scope, send: Send, encoding: Encoding | None, is_conditional: bool) -> None:
         self._scope = scope
@@ -90,9 +93,10 @@ class _Answer:
         )
 
     def _untouched(self, start: Message) -> Message:
-        """What is not compressed; a 304 has the tag that the 200 would have now.
+        """Pass on an uncompressed response; a 304 gets the ETag that the 200 would have now.
 
-        Of a kept body that is known by its length, else by the tag that the client sent.
+        Whether that one is compressed follows from the length of a stored body, otherwise from the ETag sent
+        by the client.
         """
         if start["status"] != 304:
             return start
@@ -133,7 +137,7 @@ class _Answer:
 
 
 def _headers(start: Message, encoding: Encoding | None = None) -> Headers:
-    """The headers of ``start`` with ``Vary``, and as they are of a body in ``encoding``."""
+    """The headers of ``start``, adapted to ``encoding``, with ``Vary``."""
     headers: Headers = []
     varies = b"Accept-Encoding"
     for name, value in start.get("headers", ()):

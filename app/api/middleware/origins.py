@@ -1,4 +1,4 @@
-"""Which pages of other origins may call the API, and a word about those that may not."""
+"""CORS, and log messages about origins that are not allowed."""
 
 import re
 
@@ -14,12 +14,12 @@ _EXPOSED = (
     "Content-Disposition", "Location", "Idempotency-Replayed",
     "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy",
 )  # fmt: skip
-_MOST_REPORTED = 100  # origins; anybody can make up more
-_LONGEST = 200  # letters of one in the log
+_MOST_REPORTED = 100  # origins; a client can invent any number of them
+_LONGEST = 200  # logged characters of an origin
 
 
 class Origins:
-    """CORS for ``ALLOWED_ORIGINS``; each other origin that asks is logged once in a process."""
+    """CORS for ``ALLOWED_ORIGINS``; every other origin is logged once per process."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._settings = settings

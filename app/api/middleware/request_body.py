@@ -9,10 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import PayloadTooLarge
 
-_DIGITS = 18  # of a length; more would be too large with any of them missing
-_SMALL = 64 * 1024  # bytes of an unread body that are cheaper to take than a new connection
-_DRAINED = 256 * 1024  # bytes that are taken from a client that does not stop sending
-_LINGER = 2.0  # seconds that such a client has to read its answer
+_DIGITS = 18  # digits of a length; a longer number is too large even if truncated to these
+_SMALL = 64 * 1024  # bytes; reading the rest of a small body is cheaper than a new connection
+_DRAINED = 256 * 1024  # bytes to read from a client that does not stop sending
+_LINGER = 2.0  # seconds that such a client has to read its response
 
 
 def announced_length(scope: Scope) -> int:
@@ -35,7 +35,7 @@ def bounded(receive: Receive, limit: int) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit:
-            raise HTTPException(PayloadTooLarge.status)  # the one kind that passes through body parsers
+            raise HTTPException(PayloadTooLarge.status)  # body parsers pass no other exception through
         return message
 
     return receive_bounded
@@ -44,9 +44,9 @@ def bounded(receive: Receive, limit: int) -> Receive:
 class LingeringClose:
     """Closes the connection after a response that was sent before the whole body was read.
 
-    Without it the server would take the rest, however large. The connection is closed only when the client
-    has closed it, has sent all, or after some seconds: closing it with unread data in it resets it, and
-    a reset can destroy the answer on its way to the client.
+    Otherwise the server would read the rest, however large. The connection is closed only once the client has
+    closed it, has sent everything, or after some seconds: closing a socket with unread data resets the
+    connection, and a reset can destroy the response before the client has read it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -79,7 +79,7 @@ class _Exchange:
             if not self._is_read:
                 headers = list(message.get("headers", ()))
                 message = {**message, "headers": [*headers, (b"connection", b"close")]}
-                # without its length an answer is complete only when the last message is sent
+                # without Content-Length, the client sees the end of the response only after the last message
                 self._lingers = any(name.lower() == b"content-length" for name, _ in headers)
         elif self._lingers and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
@@ -95,7 +95,7 @@ class _Exchange:
                 while not self._is_read and taken < _DRAINED:
                     taken += len((await self.receive()).get("body", b""))
                 if not self._is_read:
-                    await asyncio.sleep(_LINGER)  # it is still sending: its answer has arrived by then
+                    await asyncio.sleep(_LINGER)  # it is still sending; by now the response has reached it
 
 
 def _can_be_costly(scope: Scope) -> bool:

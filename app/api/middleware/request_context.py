@@ -23,7 +23,7 @@ _SECURITY: tuple[Header, ...] = (
     (b"strict-transport-security", b"max-age=31536000"),
 )
 _POLICY = b"default-src 'none'; frame-ancestors 'none'"
-# Swagger UI writes styles into its elements, and loads pictures from data URLs.
+# Swagger UI sets inline styles, and loads images from data URLs.
 _DOCS_POLICY = (
     b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     b"base-uri 'none'; frame-ancestors 'none'"
@@ -32,16 +32,16 @@ _AUTH = ("/auth/", "/api/auth/")
 _NO_STORE = (b"cache-control", b"no-store")
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-_ALIAS = "/api/users"  # answers like /users
-_LONGEST_PATH = 500  # letters in the access log
-_GONE = 499  # counted when the client left before the answer; nobody is sent this
+_ALIAS = "/api/users"  # same as /users
+_LONGEST_PATH = 500  # characters in the access log
+_GONE = 499  # recorded if the client disconnected before the response; never sent
 
 
 class RequestContext:
-    """Outermost; pure ASGI, so context variables and disconnects stay as they are.
+    """The outermost middleware; pure ASGI, so that context variables and disconnects work unchanged.
 
-    One trailing slash is dropped here, so that each route answers to both spellings without a redirect;
-    so is the /api that some clients put before /users. HEAD is asked as GET and answered without the body.
+    It drops one trailing slash, so that each route has both spellings without a redirect, and the /api that
+    some clients put before /users. HEAD is handled as GET, without the body.
     """
 
     def __init__(self, app: ASGIApp, *, access_log: bool = False) -> None:
@@ -53,7 +53,7 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        # A copy: the server still needs to know that it answers a HEAD.
+        # A copy: the server still needs the original method for HEAD.
         asked = dict(scope)
         asked["state"] = {**scope.get("state", {}), "request_id": request_id}
         _respell(asked)
@@ -102,7 +102,7 @@ class CrashHandler:
 class _Answer:
     """Forwards messages and adds the common headers to the first one.
 
-    Whatever the request's state holds as ``answer_headers`` by then is among them, also on a failure.
+    That includes ``answer_headers`` in the request's state at that time, for failures too.
     """
 
     def __init__(self, send: Send, scope: Scope, *, headless: bool) -> None:
@@ -149,7 +149,7 @@ def _respell(scope: MutableMapping[str, Any]) -> None:
         scope["path"] = path.removeprefix("/api")
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
-    if not scope["query_string"].isascii():  # raw bytes that a client should have escaped
+    if not scope["query_string"].isascii():  # bytes that the client should have percent-encoded
         scope["query_string"] = quote(scope["query_string"], safe="%&=+/?:@!$'()*,;~").encode()
 
 
@@ -163,7 +163,7 @@ def _report(method: str, scope: Scope, status: int, seconds: float) -> None:
 
 
 def _log_access(sent: Scope, asked: Scope, status: int, seconds: float) -> None:
-    """One line for a request. Neither its query nor a token in its path: logs are no place for secrets."""
+    """Log one line per request, without the query or a token in the path, which may be secret."""
     template = template_of(asked)
     path = template if template and "{token}" in template else sent["path"]
     client = sent.get("client")

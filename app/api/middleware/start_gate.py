@@ -12,7 +12,10 @@ _REFUSALS = (DatabaseUnavailable, migrations.LoginRefused, migrations.SchemaNotR
 
 
 class StartGate:
-    """Migrates, or only checks, as ``AUTO_MIGRATE`` says; a refusal ends the server with one line."""
+    """Migrates, or only checks, according to ``AUTO_MIGRATE``.
+
+    A mismatch ends the server with a one-line message.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app

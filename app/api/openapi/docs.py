@@ -1,4 +1,4 @@
-"""The OpenAPI document, and Swagger UI at `/docs`, served without foreign hosts."""
+"""The OpenAPI document, and Swagger UI at `/docs`, without requests to other hosts."""
 
 import asyncio
 from functools import cache
@@ -44,7 +44,7 @@ _START = """SwaggerUIBundle({
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve the document, the page, its start, and the files of Swagger UI, which a package brings."""
+    """Serve the document and Swagger UI, whose files come from a package."""
 
     @cache
     def document() -> Compressed:
@@ -54,7 +54,7 @@ def add_docs(app: FastAPI) -> None:
 
     @access("public")
     async def describe(request: Request) -> Response:
-        async with making:  # once, when it is first wanted; that takes a second, in which others are answered
+        async with making:  # generated once, on first use; it takes about a second, so it runs in a thread
             body = await asyncio.to_thread(document)
         request.scope[BODY] = body
         return Response(body.plain, media_type="application/json")

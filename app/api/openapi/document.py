@@ -33,7 +33,7 @@ Json = dict[str, Any]
 _SIGNED_IN = "OAuth2PasswordBearer"
 _SERVICE = "ServiceToken"
 _BEARER = "BearerToken"
-# How many there are is not known before they are ranked.
+# The total is not known before all candidates are ranked.
 _UNCOUNTED = frozenset({"/users/me/recommendations", "/users/me/recommendations/"})
 _EXAMPLE_ID = "0b9cf1f0a4f24a6d9a3dbd1f6b3f9a51"
 _EXAMPLE_TIME = "2026-11-21T09:00:00Z"
@@ -48,7 +48,7 @@ _FIELD_ERROR: Json = {
         "code": {
             "type": "string",
             "enum": list(get_args(FieldCode)),
-            "description": "Which rule was broken.",
+            "description": "The violated rule.",
         },
         "params": {"type": "object", "additionalProperties": True},
         "message": _TEXT,
@@ -79,7 +79,7 @@ _CORE: Json = {
     "properties": {"code": _CODE, "message": _TEXT, "details": _DETAILS, "request_id": _TEXT},
 }
 _SCHEMAS: dict[str, Json] = {
-    "FieldError": {**_FIELD_ERROR, "description": "What is wrong with one field."},
+    "FieldError": {**_FIELD_ERROR, "description": "A validation error of one field."},
     "Failure": _CORE,
     "TrackerFailure": {
         **_CORE,
@@ -101,7 +101,7 @@ _SCHEMAS: dict[str, Json] = {
         },
     },
 }
-# Words that are collected from the whole program: schemas cannot import them.
+# Enumerations collected from the whole program, which schemas cannot import.
 _ENUMS: tuple[tuple[str, str, Json], ...] = (
     ("BatchErrorOut", "code", _CODE),
     ("JobOut", "kind", {"enum": sorted(JOBS)}),
@@ -110,21 +110,29 @@ _SCHEMA_OF = {"tracker": "TrackerFailure", "anilibria": "AniLibriaFailure"}
 
 _HEADERS: dict[str, Json] = {
     "X-Request-ID": {
-        "description": "The id of this request, in our log too.",
+        "description": "Id of this request, also in the server's log.",
         "required": True,
         "schema": _TEXT,
     },
-    "X-Total-Count": {"description": "How many there are on all pages.", "required": True, "schema": _COUNT},
-    "Link": {"description": "`first`, `prev`, `next` and `last` page.", "required": True, "schema": _TEXT},
-    "ETag": {"description": "The version of this answer.", "required": True, "schema": _TEXT},
+    "X-Total-Count": {
+        "description": "Total number of objects on all pages.",
+        "required": True,
+        "schema": _COUNT,
+    },
+    "Link": {
+        "description": "URLs of the `first`, `prev`, `next` and `last` page.",
+        "required": True,
+        "schema": _TEXT,
+    },
+    "ETag": {"description": "The version of this response.", "required": True, "schema": _TEXT},
     "Retry-After": {"description": "Seconds to wait.", "schema": _COUNT},
     "WWW-Authenticate": {"description": "How to sign in.", "required": True, "schema": _TEXT},
-    "RateLimit-Limit": {"description": "Requests of one window.", "schema": _COUNT},
-    "RateLimit-Remaining": {"description": "Requests that are left of it.", "schema": _COUNT},
-    "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": _COUNT},
+    "RateLimit-Limit": {"description": "Requests allowed per window.", "schema": _COUNT},
+    "RateLimit-Remaining": {"description": "Requests left in the window.", "schema": _COUNT},
+    "RateLimit-Reset": {"description": "Seconds until the window resets.", "schema": _COUNT},
     "RateLimit-Policy": {"description": "The limit and its window in seconds.", "schema": _TEXT},
     "Idempotency-Replayed": {
-        "description": "`true` where this is the answer of an earlier request with the same key.",
+        "description": "`true` if this is the stored response of an earlier request with the same key.",
         "schema": {"type": "string", "const": "true"},
     },
 }
@@ -133,15 +141,15 @@ _OF_LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Rate
 _ANSWERED = {
     "200": "Done.",
     "201": "Created.",
-    "202": "Accepted: a job does it.",
-    "204": "Done; there is nothing to say.",
+    "202": "Accepted; executed by a background job.",
+    "204": "Done; no content.",
 }
 _VERSIONED = ("EntryOut", "ItemOut")
 _IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "ETags of what the client has.",
+    "description": "ETags of the versions that the client has.",
     "schema": _TEXT,
 }
 
@@ -224,7 +232,7 @@ class _Operation:
         self._responses: dict[str, Json] = operation["responses"]
         self._surface = surface_of(path)
         self._access = access
-        if method != "POST":  # the others share a router with POSTs, and do not look at it
+        if method != "POST":  # the header concerns POST only, but is a dependency of the whole router
             _drop_parameter(operation, "idempotency-key")
         _drop_undocumented(operation)
         self._parameters = {parameter["name"].lower() for parameter in operation.get("parameters", [])}
@@ -255,7 +263,7 @@ class _Operation:
             return
         scopes = [] if self._access == "session" else [self._access]
         self._operation["security"] = [{_SIGNED_IN: scopes}, {_BEARER: []}]
-        needed = "a session: API tokens are refused" if not scopes else f"the permission `{self._access}`"
+        needed = "a session; API tokens are rejected" if not scopes else f"the permission `{self._access}`"
         self._operation["description"] += f"\n\nNeeds {needed}."
 
     def _describe(self) -> None:
@@ -263,7 +271,7 @@ class _Operation:
         for parameter in self._operation.get("parameters", ()):
             schema = parameter.get("schema", {})
             schema.pop("title", None)
-            if schema.get("default") == INT_MAX:  # which stands for everything
+            if schema.get("default") == INT_MAX:  # the default means no limit
                 del schema["default"]
             text = parameter.get("description") or schema.pop("description", None) or word(parameter["name"])
             if text is not None:
@@ -277,7 +285,7 @@ class _Operation:
             describe_properties(content["schema"])
 
     def _told(self) -> list[type[AppError]]:
-        """The failures declared by the route, removed from its responses."""
+        """The failures declared by the route; removes them from its responses."""
         named = [name for response in self._responses.values() for name in response.pop(FAILURES, [])]
         told: list[type[AppError]] = [getattr(errors, name) for name in named]
         for error in told:
@@ -285,7 +293,7 @@ class _Operation:
         return told
 
     def _usual(self) -> Iterator[type[AppError]]:
-        """The failures that every route of this kind may have."""
+        """The failures that any route of this kind can return."""
         if self._operation["security"]:
             yield errors.Unauthenticated
         if self._access not in {"public", "service"}:
@@ -309,7 +317,7 @@ class _Operation:
             yield errors.PayloadTooLarge
         if body and "application/json" in body["content"]:
             yield errors.UnsupportedMedia
-        yield errors.Invalid  # of an unknown query parameter at least
+        yield errors.Invalid  # every route rejects unknown query parameters
 
     def _add(self, error: type[AppError]) -> None:
         status = str(self._surface.invalid_status if error is errors.Invalid else error.status)
@@ -341,7 +349,7 @@ class _Operation:
 
 
 def _example(error: type[AppError], surface: Surface) -> Json:
-    """The failure as the renderer of the surface formats it."""
+    """The failure as rendered by the surface."""
     details = (
         field_details([FieldError("limit", "Input should be a valid integer.", "wrong_type")])
         if error is errors.Invalid

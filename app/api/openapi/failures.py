@@ -6,15 +6,15 @@ from app.errors import AppError
 
 Responses = dict[int | str, dict[str, Any]]
 
-# Under this key a response names the failures it stands for; `openapi.py` takes it away again.
+# The key under which a response lists its failures; `document.py` removes it.
 FAILURES = "x-failures"
-# In the schema of a parameter that goes on working for old clients, and is not shown to new ones.
+# Marks parameters that are supported for old clients only and are hidden from the document.
 UNDOCUMENTED = "x-undocumented"
 
 KNOWN_ALREADY: Responses = {304: {"description": "The client has it already, as its If-None-Match says."}}
 
 
-# The address of what was created; in the headers of its 201.
+# The URL of the new resource, in a header of the 201.
 LOCATED: Responses = {
     201: {
         "headers": {
@@ -29,7 +29,7 @@ LOCATED: Responses = {
 
 
 def file_response(*media_types: str) -> Responses:
-    """The 200 of a route that answers a file, of one of these types."""
+    """The 200 of a route that returns a file of one of these media types."""
     content = {
         media_type: {
             "schema": {} if media_type == "application/json" else {"type": "string", "format": "binary"}

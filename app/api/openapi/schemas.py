@@ -13,9 +13,9 @@ Json = dict[str, Any]
 
 _PREFIX = "#/components/schemas/"
 _OF_SURFACE = re.compile(r"app__schemas__(?P<surface>\w+?)__\w+?__(?P<name>[A-Z]\w*)")
-# Answers of which `fields` selects keys of what is in a list of theirs.
+# Responses where `fields` selects keys of the objects in this list.
 _INNER = {"ListChangesOut": "entries"}
-# Keys that stand beside those of ``fields``.
+# Keys that are present whatever `fields` selects.
 _ALWAYS = {"RecommendationOut": ("part", "reason", "because")}
 _PARTIAL = re.compile(r"(Patch|Put|Operation)$")
 
@@ -50,7 +50,7 @@ def describe_schemas(schemas: Json) -> None:
 def describe_properties(schema: Json, name: str = "") -> None:
     properties = schema.get("properties", {})
     for key, shared in properties.items():
-        properties[key] = shape = dict(shared)  # constants are in several schemas
+        properties[key] = shape = dict(shared)  # a copy, since constants are shared by several schemas
         text = shape.get("description") or word(key, name)
         if text is not None:
             shape["description"] = text
@@ -59,9 +59,9 @@ def describe_properties(schema: Json, name: str = "") -> None:
 
 
 def add_parts(document: Json) -> None:
-    """Give each operation that takes ``fields`` one of its own, whose answer has optional keys.
+    """Give each operation that takes ``fields`` a second form, whose response has optional keys.
 
-    Its path is the same with a slash at the end, which every route answers to as well.
+    Its path is the same with a trailing slash, which every route accepts.
     """
     paths, schemas = document["paths"], document["components"]["schemas"]
     for path in [path for path in paths if "get" in paths[path]]:
@@ -87,7 +87,7 @@ def _make_part(response: Json, schemas: Json) -> None:
 
 
 def _part_of(whole: str, schemas: Json) -> str:
-    """The name of the schema whose keys are optional, or those in its list that ``fields`` is about."""
+    """The name of the variant with optional keys, or whose list items have them."""
     part = f"{whole.removesuffix('Out')}PartOut"
     if part in schemas:
         return part

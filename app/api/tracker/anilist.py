@@ -1,4 +1,4 @@
-"""A person's account at AniList: connecting it, imports, the two-way sync and its conflicts."""
+"""The user's AniList account: connecting it, imports, the two-way sync and its conflicts."""
 
 import base64
 import hashlib
@@ -37,7 +37,7 @@ from app.utils.redis.quotas import Quota
 SYNCS = Quota("ordered syncs of a person", 30, 3600)
 _SERVICE = "anilist"
 
-# The page that opened the window hears of it; whatever is told stays within one origin.
+# Notifies the page that opened the window; the message stays within our origin.
 _SCRIPT = (
     'if (window.opener) { window.opener.postMessage({type: "anilist_connected"}, window.location.origin); '
     "window.close(); }"
@@ -55,7 +55,7 @@ callbacks = APIRouter(prefix="/api/anilist", tags=["tracker: anilist"], route_cl
 
 
 class CallbackQuery(BaseModel):
-    """What AniList sends a person back with: a ``code``, or an ``error`` where they said no."""
+    """The parameters of AniList's redirect: a ``code``, or an ``error`` if the user declined."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -70,7 +70,7 @@ class CallbackQuery(BaseModel):
 @router.get("/connect-url", responses=failures(UpstreamDisabled))
 @access("session")
 async def get_connect_url(user: CurrentUser, services: Services) -> ConnectUrlOut:
-    """Get the address at AniList where the account is connected; good for ten minutes, once."""
+    """Get the AniList URL where you connect your account; valid once, for ten minutes."""
     return ConnectUrlOut(url=await services.sync.accounts.connect_url(user.user_id, _SERVICE))
 
 
@@ -84,7 +84,10 @@ async def get_connect_url(user: CurrentUser, services: Services) -> ConnectUrlOu
 )
 @access("public")
 async def finish_connecting(query: Annotated[CallbackQuery, Query()], services: Services) -> Response:
-    """Take a person back from AniList. A page of a few words, which tells the window that opened it."""
+    """Complete the connection after AniList's redirect.
+
+    Returns a page that notifies the window that opened it.
+    """
     await services.sync.accounts.complete(_SERVICE, query.state, query.code)
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
     return Response(_CONNECTED, headers=headers, media_type="text/html")
@@ -93,7 +96,7 @@ async def finish_connecting(query: Annotated[CallbackQuery, Query()], services: 
 @router.get("/status")
 @access("read:content")
 async def get_status(user: CurrentUser, services: Services) -> ConnectionOut:
-    """Get whether an account is connected, until when, and how far its sync is."""
+    """Get whether an account is connected, until when, and the state of its sync."""
     return ConnectionOut.of(await services.sync.lists.describe(user.user_id, _SERVICE))
 
 
@@ -107,7 +110,10 @@ async def get_status(user: CurrentUser, services: Services) -> ConnectionOut:
 async def start_import(
     user: CurrentUser, services: Services, body: AniListImportIn | None = None
 ) -> QueuedJobOut:
-    """Import the list of one kind from the connected account, as a job. AniList is told nothing."""
+    """Import the list of one media type from the connected account as a background job.
+
+    AniList is not changed.
+    """
     kind = (body or AniListImportIn()).media_type
     return QueuedJobOut.of(
         await services.sync.schedule.order(user.user_id, _SERVICE, media_type=kind, only_fetch=True)
@@ -122,7 +128,7 @@ async def start_import(
 )
 @access("write:content")
 async def start_sync(user: CurrentUser, services: Services) -> QueuedJobOut:
-    """Sync both ways now, as a job; from then on it happens by itself."""
+    """Sync in both directions now, as a background job; after that it happens automatically."""
     return QueuedJobOut.of(await services.sync.schedule.order(user.user_id, _SERVICE))
 
 
@@ -144,7 +150,7 @@ async def list_conflicts(
 async def resolve_conflict(
     conflict_id: Annotated[BigId, Path()], body: ResolveIn, user: CurrentUser, services: Services
 ) -> ConflictOut:
-    """Let the value of one side stand, which both sides then have."""
+    """Resolve a conflict: the value of the chosen side is stored on both."""
     return ConflictOut.of(
         await services.sync.conflicts.resolve(user.user_id, _SERVICE, conflict_id, use=body.use)
     )
@@ -153,20 +159,20 @@ async def resolve_conflict(
 @router.get("/stats")
 @access("admin:*")
 async def get_cache_stats(services: Services) -> CacheStatsOut:
-    """Get how well the cache of AniList's answers does."""
+    """Get the hit rate of the cache of AniList's responses."""
     return CacheStatsOut.of(await services.sources.cache_counts())
 
 
 @router.post("/backfill", status_code=202)
 @access("admin:*")
 async def start_backfill(user: CurrentUser, services: Services) -> QueuedJobOut:
-    """Fill in totals and AniList ids of list entries that the catalogue has no title for, as a job."""
+    """Fill in missing totals and AniList ids of entries without a catalogue title, as a background job."""
     return QueuedJobOut.of(await services.library.backfill.order(user.user_id))
 
 
 @router.delete("")
 @access("session")
 async def disconnect(user: CurrentUser, services: Services) -> ItemDeletedOut:
-    """Disconnect the account and forget its token; the list stays. Succeeds if there is none."""
+    """Disconnect the account and delete its token; your list stays. Succeeds if none is connected."""
     await services.sync.accounts.disconnect(user.user_id, _SERVICE)
     return ItemDeletedOut()

@@ -1,4 +1,4 @@
-"""Accounts in the words of the tracker's clients."""
+"""Accounts, in the format of the tracker's clients."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ async def issue_token(
 @router.post("/register", responses=failures(BadRequest, RegistrationClosed))
 @access("public")
 async def register(body: RegisterIn, client: CurrentClient, services: Services) -> RegisteredOut:
-    """Create an account; 403 `REGISTRATION_CLOSED` where only operators do."""
+    """Create an account; 403 `REGISTRATION_CLOSED` if only operators can."""
     with _as_bad_request(Taken, "Username already exists"):
         account = await services.accounts.registration.sign_up(
             client, username=body.username, password=body.password, full_name=body.full_name
@@ -50,7 +50,7 @@ async def get_me(user: CurrentUser, services: Services) -> MeOut:
 
 @contextmanager
 def _as_bad_request(failure: type[AppError], message: str) -> Iterator[None]:
-    """The clients of this surface know 400 and this text where others are told 401 or 409."""
+    """This surface's clients expect 400 with this text where the core surface has 401 or 409."""
     try:
         yield
     except failure as error:

@@ -1,4 +1,4 @@
-"""Imports in the words of the tracker's clients: lists that they read at AniList, or somebody's by name."""
+"""Imports in the format of the tracker's clients: lists they fetched from AniList, or a user's by name."""
 
 from fastapi import Response
 
@@ -21,15 +21,15 @@ router = idempotent_router("/api/import", "tracker: anilist")
     response_model=ReadListsOut,
     dependencies=[limited_by_person(UPLOADS)],
     responses={
-        202: {"model": QueuedJobOut, "description": "The public lists of a person are being fetched."},
+        202: {"model": QueuedJobOut, "description": "The user's public lists are being fetched."},
         **failures(BadRequest, RateLimited),
     },
 )
 @access("write:content")
 async def import_lists(body: ListImportIn, user: CurrentUser, services: Services) -> Response:
-    """Import lists from AniList, as a job: those of a `username`, or `animes` as a client read them.
+    """Import AniList lists as a background job: those of a `username`, or `animes` that a client has fetched.
 
-    For the latter the answer tells what the catalogue knows of each title.
+    For `animes` the response has what the catalogue knows of each title.
     """
     shown, status = await _begin(body, user.user_id, services)
     return Response(shown.model_dump_json(), status, media_type="application/json")

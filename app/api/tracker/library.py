@@ -1,4 +1,4 @@
-"""The tracker page's library: the same entries, manga and titles of one's own included."""
+"""The tracker page's library: the same entries, including manga and titles that are not in the catalogue."""
 
 from typing import Annotated, Literal
 
@@ -36,7 +36,7 @@ _SHAPE: Shape = "tracker"
 
 
 class ItemQuery(Page):
-    """Without ``limit`` everything is answered."""
+    """Without ``limit`` all items are returned."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = INT_MAX
     type: AnyType | None = None
@@ -64,7 +64,7 @@ async def list_items(
 @router.post("/items", response_model=ItemOut)
 @access("write:content")
 async def add_item(body: ItemIn, user: CurrentUser, services: Services) -> Response:
-    """Add an item; linked to the catalogue anime with the same ids, whose title is then shown."""
+    """Add an item; it is linked to the catalogue anime with the same ids, whose title is then shown."""
     target = Target(subject=body.subject())
     entry = await services.library.entries.add(
         user.user_id, target, body.sent(), origin=_ORIGIN, shape=_SHAPE

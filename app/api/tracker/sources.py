@@ -1,4 +1,4 @@
-"""Where titles to add to a list come from: AniList, MangaDex, the catalogue."""
+"""Sources of titles to add to a list: AniList, MangaDex, the catalogue."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ _Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)
 
 
 class WordsQuery(BaseModel):
-    """``q`` is a name, or the beginning of one; fewer than two letters find nothing."""
+    """``q`` is a title or the beginning of one; fewer than two letters find nothing."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -45,14 +45,14 @@ class SearchQuery(WordsQuery):
 @router.get("")
 @access("read:content")
 async def list_sources() -> list[SourceOut]:
-    """List the sources of titles."""
+    """List the available sources."""
     return SOURCES
 
 
 @router.get("/search")
 @access("read:content")
 async def search(query: Annotated[SearchQuery, Query()], services: Services) -> list[SuggestionOut]:
-    """Search the catalogue's own titles, of one kind or of both."""
+    """Search the catalogue by title, for one media type or both."""
     return _shown(await services.sources.search(query.q, query.type))
 
 
@@ -61,14 +61,14 @@ async def search(query: Annotated[SearchQuery, Query()], services: Services) -> 
 async def autocomplete(
     query: Annotated[TitleQuery, Query()], user: CurrentUser, services: Services
 ) -> list[SuggestionOut]:
-    """Suggest at most eight titles: AniList's, or the catalogue's while AniList does not answer."""
+    """Suggest up to eight titles from AniList, or from the catalogue if AniList is unavailable."""
     return _shown(await services.sources.autocomplete(query.q, query.type, client=_client(user.user_id)))
 
 
 @router.get("/max")
 @access("read:content")
 async def get_max(query: Annotated[TitleQuery, Query()], user: CurrentUser, services: Services) -> MaxOut:
-    """Get how many episodes or chapters a title has: from one's list, the catalogue, or AniList."""
+    """Get the number of episodes or chapters of a title: from your list, the catalogue, or AniList."""
     found = await services.sources.total(user.user_id, query.q, query.type, client=_client(user.user_id))
     return MaxOut(max=found)
 

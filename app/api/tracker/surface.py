@@ -1,4 +1,4 @@
-"""The tracker surface: the core body, with the message as ``detail`` for its older clients."""
+"""The tracker surface: the core format, with the message also as ``detail`` for older clients."""
 
 from app.api.surface import Body, Failure, Surface, core_body
 from app.api.tracker import routers

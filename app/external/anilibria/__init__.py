@@ -1,1 +1,1 @@
-"""The AniLiberty API v1, which AniLibria's site runs on."""
+"""AniLibria's public API, AniLiberty v1."""

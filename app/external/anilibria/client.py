@@ -1,4 +1,4 @@
-"""AniLibria's paths: releases, their episodes, the schedule, genres."""
+"""Client for AniLibria's API: releases, episodes, the schedule, genres."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,8 +28,8 @@ from app.utils.redis.rate_limit import Rate
 from app.utils.text.cleaning import INT_MAX
 
 ANILIBRIA = Policy("anilibria", "AniLibria", size_limit=8_000_000)
-ANILIBRIA_RATE = Rate.of(per_second=10, per_minute=300)  # nothing is documented; its site asks for more
-PAGE_SIZE = 50  # the most that it gives
+ANILIBRIA_RATE = Rate.of(per_second=10, per_minute=300)  # undocumented; its own site sends more
+PAGE_SIZE = 50  # the maximum the API accepts
 
 _ANY = ReleaseFilter()
 _SEASONS = {"fall": "autumn"}
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class AniLibriaClient(Client):
-    """Every method raises ``NotFound`` where AniLibria has nothing, and else an ``UpstreamFailure``."""
+    """Every method raises ``NotFound`` if AniLibria has no such resource, otherwise ``UpstreamFailure``."""
 
     policy = ANILIBRIA
 
@@ -57,11 +57,11 @@ class AniLibriaClient(Client):
         body = await self._get("anime", "releases", release_id, deadline=deadline)
         release = _understood(self._release, body.get("data", body) if isinstance(body, dict) else body)
         if release.external_id != release_id:
-            raise UpstreamError(f"AniLibria answered with {release.external_id} when asked for {release_id}.")
+            raise UpstreamError(f"AniLibria returned release {release.external_id} instead of {release_id}.")
         return release
 
     async def list_latest(self, *, limit: int, deadline: Deadline = USER) -> list[UpstreamRelease]:
-        """The releases whose newest episode is newest, with that episode; ``limit`` is at most 50."""
+        """The releases with the newest episodes, each with that episode; ``limit`` is at most 50."""
         body = await self._get("anime", "releases", "latest", query={"limit": limit}, deadline=deadline)
         return _listed(self._release, body)
 
@@ -75,7 +75,7 @@ class AniLibriaClient(Client):
         genre_ids: tuple[int, ...] = (),
         deadline: Deadline = USER,
     ) -> UpstreamReleasePage:
-        """A page of the catalogue without episodes, from page 1; ``limit`` is at most 50."""
+        """A page of the catalogue, without episodes; ``page`` starts at 1, ``limit`` is at most 50."""
         query = {"page": page, "limit": limit, "f[sorting]": sorting, **_filters(wanted, genre_ids)}
         body = await self._get("anime", "catalog", "releases", query=query, deadline=deadline)
         items, skipped = all_of(_understood(items_of, body), self._release)
@@ -85,7 +85,7 @@ class AniLibriaClient(Client):
         return UpstreamReleasePage(tuple(items), total, pages, skipped)
 
     async def search(self, query: str, *, deadline: Deadline = USER) -> list[UpstreamRelease]:
-        """What it finds closest, in its order, without genres and episodes."""
+        """The best matches in AniLibria's order, without genres and episodes."""
         body = await self._get("app", "search", "releases", query={"query": query}, deadline=deadline)
         return _listed(self._release, body)
 
@@ -93,18 +93,18 @@ class AniLibriaClient(Client):
         body = await self._get("anime", "releases", "random", query={"limit": 1}, deadline=deadline)
         found = _listed(self._release, body)
         if not found:
-            raise UpstreamError("AniLibria gave no random release.")
+            raise UpstreamError("AniLibria returned no random release.")
         return found[0]
 
     async def schedule(self, *, deadline: Deadline = USER) -> list[ScheduledRelease]:
-        """What comes out in the next seven days."""
+        """The episodes scheduled for the next seven days."""
         return _listed(self._scheduled, await self._get("anime", "schedule", "week", deadline=deadline))
 
     async def genres(self, *, deadline: Deadline = USER) -> list[UpstreamGenre]:
         return _listed(self._genre, await self._get("anime", "genres", deadline=deadline))
 
     async def probe(self, *, deadline: Deadline = USER) -> None:
-        """Ask whether it is there."""
+        """Check that the API is reachable."""
         await self._get("app", "status", deadline=deadline)
 
     async def _get(
@@ -117,11 +117,11 @@ def _understood(mapped: Callable[[object], T], body: object) -> T:
     try:
         return mapped(body)
     except MappingError as fault:
-        raise UpstreamError(f"AniLibria's answer cannot be understood: {fault}.") from fault
+        raise UpstreamError(f"AniLibria's response cannot be mapped: {fault}.") from fault
 
 
 def _listed(mapped: Callable[[object], T], body: object) -> list[T]:
-    """What can be understood of a list."""
+    """The items of a list; those that cannot be mapped are skipped and counted."""
     items: list[T]
     items, skipped = all_of(_understood(items_of, body), mapped)
     if skipped:

@@ -1,4 +1,4 @@
-"""What AniLibria says, in our words. Pure: no network, no clock."""
+"""Map AniLibria's objects to ours; pure functions."""
 
 import math
 from collections.abc import Iterable
@@ -23,26 +23,26 @@ _TYPES = {
     "SPECIAL": "Special", "ТВ": "TV", "ФИЛЬМ": "Movie", "СПЕШЛ": "Special", "ДОРАМА": "Dorama",
 }  # fmt: skip
 _SEASONS: dict[str, Season] = {"winter": "winter", "spring": "spring", "summer": "summer", "autumn": "fall"}
-# Letters of the Cyrillic alphabet that look like Latin ones: descriptions of types mix the two.
+# Cyrillic letters that look like Latin ones: descriptions of types mix both alphabets.
 _LOOK_ALIKES = str.maketrans("АВЕКМНОРСТХаеорсух", "ABEKMHOPCTXaeopcyx")
 _QUALITIES = {"hls_1080": "1080p", "hls_720": "720p", "hls_480": "480p"}
 _YEARS = range(1900, 2201)
 
 
 class MappingError(Exception):
-    """The object cannot be understood; the text says why."""
+    """The object cannot be mapped; the message gives the reason."""
 
 
 def map_release(data: object, *, site: str) -> UpstreamRelease:
-    """A release of any endpoint; ``site`` is the address that relative paths of pictures begin at.
+    """Map a release from any endpoint; ``site`` is the base URL of relative picture paths.
 
-    Raises :class:`MappingError` where it has no id or no name.
+    Raises :class:`MappingError` if it has no id or no name.
     """
     if not isinstance(data, dict):
-        raise MappingError("a release is an object")
+        raise MappingError("a release is not an object")
     external_id, (name, name_en, alternative) = clean_int(data.get("id"), 1), _names(data)
     if external_id is None or name is None:
-        raise MappingError("it has no id or no name")
+        raise MappingError("a release has no id or no name")
     episodes = _episodes(data.get("episodes"), site)
     posters = _pictures(data.get("poster"), site)
     return UpstreamRelease(
@@ -75,19 +75,19 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
 
 
 def _names(data: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """The Russian name, or whichever there is, the English one and the alternative one."""
+    """The Russian name (or any other if it is missing), the English and the alternative one."""
     names = _object(data.get("name"))
     main, english, other = (clean_text(names.get(key)) for key in ("main", "english", "alternative"))
     return main or english or other or clean_text(data.get("alias")), english, other
 
 
 def map_episode(data: object, *, site: str) -> UpstreamEpisode:
-    """Raises :class:`MappingError` where it has no id or no number."""
+    """Map an episode; raises :class:`MappingError` if it has no id or no number."""
     if not isinstance(data, dict):
-        raise MappingError("an episode is an object")
+        raise MappingError("an episode is not an object")
     external_id, ordinal = _uuid(data.get("id")), _ordinal(data.get("ordinal"))
     if external_id is None or ordinal is None:
-        raise MappingError("an episode without id or number")
+        raise MappingError("an episode has no id or no number")
     preview = _pictures(data.get("preview"), site)
     links = ((quality, _link(data.get(key), site)) for key, quality in _QUALITIES.items())
     return UpstreamEpisode(
@@ -108,49 +108,52 @@ def map_episode(data: object, *, site: str) -> UpstreamEpisode:
 
 
 def map_scheduled(data: object, *, site: str) -> ScheduledRelease:
-    """Raises :class:`MappingError` as :func:`map_release` does."""
+    """Map an item of the schedule; raises :class:`MappingError` like :func:`map_release`."""
     if not isinstance(data, dict):
-        raise MappingError("an item of the schedule is an object")
+        raise MappingError("an item of the schedule is not an object")
     number = clean_int(data.get("next_release_episode_number"), 0, 100_000)
     return ScheduledRelease(map_release(data.get("release"), site=site), number)
 
 
 def map_genre(data: object, *, site: str) -> UpstreamGenre:
-    """Raises :class:`MappingError` where it has no id or no name."""
+    """Map a genre; raises :class:`MappingError` if it has no id or no name."""
     if not isinstance(data, dict):
-        raise MappingError("a genre is an object")
+        raise MappingError("a genre is not an object")
     genre_id, name = clean_int(data.get("id"), 1), clean_text(data.get("name"))
     if genre_id is None or name is None:
-        raise MappingError("a genre without id or name")
+        raise MappingError("a genre has no id or no name")
     return UpstreamGenre(
         genre_id, name, clean_int(data.get("total_releases")), _pictures(data.get("image"), site)[2]
     )
 
 
 def items_of(body: object) -> list[Any]:
-    """The items of a bare array or of ``{data: […]}``: endpoints answer either, some of them both."""
+    """The items of a bare array or of ``{data: […]}``: endpoints return either form."""
     if isinstance(body, dict):
         body = body.get("data")
     if not isinstance(body, list):
-        raise MappingError("neither a list nor an object with one")
+        raise MappingError("neither a list nor an object with a list")
     return body
 
 
 def paging_of(body: object, shown: int) -> tuple[int, int]:
-    """How many items and pages there are; numbers may be text. What is not told is what was shown."""
+    """The total numbers of items and pages, which may be strings.
+
+    Defaults: ``shown`` items, one page.
+    """
     meta = _object(_object(_object(body).get("meta")).get("pagination"))
     total, pages = (_number(meta.get(name)) for name in ("total", "total_pages"))
     return (shown if total is None else total), (1 if pages is None else pages)
 
 
 def site_of(base_url: str) -> str:
-    """Scheme and host of an API's address, where its pictures lie too."""
+    """Scheme and host of the API's URL, which also serves the pictures."""
     parts = urlsplit(base_url.split(",")[0].strip())
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def instant(value: object) -> datetime | None:
-    """An instant of ISO 8601, in UTC; None for what is none, or lies outside of 1900 to 2199."""
+    """Parse an ISO 8601 timestamp to UTC; None if it is invalid or outside 1900 to 2200."""
     text = clean_text(value)
     try:
         moment = datetime.fromisoformat(text) if text else None
@@ -189,7 +192,7 @@ def _ordinal(value: object) -> float | None:
 
 
 def _span(value: object) -> tuple[int | None, int | None] | None:
-    """Start and stop in seconds; one of them may be unknown."""
+    """Start and stop in seconds; either may be unknown."""
     span = _object(value)
     start, stop = clean_int(span.get("start")), clean_int(span.get("stop"))
     return None if start is None and stop is None else (start, stop)
@@ -207,7 +210,7 @@ def _genres(value: object) -> tuple[str, ...] | None:
 
 
 def _episodes(value: object, site: str) -> tuple[UpstreamEpisode, ...] | None:
-    """In the source's order; one that cannot be understood costs its neighbours nothing."""
+    """The episodes in the source's order; invalid ones are skipped and logged."""
     if not isinstance(value, list):
         return None
     found: dict[str, UpstreamEpisode] = {}
@@ -224,7 +227,7 @@ def _episodes(value: object, site: str) -> tuple[UpstreamEpisode, ...] | None:
 
 
 def _type(value: object) -> str | None:
-    """Our word for a type; its description, which may be Russian or a mix of alphabets, where it has none."""
+    """The type by its code, otherwise by its description, which can be Russian or mix both alphabets."""
     said = _object(value)
     for word in (clean_text(said.get("value")), clean_text(said.get("description"))):
         if word is None:
@@ -244,7 +247,7 @@ def _season(value: object) -> Season | None:
 
 
 def _status(data: dict[str, Any], episodes: tuple[UpstreamEpisode, ...] | None) -> Status:
-    """Announced is what has never had an episode and is still to be dubbed."""
+    """``upcoming`` if there has been no episode yet and the release is in production."""
     if data.get("is_ongoing") is True:
         return "airing"
     has_none = episodes == () if episodes is not None else instant(data.get("fresh_at")) is None
@@ -252,7 +255,7 @@ def _status(data: dict[str, Any], episodes: tuple[UpstreamEpisode, ...] | None) 
 
 
 def _pictures(value: object, site: str) -> tuple[str | None, str | None, str | None]:
-    """The small, the medium and the large picture; the large one stands under either of two keys."""
+    """URLs of the small, medium and large picture; the large one is under either of two keys."""
     whole, light = _object(value), _object(_object(value).get("optimized"))
     large = _link(whole.get("preview") or whole.get("src"), site)
     medium = _link(light.get("preview") or light.get("src"), site) or large
@@ -261,7 +264,7 @@ def _pictures(value: object, site: str) -> tuple[str | None, str | None, str | N
 
 
 def _link(value: object, site: str) -> str | None:
-    """An absolute http(s) link; paths begin at the site, ``//host`` is https."""
+    """An absolute http(s) URL; paths are relative to the site, ``//host`` becomes https."""
     text = clean_text(value)
     if text is None:
         return None
@@ -274,7 +277,7 @@ def _link(value: object, site: str) -> str | None:
 
 
 def all_of(items: Iterable[object], mapped: Any) -> tuple[list[Any], int]:
-    """What ``mapped`` makes of the items, and how many of them it could not understand."""
+    """The mapped items, and how many could not be mapped."""
     found: list[Any] = []
     skipped = 0
     for item in items:

@@ -1,1 +1,1 @@
-"""AniList, over its GraphQL address."""
+"""Client for AniList's GraphQL API."""

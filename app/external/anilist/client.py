@@ -1,4 +1,4 @@
-"""AniList's GraphQL: one address, failures that may come with status 200, limits that its headers tell."""
+"""Client for AniList's GraphQL API: errors may come with status 200, rate limits are read from headers."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,29 +23,29 @@ from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
 from app.utils.redis.rate_limit import Rate
 from app.utils.text.cleaning import clean_int
 
-CHUNK = 500  # entries, the most that it gives at once
-_MOST_CHUNKS = 30  # it keeps 11,000 entries of a person at most
-_PER_MINUTE = 30  # until its headers say more; and again for a while where they were wrong
+CHUNK = 500  # entries per chunk, AniList's maximum
+_MOST_CHUNKS = 30  # AniList allows about 11,000 entries per user
+_PER_MINUTE = 30  # until headers state a limit, and for a while after calls within that limit were refused
 _MOST_PER_MINUTE = 90
-_DISTRUST = 3600.0  # seconds
-_SWITCHED_OFF = 120.0  # seconds until it is asked again
-_SPENT = 10.0  # seconds of silence where its headers say that nothing is left
-_SILENCE = 60.0  # seconds, as it asks for itself
+_DISTRUST = 3600.0  # seconds for which the limit in the headers is not trusted after a 429
+_SWITCHED_OFF = 120.0  # seconds until the next call while the API is switched off
+_SPENT = 10.0  # seconds without calls after the headers said that none are left
+_SILENCE = 60.0  # seconds without calls after a 429 in the body; AniList's documentation asks for one minute
 
 
 def _explain(status: int, body: Any) -> AppError | None:
-    """What a refusal means, by its status and the errors in it."""
+    """The meaning of an error response, by its status and the GraphQL errors in it."""
     errors = body.get("errors") if isinstance(body, dict) else None
     said = _message(errors)
     if status == 401 or "invalid token" in said.lower():
         return TokenRefused()
     if status == 403:
         return UpstreamUnavailable(
-            "AniList is switched off, or refuses to speak with us.",
+            "AniList's API is switched off, or blocks our requests.",
             retry_after=_SWITCHED_OFF,
             details={"upstream": "anilist", "status": status},
         )
-    return UpstreamRejected(f"AniList refused the request: {said}") if status == 400 and errors else None
+    return UpstreamRejected(f"AniList rejected the request: {said}") if status == 400 and errors else None
 
 
 ANILIST = Policy("anilist", "AniList", explain=_explain)
@@ -59,8 +59,10 @@ ANILIST_RATE = _rate(_PER_MINUTE)
 
 
 class AniListClient(Client):
-    """Every method raises ``NotFound`` where AniList has nothing, ``TokenRefused`` where it no longer takes
-    the token, and else an ``UpstreamFailure``."""
+    """Every method raises ``NotFound`` if AniList has no such object, otherwise ``UpstreamFailure``.
+
+    ``TokenRefused`` means that the user's token is no longer valid.
+    """
 
     policy = ANILIST
 
@@ -79,21 +81,21 @@ class AniListClient(Client):
         mal_id: int | None = None,
         deadline: Deadline = USER,
     ) -> UpstreamMedia:
-        """One title by AniList's id or, where that is not given, by MyAnimeList's."""
+        """One title by AniList id, or by MyAnimeList id if ``anilist_id`` is None."""
         key = {"id": anilist_id} if anilist_id is not None else {"idMal": mal_id}
         answer = await self._ask(queries.MEDIA, {**key, "type": media_type.upper()}, deadline)
         try:
             media = map_media(answer.get("Media"))
         except MappingError as fault:
-            raise UpstreamError(f"AniList's answer cannot be understood: {fault}.") from fault
+            raise UpstreamError(f"AniList's response cannot be mapped: {fault}.") from fault
         if media.media_type != media_type or (anilist_id is not None and media.anilist_id != anilist_id):
-            raise UpstreamError("AniList answered with another title than the one it was asked for.")
+            raise UpstreamError("AniList returned a different title than the requested one.")
         return media
 
     async def search(
         self, words: str, media_type: MediaType, *, limit: int, deadline: Deadline = USER
     ) -> list[UpstreamMedia]:
-        """The closest titles of a kind, best first."""
+        """The best matches of this media type, best first."""
         variables = {"search": words, "type": media_type.upper(), "perPage": limit}
         return _media_of(await self._ask(queries.SEARCH, variables, deadline), media_type)[:limit]
 
@@ -105,7 +107,7 @@ class AniListClient(Client):
         mal_ids: Sequence[int] = (),
         deadline: Deadline = JOB,
     ) -> list[UpstreamMedia]:
-        """Up to 50 titles, by AniList's ids or by MyAnimeList's; those that it does not have are left out."""
+        """Up to 50 titles by AniList ids or by MyAnimeList ids; unknown ones are left out."""
         keys = {"ids": list(anilist_ids)} if anilist_ids else {"malIds": list(mal_ids)}
         return _media_of(
             await self._ask(queries.MEDIA_OF_IDS, {**keys, "type": media_type.upper()}, deadline), media_type
@@ -119,10 +121,9 @@ class AniListClient(Client):
         user_id: int | None = None,
         token: str | None = None,
     ) -> dict[str, Any]:
-        """Somebody's whole list of a kind as AniList tells it: one call a chunk of 500 entries.
+        """A user's whole list of a media type in AniList's format, read in chunks of 500 entries.
 
-        An entry that is repeated in lists which its owner made is told once. ``NotFound`` where there is no
-        such person.
+        Entries repeated in custom lists are returned once. Raises ``NotFound`` if there is no such user.
         """
         key = {"userName": user_name} if user_name is not None else {"userId": user_id}
         whole: dict[str, Any] = {"lists": []}
@@ -132,19 +133,19 @@ class AniListClient(Client):
             answer = await self._ask(queries.COLLECTION, asked, JOB, token)
             found = answer.get("MediaListCollection")
             if not isinstance(found, dict) or not isinstance(found.get("lists"), list):
-                raise UpstreamError("AniList's answer has no list.")
+                raise UpstreamError("AniList's response has no list.")
             whole["lists"] += [
                 _first_time(group, seen) for group in found["lists"] if isinstance(group, dict)
             ]
             whole.setdefault("user", found.get("user"))
             if found.get("hasNextChunk") is not True:
                 return whole
-        raise UpstreamError("AniList's list has no end.")
+        raise UpstreamError("AniList's list does not end.")
 
     async def list_entries(
         self, media_type: MediaType, media_ids: Sequence[int], account: RemoteAccount
     ) -> list[Any] | None:
-        """The entries of up to 50 titles as AniList tells them; None where it does not answer that."""
+        """The entries of up to 50 titles in AniList's format; None if AniList rejects the query."""
         asked = {"userId": account.remote_user_id, "type": media_type.upper(), "ids": list(media_ids)}
         try:
             answer = await self._ask(queries.ENTRIES, asked, JOB, account.token)
@@ -155,20 +156,20 @@ class AniListClient(Client):
         return entries if isinstance(entries, list) else None
 
     async def save_entry(self, fields: Mapping[str, Any], account: RemoteAccount) -> dict[str, Any]:
-        """Add or change an entry; AniList's own fields and words. Answers it as it is then."""
+        """Add or update an entry, in AniList's format; returns the stored entry."""
         answer = await self._ask(queries.SAVE, fields, JOB, account.token)
         found = answer.get("SaveMediaListEntry")
         if not isinstance(found, dict):
-            raise UpstreamError("AniList's answer has no entry.")
+            raise UpstreamError("AniList's response has no entry.")
         return found
 
     async def get_viewer(self, token: str) -> RemoteAccount:
-        """Whose token it is."""
+        """The account that the token belongs to."""
         answer = await self._ask(queries.VIEWER, {}, USER, token)
         try:
             return map_viewer(answer.get("Viewer"), token)
         except MappingError as fault:
-            raise UpstreamError(f"AniList's answer cannot be understood: {fault}.") from fault
+            raise UpstreamError(f"AniList's response cannot be mapped: {fault}.") from fault
 
     async def _ask(
         self, query: str, variables: Mapping[str, Any], deadline: Deadline, token: str | None = None
@@ -189,11 +190,11 @@ class AniListClient(Client):
                 await self._limiter.ban(_SPENT)
         data = answer.get("data")
         if not isinstance(data, dict):
-            raise UpstreamError("AniList's answer has no data.")
+            raise UpstreamError("AniList's response has no data.")
         return data
 
     def _hear(self, headers: Mapping[str, str]) -> None:
-        """Its limit is what it says, unless it lately refused calls that its own figures allowed."""
+        """Adopt the rate limit of the headers, unless AniList recently refused calls within it."""
         told = headers.get("x-ratelimit-limit", "")
         if told.isdecimal() and time.monotonic() > self._distrusted_until:
             self._pace(min(max(int(told), 1), _MOST_PER_MINUTE))
@@ -208,11 +209,11 @@ class AniListClient(Client):
 
 
 def _media_of(answer: Mapping[str, Any], media_type: MediaType) -> list[UpstreamMedia]:
-    """What can be understood of a page; a bad item costs its neighbours nothing."""
+    """The titles of a page; those that cannot be mapped are skipped and logged."""
     page = answer.get("Page")
     found = page.get("media") if isinstance(page, dict) else None
     if not isinstance(found, list):
-        raise UpstreamError("AniList's answer has no titles.")
+        raise UpstreamError("AniList's response has no titles.")
     media = []
     for one in found:
         try:
@@ -224,7 +225,7 @@ def _media_of(answer: Mapping[str, Any], media_type: MediaType) -> list[Upstream
 
 
 def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
-    """The list without the entries that were ``seen`` in others, whose ids are added."""
+    """The list without entries whose ids are in ``seen``; adds the ids of the others to it."""
     said, entries = group.get("entries"), []
     for entry in said if isinstance(said, list) else ():
         entry_id = clean_int(entry.get("id"), low=1) if isinstance(entry, dict) else None
@@ -237,19 +238,19 @@ def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
 
 
 def _failure(errors: Any) -> AppError:
-    """The failure that an answer with status 200 tells."""
+    """The failure described by GraphQL errors in a response with status 200."""
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     status, said = first.get("status"), _message(errors)
     if status == 404:
-        return NotFound("AniList has no such thing.")
+        return NotFound("AniList has no such object.")
     if status == 429:
         details = {"upstream": ANILIST.name, "status": 429}
-        return UpstreamUnavailable("AniList asks us to slow down.", retry_after=_SILENCE, details=details)
+        return UpstreamUnavailable("AniList limits our requests.", retry_after=_SILENCE, details=details)
     if isinstance(status, int) and (known := _explain(status, {"errors": errors})):
         return known
     if "invalid token" in said.lower():
         return TokenRefused()
-    return UpstreamError(f"AniList answered with an error: {said}", details={"upstream": ANILIST.name})
+    return UpstreamError(f"AniList returned an error: {said}", details={"upstream": ANILIST.name})
 
 
 def _message(errors: Any) -> str:

@@ -1,4 +1,4 @@
-"""AniList's lists for the two-way sync: its words, scales and dates, in ours and back."""
+"""The AniList side of the two-way sync: converts statuses, score scales and dates in both directions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -23,9 +23,9 @@ STATUSES: dict[str, SyncStatus] = {
     "REPEATING": "rewatching",
 }
 _WORDS = {ours: theirs for theirs, ours in STATUSES.items()}
-_AT_ONCE = 50  # entries of one look
+_AT_ONCE = 50  # entries per query
 
-# How many points a scale has, in which steps: what AniList shows of its 100.
+# The points of each scale, which AniList derives from its internal 100 points.
 _SCALES: dict[str, tuple[scores.Scale, tuple[float, ...]]] = {
     "POINT_10": (scores.TEN_POINTS, tuple(map(float, range(1, 11)))),
     "POINT_5": (scores.FIVE_STARS, tuple(map(float, range(1, 6)))),
@@ -34,7 +34,7 @@ _SCALES: dict[str, tuple[scores.Scale, tuple[float, ...]]] = {
 
 
 class AniListLists:
-    """A ``RemoteLists``."""
+    """Implements ``RemoteLists``."""
 
     service = "anilist"
     id_field: Literal["anilist_id", "mal_id"] = "anilist_id"
@@ -62,7 +62,7 @@ class AniListLists:
         for group in whole["lists"]:
             for said in as_object(group).get("entries") or ():
                 entry = _mapped(said, media_type, scale)
-                if entry is not None:  # one in a list of the person's own is repeated there
+                if entry is not None:  # entries of custom lists are repeated there
                     found.setdefault(entry.remote_id, entry)
         return list(found.values())
 
@@ -90,7 +90,7 @@ class AniListLists:
 
 
 def held_score(score: int | None, score_format: str | None) -> int | None:
-    """Our score as it comes back from a list of this format."""
+    """Our score after a round trip through a list with this score format."""
     if not score:
         return None
     if score_format not in _SCALES:
@@ -115,7 +115,7 @@ _TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 def _told(news: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields in AniList's names, words and dates."""
+    """Fields with AniList's names, statuses and dates."""
     return {_TOLD[name][0]: _TOLD[name][1](value) for name, value in news.items()}
 
 
@@ -126,7 +126,7 @@ def _fuzzy(text: str | None) -> dict[str, int | None]:
 
 
 def _mapped(said: Any, media_type: MediaType, scale: str | None) -> RemoteEntry | None:
-    """None, with a line in the log, for what is no entry, or of a status that nobody knows."""
+    """None, and a log line, if it is not an entry or its status is unknown."""
     entry = as_object(said)
     media = as_object(entry.get("media"))
     remote_id = clean_int(entry.get("mediaId") or media.get("id"), low=1)
@@ -151,7 +151,7 @@ def _mapped(said: Any, media_type: MediaType, scale: str | None) -> RemoteEntry 
     return RemoteEntry(remote_id, state, datetime.fromtimestamp(stamp, UTC), subject, untold)
 
 
-# by the names that AniList's answers have
+# the keys in AniList's responses
 _SAID_AS = {
     "score": "score",
     "progress": "progress",

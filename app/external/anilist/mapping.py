@@ -1,4 +1,4 @@
-"""AniList's objects in our words."""
+"""Map AniList's objects to ours."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from app.utils.text.cleaning import clean_int, clean_text
 
 
 class MappingError(ValueError):
-    """The object is not what AniList says that it is."""
+    """The object does not have AniList's documented structure."""
 
 
 def map_media(said: Any, asked: MediaType | None = None) -> UpstreamMedia:
-    """Raises :class:`MappingError` where there is no id or no title.
+    """Map a title; raises :class:`MappingError` if there is no id or no title.
 
-    ``asked`` is of which kind it is where the object does not say so.
+    ``asked`` is the media type to assume if the object does not state it.
     """
     if not isinstance(said, dict):
         raise MappingError("a title is not an object")
@@ -39,7 +39,7 @@ def map_media(said: Any, asked: MediaType | None = None) -> UpstreamMedia:
 
 
 def map_viewer(said: Any, token: str) -> RemoteAccount:
-    """Whose token it is; raises :class:`MappingError`."""
+    """The account of the token; raises :class:`MappingError`."""
     viewer = as_object(said)
     user_id, name = clean_int(viewer.get("id"), low=1), clean_text(viewer.get("name"))
     if user_id is None:

@@ -1,4 +1,4 @@
-"""AniList's sign-in: OAuth 2 with a code. Its tokens live a year, and cannot be refreshed."""
+"""AniList's OAuth 2 sign-in (authorization code). Tokens are valid for a year and cannot be refreshed."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from app.schemas.domain.sync import RemoteAccount
 from app.utils.text.cleaning import clean_int
 
 _LONGEST_TOKEN = 8192  # characters
-_ONCE = replace(USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1)  # a code can be used once
+_ONCE = replace(USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1)  # a code works once: no retry
 
 
 def _explain(status: int, _: Any) -> AppError | None:
@@ -22,7 +22,7 @@ ANILIST_OAUTH = Policy("anilist_oauth", "AniList's sign-in", explain=_explain)
 
 
 class AniListSignIn(Client):
-    """A ``SignIn``."""
+    """Implements ``SignIn``."""
 
     policy = ANILIST_OAUTH
 
@@ -60,7 +60,7 @@ class AniListSignIn(Client):
         answer = await self._upstream.ask(Request(path_of(["token"]), {}, body), _ONCE)
         token = answer.get("access_token")
         if not isinstance(token, str) or not 0 < len(token) <= _LONGEST_TOKEN or not token.isascii():
-            raise UpstreamError("AniList's answer has no token.")
+            raise UpstreamError("AniList's response has no token.")
         return token, clean_int(answer.get("expires_in"), low=1)
 
     async def get_account(self, token: str) -> RemoteAccount:

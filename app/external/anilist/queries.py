@@ -1,4 +1,4 @@
-"""What AniList is asked, in GraphQL."""
+"""GraphQL queries and mutations sent to AniList."""
 
 _MEDIA_FIELDS = (
     "id idMal type title { romaji english native } coverImage { extraLarge large } "
@@ -32,7 +32,7 @@ query ($ids: [Int], $malIds: [Int], $type: MediaType) {{
 }}
 """
 
-# Of one kind and one chunk; the user is never inferred from the token.
+# One media type, one chunk. The user is always stated, never inferred from the token.
 COLLECTION = f"""
 query ($userId: Int, $userName: String, $type: MediaType, $chunk: Int, $perChunk: Int) {{
   MediaListCollection(

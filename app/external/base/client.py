@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(slots=True)
 class _Host:
-    """``is_away``: the last call could not even connect."""
+    """``is_away``: the last call could not connect."""
 
     base_url: str
     breaker: Breaker
@@ -121,7 +121,7 @@ class UpstreamClient:
                 self._best = host
                 self._is_failing = False
                 return answer
-        raise AssertionError("there is no host")
+        raise AssertionError("a client has at least one host")
 
     async def _through_breaker(
         self, host: _Host, request: Request, deadline: Deadline, ends_at: float
@@ -211,7 +211,7 @@ class UpstreamClient:
         if failure.verdict == "unknown":
             UPSTREAM_REFUSALS.labels(self._policy.name, failure.outcome).inc()
         elif failure.verdict == "down":
-            say = log.debug if self._is_failing else log.warning  # once, until it answers again
+            say = log.debug if self._is_failing else log.warning  # log once, until it answers again
             self._is_failing = True
             say("upstream.failed", upstream=self._policy.name, outcome=failure.outcome, why=str(failure))
         return failure.error
@@ -251,7 +251,7 @@ class Client:
         )
 
     def _hear(self, headers: Mapping[str, str]) -> None:
-        """The headers of an answer, for a client that learns from them."""
+        """Called with the headers of every response; a subclass can read rate limits from them."""
 
     async def close(self) -> None:
         await self._upstream.close()

@@ -64,7 +64,7 @@ class HttpExchange:
         transport: httpx.AsyncBaseTransport | None = None,
         hear: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
-        """``hear`` is given the headers of every answer, by names in lower case."""
+        """``hear`` is called with the headers of every response; their names are in lower case."""
         self._policy = policy
         self._hear = hear
         self._exchanges: set[asyncio.Task[_Answer]] = set()
@@ -160,7 +160,7 @@ class HttpExchange:
 
     async def _parts(self, response: httpx.Response) -> AsyncIterator[bytes]:
         """The body, decompressed in bounded steps so that a zip bomb cannot exceed the limit."""
-        if response.is_stream_consumed:  # by a mock transport, which delivers the body at once
+        if response.is_stream_consumed:  # a mock transport delivers the body at once
             yield response.content
             return
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -197,7 +197,7 @@ class HttpExchange:
         return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
 
     def _explained(self, answer: _Answer) -> AppError | None:
-        """What the upstream itself means by a refusal."""
+        """The failure that the upstream's error body describes, if any."""
         if self._policy.explain is None or not 400 <= answer.status < 500:
             return None
         try:

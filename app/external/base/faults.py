@@ -39,7 +39,7 @@ class UpstreamFault(Exception):
 
     @property
     def of_host(self) -> bool:
-        """Whether another host of the same upstream may do better: this one fails, or refuses us."""
+        """Whether another host of the same upstream may succeed: this one failed, or rejected the request."""
         limited = self.outcome in {"limit", "ban", "limited"}
         return not limited and (self.verdict != "up" or self.outcome == "rejected")
 
@@ -49,7 +49,7 @@ def of_status(
 ) -> UpstreamFault:
     """The meaning of a status other than 200; ``header`` is its Retry-After.
 
-    ``told`` is the failure that the upstream itself describes, if it refused the request.
+    ``told`` is the failure that the upstream's body describes, if it rejected the request.
     """
     details = {"upstream": name, "status": status}
     if status == 404:
@@ -98,7 +98,7 @@ def unreadable(name: str, title: str, why: str) -> UpstreamFault:
 def not_asked(name: str, title: str, retry_after: float, *, outcome: str, why: str) -> UpstreamFault:
     """The call was not sent."""
     error = UpstreamUnavailable(
-        f"{title} is not called now: {why}.", retry_after=retry_after, details={"upstream": name}
+        f"{title} is not being called: {why}.", retry_after=retry_after, details={"upstream": name}
     )
     return UpstreamFault(error, outcome=outcome, verdict="unknown")
 

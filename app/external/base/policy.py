@@ -39,8 +39,8 @@ UPKEEP = replace(JOB, name="upkeep", traffic="upkeep")
 class Policy:
     """``name`` is for metrics, ``title`` for messages; ``size_limit`` is in bytes, after decompression.
 
-    ``explain`` is given the status of a 4xx other than 404, 408 and 429, with the JSON of its body or None,
-    and answers the failure that this upstream means by it, if that is not just a refusal.
+    ``explain`` maps the status of a 4xx (other than 404, 408 and 429) and its JSON body, or None, to the
+    failure that this upstream means by it; None if it is just a refusal.
     """
 
     name: str

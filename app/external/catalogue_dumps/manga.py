@@ -1,4 +1,4 @@
-"""Rows of a dump of manga: one title with the ids, names and figures of MyAnimeList and AniList."""
+"""Rows of a manga dump: one title with ids, names and statistics of MyAnimeList and AniList."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _OTHER_NAMES = ("title_english", "title_japanese", "title_russian")
 
 
 def is_manga(row: Mapping[str, Any]) -> bool:
-    """Whether the row says so, by ``media_type`` or by a type that no anime has."""
+    """Whether the row is a manga, by ``media_type`` or by a type that no anime has."""
     kind = row.get("media_type") or row.get("type")
     return isinstance(kind, str) and kind.strip().lower() in _TYPES
 

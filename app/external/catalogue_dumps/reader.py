@@ -35,7 +35,7 @@ class Dump:
         self._blocks = Blocks(path)
         self._notes = Notes()
         self._fault: DumpUnreadable | None = None
-        self._is_of_manga: bool | None = None  # as its first title says
+        self._is_of_manga: bool | None = None  # according to its first title
         try:
             self._rows = self._opened(path)
         except DumpUnreadable:
@@ -120,7 +120,7 @@ class Dump:
         return offline_database.to_anime(row, self._notes)
 
     def _lists_manga(self, row: dict[str, Any]) -> bool:
-        """Whether the row is of manga: by its own type or, where it has none, by that of the first title."""
+        """Whether the row is a manga: by its own type, or otherwise by that of the first title."""
         told = manga.is_manga(row)
         if self._is_of_manga is None:
             self._is_of_manga = told

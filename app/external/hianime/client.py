@@ -1,4 +1,4 @@
-"""aniwatch-api's paths; each answer is its ``data``, as it came."""
+"""Client for aniwatch-api; every method returns the ``data`` of the response unchanged."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,17 +10,17 @@ from app.external.base.client import USER, Client, Policy
 from app.utils.redis.rate_limit import Rate
 
 HIANIME = Policy("hianime", "HiAnime")
-HIANIME_RATE = Rate.of(per_second=10, per_minute=300)  # it is a server of our operator's own
-# It scrapes a page, or several, before it answers.
+HIANIME_RATE = Rate.of(per_second=10, per_minute=300)  # the server is the operator's own
+# It scrapes one or more pages before it responds.
 PATIENT = replace(USER, name="scraping", budget=6.0, queue_timeout=2.0, attempt=5.0, attempts=2)
 
 _BASE = ("api", "v2", "hianime")
 
 
 class HiAnimeClient(Client):
-    """Every method raises ``NotFound`` or ``UpstreamRefused`` for a 4xx, and else an ``UpstreamFailure``.
+    """Every method raises ``NotFound`` or ``UpstreamRefused`` for a 4xx, otherwise ``UpstreamFailure``.
 
-    Arguments are trusted to be checked: they become segments of a path, or values of a query.
+    Arguments must be validated already: they become path segments or query values.
     """
 
     policy = HIANIME
@@ -29,7 +29,10 @@ class HiAnimeClient(Client):
         return await self._ask("home")
 
     async def schedule(self, day: date, tz_offset: int) -> Any:
-        """What airs on a day; ``tz_offset`` is in minutes, as JavaScript counts them: UTC minus local."""
+        """The titles that air on a day.
+
+        ``tz_offset`` is in minutes as in JavaScript: UTC minus local time.
+        """
         return await self._ask("schedule", query={"date": day.isoformat(), "tzOffset": tz_offset})
 
     async def search(self, query: Mapping[str, str | int]) -> Any:
@@ -58,13 +61,13 @@ class HiAnimeClient(Client):
         if "data" in answer:
             return answer["data"]
         status = answer.get("status")
-        if isinstance(status, int) and 400 <= status < 500:  # a refusal that came with 200
+        if isinstance(status, int) and 400 <= status < 500:  # an error reported with status 200
             raise UpstreamRefused(status, str(answer.get("message", ""))[:200])
-        raise UpstreamError("HiAnime's answer has no data.")
+        raise UpstreamError("HiAnime's response has no data.")
 
 
 def _refusal(failure: UpstreamFailure) -> AppError:
-    """The failure, or the refusal that it was: whose answer was a 4xx knows what it was asked."""
+    """A 4xx as ``UpstreamRefused``, so that the client learns the status; other failures unchanged."""
     status = (failure.details or {}).get("status")
     if isinstance(status, int) and 400 <= status < 500 and status != 408:
         return UpstreamRefused(status, f"HiAnime answered {status}.", retry_after=failure.retry_after)

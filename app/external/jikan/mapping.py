@@ -289,7 +289,7 @@ def _studios(value: object) -> Iterator[UpstreamStudio]:
 
 
 def _relations(mal_id: int, value: object) -> tuple[UpstreamRelation, ...] | None:
-    """What other titles are to this one; ``None`` where the body says nothing, as in lists."""
+    """How other titles relate to this one; ``None`` if the body has no relations, as in lists."""
     if not isinstance(value, list):
         return None
     found: dict[UpstreamRelation, None] = {}

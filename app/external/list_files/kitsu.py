@@ -104,7 +104,7 @@ def _score(reader: RowReader, stated_fields: Mapping[str, Any]) -> Score | None:
 
 
 def _title_beside(row: Mapping[str, Any], included: _Included) -> str | None:
-    """What is included says of the title of a row that could not be read."""
+    """The included title of a row that could not be read."""
     try:
         about = included.about(*_media(row))
     except ValueError:

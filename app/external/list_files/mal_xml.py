@@ -23,7 +23,7 @@ from app.utils.text.cleaning import clean_text
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARED = re.compile(r"^\s*<\?xml[^>]*\?>")
 
-# Tags with a field of their own; all others are carried along and written back on export.
+# Tags with a field of their own; all others are kept unchanged and written back on export.
 MODELLED: dict[MediaType, dict[str, str]] = {
     "anime": {
         "id": "series_animedb_id",

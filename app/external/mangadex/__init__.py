@@ -1,1 +1,1 @@
-"""MangaDex, over its REST API."""
+"""Client for MangaDex's REST API."""

@@ -1,4 +1,4 @@
-"""MangaDex's search, in our words."""
+"""MangaDex's search, mapped to suggestions."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ _LONGEST_TITLE = 500
 
 
 class MangaDexClient(Client):
-    """Every method raises an ``UpstreamFailure``."""
+    """Every method raises ``UpstreamFailure``."""
 
     policy = MANGADEX
 
     async def search(self, words: str, *, limit: int, deadline: Deadline = USER) -> list[Suggestion]:
-        """The closest manga, best first; what cannot be understood is left out."""
+        """The best matches, best first; items that cannot be mapped are left out."""
         query: dict[str, str | int] = {
             "title": words,
             "limit": limit,
@@ -32,7 +32,7 @@ class MangaDexClient(Client):
         }
         found = (await self._upstream.get("manga", query=query, deadline=deadline)).get("data")
         if not isinstance(found, list):
-            raise UpstreamError("MangaDex's answer has no list.")
+            raise UpstreamError("MangaDex's response has no list.")
         mapped = [map_manga(one) for one in found]
         if skipped := mapped.count(None):
             UPSTREAM_ITEMS_SKIPPED.labels(MANGADEX.name).inc(skipped)
@@ -41,7 +41,10 @@ class MangaDexClient(Client):
 
 
 def map_manga(said: Any) -> Suggestion | None:
-    """None for what has no id or no title. Its empty objects may be arrays or null."""
+    """Map a manga; None if it has no id or no title.
+
+    Empty objects may be arrays or null in MangaDex's JSON.
+    """
     entity = _object(said)
     attributes, manga_id = _object(entity.get("attributes")), clean_text(entity.get("id"))
     title = _title(attributes)
@@ -63,7 +66,7 @@ def map_manga(said: Any) -> Suggestion | None:
 
 
 def _title(attributes: dict[str, Any]) -> str | None:
-    """In English, or in whichever language comes first."""
+    """The English title, otherwise the first in any language."""
     titles = _object(attributes.get("title"))
     named = [titles.get("en"), *titles.values()]
     others = attributes.get("altTitles")
@@ -82,7 +85,7 @@ def _cover(manga_id: str, relationships: Any) -> str | None:
 
 
 def _whole(said: Any) -> int | None:
-    """The whole part of a chapter's number; an empty text is unknown."""
+    """The whole part of a chapter number; None if it is unknown or not a number."""
     digits = (clean_text(said) or "").partition(".")[0]
     return clean_int(int(digits), 1, MAX_PROGRESS) if digits.isdecimal() and len(digits) < 9 else None
 

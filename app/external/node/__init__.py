@@ -1,1 +1,1 @@
-"""The Node service of version 1, beside which this program may run."""
+"""The Node service (version 1 of the product), next to which this program can run."""

@@ -1,4 +1,4 @@
-"""The Node service: reads of its version 1, notifications, validation of its users."""
+"""Client for the Node service: its titles, event notifications, validation of its users."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from app.schemas.domain.releases import UpstreamRelease
 from app.utils.redis.rate_limit import Rate
 
 NODE = Policy("node", "The Node service")
-NODE_RATE = Rate.of(per_second=50, per_minute=3000)  # our own; this bounds what a bug could do
+NODE_RATE = Rate.of(per_second=50, per_minute=3000)  # our own limit, in case of a bug
 
 
 class NodeClient(Client):
-    """Every method raises ``NotFound`` where it has nothing, and else an ``UpstreamFailure``."""
+    """Every method raises ``NotFound`` if it has no such resource, otherwise ``UpstreamFailure``."""
 
     policy = NODE
 
@@ -28,29 +28,29 @@ class NodeClient(Client):
         try:
             release = map_title(body)
         except MappingError as fault:
-            raise UpstreamError(f"The Node service's title cannot be understood: {fault}.") from fault
-        if release.external_id != title_id:  # while its own upstream is down it answers with made-up titles
-            raise UpstreamError("The Node service answered with another title.")
+            raise UpstreamError(f"The Node service's title cannot be mapped: {fault}.") from fault
+        if release.external_id != title_id:  # while its own upstream is down it returns made-up titles
+            raise UpstreamError("The Node service returned a different title.")
         return release
 
     async def list_titles(
         self, name: str, query: Mapping[str, str | int], *, deadline: Deadline = USER
     ) -> list[UpstreamRelease]:
-        """A list of its version 1: ``popular``, ``updates`` or ``search``."""
+        """One of its lists: ``popular``, ``updates`` or ``search``."""
         body = await self._read("api", "anilibria", name, query=query, deadline=deadline)
         if not isinstance(body, list):
-            raise UpstreamError("The Node service's answer has no list of data.")
+            raise UpstreamError("The Node service's response has no list.")
         titles: list[UpstreamRelease] = all_of(body, map_title)[0]
         return titles
 
     async def notify(self, message: Mapping[str, Any], *, deadline: Deadline = JOB) -> None:
-        """Tell it of an event."""
+        """Send an event."""
         path = path_of(("internal", "anilibria", "notify"))
         shapes = (dict, list, str, type(None))
         await self._upstream.ask(Request(path, {}, message, self._headers, shapes), deadline)
 
     async def find_user(self, user_id: str, *, deadline: Deadline = USER) -> dict[str, Any] | None:
-        """What it says of a user of its own; None where it has no such user."""
+        """Its data of a user; None if it has no such user."""
         path = path_of(("internal", "users", "validate", user_id))
         try:
             answer: dict[str, Any] = await self._upstream.ask(
@@ -66,5 +66,5 @@ class NodeClient(Client):
     ) -> Any:
         body: dict[str, Any] = await self._upstream.ask(Request(path_of(parts), query or {}), deadline)
         if body.get("success") is False:
-            raise UpstreamError("The Node service has failed.")
+            raise UpstreamError("The Node service reported a failure.")
         return body.get("data")

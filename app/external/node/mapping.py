@@ -1,4 +1,4 @@
-"""A title as the Node service passes it on from AniLibria's API v3, in our words. Pure."""
+"""Map titles that the Node service passes on from AniLibria's API v3; pure functions."""
 
 from typing import Any
 from urllib.parse import urljoin
@@ -16,12 +16,12 @@ _QUALITIES = {"fhd": "1080p", "hd": "720p", "sd": "480p"}
 
 
 def map_title(data: object) -> UpstreamRelease:
-    """Raises :class:`MappingError` where it has no id or no name."""
+    """Map a title; raises :class:`MappingError` if it has no id or no name."""
     title = _object(data)
     external_id, names = clean_int(title.get("id"), 1), _object(title.get("names"))
     name = clean_text(names.get("ru")) or clean_text(names.get("en"))
     if external_id is None or name is None:
-        raise MappingError("it has no id or no name")
+        raise MappingError("a title has no id or no name")
     season, kind, posters = (_object(title.get(key)) for key in ("season", "type", "posters"))
     blocked, player = _object(title.get("blocked")), _object(title.get("player"))
     genres = title.get("genres")
@@ -78,7 +78,7 @@ def _picture(value: object) -> str | None:
 
 
 def _link(value: object, host: str | None) -> str | None:
-    """An absolute https link; paths begin at the host, or else at AniLibria's site."""
+    """An absolute http(s) URL; paths are relative to the host, or otherwise to AniLibria's site."""
     text = clean_text(value)
     link = urljoin(f"https://{host}/" if host else f"{_SITE}/", text) if text else None
     return link if link is not None and link.startswith(("https://", "http://")) else None

@@ -1,4 +1,4 @@
-"""Conditions on ``anime a``, with their values as numbered arguments."""
+"""SQL conditions on ``anime a``, with their values as numbered arguments."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,21 +20,21 @@ ORDERS: dict[AnimeSort, str] = {
     "-updated": "a.updated_at desc, a.id desc",
 }
 _FEW_LETTERS = 3
-_FIRST_IDEOGRAPH = "\u2e80"  # kana and Hangul, too, come after it
+_FIRST_IDEOGRAPH = "\u2e80"  # the first character of the CJK blocks; kana and Hangul come later
 SAFE = "a.is_adult is not true and (a.rating is null or a.rating !~* '^rx')"
 
 
 class Arguments(list[Any]):
-    """Values for one statement, in the order of their numbers."""
+    """The values of one statement, in the order of their placeholders."""
 
     def place(self, value: Any, kind: str) -> str:
-        """The placeholder of one more value of the SQL type ``kind``."""
+        """Add a value of the SQL type ``kind``; returns its placeholder."""
         self.append(value)
         return f"${len(self)}::{kind}"
 
 
 def conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
-    """What ``wanted`` asks for, but for its search."""
+    """The conditions of ``wanted``, except for its free-text search."""
     several: tuple[tuple[str, tuple[Any, ...], str], ...] = (
         ("a.status", wanted.statuses, "text"),
         ("a.season", wanted.seasons, "text"),
@@ -65,7 +65,7 @@ def _genre_conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Ar
     if single := sorted({ids[0] for ids in sets if len(ids) == 1}):
         yield f"a.tag_ids @> {arguments.place(single, 'int[]')}"
     for ids in sets:
-        if len(ids) != 1:  # a name of several kinds, or of none: then nothing overlaps
+        if len(ids) != 1:  # the name has several kinds, or is unknown: then the empty array matches nothing
             yield f"a.tag_ids && {arguments.place(ids, 'int[]')}"
     if excluded := sorted({id_ for genre in wanted.genres_excluded for id_ in genres.ids(genre)}):
         yield f"not a.tag_ids && {arguments.place(excluded, 'int[]')}"
@@ -74,16 +74,16 @@ def _genre_conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Ar
 def all_words(
     search: str, arguments: Arguments, *, once: bool = False, at_start: bool = False
 ) -> Iterator[str]:
-    """Every word occurs in a title, a synonym or several of them; without a word nothing matches.
+    """Every word must occur in a title or synonym, not all in the same one; no words match nothing.
 
-    With ``at_start`` each has to begin a word there. So have one or two letters of an alphabet always:
-    inside of words they are almost everywhere, and no index finds them.
+    With ``at_start`` it must be at the start of a word there. One or two letters of an alphabet always must:
+    they occur inside words of almost every title, and no index finds them there.
     """
     found = units(search)
     if not found:
         yield "false"
     for words in found:
-        # several follow each other, as in K-On or No.6, or are written as one
+        # words next to each other (K-On, No.6) may also be written as one
         joined = "".join(words)
         is_little = joined.isalnum() and says_little(joined)
         together = _holds(joined, arguments, once=once, at_start=at_start or is_little)
@@ -102,7 +102,7 @@ def _holds(text: str, arguments: Arguments, *, once: bool, at_start: bool) -> st
 
 
 def units(search: str) -> list[list[str]]:
-    """The words of ``search``; those that punctuation joins stay together where one says too little alone."""
+    """The words of ``search``; a token such as ``K-On`` stays one group if one of its words is short."""
     found: list[list[str]] = []
     for token in search.split():
         words = search_words(token)
@@ -114,17 +114,17 @@ def units(search: str) -> list[list[str]]:
 
 
 def pattern(text: str, arguments: Arguments, *, once: bool = False) -> str:
-    """SQL for what text that holds ``text`` is like; punctuation in it is left out, wildcards are letters.
+    """SQL for the LIKE pattern of text that contains ``text``; punctuation is dropped, wildcards are escaped.
 
-    With ``once`` it is worked out once an execution, also by a plan that is used for any text; a plan for
-    this very text then does not know how many titles are like it.
+    With ``once`` it is a subquery, evaluated once per execution even by a generic plan; a custom plan then
+    cannot estimate how many titles match this particular text.
     """
     found = f"search_pattern({arguments.place(text, 'text')})"
     return f"(select {found})" if once else found
 
 
 def says_little(word: str) -> bool:
-    """One or two letters of an alphabet, which occur almost everywhere; two ideographs are a name."""
+    """Whether it is one or two letters, which occur almost everywhere; two ideographs can be a whole name."""
     return len(word) < _FEW_LETTERS and max(word) < _FIRST_IDEOGRAPH
 
 

@@ -22,5 +22,5 @@ class GenreIndex:
         return cls(version, by_name)
 
     def ids(self, word: str) -> list[int]:
-        """The ids of a name (case-insensitive) or an id; empty if it is unknown."""
+        """The ids for a name (case-insensitive) or an id; empty if it is unknown."""
         return self.by_name.get(word.casefold(), [])

@@ -1,4 +1,4 @@
-"""Titles, pages of them and genres, as JSON that PostgreSQL built."""
+"""Reads of titles, pages of titles and genres as JSON that PostgreSQL builds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTa
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, PageSpec
 from app.utils.db.database import Driver
 
-_FAR = 1000  # rows to skip, from where on it pays to order ids alone and to fetch rows afterwards
+_FAR = 1000  # offset from which it is faster to sort ids alone and to join the rows afterwards
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """A page as of one version of the catalogue; ``total`` is None where that version was known already."""
+    """A page, and the catalogue version it was read at; ``total`` is None if that version was known."""
 
     version: int
     labels: int
@@ -43,7 +43,7 @@ class AnimeRepository:
         genres: GenreIndex,
         known_version: int | None,
     ) -> PageRead:
-        """The matching titles in order; they are counted unless the catalogue is still ``known_version``."""
+        """The matching titles in order; they are counted unless the version is still ``known_version``."""
         arguments = Arguments()
         parts = list(conditions(wanted, genres, arguments))
         if wanted.search is not None:
@@ -53,14 +53,14 @@ class AnimeRepository:
     async def page_of_meant(
         self, wanted: CatalogueFilter, search: str, sort: AnimeSort, part: PageSpec, *, genres: GenreIndex
     ) -> PageRead:
-        """Like :meth:`page`, for a search that nothing matches as written."""
+        """Like :meth:`page`, for a search without exact matches: other spellings and typos."""
         arguments = Arguments()
         tables, condition = meant(search, arguments)
         parts = [condition, *conditions(wanted, genres, arguments)]
         return await self._page(tables, where(parts), sort, part, arguments, None)
 
     async def count_hidden(self, wanted: CatalogueFilter, *, genres: GenreIndex) -> int:
-        """How many adult titles match all of ``wanted`` but that they are to be hidden."""
+        """How many adult titles match ``wanted``, ignoring its ``sfw``."""
         arguments = Arguments()
         parts = list(conditions(replace(wanted, sfw=False), genres, arguments))
         if wanted.search is not None:
@@ -70,7 +70,7 @@ class AnimeRepository:
         return hidden
 
     async def search(self, query: str, part: PageSpec, *, safe: bool = False) -> AnimePage:
-        """The best matches first; among equals the one with the most members. ``safe`` hides adult titles."""
+        """Best matches first, ties by number of members; ``safe`` hides adult titles."""
         arguments = Arguments()
         tables = ranked(query, arguments, safe=safe)
         hidden = "(select titles from hidden)" if safe else "0"
@@ -90,12 +90,12 @@ class AnimeRepository:
         return AnimePage(row["body"], row["total"], row["hidden"])
 
     async def genres(self, kind: TagKind | None, *, sfw: bool) -> bytes:
-        """All genres, themes and demographics as JSON, with how many titles have each."""
+        """All genres, themes and demographics as JSON, with the number of titles of each."""
         body: bytes = await self._driver.fetchval(_SAFE_GENRES if sfw else _GENRES, kind)
         return body
 
     async def tags(self, ids: Sequence[int]) -> dict[int, UpstreamTag]:
-        """Genres, themes and demographics by id, as far as there are any."""
+        """Genres, themes and demographics by id; unknown ids are left out."""
         rows = await self._driver.fetch(_TAGS, ids)
         return {row["id"]: UpstreamTag(row["kind"], row["name"], row["mal_id"]) for row in rows}
 

@@ -10,7 +10,7 @@ NO_PICTURES = json.dumps(dict(UNKNOWN))
 _INSTANTS = frozenset({"created_at", "updated_at"})
 _KINDS = {"genres": "genre", "themes": "theme", "demographics": "demographic"}
 
-# One look at the labels of a title serves its genres, themes and demographics.
+# One lateral join reads genres, themes and demographics of a title together.
 _TAGS = """
     left join lateral (
         select {columns}
@@ -27,13 +27,13 @@ _STUDIOS = """
 """
 
 
-# A look at each row of a page; of a join the planner may make a scan of the whole table.
+# A subquery per row of a page: for a join, the planner may choose a scan of the whole table.
 _SYNCED_AT = "(select {instant} from anime_syncs s where s.anime_id = a.id) as synced_at"
 
 
 @lru_cache(1024)
 def columns(keys: tuple[str, ...]) -> str:
-    """The select list; it reads a row named ``a`` and what :func:`joins` adds."""
+    """The select list for these keys; it needs a row named ``a`` and the joins of :func:`joins`."""
     return ", ".join(_column(key) for key in keys)
 
 

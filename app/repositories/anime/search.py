@@ -1,4 +1,4 @@
-"""Free text over every title, synonym and script: as written, by its sound, mistyped, or merely alike."""
+"""Free-text search over titles and synonyms in every script: exact, phonetic, mistyped, or similar."""
 
 from dataclasses import dataclass
 
@@ -14,22 +14,22 @@ from app.utils.text.readings import (
 )
 from app.utils.text.search_words import search_words
 
-_TYPO_LETTERS = 4  # a shorter word with a letter wrong could be almost any other
-_TYPO_LETTERS_BESIDE = 3  # beside a longer word that finds; there are few to check
-_ENOUGH = 5  # titles as written; with so many of them, or a name among them, nobody mistyped
+_TYPO_LETTERS = 4  # letters; changing one letter of a shorter word could give almost any other word
+_TYPO_LETTERS_BESIDE = 3  # of other words in a query: only the few matches of the longest are checked
+_ENOUGH = 5  # matches as written; if there are that many, or one is the whole name, no typo is assumed
 _TRIGRAM = 3  # letters
-_FEW = 3  # titles with a letter wrong; with fewer of them more may be wrong
-_MIN_CONSONANTS = 3  # fewer are those of too many names
-_SURE_CONSONANTS = 5  # so many at the beginning of a name are no coincidence
-_SAME_NAME = 0.45  # share of common trigrams of a name and one of its length with a letter or two wrong
+_FEW = 3  # matches with one typo; only below that are similar titles looked for
+_MIN_CONSONANTS = 3  # fewer must be those of a whole name
+_SURE_CONSONANTS = 5  # a name that begins with so many is no coincidence
+_SAME_NAME = 0.45  # trigram similarity of the beginning of a name and the same with one or two typos
 
-# Tiers: a lower one is the better match. What is written so comes first, then what sounds so, then what
-# another keyboard would have written, then a letter wrong, then what is alike.
+# Tiers, the lowest is the best match: as written, then phonetic matches, then the other keyboard layout
+# and English in Cyrillic letters, then phonetic matches inside words, then one typo, then trigram similarity.
 _SOUNDS, _OTHER_SEASONS, _OTHERWISE, _SOUNDS_WITHIN, _CLOSE_NAME, _CLOSE, _ALIKE = 1, 7, 13, 18, 19, 20, 21
 _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "「": "」", "『": "』", "‘": "’"}
 
-# ``close`` has each word as written or with one letter wrong: the longest finds, the others are checked
-# on what it found, row by row, which `offset 0` keeps the planner from turning round.
+# ``close`` has the titles that contain every word as written or with one typo: the index finds the longest
+# word, the others are checked on its matches; `offset 0` keeps the planner from reversing that order.
 _TOLERANCE = r"""
     near as materialized (
         select distinct hit.id
@@ -41,7 +41,7 @@ _TOLERANCE = r"""
         select hit.id, hit.members, case
             when exists (
                 select from string_to_table(hit.search_text, E'\n') name
-                where similarity(name, search_fold({spelled})) >= {same_name}
+                where similarity(left(name, length({spelled}) + 2), search_fold({spelled})) >= {same_name}
             ) then {close_name} else {close} end as tier
         from near
         cross join lateral (
@@ -57,7 +57,7 @@ _TOLERANCE = r"""
 """
 _NEARLY = "a.search_text like any ((select search_typos({word}) || search_pattern({word}))::text[])"
 
-# Better first: a whole name, whole words of it, its beginning, that of a word, a part, parts apart.
+# Best first: whole name, whole words, start of a name, start of a word, substring, words apart.
 _TIERS = r"""
     select a.id, a.members, a.title, {first} + case
         when {is_name} then 0
@@ -76,7 +76,7 @@ _TIERS = r"""
     ) asked
     where {words}
 """
-# A season: the name with the number of it, the beginning of such a name, or the number anywhere behind.
+# A season: a name followed by the season's number, a name that starts so, or the number anywhere after it.
 _SEASON = r"""
     select a.id, a.members, a.title, {first} + case
         when a.search_text like any (asked.whole) then 0
@@ -90,7 +90,7 @@ _SEASON = r"""
     ) asked
     where {words} and a.search_text like any (asked.behind)
 """
-# English titles in Cyrillic letters, by the lines of ``search_text`` that have only consonants.
+# English titles in Cyrillic letters, found by the lines of ``search_text`` that consist of consonants.
 _CONSONANTS = r"""
     select a.id, a.members, a.title, {first} + case
         when a.search_text like E'%\n ' || {spoken} || E' \n%' then 0
@@ -100,7 +100,7 @@ _CONSONANTS = r"""
         else 4 end as tier
     from anime a where a.search_text like {pattern}
 """
-# Of those whose name it is, first what has it as its main title, in the very punctuation that was asked for.
+# Of whole-name matches, main titles come first, those with the query's exact punctuation at the top.
 _STRICT = r"""
     strict as materialized (
         select t.id, min(t.members) as members, min(case
@@ -117,7 +117,7 @@ _NAME_BEGINS, _NAME_ENDS = r"E'%\n '", r"E' \n%'"
 
 @dataclass(frozen=True, slots=True)
 class _Readings:
-    """What may have been meant: spellings that count at once, and those for where these find nothing."""
+    """Interpretations of a query: equivalent spellings, and others for when those find nothing."""
 
     season: Season | None
     sounds: tuple[str, ...]
@@ -148,20 +148,20 @@ class _Readings:
 
 
 def is_exact(search: str) -> bool:
-    """Whether nothing but what was written is tried: a letter was typed that is a wildcard elsewhere."""
+    """Whether only the literal text is searched, since it contains ``%`` or ``_``."""
     return bool({"%", "_"} & set(search))
 
 
 def has_trigrams(search: str) -> bool:
-    """Whether a word is long enough for the index, so that one plan does for this and any such search.
+    """Whether a word is long enough for the trigram index, so that a generic plan serves any such search.
 
-    To plan the statement takes longer than to find a name with it.
+    Planning the statement takes longer than finding a name with it.
     """
     return any(len(word) >= _TRIGRAM for word in _words(search))
 
 
 def sounds_of(search: str) -> tuple[str, ...]:
-    """How a search sounds, as names are kept too; none where that is as it is written."""
+    """The phonetic spellings of a search, normalised as in the index; none if equal to the text."""
     spelled = romanised(search) if is_cyrillic(search) else [search]
     written = " ".join(search_words(search)).lower()
     heard = [sound(" ".join(search_words(text)).lower()) for text in spelled]
@@ -169,14 +169,14 @@ def sounds_of(search: str) -> tuple[str, ...]:
 
 
 def is_tolerant(search: str) -> bool:
-    """Whether other spellings are tried too; not where a letter that is a wildcard elsewhere was typed."""
+    """Whether typos are allowed for: a word is long enough and there is no ``%`` or ``_``."""
     return not is_exact(search) and any(map(_may_be_mistyped, _words(search)))
 
 
 def ranked(search: str, arguments: Arguments, *, safe: bool = False) -> str:
-    """A WITH list that ends in ``found(id, tier, likeness, members)``, the lower tier being the better.
+    """A WITH list that ends in ``found(id, tier, likeness, members)``; the lowest tier is the best match.
 
-    With ``safe``, ``found`` lacks adult titles, and ``hidden`` counts those that it lacks.
+    With ``safe``, ``found`` excludes adult titles and ``hidden`` has their number.
     """
     query = arguments.place(search, "text")
     readings = _Readings.of(search)
@@ -215,7 +215,7 @@ def ranked(search: str, arguments: Arguments, *, safe: bool = False) -> str:
 
 
 def _shown(found: str, *, safe: bool) -> list[str]:
-    """What was found, without adult titles and with a count of them if ``safe``."""
+    """The final tables; with ``safe`` adult titles are removed from ``found`` and counted in ``hidden``."""
     if not safe:
         return [f"found as materialized ({found})"]
     return [
@@ -226,7 +226,7 @@ def _shown(found: str, *, safe: bool) -> list[str]:
 
 
 def matching(search: str, arguments: Arguments) -> str:
-    """A condition on ``a``: its names hold what was searched for, as written, by its sound or as a season."""
+    """A condition on ``a``: its names match the search as written, phonetically or as a season."""
     readings = _Readings.of(search)
     either = [list(all_words(search, arguments))]
     either += [list(all_words(text, arguments, at_start=True)) for text in readings.sounds]
@@ -238,7 +238,7 @@ def matching(search: str, arguments: Arguments) -> str:
 
 
 def meant(search: str, arguments: Arguments) -> tuple[str, str]:
-    """A WITH list, and the condition on ``a`` that it was perhaps meant; for where nothing is as written."""
+    """A WITH list and a condition on ``a`` for inexact matches, which are used only without exact ones."""
     readings = _Readings.of(search)
     none = f"not exists (select from anime a where {matching(search, arguments)})"
     others = [where(list(all_words(text, arguments))) for text in (*readings.otherwise, *readings.sounds)]
@@ -283,10 +283,10 @@ def _tiers(search: str, first: int, arguments: Arguments, *, at_start: bool = Fa
     broken = " ".join(search_words(search))
     forms = ["broken"] if broken == " ".join(search.split()) else ["broken", "joined"]
 
-    patterns: list[str] = []  # worked out once, not for each title
+    patterns: list[str] = []  # evaluated once, not per title
 
     def like(before: str, after: str) -> str:
-        """Either form stands in the text between these two."""
+        """SQL: the text contains either form of the query between ``before`` and ``after``."""
         names = [f"{form}_{len(patterns)}" for form in forms]
         patterns.extend(
             f"{before} || {form} || {after} as {name}" for form, name in zip(forms, names, strict=True)
@@ -381,7 +381,7 @@ def _tolerance(
 
 
 def _words(search: str) -> set[str]:
-    """As they are written as one, which is a letter off from written apart."""
+    """The words, with those of one group joined; written apart they are one character off."""
     return {"".join(words) for words in units(search)}
 
 

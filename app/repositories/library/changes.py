@@ -1,4 +1,4 @@
-"""The history of entries: who changed what, when, and how it was before."""
+"""The history of entries: who changed what and when, and the state before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.schemas.domain.library import EntryChange, EntryState, HistoryLine, Sub
 from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
-# With the newest change of each entry comes the entry as it is now.
+# The newest change of each entry comes with the current row of the entry.
 _CHANGES = """
     select c.id, c.entry_id, c.anime_id, c.origin, c.job_id, c.before, c.after, c.changed_at,
            case when row_number() over (partition by c.entry_id order by c.id desc) = 1
@@ -21,12 +21,12 @@ _CHANGES = """
     from entry_changes c
 """
 
-_NAMED = 100  # entries that one event names
+_NAMED = 100  # entry ids in one event; an event for more entries has none
 
 
 @dataclass(frozen=True, slots=True)
 class NewChange:
-    """``created_at`` is when an entry was made that is deleted, for it to come back with."""
+    """A change to record; ``created_at`` is the creation time of a deleted entry, restored by an undo."""
 
     entry_id: int
     subject: Subject
@@ -36,7 +36,7 @@ class NewChange:
 
 
 class ChangeRepository:
-    """Stored is what differs; how an entry was follows from how it is now, back through all changes since."""
+    """Rows store only the changed fields; earlier states are computed backwards from the current entry."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
@@ -70,9 +70,9 @@ class ChangeRepository:
     async def list_of_entry(
         self, user_id: int, *, anime_id: int | None, entry_id: int | None, limit: int, offset: int = 0
     ) -> tuple[list[EntryChange], int]:
-        """One page of the changes of one entry, newest first, and their number.
+        """One page of the changes of one entry, newest first, and their total number.
 
-        Of a title these are the changes of whatever entries the person had of it.
+        With ``anime_id``: the changes of every entry that the user has had for the title.
         """
         column = "entry_id" if anime_id is None else "anime_id"
         wanted = entry_id if anime_id is None else anime_id
@@ -94,7 +94,7 @@ class ChangeRepository:
     async def list_newest(
         self, user_id: int, *, limit: int, offset: int = 0
     ) -> tuple[list[HistoryLine], int]:
-        """One page of what changed on a list, newest first, and the number of all; not what jobs did."""
+        """One page of the changes of a list, newest first, and the total number; without changes by jobs."""
         rows = await self._session.execute(
             text(
                 """
@@ -118,7 +118,7 @@ class ChangeRepository:
         return lines, int(total.scalar_one())
 
     async def list_entries_of_job(self, user_id: int, job_id: int) -> list[int]:
-        """The ids of the entries that one import changed, in their order."""
+        """The ids of the entries that one import changed, in ascending order."""
         rows = await self._session.execute(
             text(
                 """
@@ -131,7 +131,7 @@ class ChangeRepository:
         return list(rows.scalars())
 
     async def list_of_job(self, user_id: int, job_id: int, entry_ids: Sequence[int]) -> list[EntryChange]:
-        """What one import changed of these entries, newest first."""
+        """The changes of these entries by one import, newest first."""
         changes = await self._list_since_first(
             "user_id = :user_id and job_id = :job_id and entry_id = any(cast(:entry_ids as bigint[]))",
             {"user_id": user_id, "job_id": job_id, "entry_ids": list(entry_ids)},
@@ -139,7 +139,7 @@ class ChangeRepository:
         return [change for change in changes if change.job_id == job_id]
 
     async def count_of_job(self, user_id: int, job_id: int) -> int:
-        """How many changes one job has made."""
+        """The number of changes made by one job."""
         found = await self._session.execute(
             text("select count(*) from entry_changes where user_id = :user_id and job_id = :job_id"),
             {"user_id": user_id, "job_id": job_id},
@@ -149,7 +149,7 @@ class ChangeRepository:
     async def list_of_origin(
         self, user_id: int, entry_ids: Sequence[int], *, origin: str
     ) -> list[EntryChange]:
-        """What came from one place to the entries, oldest first."""
+        """The changes of these entries with this origin, oldest first."""
         changes = await self._list_since_first(
             "user_id = :user_id and entry_id = any(cast(:entry_ids as bigint[])) and origin = :origin",
             {"user_id": user_id, "entry_ids": list(entry_ids), "origin": origin},
@@ -157,9 +157,9 @@ class ChangeRepository:
         return [change for change in reversed(changes) if change.origin == origin]
 
     async def delete_old(self, *, after_user: int, users: int, keep: int, older: timedelta) -> int | None:
-        """Of so many users, by id, delete what is older and not among the newest ``keep`` of its entry.
+        """For the next ``users`` users by id, delete older changes beyond the newest ``keep`` of each entry.
 
-        Answers the last of these users, or None where there is none.
+        Returns the id of the last of these users, or None if there are no more.
         """
         found = await self._session.execute(
             text("select max(id) from (select id from users where id > :after order by id limit :users) u"),
@@ -186,7 +186,11 @@ class ChangeRepository:
         return until
 
     async def _list_since_first(self, wanted: str, values: dict[str, Any]) -> list[EntryChange]:
-        """All changes of the entries that have a wanted one, since the first wanted one, newest first."""
+        """All changes of the entries that have one meeting ``wanted``, newest first.
+
+        They start at the first change that meets it, since states are reconstructed backwards from the
+        newest.
+        """
         rows = await self._session.execute(
             text(
                 f"""
@@ -213,7 +217,7 @@ def _row(change: NewChange) -> dict[str, Any]:
 
 
 def sides(change: NewChange) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """What is stored of the entry as it was before the change, and after it."""
+    """The JSON to store for the entry before and after the change."""
     subject, before, after = change.subject, change.before, change.after
     if before is not None and after is not None:
         return difference(before, after)
@@ -224,18 +228,18 @@ def sides(change: NewChange) -> tuple[dict[str, Any] | None, dict[str, Any] | No
 
 
 def _replayed(rows: Sequence[Row[Any]]) -> list[EntryChange]:
-    """The changes with the whole states; the rows are newest first, and none of an entry is left out."""
+    """The changes with complete states; ``rows``, newest first, must lack no change of an entry."""
     entries: dict[int, dict[str, Any]] = {}
     return [_change_of(row, entries) for row in rows]
 
 
 def _change_of(row: Row[Any], entries: dict[int, dict[str, Any]]) -> EntryChange:
-    """``entries`` holds each entry as it was after the change; then, as it was before."""
+    """Build one change; ``entries`` has each entry's state after it, and gets the state before it."""
     created_at = None
     known = row.stored or entries.get(row.entry_id) or row.before
     before = row.before
     if before is not None:
-        # a whole one is of a deletion, or was written before differences were
+        # a complete one is a deletion, or was written before only differences were stored
         before = before if "media_type" in before else {**known, **before}
         entries[row.entry_id] = before
         if row.after is None and "created_at" in before:

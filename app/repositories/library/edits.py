@@ -1,4 +1,4 @@
-"""Edits of one entry, the most frequent write: one statement reads all that it needs, one stores it."""
+"""Edits of a single entry, the most frequent write: one statement to read, one to store."""
 
 from dataclasses import dataclass
 
@@ -26,8 +26,8 @@ _GIVEN = ", ".join(
     f"${number}::text::jsonb as {name}" if kind == "jsonb" else f"${number}::{kind} as {name}"
     for number, (name, kind) in enumerate(STATE_COLUMNS.items(), 8)
 )
-# The lock of ``lock_lists``, held until the statement is committed, which is when it ends. It is not waited
-# for: after a wait the statement would see the list as it was before.
+# ``lock_lists``'s lock, held until the statement has committed. It is tried, never waited for: after a wait,
+# the statement would still run on the snapshot from before it.
 _STORE = {
     shape: f"""
     with lock as materialized (
@@ -50,36 +50,36 @@ _STORE = {
 
 @dataclass(frozen=True, slots=True)
 class HeldEntry:
-    """An entry, and the time zone of whose it is."""
+    """An entry, and the time zone of its user."""
 
     entry: Entry
     timezone: str
 
 
 class EditRepository:
-    """On a connection in autocommit mode: what :meth:`store` does is committed when it answers."""
+    """Uses an autocommit connection: what :meth:`store` writes is committed when it returns."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     async def find(self, user_id: int, *, anime_id: int | None, entry_id: int | None) -> HeldEntry | None:
-        """The person's entry with this id, or else of this title."""
+        """The user's entry with this id, or otherwise of this title."""
         by = "anime_id" if entry_id is None else "entry_id"
         row = await self._driver.fetchrow(_FIND_BY[by], user_id, anime_id if entry_id is None else entry_id)
         return None if row is None else HeldEntry(entry_from(dict(row)), row["timezone"])
 
     async def show(self, entry: Entry, shape: Shape) -> RenderedEntry | None:
-        """The entry as JSON; None where it has changed since."""
+        """The entry as JSON; None if it has changed since it was read."""
         body = await self._driver.fetchval(_SHOW[shape], entry.user_id, entry.id, entry.version)
         return None if body is None else _rendered(entry, entry.version, body)
 
     async def store(
         self, entry: Entry, change: NewChange, *, origin: str, shape: Shape
     ) -> RenderedEntry | None:
-        """Give the entry its state after ``change``, with its line in the history.
+        """Update the entry to the state after ``change``, and add the change to the history.
 
-        None where nothing was stored: the entry has changed since it was read, somebody else is writing to
-        the list, or a service has to be told of the edit.
+        None if nothing was stored: the entry has changed since it was read, another writer holds the lock of
+        the list, or another service has to be notified of the edit.
         """
         if change.after is None:
             raise AssertionError("an edit leaves an entry")

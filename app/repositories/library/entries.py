@@ -1,4 +1,4 @@
-"""Entries one by one or thousands at a time: each method is one statement."""
+"""Reads and writes of entries, single or thousands at a time; each method is one statement."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ _INSERT_RECORDED = f"""
 _STAMPS = ("version", "updated_at", "progress_changed_at")
 _NOW: Mapping[int, datetime] = MappingProxyType({})
 _MOVED = "(e.status, e.progress, e.is_rewatching) is distinct from (r.status, r.progress, r.is_rewatching)"
-# The columns after an edit to ``r``, which has the state and ``moved_at``.
+# The SET clause of an edit; ``r`` has the new state and ``moved_at``.
 NEXT_STATE = f"""
     {", ".join(f"{name} = r.{name}" for name in STATE_COLUMNS)}, version = e.version + 1,
     progress_changed_at = greatest(
@@ -67,7 +67,7 @@ SUBJECT = f"""
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """``moved_at`` is when it came to its progress; None for now."""
+    """``moved_at`` is when its progress was reached; None for now."""
 
     subject: Subject
     state: EntryState
@@ -82,7 +82,7 @@ class EntryRepository:
     async def list_for_update(
         self, user_id: int, *, anime_ids: Sequence[int] = (), entry_ids: Sequence[int] = ()
     ) -> list[Entry]:
-        """The person's entries among those asked for, locked in the order of their ids."""
+        """The user's entries among those requested, locked in the order of their ids."""
         rows = await self._session.execute(
             text(
                 f"""
@@ -107,10 +107,10 @@ class EntryRepository:
         titles: Collection[str] = (),
         kitsu_ids: Collection[str] = (),
     ) -> list[Entry]:
-        """The person's entries of any of the titles, by any id, locked.
+        """The user's entries of any of the titles, matched by any id, locked.
 
-        Of titles that have no id at MyAnimeList also those with one of ``titles``, in any case, as their
-        name, and those that came with one of ``kitsu_ids``.
+        Entries without a MyAnimeList id also match by name (``titles``, case-insensitive) or by the
+        ``kitsu_ids`` they were imported with.
         """
         rows = await self._session.execute(
             text(
@@ -160,7 +160,7 @@ class EntryRepository:
     async def subjects(
         self, *, anime_ids: Iterable[int] = (), mal_ids: Iterable[int] = (), anilist_ids: Iterable[int] = ()
     ) -> list[Subject]:
-        """The catalogue titles among those asked for, by any of their ids."""
+        """The catalogue titles among those requested, by any of their ids."""
         driver = await self._tx.driver()
         rows = await driver.fetch(_SUBJECTS, list(anime_ids), list(mal_ids), list(anilist_ids))
         return [
@@ -180,7 +180,7 @@ class EntryRepository:
         ]
 
     async def insert_many(self, user_id: int, news: Sequence[NewEntry]) -> dict[int, Entry]:
-        """Add entries; answers by position those that were not on the list already."""
+        """Add entries; returns, by position, those that were not on the list already."""
         if not news:
             return {}
         rows = await self._session.execute(
@@ -215,7 +215,8 @@ class EntryRepository:
     ) -> None:
         """Add entries that are not on the list yet, each with its history row, in one statement.
 
-        The history row holds only status and progress: the past is reconstructed from the current entry.
+        The history row holds only status and progress: earlier states are reconstructed from the current
+        entry.
         """
         if news:
             self._tx.emit(EntryChanged(user_id, (), origin))
@@ -225,9 +226,9 @@ class EntryRepository:
     async def update_many(
         self, states: Mapping[int, EntryState], *, moved_at: Mapping[int, datetime] = _NOW
     ) -> dict[int, dict[str, Any]]:
-        """Give each entry its new state; answers its next ``version`` and stamps by id.
+        """Set the new state of each entry; returns the new ``version`` and timestamps by id.
 
-        ``moved_at`` is when an entry came to its new progress, where that was not now.
+        ``moved_at`` is when an entry's new progress was reached, if not now.
         """
         if not states:
             return {}
@@ -254,7 +255,7 @@ class EntryRepository:
         return {row.id: {name: getattr(row, name) for name in _STAMPS} for row in rows}
 
     async def delete_many(self, entry_ids: Sequence[int]) -> None:
-        """Delete entries and leave a tombstone for each."""
+        """Delete entries, leaving a tombstone for each."""
         await self._session.execute(
             text(
                 """
@@ -270,7 +271,7 @@ class EntryRepository:
         )
 
     async def was_deleted_since(self, user_id: int, anime_id: int, since: datetime) -> bool:
-        """Whether the person took the title off the list at ``since`` or later, and it is not there now."""
+        """Whether the user deleted the title at ``since`` or later and has not added it again."""
         found = await self._session.execute(
             text(
                 """
@@ -285,10 +286,10 @@ class EntryRepository:
     async def reinsert(
         self, user_id: int, entry_id: int, new: NewEntry, *, created_at: datetime | None
     ) -> bool:
-        """Put a deleted entry back under its old id; False where its title is on the list again.
+        """Put a deleted entry back under its old id; False if its title is on the list again.
 
-        It was made at ``created_at``, or, where that is None, when its history begins. Its version goes on
-        above any it ever had, so that an old ETag stays stale.
+        ``created_at`` None means the time of the first change in its history. Its version continues above any
+        earlier one, so that old ETags stay invalid.
         """
         result = await self._session.execute(
             text(
@@ -327,7 +328,7 @@ def entry_of(row: Row[Any]) -> Entry:
 
 
 def entry_from(values: Mapping[str, Any]) -> Entry:
-    """An entry from the values of such a row by name."""
+    """An entry from the values of such a row, by column name."""
     return Entry(
         id=values["id"],
         user_id=values["user_id"],
@@ -371,7 +372,7 @@ def _new_row(position: int, new: NewEntry) -> dict[str, Any]:
         "position": position,
         "media_type": subject.media_type,
         "anime_id": subject.anime_id,
-        # a linked entry has the ids of its title; a copy here could only go stale
+        # a linked entry uses the ids of its title; a copy could become stale
         "mal_id": None if linked else subject.mal_id,
         "anilist_id": None if linked else subject.anilist_id,
         "moved_at": new.moved_at,

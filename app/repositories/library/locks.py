@@ -10,10 +10,10 @@ LIST_LOCK = 0x4C697374  # first key of the advisory locks, an arbitrary number
 
 
 async def lock_lists(tx: Transaction, user_ids: Iterable[int]) -> dict[int, str]:
-    """Wait for other writers of these persons' lists, and let them wait until the transaction ends.
+    """Lock the lists of these users for writing until the transaction ends; returns each user's time zone.
 
-    So what is committed later is stamped later, and whoever asks for the changes since the last one that
-    was seen misses none. Answers the time zone of each person.
+    Timestamps then grow in commit order, so that a client that asks for changes since the last one it saw
+    misses none.
     """
     rows = await tx.session.execute(
         text(

@@ -1,4 +1,4 @@
-"""What a grid of titles shows of a person beside each, and what has changed since another device looked."""
+"""Reads for clients: the marks of titles in a grid, and changes since another device's last sync."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,20 +22,19 @@ _MARKS = """
 
 
 class MarkRepository:
-    """Reads on one connection, in autocommit."""
+    """Reads on one autocommit connection."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     async def marks(self, user_id: int, anime_ids: Sequence[int]) -> bytes:
-        """A JSON object of the marks by title; null where the title is neither listed nor a favourite."""
+        """A JSON object of marks by title id; null if the title is neither on the list nor a favourite."""
         return str(await self._driver.fetchval(_MARKS, user_id, list(anime_ids))).encode()
 
     async def changes(
         self, user_id: int, shape: EntryShape, *, since: datetime | None, after: int, limit: int
     ) -> ListChanges:
-        """Entries and deletions later than ``since``, or at that instant with an id above ``after``; the
-        oldest change first."""
+        """Entries changed or deleted after ``(since, after)``, a time and an entry id; oldest first."""
         sql = _CHANGES.replace("{shape}", shape.sql)
         row = await self._driver.fetchrow(sql, user_id, since, after, limit)
         if row is None:

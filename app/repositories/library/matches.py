@@ -1,4 +1,4 @@
-"""Unmatched entries whose titles the catalogue has by now."""
+"""Entries without a catalogue title whose title the catalogue now has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

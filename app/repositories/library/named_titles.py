@@ -22,7 +22,7 @@ class NamedTitleRepository:
         self._session = tx.session
 
     async def list_named(self, names: Iterable[str]) -> dict[str, list[NamedTitle]]:
-        """The titles by name, for names that have any; one statement with an index lookup per name."""
+        """The matching titles of each name; names without a match are left out. One index lookup per name."""
         asked = sorted(names)
         if not asked:
             return {}

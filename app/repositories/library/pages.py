@@ -1,4 +1,4 @@
-"""Entries ready to be sent: pages and single ones as JSON, each in one statement."""
+"""Pages and single entries as JSON for responses, one statement each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ json_build_object(
     'id', t.entry_id, 'anime_id', t.anime_id, 'deleted', true, 'updated_at', {instant("t.deleted_at")})
 """
 
-# All names of the linked title, and the one that the entry itself carries, as they are searched.
+# All searchable names: those of the linked title, and the entry's own.
 _NAMES = """
 case when e.title is null then a.search_text
      else concat(a.search_text, anime_search_text(e.title, null, null, null, '{}')) end
@@ -56,11 +56,11 @@ ITEM_SORTS = {"updated_at": "e.updated_at", "title": f"lower({TITLE})"}
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """Which of a person's anime are wanted; all conditions must hold.
+    """A filter on the anime of a list; all conditions must hold.
 
-    One of ``statuses``, of ``types`` and of ``anime_ids``; all of ``genres``, which are names or ids, of
-    themes and demographics too, and of ``tags``, each of which may be a comma list. ``sort`` is a key of
-    ``LIST_SORTS``, with ``-`` before it for descending.
+    An entry must have one of ``statuses``, ``types`` and ``anime_ids``, and all of ``genres`` (names or ids,
+    of themes and demographics too) and ``tags`` (each may be a comma-separated list). ``sort`` is a key of
+    ``LIST_SORTS``, with a leading ``-`` for descending.
     """
 
     statuses: tuple[EntryStatus, ...] = ()
@@ -72,18 +72,18 @@ class ListFilter:
     anime_ids: tuple[int, ...] = ()
     sfw: bool = False
     public: bool = False
-    """Without the entries that are private."""
+    """Leave private entries out."""
     sort: str = "-created"
 
     @property
     def asks_of_titles(self) -> bool:
-        """Whether a condition is about the title in the catalogue."""
+        """Whether a condition needs the catalogue title."""
         return bool(self.types or self.genres or self.sfw or self.q)
 
 
 @dataclass(frozen=True, slots=True)
 class EntryShape:
-    """Which keys of an entry are shown, and whether its title is shown in full."""
+    """Which keys of an entry are returned, and whether its title is expanded."""
 
     keys: tuple[str, ...] = ENTRY_KEYS
     expanded: bool = False
@@ -95,7 +95,10 @@ class EntryShape:
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """``q`` is looked for in the title, in any case; ``sort`` is a key of ``ITEM_SORTS``, ``-`` before it."""
+    """``q`` is a case-insensitive part of the title.
+
+    ``sort`` a key of ``ITEM_SORTS``, with ``-`` descending.
+    """
 
     media_type: MediaType | None = None
     status: EntryStatus | None = None
@@ -105,14 +108,14 @@ class ItemFilter:
 
 @dataclass(frozen=True, slots=True)
 class EntryPage:
-    """A JSON array of entries, and how many there are on all pages."""
+    """A JSON array of entries, and the total number on all pages."""
 
     body: bytes
     total: int
 
 
 class EntryPages:
-    """Reads on one connection, in autocommit or in a transaction that has begun."""
+    """Reads on one connection, in autocommit or inside a transaction."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -120,14 +123,14 @@ class EntryPages:
     async def find(
         self, user_id: int, shape: Shape, *, anime_id: int | None = None, entry_id: int | None = None
     ) -> RenderedEntry | None:
-        """The person's entry of a title, or the one with the id."""
+        """The user's entry of a title, or the one with the id."""
         row = await self._driver.fetchrow(_FIND[shape], user_id, anime_id, entry_id)
         if row is None:
             return None
         return RenderedEntry(row["id"], row["version"], row["anime_id"], row["body"].encode())
 
     async def render(self, entries: Sequence[Entry], shape: Shape) -> list[RenderedEntry]:
-        """The entries as they are given, which may be how they were in between, in the same order."""
+        """The JSON of the given entries, in their order; they need not be the stored versions."""
         rows = await self._driver.fetch(GIVEN[shape], given_rows(entries))
         return [
             RenderedEntry(entry.id, entry.version, entry.subject.anime_id, row["body"].encode())
@@ -137,14 +140,14 @@ class EntryPages:
     async def list_anime(
         self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
     ) -> EntryPage:
-        """One page of a person's anime; with ``updated_since`` the deleted ones too, as tombstones."""
+        """One page of a user's anime; with ``updated_since`` also deleted ones, as tombstones."""
         arguments = Arguments()
         user = arguments.place(user_id, "int")
         parts = [f"e.user_id = {user}", "e.media_type = 'anime'", *_conditions(wanted, arguments)]
         where = " and ".join(parts)
         part = _part(arguments, limit, offset)
         if wanted.updated_since is None:
-            # without the join, which PostgreSQL drops too late to count in the index alone
+            # without the join: PostgreSQL cannot drop it in time for an index-only count
             counted = FROM_ENTRIES if wanted.asks_of_titles else "from entries e"
             sql = _live_page(shape.sql, where, part, LIST_SORTS, wanted.sort, counted)
         else:
@@ -156,9 +159,9 @@ class EntryPages:
         return EntryPage(row["body"].encode(), row["total"])
 
     async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
-        """One page of all entries in the tracker's words.
+        """One page of all entries in the tracker's format.
 
-        These lists are long, and PostgreSQL takes three times as long as orjson to make JSON of rows.
+        Encoded with orjson: for these long lists PostgreSQL takes three times as long to build the JSON.
         """
         arguments = Arguments()
         where = [f"e.user_id = {arguments.place(user_id, 'int')}"]
@@ -180,7 +183,7 @@ class EntryPages:
         return EntryPage(orjson.dumps([dict(row) for row in rows]), total)
 
     async def count(self, user_id: int) -> list[EntryCount]:
-        """How many entries there are of each type and status."""
+        """The number of entries per type and status."""
         rows = await self._driver.fetch(_COUNT, user_id)
         return [EntryCount(row["media_type"], row["status"], row["number"]) for row in rows]
 
@@ -225,7 +228,7 @@ def _conditions(wanted: ListFilter, arguments: Arguments) -> Iterator[str]:
 
 
 def _named(q: str, arguments: Arguments) -> list[str]:
-    """Conditions that every word of ``q`` occurs in the names; one of a letter or two begins a word there."""
+    """Conditions that the names contain every word of ``q``; a short word must start a word of a name."""
     conditions = []
     for words in units(q):
         ways = []
@@ -241,7 +244,7 @@ def _named(q: str, arguments: Arguments) -> list[str]:
 def _ordered(sorts: Mapping[str, str], sort: str) -> str:
     key = sorts[sort.removeprefix("-")]
     direction = "desc" if sort.startswith("-") else "asc"
-    # an index that has no nulls to put last is not found under that order
+    # an order with `nulls last` would not match the index, which is declared without it
     nulls = "" if key in _NEVER_NULL else "nulls last"
     return f"order by {key} {direction} {nulls}, e.id {direction}"
 

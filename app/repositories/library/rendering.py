@@ -8,8 +8,8 @@ import orjson
 from app.repositories.library.states import STATE_COLUMNS, state_values
 from app.schemas.domain.library import ENTRY_KEYS, Entry, Shape
 
-# ``a`` is the catalogue title, if any: what it says goes first, what the person says fills its gaps. Only the
-# total to watch (``max_progress``) is the other way round: one's own is a setting.
+# ``a`` is the catalogue title, if any. Its values take precedence, and the user's fill the gaps; except for
+# the total (``max_progress``), where the user's own value is a setting that overrides the catalogue's.
 FROM_ENTRIES = "from entries e left join anime a on a.id = e.anime_id"
 TITLE = "coalesce(a.title, e.title)"
 COVER = "coalesce(a.image_url, e.cover_url)"
@@ -28,7 +28,7 @@ _CARD = f"""
     'id', a.id, 'mal_id', {MAL_ID}, 'title', {TITLE}, 'image_url', {COVER}, 'score', a.score,
     'episodes', {EPISODES}
 """
-# What a page of titles shows of each beside that.
+# The additional fields of a title on a page of titles.
 _FULL_CARD = f"""
     {_CARD}, 'anilist_id', {ANILIST_ID}, 'title_english', a.title_english,
     'title_japanese', a.title_japanese, 'title_russian', a.title_russian,
@@ -51,7 +51,7 @@ _CORE_KEYS = {
 
 @lru_cache(256)
 def core_entry(keys: tuple[str, ...] = ENTRY_KEYS, *, expanded: bool = False) -> str:
-    """The JSON of an entry with these keys; ``expanded`` with more of its title."""
+    """SQL for the JSON of an entry with these keys; ``expanded`` includes more of its title."""
     full = {"anime": f"json_build_object({_FULL_CARD})"} if expanded else {}
     values = {**_CORE_KEYS, **full}
     pairs = [f"'{key}', {values.get(key, f'e.{key}')}" for key in keys]
@@ -93,7 +93,7 @@ _COLUMNS = ", ".join(
         **STATE_COLUMNS,
     }.items()
 )
-# statements that render entries given as JSON, whether or not they are stored so
+# statements that render entries given as JSON, which need not be stored in that state
 GIVEN: dict[Shape, str] = {
     shape: f"""
     select {projection}::text as body
@@ -105,7 +105,7 @@ GIVEN: dict[Shape, str] = {
 
 
 def given_rows(entries: Sequence[Entry]) -> str:
-    """The entries for the statements of :data:`GIVEN`."""
+    """The entries as the JSON argument of the statements in :data:`GIVEN`."""
     return orjson.dumps([_given(place, entry) for place, entry in enumerate(entries)]).decode()
 
 
@@ -122,5 +122,5 @@ def _given(place: int, entry: Entry) -> dict[str, object]:
         "anilist_id": subject.anilist_id,
         "created_at": entry.created_at,
         "updated_at": entry.updated_at,
-        "carried": None,  # which nobody is shown
+        "carried": None,  # not shown to anybody
     }

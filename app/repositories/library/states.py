@@ -30,7 +30,7 @@ STATE_COLUMNS = {
 if tuple(STATE_COLUMNS) != tuple(field.name for field in fields(EntryState)):
     raise AssertionError("every field of EntryState has one column, in the same order")
 
-# SQL of what a column without null holds where :func:`snapshot` does not tell it
+# SQL of the values of NOT NULL columns that :func:`snapshot` omits
 UNTOLD = {
     "is_rewatching": "false",
     "rewatch_count": "0",
@@ -41,7 +41,7 @@ UNTOLD = {
 
 state_tuple = attrgetter(*STATE_COLUMNS)
 """The state as values in the order of ``STATE_COLUMNS``."""
-# what an entry has when nothing was said; the history is searched for progress, so that is always told
+# snapshots omit defaults; except for progress, which the history is searched for
 _DEFAULTS: tuple[object, ...] = tuple(
     field.default if field.name not in ("progress", "carried") else {} for field in fields(EntryState)
 )
@@ -53,7 +53,7 @@ def state_values(state: EntryState) -> dict[str, Any]:
 
 
 def snapshot(subject: Subject, state: EntryState) -> dict[str, Any]:
-    """An entry for the history: its ids, and what of its state is not as in every entry."""
+    """The JSON of an entry for the history: its ids, and the fields that differ from the defaults."""
     told = {
         name: value
         for name, value, default in zip(STATE_COLUMNS, state_tuple(state), _DEFAULTS, strict=True)
@@ -67,7 +67,7 @@ def snapshot(subject: Subject, state: EntryState) -> dict[str, Any]:
 
 
 def difference(before: EntryState, after: EntryState) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields that are not the same in both, as they are in each."""
+    """The fields that differ: their values before, and after."""
     changed = [
         (name, old, new)
         for name, old, new in zip(STATE_COLUMNS, state_tuple(before), state_tuple(after), strict=True)
@@ -77,7 +77,7 @@ def difference(before: EntryState, after: EntryState) -> tuple[dict[str, Any], d
 
 
 def state_of(values: Mapping[str, Any]) -> EntryState:
-    """The state from a row, or from what :func:`state_values` or :func:`snapshot` gave."""
+    """The state from a row, or from the output of :func:`state_values` or :func:`snapshot`."""
     known = {name: values[name] for name in STATE_COLUMNS if name in values}
     if "tags" in known:
         known["tags"] = tuple(known["tags"])

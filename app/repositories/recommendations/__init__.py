@@ -1,4 +1,4 @@
-"""SQL of recommendations: by model, by genres; similar titles; what models are fitted from."""
+"""SQL of recommendations: by model, by genres, similar titles, and the training data."""
 
 from app.repositories.recommendations.fits import FitReads, FitRepository, TitleFacts
 from app.repositories.recommendations.genres import GenreRecommendations

@@ -1,4 +1,4 @@
-"""What models are fitted from, and where they are kept."""
+"""Training data of recommendation models, and storage of the fitted models."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
@@ -11,13 +11,13 @@ from app.repositories.recommendations.serving import MAY_BE_SHOWN
 from app.schemas.domain.recommendations import FitSummary
 from app.utils.db.database import Driver, Transaction
 
-_PATIENCE = 60.0  # seconds for a whole table
-_LISTS = 500  # read at once
-_ROWS = 2000  # of similar titles, written at once
+_PATIENCE = 60.0  # seconds for reading a whole table
+_LISTS = 500  # lists read per statement
+_ROWS = 2000  # similar titles written per statement
 
 
 class TitleFacts(NamedTuple):
-    """A title as a fit sees it."""
+    """The features of a title used for training."""
 
     id: int
     mal_id: int | None
@@ -36,11 +36,11 @@ class FitReads:
         self._driver = driver
 
     async def titles(self) -> list[TitleFacts]:
-        """All of them, by id."""
+        """All titles, ordered by id."""
         return [TitleFacts(*row) for row in await self._driver.fetch(_TITLES, timeout=_PATIENCE)]
 
     async def lists(self) -> AsyncIterator[tuple[int, list[int], list[int], list[str]]]:
-        """Of each person the ids of listed titles, their scores of 100, 0 for none, and statuses."""
+        """Per user: the ids of listed titles, their scores (0 to 100, 0 for unscored), and their statuses."""
         last = 0
         while rows := await self._driver.fetch(_ALL_LISTS, last, _LISTS, timeout=_PATIENCE):
             for row in rows:
@@ -59,7 +59,7 @@ class FitRepository:
         self._session = tx.session
 
     async def replace_model(self, content: bytes, facts: FitSummary) -> None:
-        """Serve this one from now on."""
+        """Store a model and delete the older ones: it is served from the commit on."""
         await self._session.execute(
             text(
                 """
@@ -74,7 +74,11 @@ class FitRepository:
         )
 
     async def replace_similar(self, rows: Sequence[tuple[int, list[int], list[float], list[float]]]) -> None:
-        """Of each title its id, the ids of the most similar, their scores, and the lists' part of them."""
+        """Replace all similar titles.
+
+        A row is a title's id, the ids of similar titles, their scores, and the part of each score due to
+        lists.
+        """
         await self._session.execute(text("delete from similar_titles"))
         for start in range(0, len(rows), _ROWS):
             await self._session.execute(_ADD_SIMILAR, {"rows": _json(rows[start : start + _ROWS])})
@@ -114,7 +118,7 @@ _TITLES = f"""
            not ({SAFE}), not ({MAY_BE_SHOWN}), a.tag_ids, a.studio_ids
     from anime a order by a.id
 """
-# An entry that is not linked to a title says nothing of it here; it will, once it is.
+# Entries that are not linked to a title are left out until they are.
 _ALL_LISTS = """
     select user_id, array_agg(anime_id), array_agg(coalesce(score, 0)), array_agg(status)
     from entries

@@ -1,4 +1,4 @@
-"""The first design of recommendations: by genres and studios of the list, in one statement."""
+"""Recommendations by the genres and studios of a list, in one statement; used without a model."""
 
 from app.repositories.anime.filters import SAFE
 from app.repositories.anime.rendering import columns, joins
@@ -6,7 +6,7 @@ from app.repositories.recommendations.serving import not_yet
 from app.schemas.domain.recommendations import Wanted
 from app.utils.db.database import Driver
 
-# How much the person likes what is on the list, about -1 to 1: the score says it, else the status.
+# How much the user likes each listed title, about -1 to 1: by score, otherwise by status.
 _MINE = f"""
     select a.id, a.title, a.tag_ids, a.studio_ids, e.score, e.status, not ({SAFE}) as is_adult,
            coalesce((e.score - 60) / 40.0::float8, case e.status
@@ -18,7 +18,7 @@ _MINE = f"""
         (select id from anime where anilist_id = e.anilist_id))
     where e.user_id = $1 and e.media_type = 'anime'
 """
-# Nobody is well advised with what almost nobody knows: the rest of the catalogue is not looked at.
+# Only popular or well rated titles are candidates; obscure ones make bad recommendations.
 _CANDIDATES = f"""
     select a.id, a.tag_ids, a.studio_ids, a.score, a.scored_by, a.members
     from (
@@ -33,7 +33,8 @@ _CANDIDATES = f"""
       and not exists (select from ignored_recommendations where user_id = $1 and anime_id = a.id)
       and not {not_yet("a")}
 """
-# A label is liked as its titles are, and as it is commoner among the liked ones than among all.
+# A label's weight: the mean liking of its titles, plus how much commoner it is among liked titles than among
+# candidates.
 _LABELS = """
     select m.tag, m.completed,
            m.liking / (m.count + 3)
@@ -64,7 +65,7 @@ _TASTED = """
         select max(liking) as liking from unnest(c.studio_ids) as studio join makers using (studio)
     ) makers
 """
-# What is liked first, damped by how known and how good it is; to everything else the score is the guide.
+# Liked titles come first, damped by popularity and score; all others are ordered by score.
 _CHOSEN = """
     select *, row_number() over (
         order by sign(liking) desc,
@@ -108,7 +109,7 @@ _REASON = """
         else 'Not on your list yet'
     end
 """
-# Where the reason names a title of the list.
+# Where the reason names a title on the list.
 _BECAUSE = """
     case when likest.title is not null
               and (likest.shared > 1 and (likest.score is not null or likest.status = 'completed')
@@ -140,7 +141,7 @@ class GenreRecommendations:
         self._driver = driver
 
     async def list_for(self, user_id: int, wanted: Wanted) -> bytes:
-        """Titles that are not on the person's list, the best first, as JSON with a ``reason`` each."""
+        """JSON of titles that are not on the user's list, best first, each with a ``reason``."""
         found: bytes = await self._driver.fetchval(
             _RECOMMENDED.format(columns=columns(wanted.keys), joins=joins(wanted.keys)),
             user_id,

@@ -1,4 +1,4 @@
-"""SQL of titles that a person does not want to be recommended."""
+"""SQL of titles that a user does not want recommended."""
 
 from sqlalchemy import text
 
@@ -10,7 +10,7 @@ class IgnoredRepository:
         self._session = tx.session
 
     async def insert(self, user_id: int, anime_id: int) -> bool:
-        """False where there is no such title; one that is there already stays as it is."""
+        """Ignore a title; does nothing if it is ignored already. False if there is no such title."""
         found = await self._session.execute(
             text(
                 """

@@ -1,4 +1,4 @@
-"""What recommendations by model read: the person's list, and the titles that were chosen, as JSON."""
+"""Reads for serving recommendations by model: the user's list, and the chosen titles as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from app.repositories.anime.rendering import columns, joins
 from app.schemas.domain.recommendations import Recommended, Stamp
 from app.utils.db.database import Driver
 
-_WELL_KNOWN = 150  # titles that are shown where nothing is known of a person
+_WELL_KNOWN = 150  # titles offered to a user without enough ratings
 
 
 @dataclass(frozen=True, slots=True)
 class PersonsList:
-    """Ids of listed titles with scores of 100, 0 for none, and statuses; and ids of what is not wanted."""
+    """Ids, scores (0 to 100, 0 if unscored) and statuses of listed titles; ``unwanted`` has ignored ones."""
 
     anime_ids: list[int]
     scores: list[int]
@@ -34,7 +34,7 @@ class ServingRepository:
     async def render(
         self, user_id: int, chosen: Sequence[Recommended], keys: tuple[str, ...], *, limit: int, adult: bool
     ) -> tuple[Stamp, bytes]:
-        """The first ``limit`` of these that may be shown, and what they depended on at the same moment."""
+        """JSON of the first ``limit`` titles that may be shown, with the :class:`Stamp` of the snapshot."""
         row = await self._driver.fetchrow(
             _RENDERED.format(columns=columns(keys), joins=joins(keys)),
             user_id,
@@ -56,21 +56,21 @@ class ServingRepository:
         return PersonsList(*row)
 
     async def model(self, model_id: int) -> bytes | None:
-        """The stored model; None where a newer one has replaced it."""
+        """The stored model; None if a newer one has replaced it."""
         content: bytes | None = await self._driver.fetchval(
             "select content from recommendation_models where id = $1", model_id
         )
         return content
 
     async def well_known(self, user_id: int, *, adult: bool) -> tuple[list[int], list[int]]:
-        """Ids of popular titles, and of popular ones among the newest, that are not on the list."""
+        """Ids of popular titles, and of the popular ones among the newest, that are not on the list."""
         row = await self._driver.fetchrow(_POPULAR_AND_NEW, user_id, adult, _WELL_KNOWN)
         assert row is not None
         return row["popular"], row["new"]
 
 
 def not_yet(anime: str) -> str:
-    """SQL that is true where an earlier title comes before ``anime`` that user $1 has not completed."""
+    """SQL that is true if ``anime`` has an earlier title that user $1 has not completed."""
     return f"""exists (
         select from (
             select to_id as id from anime_relations

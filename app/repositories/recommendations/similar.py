@@ -1,4 +1,4 @@
-"""Titles like a title: as the last fit found them, else by what the catalogue says of both."""
+"""Similar titles: from the last fit, otherwise by genres and studios in the catalogue."""
 
 from app.repositories.anime.filters import SAFE
 from app.repositories.recommendations.serving import MAY_BE_SHOWN
@@ -10,7 +10,7 @@ class SimilarRepository:
         self._driver = driver
 
     async def list_for(self, anime_id: int, *, limit: int, sfw: bool) -> bytes | None:
-        """As JSON, the most similar first; None where there is no such title."""
+        """Similar titles as JSON, most similar first; None if there is no such title."""
         row = await self._driver.fetchrow(_FITTED, anime_id, limit, sfw)
         if row is None:
             return None
@@ -47,7 +47,7 @@ _FITTED = f"""
     from anime t left join similar_titles s on s.anime_id = t.id
     where t.id = $1
 """
-# Of what most titles have in common little can be told: a label counts by how rare it is.
+# Labels that most titles share say little: each is weighted by its rarity.
 _BY_KIND = f"""
     with t as materialized (
         select id, title, tag_ids, studio_ids, not ({SAFE}) as is_adult from anime a where id = $1

@@ -1,4 +1,4 @@
-"""Releases and episodes in PostgreSQL: reading, storing what a source says, linking, following a source."""
+"""SQL of releases and episodes: reads, writes, links to anime, and the state of polling."""
 
 from app.repositories.releases.answers import AnswerRepository
 from app.repositories.releases.polls import PollRepository

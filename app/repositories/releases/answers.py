@@ -1,4 +1,4 @@
-"""SQL of answers of upstreams that have no rows of their own: the last level of a cache."""
+"""SQL of stored upstream responses that have no tables of their own: the last level of a cache."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ class AnswerRepository:
         self._connection = connection
 
     async def find(self, key: str) -> tuple[bytes, datetime] | None:
-        """The body that is kept under the key, and when it was fetched."""
+        """The stored body of the key, and when it was fetched."""
         statement = text("select body, fetched_at from upstream_answers where key = :key")
         row = (await self._connection.execute(statement, {"key": key})).one_or_none()
         return None if row is None else (bytes(row.body), row.fetched_at)
@@ -28,7 +28,7 @@ class AnswerRepository:
         await self._connection.execute(statement, {"key": key, "body": body, "fetched_at": fetched_at})
 
     async def delete(self, patterns: Sequence[str]) -> None:
-        """Delete what is under keys that match one of the SQL patterns."""
+        """Delete the responses whose keys match one of the SQL LIKE patterns."""
         statement = text("delete from upstream_answers where key like any(:patterns)")
         await self._connection.execute(statement, {"patterns": list(patterns)})
 

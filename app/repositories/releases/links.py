@@ -25,11 +25,11 @@ class LinkRepository:
         self._connection = connection
 
     async def list_unlinked(self, *, before: datetime, limit: int) -> list[Row[Any]]:
-        """Releases without an anime that were not tried since ``before``, by year."""
+        """Releases without an anime that were not tried since ``before``, ordered by year."""
         return list(await self._connection.execute(text(_UNLINKED), {"before": before, "limit": limit}))
 
     async def list_candidates(self, years: Collection[int] | None) -> list[Row[Any]]:
-        """Anime of these years, and those whose year is unknown; None is of any year."""
+        """Anime of these years, and those of unknown year; None means all years."""
         parameters = {"years": None if years is None else sorted(years)}
         return list(await self._connection.execute(text(_CANDIDATES), parameters))
 
@@ -37,7 +37,7 @@ class LinkRepository:
 async def note_links(
     tx: Transaction, tried: Collection[int], links: Mapping[int, tuple[int, float]], *, at: datetime
 ) -> None:
-    """Note that these releases were tried, and the anime and the confidence of those that were found."""
+    """Record that linking these releases was tried, and the anime and confidence of those that matched."""
     statement = text("update releases set link_tried_at = :at where id = any(:ids)")
     await tx.session.execute(statement, {"ids": sorted(tried), "at": at})
     statement = text(

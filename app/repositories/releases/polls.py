@@ -1,4 +1,4 @@
-"""SQL of how far a source has been followed."""
+"""SQL of the polling state of a source."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from app.schemas.domain.releases import PollState, ReleaseSource
 
 
 class PollRepository:
-    """The state of one source; a row is made when it is first moved on."""
+    """The polling state of one source; its row is created on the first write."""
 
     def __init__(self, connection: AsyncConnection | AsyncSession, source: ReleaseSource) -> None:
         self._connection = connection
@@ -21,7 +21,7 @@ class PollRepository:
         return PollState(row.polled_at, row.mirrored_at) if row else PollState(None, None)
 
     async def lock(self) -> PollState:
-        """The state, which nobody else moves on before the end of this transaction."""
+        """The state, locked until the end of the transaction."""
         insert = text("insert into release_polls (source) values (:source) on conflict do nothing")
         await self._connection.execute(insert, {"source": self._source})
         statement = text("select polled_at, mirrored_at from release_polls where source = :source for update")
@@ -31,7 +31,7 @@ class PollRepository:
     async def move_on(
         self, *, polled_at: datetime | None = None, mirrored_at: datetime | None = None
     ) -> None:
-        """Note when the newest releases, or all of them, were last read."""
+        """Record when the newest releases, or all of them, were last read."""
         statement = text(
             """
             insert into release_polls (source, polled_at, mirrored_at)

@@ -31,11 +31,11 @@ _ORDERS: dict[ReleaseSort, str] = {
     "popular": "r.favorites",
     "fresh": "r.fresh_at",
 }
-_SIMILAR = 0.5  # of 1: how like a part of a name what is searched for must be
+_SIMILAR = 0.5  # minimum word similarity, 0 to 1, of the search and a part of a name
 
 
 class ReleaseRepository:
-    """Releases come with their episodes, in the order of the source, unless only a summary is known."""
+    """Releases include their episodes, in the order of the source, unless only a summary is stored."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -50,7 +50,7 @@ class ReleaseRepository:
         return await self._one("true order by random() limit 1")
 
     async def list_external(self, external_ids: Sequence[int]) -> list[Release]:
-        """Those of the ids that are known, in the order of the ids."""
+        """The known ones of these ids, in the order of the ids."""
         rows = await self._rows(f"{_SELECT} where r.external_id = any(:ids)", ids=list(external_ids))
         by_id = {release.external_id: release for release in await self._whole(rows)}
         return [by_id[external_id] for external_id in external_ids if external_id in by_id]
@@ -58,7 +58,7 @@ class ReleaseRepository:
     async def list_page(
         self, wanted: ReleaseFilter, *, sort: ReleaseSort, descending: bool, limit: int, offset: int
     ) -> ReleasePage:
-        """A page of those that match; unknown values of the order come last either way."""
+        """A page of matching releases; nulls come last in both directions."""
         where, parameters = _where(wanted)
         direction = "desc" if descending else "asc"
         order = f"{_ORDERS[sort]} {direction} nulls last, r.external_id {direction}"
@@ -72,7 +72,7 @@ class ReleaseRepository:
         return ReleasePage(await self._whole(rows), int(total or 0))
 
     async def list_similar(self, query: str, *, limit: int) -> list[Release]:
-        """Releases whose names hold what is searched for, typing mistakes forgiven; the closest first."""
+        """Releases whose names contain text similar to the search, closest first."""
         rows = await self._rows(
             f"""
             select * from (
@@ -88,7 +88,7 @@ class ReleaseRepository:
         return await self._whole(rows)
 
     async def list_scheduled(self) -> list[Release]:
-        """What is airing and has a day of the week, the most liked first."""
+        """Airing releases with a day of the week, most favourites first."""
         rows = await self._rows(
             f"{_SELECT} where r.status = 'airing' and r.publish_day is not null "
             "order by r.publish_day, r.favorites desc, r.external_id"
@@ -101,7 +101,7 @@ class ReleaseRepository:
     async def list_episodes(
         self, release_id: int, *, limit: int, offset: int
     ) -> tuple[list[Episode], int] | None:
-        """A page of the episodes and their number; None where there is no such release."""
+        """A page of the episodes and their total number; None if there is no such release."""
         found = await self._connection.scalar(
             text("select 1 from releases where id = :id"), {"id": release_id}
         )

@@ -1,4 +1,4 @@
-"""SQL that stores what a source says of its releases."""
+"""SQL that stores the releases of a source."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -74,9 +74,9 @@ _KNOWN = """
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was known of a release before its source was asked again.
+    """The stored state of a release before the source's new data is written.
 
-    ``ordinals`` are the numbers of all episodes that its details ever had.
+    ``ordinals`` are the numbers of all episodes that its details have ever had.
     """
 
     id: int
@@ -96,14 +96,14 @@ class ReleaseWriter:
         self._session = tx.session
 
     async def list_known(self, external_ids: Sequence[int]) -> dict[int, Known]:
-        """What is stored of these releases, by their id at the source; the rows are locked."""
+        """The stored releases with these ids of the source, by that id; locks the rows."""
         rows = await self._session.execute(text(_KNOWN), {"ids": sorted(external_ids)})
         return {
             row.external_id: Known(**{**row._mapping, "ordinals": frozenset(row.ordinals)}) for row in rows
         }
 
     async def upsert(self, releases: Sequence[UpstreamRelease], *, fetched_at: datetime) -> dict[int, int]:
-        """Store the releases; our ids by theirs. What a summary does not tell stays as it was."""
+        """Store the releases; returns our ids by the source's. Summaries do not overwrite stored details."""
         if not releases:
             return {}
         rows = orjson.dumps([_row(release) for release in releases]).decode()
@@ -114,14 +114,14 @@ class ReleaseWriter:
         return ids
 
     async def mark_followed(self, external_ids: Sequence[int]) -> None:
-        """Note that these releases, as they are stored, are the state from which on changes are news."""
+        """Record that changes of these releases up to their stored state have been processed."""
         statement = text(
             "update releases set followed_at = greatest(fresh_at, updated_at) where external_id = any(:ids)"
         )
         await self._session.execute(statement, {"ids": list(external_ids)})
 
     async def mark_stale(self, external_id: int | None) -> None:
-        """Let the next reader of a release, or of any, ask the source again."""
+        """Make the next read of a release, or of all if None, ask the source again."""
         statement = text(
             "update releases set fetched_at = 'epoch' where detailed_at is not null "
             "and (cast(:id as int) is null or external_id = :id)"
@@ -129,12 +129,12 @@ class ReleaseWriter:
         await self._session.execute(statement, {"id": external_id})
 
     async def touch(self, external_id: int, *, fetched_at: datetime) -> None:
-        """Note that the source was asked about a release and has nothing newer."""
+        """Record that the source was asked and had nothing newer."""
         statement = text("update releases set fetched_at = :at where external_id = :id")
         await self._session.execute(statement, {"id": external_id, "at": fetched_at})
 
     async def _replace_episodes(self, told: Mapping[int, Sequence[UpstreamEpisode]]) -> None:
-        """Of each release keep exactly these episodes."""
+        """Replace the episodes of each release."""
         if not told:
             return
         rows = orjson.dumps(

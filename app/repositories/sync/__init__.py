@@ -1,4 +1,4 @@
-"""The two-way sync in PostgreSQL: accounts at services, snapshots of entries, conflicts."""
+"""SQL of the two-way sync: linked accounts, snapshots of entries, conflicts."""
 
 from app.repositories.sync.conflicts import ConflictRepository
 from app.repositories.sync.links import LinkRepository, ServiceLink

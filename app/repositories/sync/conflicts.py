@@ -13,7 +13,7 @@ _COLUMNS = ", ".join(SyncConflict.__dataclass_fields__)
 
 
 class ConflictRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -21,7 +21,7 @@ class ConflictRepository:
     async def insert_many(
         self, user_id: int, service: str, conflicts: Sequence[tuple[int, FieldConflict]]
     ) -> None:
-        """Each with the id of its entry; an open one of the same field gives way to it."""
+        """Add conflicts with their entry ids; each replaces an open conflict of the same field."""
         if not conflicts:
             return
         rows = [
@@ -62,7 +62,7 @@ class ConflictRepository:
     async def list_open(
         self, user_id: int, service: str, *, limit: int, offset: int
     ) -> tuple[list[SyncConflict], int]:
-        """One page, newest first, and how many there are in all."""
+        """One page, newest first, and the total number."""
         where = "where user_id = :user_id and service = :service and resolved_at is null"
         values = {"user_id": user_id, "service": service, "limit": limit, "offset": offset}
         rows = await self._on.execute(
@@ -75,7 +75,7 @@ class ConflictRepository:
         return [SyncConflict(**row._asdict()) for row in rows], int(total.scalar_one())
 
     async def find_for_update(self, conflict_id: int, *, user_id: int, service: str) -> SyncConflict | None:
-        """One that is not resolved yet."""
+        """A conflict that is not resolved yet; locks its row."""
         row = (
             await self._on.execute(
                 text(

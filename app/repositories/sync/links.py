@@ -1,4 +1,4 @@
-"""SQL of accounts at other services, and of the states of their sign-in."""
+"""SQL of linked accounts at other services, and of pending OAuth states."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.utils.db.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class ServiceLink:
-    """``token`` is encrypted; ``refused_at`` is since when the service does not take it."""
+    """``token`` is encrypted; ``refused_at`` is when the service first rejected it, or None."""
 
     user_id: int
     service: str
@@ -52,7 +52,7 @@ _CONNECT = """
 
 
 class LinkRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -72,7 +72,7 @@ class LinkRepository:
         token: bytes,
         expires_at: datetime,
     ) -> None:
-        """Connect the account, or once more; another account than before begins with no history."""
+        """Link or relink the account; a different account than before starts without snapshots."""
         values = {
             "user_id": user_id,
             "service": service,
@@ -86,7 +86,7 @@ class LinkRepository:
         await self._on.execute(text(_CONNECT), values)
 
     async def delete(self, user_id: int, service: str) -> None:
-        """Forget the account, and all that is known of its list."""
+        """Unlink the account, and delete its snapshots, conflicts and OAuth states."""
         for table in ("sync_snapshots", "sync_conflicts", "oauth_states", "service_links"):
             await self._on.execute(
                 text(f"delete from {table} where user_id = :user_id and service = :service"),
@@ -94,7 +94,7 @@ class LinkRepository:
             )
 
     async def mark_refused(self, user_id: int, service: str, token: bytes) -> None:
-        """The service does not take this token; another one may be there by now."""
+        """Record that the service rejected this token; does nothing if a newer token is stored."""
         await self._on.execute(
             text(
                 """
@@ -114,9 +114,9 @@ class LinkRepository:
         )
 
     async def mark_pending(self, user_id: int, *, but: str = "") -> list[str]:
-        """Note for the services of the person, ``but`` for one, that there are changes to tell them.
+        """Mark the user's services, except ``but``, as having changes to push.
 
-        Answers those that take the token.
+        Returns the services whose token has not been rejected.
         """
         rows = await self._on.execute(
             text(
@@ -131,7 +131,7 @@ class LinkRepository:
         return [row.service for row in rows if row.refused_at is None]
 
     async def occupy(self, user_id: int, service: str, run: UUID, *, seconds: float) -> bool:
-        """Take the account for this run, or keep it; False while another run has it."""
+        """Acquire or renew the account's lease for this run; False while another run holds it."""
         found = await self._on.execute(
             text(
                 """
@@ -169,7 +169,7 @@ class LinkRepository:
         )
 
     async def list_waiting(self, *, before: datetime, limit: int) -> list[tuple[int, str]]:
-        """Persons and services with changes that wait since ``before``, longest first."""
+        """Users and services with changes pending since before ``before``, longest first."""
         rows = await self._on.execute(
             text(
                 """
@@ -183,7 +183,10 @@ class LinkRepository:
         return [(row.user_id, row.service) for row in rows]
 
     async def list_pull_due(self, *, before: datetime, limit: int) -> list[tuple[int, str]]:
-        """Persons and services whose list was synced once and not since ``before``, longest ago first."""
+        """Users and services last pulled before ``before``, longest ago first.
+
+        Those never pulled are excluded.
+        """
         rows = await self._on.execute(
             text(
                 """
@@ -232,7 +235,7 @@ class LinkRepository:
         )
 
     async def take_state(self, state_hash: bytes, *, service: str, now: datetime) -> int | None:
-        """Whose state it is; nobody's a second time, or after its time. Those that ran out go with it."""
+        """The user of an OAuth state; None if it was used or has expired. Also deletes expired states."""
         await self._on.execute(text("delete from oauth_states where expires_at < :now"), {"now": now})
         found = await self._on.execute(
             text(

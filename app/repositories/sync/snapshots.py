@@ -1,4 +1,4 @@
-"""SQL of snapshots: what each service was seen to hold, and which entries it was not told of yet."""
+"""SQL of snapshots: each service's last known entries, and our entries not yet pushed to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +17,8 @@ from app.utils.db.database import Transaction
 
 IdField = Literal["anilist_id", "mal_id"]
 
-# An entry of ours with changes that the service was not told. Where two entries have one id of the service,
-# the one that was synced first keeps it.
+# Entries with changes that were not pushed yet. If two entries have the same id at the service, the one that
+# was synced first keeps it.
 _PENDING = f"""
     {FROM_ENTRIES}
     left join sync_snapshots s on s.user_id = e.user_id and s.service = :service and s.entry_id = e.id
@@ -36,7 +36,7 @@ _ID: Mapping[IdField, str] = {"anilist_id": ANILIST_ID, "mal_id": MAL_ID}
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot:
-    """``entry_id`` may be of a deleted entry; ``local_version`` is the version that was told."""
+    """``entry_id`` may be that of a deleted entry; ``local_version`` is the version last pushed."""
 
     media_type: MediaType
     remote_id: int
@@ -47,7 +47,7 @@ class StoredSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class NewSnapshot:
-    """``fault`` is why the service does not take the entry as it is."""
+    """``fault`` is the service's reason for rejecting the entry, if it did."""
 
     media_type: MediaType
     remote_id: int
@@ -66,7 +66,7 @@ class PendingEntry:
 
 
 class SnapshotRepository:
-    """Works in a transaction, or, for single reads, on a connection in autocommit."""
+    """Runs in a transaction or, for single reads, on an autocommit connection."""
 
     def __init__(self, on: Transaction | AsyncConnection) -> None:
         self._on = on.session if isinstance(on, Transaction) else on
@@ -80,7 +80,7 @@ class SnapshotRepository:
         remote_ids: Sequence[int] = (),
         entry_ids: Sequence[int] = (),
     ) -> list[StoredSnapshot]:
-        """Those of the titles of a service, and of entries of ours."""
+        """The snapshots of these titles of the service, or of these entries of ours."""
         rows = await self._on.execute(
             text(
                 """
@@ -101,7 +101,7 @@ class SnapshotRepository:
         return [_snapshot_of(row) for row in rows]
 
     async def put_many(self, user_id: int, service: str, news: Sequence[NewSnapshot]) -> None:
-        """Store them in place of what was there of the same title or the same entry."""
+        """Store snapshots, replacing earlier ones of the same title or the same entry."""
         if not news:
             return
         rows = orjson.dumps([_row(new) for new in news]).decode()
@@ -139,9 +139,9 @@ class SnapshotRepository:
     async def list_pending(
         self, user_id: int, service: str, id_field: IdField, *, unsynced_since: datetime, limit: int
     ) -> list[PendingEntry]:
-        """Entries that the service was not told of, in the order of their last edits.
+        """Entries with changes not pushed yet, ordered by their last edit.
 
-        Of those it never was told of at all, only what was edited at ``unsynced_since`` or later.
+        Entries that were never pushed are included only if edited at ``unsynced_since`` or later.
         """
         column = _ID[id_field]
         rows = await self._on.execute(
@@ -165,7 +165,7 @@ class SnapshotRepository:
         return int(found.scalar_one())
 
     async def list_faults(self, user_id: int, service: str) -> list[tuple[int, str]]:
-        """Entries that the service does not take as they are, and why."""
+        """Entries that the service rejects, with the reason."""
         rows = await self._on.execute(
             text(
                 """
@@ -179,7 +179,7 @@ class SnapshotRepository:
         return [(row.entry_id, row.fault) for row in rows]
 
     async def find_entry(self, user_id: int, entry_id: int) -> Entry | None:
-        """The entry, locked."""
+        """The entry; locks its row."""
         row = (
             await self._on.execute(
                 text(

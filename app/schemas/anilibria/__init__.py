@@ -1,1 +1,1 @@
-"""What the AniLibria v2 surface sends."""
+"""Response schemas of the AniLibria v2 surface."""

@@ -1,4 +1,4 @@
-"""The envelope of the AniLibria v2 surface, and the shapes inside of it that are no titles."""
+"""The envelope of the AniLibria v2 surface, and the data inside it other than titles."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,15 +9,15 @@ from app.schemas.anilibria.title import Title
 
 
 class Meta(BaseModel):
-    """Where the answer comes from."""
+    """Where the data comes from."""
 
     source: Literal["anilibria", "node"]
     cached: bool
     cache_level: Annotated[
         Literal["l1", "l2", "l3"] | None,
-        Field(description="Memory, Redis or PostgreSQL; null where the source was asked just now."),
+        Field(description="Memory, Redis or PostgreSQL; null if the source was asked."),
     ] = None
-    stale: Annotated[bool, Field(description="Past its time; the source is down or being asked.")] = False
+    stale: Annotated[bool, Field(description="Expired; the source is down or being asked.")] = False
     cache_expires: datetime
 
 

@@ -1,4 +1,4 @@
-"""The title of the AniLibria v2 surface: the only code that knows its field names."""
+"""Titles of the AniLibria v2 surface: the only code that knows their field names."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -32,8 +32,8 @@ class TitleNames(BaseModel):
 
 
 class EpisodeCount(BaseModel):
-    total: Annotated[int | None, Field(description="How many are announced; null where unknown.")]
-    current: Annotated[int | None, Field(description="How many are out; null where unknown.")]
+    total: Annotated[int | None, Field(description="Number of announced episodes; null if unknown.")]
+    current: Annotated[int | None, Field(description="Number of released episodes; null if unknown.")]
 
 
 class Poster(BaseModel):
@@ -49,16 +49,14 @@ class EpisodeSource(BaseModel):
 
 
 class Skip(BaseModel):
-    """Seconds from the beginning; one of the two may be unknown."""
+    """Seconds from the start of the episode; either may be unknown."""
 
     start: int | None
     stop: int | None
 
 
 class PlayerEpisode(BaseModel):
-    number: Annotated[
-        int | float | None, Field(description="A whole number, or a fraction such as 12.5.")
-    ] = None
+    number: Annotated[int | float | None, Field(description="An integer, or a fraction such as 12.5.")] = None
     name: str | None
     preview: str | None = None
     duration: Annotated[int | None, Field(description="Seconds.")] = None
@@ -73,7 +71,7 @@ class PlayerEpisode(BaseModel):
 class Player(BaseModel):
     episodes: Annotated[
         dict[str, PlayerEpisode],
-        Field(description="By number as text, in the order of AniLibria; empty where not known yet."),
+        Field(description="By number as text, in AniLibria's order; empty if unknown."),
     ]
 
 
@@ -136,7 +134,7 @@ def title_of(release: Release) -> dict[str, Any]:
 
 
 def number_text(ordinal: float) -> str:
-    """``12`` or ``12.5``."""
+    """An episode number such as ``12`` or ``12.5``."""
     return str(number_of(ordinal))
 
 
@@ -145,7 +143,7 @@ def number_of(ordinal: float) -> int | float:
 
 
 def _current(release: Release) -> int | None:
-    """How many episodes are out; of a summary, the number of its newest one."""
+    """The number of released episodes; for a summary, the number of the latest one."""
     if release.episodes is not None:
         return len({episode.ordinal for episode in release.episodes})
     return None if release.latest_ordinal is None else int(release.latest_ordinal)

@@ -1,1 +1,1 @@
-"""What the core surface reads and writes."""
+"""Request and response schemas of the core surface."""

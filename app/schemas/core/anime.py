@@ -1,4 +1,4 @@
-"""Titles of the catalogue as the core surface reads and writes them."""
+"""Schemas of catalogue titles."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -39,7 +39,7 @@ _RATINGS = {word.lower(): rating for rating in RATINGS for word in (rating, rati
 
 
 def _whole_rating(value: Any) -> Any:
-    """A rating by its first word too, in any case: `pg-13`."""
+    """Complete a rating given by its first word, in any case: `pg-13`."""
     return _RATINGS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
@@ -90,7 +90,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class ImagesOut(BaseModel):
-    """The cover of a title in three sizes, each null where it is not known."""
+    """The cover in three sizes; null if a size is unknown."""
 
     small: Annotated[str | None, Field(description="50 to 100 pixels wide.")]
     medium: Annotated[str | None, Field(description="225 to 230 pixels wide.")]
@@ -110,7 +110,7 @@ class StudioOut(BaseModel):
 
 
 class BroadcastOut(BaseModel):
-    """When a new episode is shown, in the words of MyAnimeList."""
+    """When new episodes are shown, in MyAnimeList's terms."""
 
     day: str | None
     time: str | None
@@ -119,7 +119,7 @@ class BroadcastOut(BaseModel):
 
 
 class AnimeOut(BaseModel):
-    """What is not known is null, or an empty list; dates are as precise as they are known."""
+    """Unknown values are null or empty lists; dates have the precision that is known."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
@@ -156,7 +156,7 @@ class AnimeOut(BaseModel):
     demographics: list[TagOut]
     studios: list[StudioOut]
     relations_count: Annotated[
-        int, Field(ge=0, description="How many relations `/anime/{id}/relations` lists.")
+        int, Field(ge=0, description="Number of relations in `/anime/{id}/relations`.")
     ]
     created_at: datetime
     updated_at: datetime
@@ -164,7 +164,7 @@ class AnimeOut(BaseModel):
 
 
 class GenreOut(BaseModel):
-    """``count`` is how many titles of the catalogue have it."""
+    """``count`` is the number of titles in the catalogue."""
 
     model_config = ConfigDict(json_schema_extra={"example": {**_TAG, "kind": "genre", "count": 5385}})
 
@@ -197,9 +197,9 @@ class BroadcastIn(Body):
 
 
 class AnimeIn(Body):
-    """A title stated by hand. Genres, themes and demographics are names, or ids of known ones.
+    """A title added by hand. Genres, themes and demographics are names, or ids of known ones.
 
-    A score, of two decimals at most, or a number of episodes of 0 is an unknown one.
+    A score has at most two decimals; a score or number of episodes of 0 means unknown.
     """
 
     model_config = ConfigDict(

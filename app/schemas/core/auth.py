@@ -1,4 +1,4 @@
-"""Signing up, signing in and staying so, as the core surface reads and writes it."""
+"""Schemas of registration, sign-in and token refresh."""
 
 from typing import Annotated, Literal
 
@@ -19,7 +19,7 @@ class RegisterIn(Body):
 
 
 class LoginIn(Body):
-    """The account by its user name or e-mail, in any one of three fields."""
+    """The account by user name or e-mail, in any one of three fields."""
 
     email: Identifier | None = None
     username: Identifier | None = None
@@ -46,7 +46,7 @@ class LogoutIn(Body):
 
 
 class TokensOut(BaseModel):
-    """``expires_in`` is the life of the access token, in seconds."""
+    """``expires_in`` is the lifetime of the access token in seconds."""
 
     access_token: str
     refresh_token: str

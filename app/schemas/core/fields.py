@@ -1,4 +1,4 @@
-"""Field types that several bodies share."""
+"""Field types shared by several request bodies."""
 
 from typing import Annotated
 
@@ -9,14 +9,14 @@ from app.utils.text.emails import normal_email
 
 
 class Body(BaseModel):
-    """What a client sends: exact types, no unknown keys."""
+    """A request body: exact types, no unknown keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 def _storable(text: str) -> str:
     if not is_storable(text):
-        raise ValueError("has characters that cannot be stored")
+        raise ValueError("contains characters that cannot be stored")
     return text
 
 
@@ -36,5 +36,5 @@ Username = Annotated[
 ]
 NewPassword = Annotated[str, Field(min_length=8, max_length=128)]
 GivenPassword = Annotated[str, Field(min_length=1, max_length=1024)]
-# Nothing but white space is no name.
+# A name must not consist of white space only.
 FullName = Annotated[str, Field(max_length=100), AfterValidator(lambda name: one_line(name) or None)]

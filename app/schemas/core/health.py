@@ -1,4 +1,4 @@
-"""Health as probes and people read it."""
+"""Schemas of the health checks."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from app.schemas.domain.health import Health
 
 
 class DatabaseHealthOut(BaseModel):
-    """``revision`` is that of the schema found, ``wanted`` the one this version of the program needs."""
+    """``revision`` is the schema's revision, ``wanted`` the one that this version of the program needs."""
 
     status: Literal["ok", "error"]
     revision: str | None

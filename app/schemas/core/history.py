@@ -1,4 +1,4 @@
-"""What changed on a list, as the core surface shows it."""
+"""Schemas of the history of a list."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.schemas.domain.library import ORIGINS, HistoryLine
 from app.schemas.fields import one_of
 
-# Of the whole entry, what an addition or a deletion tells.
+# The fields of the entry that are shown for an addition or a deletion.
 _TOLD = ("status", "progress", "score")
 _HIDDEN = frozenset({"media_type", "anime_id", "mal_id", "anilist_id", "carried"})
 

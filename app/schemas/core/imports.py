@@ -1,4 +1,4 @@
-"""Imports as the core surface shows them."""
+"""Schemas of imports."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from app.schemas.domain.lists import Action, ImportReport
 
 
 class RowReportOut(BaseModel):
-    """``line`` counts the entries of the file from 1.
+    """``line`` is the position of the entry in the file, from 1.
 
-    ``matched`` says that the row is of the catalogue title ``anime_id``; ``changes`` has the old and the new
-    value of each field of an entry that was on the list.
+    ``matched`` is true if the row was linked to the catalogue title ``anime_id``; ``changes`` has the old and
+    the new value of each changed field of an entry that was on the list.
     """
 
     model_config = ConfigDict(from_attributes=True)

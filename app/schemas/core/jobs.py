@@ -1,4 +1,4 @@
-"""Jobs as the core surface shows them."""
+"""Schemas of jobs."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ class JobProgressOut(BaseModel):
 
 
 class JobOut(BaseModel):
-    """``error`` says why the job failed, or, while it is queued, why it is tried again."""
+    """``error`` is the reason of the failure or, while the job is queued, of the next attempt."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -60,7 +60,7 @@ class JobOut(BaseModel):
 
 
 class QueuedJobOut(BaseModel):
-    """What a route that queues work answers with 202."""
+    """The response (202) of routes that queue a job."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""List entries as the core surface reads and writes them."""
+"""Schemas of list entries."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _ETAG = re.compile(r'"?(?:(\d{1,18})-)?(\d{1,18})"?')
 
 
 def _versions(given: Any) -> Any:
-    """The pairs of entry id, or None for any, and version that a ``version`` or an ETag stands for."""
+    """The pairs of entry id (None for any) and version given by a ``version`` or an ETag."""
     if type(given) is int and given > 0:
         return frozenset({(None, given)})
     found = _ETAG.fullmatch(given) if isinstance(given, str) else None
@@ -75,13 +75,13 @@ _EXAMPLE: dict[str, Any] = {
 
 
 def _expanded(schema: dict[str, Any]) -> None:
-    """Those that only ``expand=anime`` shows are not required, and have no default."""
+    """Keys that only ``expand=anime`` shows are not required, and have no default."""
     for shape in schema["properties"].values():
         shape.pop("default", None)
 
 
 class EntryAnimeOut(BaseModel):
-    """The anime of an entry; from `anilist_id` on only with `expand=anime`."""
+    """The anime of an entry; the keys from `anilist_id` on are present only with `expand=anime`."""
 
     model_config = ConfigDict(json_schema_extra=_expanded)
 
@@ -106,7 +106,7 @@ class EntryAnimeOut(BaseModel):
 
 
 class EntryOut(BaseModel):
-    """``max_progress`` is the person's own total if there is one, else the catalogue's ``episodes``."""
+    """``max_progress`` is the user's own total if set, otherwise the catalogue's ``episodes``."""
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
@@ -131,7 +131,7 @@ class EntryOut(BaseModel):
 
 
 class PublicEntryOut(BaseModel):
-    """An entry as others see it, without notes; those that are private are not shown at all."""
+    """An entry as shown to others, without notes; private entries are not shown at all."""
 
     id: int
     anime_id: int | None
@@ -152,7 +152,7 @@ class PublicEntryOut(BaseModel):
 
 
 class DeletedEntryOut(BaseModel):
-    """An entry that is no longer on the list."""
+    """An entry that was deleted from the list."""
 
     id: int
     anime_id: int | None
@@ -160,7 +160,7 @@ class DeletedEntryOut(BaseModel):
 
 
 class ListChangesOut(BaseModel):
-    """``until`` is the ``since`` of the next request; ``has_more``: ask at once."""
+    """``until`` is the ``since`` of the next request; if ``has_more``, send it at once."""
 
     entries: list[EntryOut]
     deleted: list[DeletedEntryOut]
@@ -172,7 +172,7 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def changes_body(changes: ListChanges, since: datetime | None) -> bytes:
-    """The JSON of :class:`ListChangesOut`; ``since`` is the instant that was asked for."""
+    """The JSON of :class:`ListChangesOut`; ``since`` is the timestamp that was requested."""
     at, entry_id = changes.last or (since or _BEGINNING, 0)
     until = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return orjson.dumps(
@@ -186,7 +186,7 @@ def changes_body(changes: ListChanges, since: datetime | None) -> bytes:
 
 
 class MarkOut(BaseModel):
-    """What is yours of one anime; all but ``is_favorite`` is null where it is not on your list."""
+    """Your data on one anime; all fields except ``is_favorite`` are null if it is not on your list."""
 
     status: EntryStatus | None
     progress: int | None
@@ -196,7 +196,7 @@ class MarkOut(BaseModel):
 
 
 class _Editable(BaseModel):
-    """The fields of an entry that a client may send; only those sent count."""
+    """The fields of an entry that a client may send; those not sent are ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -212,13 +212,13 @@ class _Editable(BaseModel):
     is_private: bool = False
 
     def sent(self) -> Mapping[str, Any]:
-        """Exactly the fields that were sent, as an entry's state names them."""
+        """Exactly the fields that were sent, by the names of ``EntryState``."""
         values = {name: getattr(self, name) for name in self.model_fields_set & ENTRY_FIELDS}
         return {**values, "tags": tuple(values["tags"])} if "tags" in values else values
 
 
 class EntryIn(_Editable):
-    """``anime_id`` or ``mal_id`` names the title."""
+    """``anime_id`` or ``mal_id`` identifies the title."""
 
     anime_id: Id | None = None
     mal_id: Id | None = None
@@ -227,14 +227,14 @@ class EntryIn(_Editable):
     @model_validator(mode="after")
     def _named(self) -> "EntryIn":
         if (self.anime_id is None) == (self.mal_id is None):
-            raise ValueError("give anime_id or mal_id, one of them")
+            raise ValueError("give either anime_id or mal_id")
         return self
 
 
 class EntryPatch(_Editable):
-    """A merge patch: what is not sent stays.
+    """A merge patch: fields that are not sent keep their values.
 
-    ``progress_delta`` is added to whatever is stored, as far as progress goes.
+    ``progress_delta`` is added to the stored progress, within the limits of progress.
     """
 
     status: EntryStatus = "watching"
@@ -253,13 +253,16 @@ ENTRY_FIELDS = frozenset(_Editable.model_fields) | {"status"}
 
 
 class EntryPut(_Editable):
-    """What is not sent stays as it is; a title that is not on the list yet needs ``status``."""
+    """Fields that are not sent keep their values.
+
+    ``status`` is required if the title is not on the list yet.
+    """
 
     status: EntryStatus = "watching"
 
 
 class _OnTitle(BaseModel):
-    """A title by ``anime_id`` or ``mal_id``; ``if_match`` is the ``version`` that the change is based on."""
+    """A title by ``anime_id`` or ``mal_id``; ``if_match`` is the ``version`` the change is based on."""
 
     anime_id: Id | None = None
     mal_id: Id | None = None
@@ -268,7 +271,7 @@ class _OnTitle(BaseModel):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if (self.anime_id is None) == (self.mal_id is None):
-            raise ValueError("give anime_id or mal_id, one of them")
+            raise ValueError("give either anime_id or mal_id")
         return self
 
 
@@ -280,7 +283,7 @@ class AddOperation(_Editable, _OnTitle):
 
 
 class UpdateOperation(EntryPatch, _OnTitle):
-    """Change the fields sent of a title on the list."""
+    """Change the sent fields of a title on the list."""
 
     op: Literal["update"]
 
@@ -294,13 +297,13 @@ class UpdateOperation(EntryPatch, _OnTitle):
 
 
 class UpsertOperation(EntryPut, _OnTitle):
-    """Add a title, or change the fields sent where it is on the list."""
+    """Add a title, or change the sent fields if it is on the list."""
 
     op: Literal["upsert"]
 
 
 class DeleteOperation(_OnTitle):
-    """Take a title off the list."""
+    """Delete a title from the list."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -314,16 +317,16 @@ BatchOperation = Annotated[
 
 def _object(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise ValueError("an operation is an object")
+        raise ValueError("an operation must be an object")
     return value
 
 
 class BatchIn(BaseModel):
-    """Operations in the order in which they are carried out."""
+    """Operations, executed in this order."""
 
     model_config = ConfigDict(extra="forbid")
 
-    # each operation is read on its own, so that a bad one fails alone
+    # each operation is validated separately later, so that an invalid one fails alone
     operations: Annotated[
         list[Annotated[SkipValidation[BatchOperation], AfterValidator(_object)]],
         Field(min_length=1, max_length=500),
@@ -337,7 +340,7 @@ class BatchErrorOut(BaseModel):
 
 
 class BatchResultOut(BaseModel):
-    """``status`` is the HTTP status that the operation would have had on its own."""
+    """``status`` is the HTTP status that the operation would have had as a single request."""
 
     anime_id: int | None
     mal_id: int | None
@@ -352,7 +355,7 @@ class BatchOut(BaseModel):
 
 
 class ChangedStateOut(_Editable):
-    """An entry's own fields at one moment."""
+    """The editable fields of an entry at one point in time."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -365,7 +368,7 @@ class ChangedStateOut(_Editable):
 
 
 class ChangeOut(BaseModel):
-    """One change: ``before`` is null for an addition, ``after`` for a deletion."""
+    """One change; ``before`` is null for an addition, ``after`` for a deletion."""
 
     id: int
     origin: Annotated[str, one_of(ORIGINS)]

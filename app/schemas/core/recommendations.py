@@ -1,4 +1,4 @@
-"""Recommendations as the core surface shows them."""
+"""Schemas of recommendations."""
 
 from typing import Annotated, Literal
 
@@ -29,31 +29,31 @@ _WHY: dict[str, JsonValue] = {
 
 
 class BecauseOut(BaseModel):
-    """A title of your list that a recommendation comes from."""
+    """A title on your list that a recommendation is based on."""
 
     id: int
     title: str
 
 
 class RecommendationOut(AnimeOut):
-    """A title as the catalogue shows it, and why it is recommended.
+    """A title of the catalogue, and why it is recommended.
 
-    ``because`` are the titles that ``reason`` names, at most two: those of your list without which the
-    title would stand lowest. It is empty where everybody likes the title.
+    ``because`` has the titles named by ``reason``, at most two: those on your list without which the title
+    would be ranked lowest. It is empty for titles that are popular with everyone.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": {**EXAMPLE, **_WHY}})
 
     part: Annotated[
         Literal["continue", "discover"],
-        Field(description="continue: of a franchise that your list has something of."),
+        Field(description="continue: from a franchise that is on your list."),
     ]
     reason: str
     because: list[BecauseOut]
 
 
 class SimilarOut(BaseModel):
-    """``score`` is how similar the titles are, 0 to 1."""
+    """``score`` is the similarity of the titles, 0 to 1."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""Relations of a title as the core surface shows them."""
+"""Schemas of relations and watch orders."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -20,16 +20,18 @@ from app.schemas.domain.relations import (
 
 
 class RelationOut(BaseModel):
-    """What another title is to this one: with `sequel`, the other is the sequel of this one."""
+    """How another title relates to this one: `sequel` means that the other is the sequel of this one."""
 
     model_config = ConfigDict(from_attributes=True)
 
     type: RelationType
-    sources: Annotated[list[str], Field(description="Who states it: `mal`, or the source a dump names.")]
-    inferred: Annotated[bool, Field(description="Only the other title states it, the other way round.")]
-    disputed: Annotated[bool, Field(description="Its sources contradict each other; the dates decided.")]
+    sources: Annotated[
+        list[str], Field(description="The sources that state it: `mal`, or those named by a dump.")
+    ]
+    inferred: Annotated[bool, Field(description="Only the inverse relation of the other title is recorded.")]
+    disputed: Annotated[bool, Field(description="The sources contradict each other; the dates decided.")]
     media_type: MediaType
-    anime: Annotated[CardOut | None, Field(description="Null for manga and for titles we do not have.")]
+    anime: Annotated[CardOut | None, Field(description="Null for manga and for titles not in the catalogue.")]
     title: str | None
     mal_id: int
 
@@ -39,7 +41,7 @@ class RelationOut(BaseModel):
 
 
 def words_of(values: Any) -> Any:
-    """Repeated values, each of which may be a comma list."""
+    """Split repeated values, each of which may be a comma-separated list."""
     if not isinstance(values, list):
         return values
     words = [word.strip() for value in values for word in str(value).split(",")]
@@ -51,19 +53,19 @@ class WatchOrderQuery(BaseModel):
     include: Annotated[
         list[Included],
         BeforeValidator(words_of),
-        Field(default_factory=list, description="What is told beside main and side titles; a comma list."),
+        Field(default_factory=list, description="Included besides main and side titles; comma-separated."),
     ]
 
 
 class TieOut(BaseModel):
-    """This title is the `type` of that one."""
+    """This title is the `type` of the other one."""
 
     type: RelationType
     anime_id: int
 
 
 class WatchOrderMarkOut(BaseModel):
-    """How far you are with a title."""
+    """Your progress in a title."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -73,18 +75,21 @@ class WatchOrderMarkOut(BaseModel):
 
 
 class StepOut(BaseModel):
-    """A title in its place. `released_later`: it was made after something that it precedes in the story."""
+    """A title at its position.
+
+    `released_later`: it was released after a title that it precedes in the story.
+    """
 
     position: int
     anime: CardOut
     role: WatchRole
     optional: bool
     released_later: bool
-    minutes: Annotated[
-        float | None, Field(description="How long all its episodes take, where that is known.")
+    minutes: Annotated[float | None, Field(description="Total length of its episodes, if known.")]
+    why: Annotated[
+        TieOut | None, Field(description="The relation to another title that decided the position.")
     ]
-    why: Annotated[TieOut | None, Field(description="What it is to another title, which put it here.")]
-    entry: Annotated[WatchOrderMarkOut | None, Field(description="Null where it is not on your list.")]
+    entry: Annotated[WatchOrderMarkOut | None, Field(description="Null if it is not on your list.")]
 
 
 class FranchiseOut(BaseModel):
@@ -94,14 +99,14 @@ class FranchiseOut(BaseModel):
 
 
 class AlternativeOut(BaseModel):
-    """Another version of the story, in an order of its own."""
+    """Another version of the story, with its own order."""
 
     title: str
     items: list[StepOut]
 
 
 class WatchOrderOut(BaseModel):
-    """A franchise in the order to watch it. `next` is the first main title that you have not completed."""
+    """A franchise in watch order. `next` is the first main title that you have not completed."""
 
     order: WatchSort
     franchise: FranchiseOut
@@ -110,7 +115,7 @@ class WatchOrderOut(BaseModel):
     alternatives: list[AlternativeOut]
     related: Annotated[
         list[FranchiseOut],
-        Field(description="Other parts of a large franchise, each with an order of its own."),
+        Field(description="Other parts of a large franchise, each with its own order."),
     ]
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Sessions and personal API tokens as the core surface shows them."""
+"""Schemas of sessions and personal API tokens."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,7 +11,7 @@ from app.schemas.domain.accounts import ApiToken, Permission, Session
 
 
 class SessionOut(BaseModel):
-    """``device`` is what the browser or program calls itself; ``current`` is the session that asks."""
+    """``device`` is the user agent of the client; ``current`` marks the session of this request."""
 
     id: UUID
     device: str | None
@@ -43,7 +43,7 @@ class ApiTokenIn(Body):
 
 
 class ApiTokenOut(BaseModel):
-    """``hint`` is how the token begins."""
+    """``hint`` is the beginning of the token."""
 
     id: int
     name: str
@@ -67,7 +67,7 @@ class ApiTokenOut(BaseModel):
 
 
 class MintedTokenOut(ApiTokenOut):
-    """``token`` is shown this once."""
+    """``token`` is returned only once."""
 
     token: str
 

@@ -1,4 +1,4 @@
-"""Figures of a list as the core surface shows them."""
+"""Schemas of list statistics."""
 
 from datetime import date
 
@@ -36,15 +36,17 @@ class YearCountOut(BaseModel):
 
 
 class DayOut(BaseModel):
-    """Episodes that the progress went up by on one day (UTC); imports do not count."""
+    """Episodes by which progress increased on one day (UTC), without imports."""
 
     date: date
     episodes: int
 
 
 class StatsOut(BaseModel):
-    """``minutes`` are of real episode lengths, every rewatch counted; where a length is not known, the
-    episodes stand in ``episodes_of_unknown_length`` and not in the minutes."""
+    """``minutes`` is computed from known episode lengths and includes rewatches.
+
+    Episodes of unknown length are counted in ``episodes_of_unknown_length`` instead.
+    """
 
     total: int
     by_status: dict[EntryStatus, int]

@@ -1,4 +1,4 @@
-"""Accounts as the core surface shows them, and what may be changed of them."""
+"""Schemas of accounts and profiles."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ def avatar_path(name: str | None) -> str | None:
 
 
 class ProfileOut(BaseModel):
-    """An account as its owner and the operators see it."""
+    """An account as shown to its owner and to operators."""
 
     id: int
     username: str
@@ -59,7 +59,7 @@ class ProfileOut(BaseModel):
 
 
 class PublicProfileOut(BaseModel):
-    """An account as anybody sees it."""
+    """An account as shown to everyone."""
 
     id: int
     username: str
@@ -88,7 +88,7 @@ def _time_zone(name: str) -> str:
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError("use a name of the IANA database, like Europe/Berlin") from None
+        raise ValueError("use an IANA time zone, like Europe/Berlin") from None
 
 
 TimeZone = Annotated[
@@ -100,7 +100,10 @@ TimeZone = Annotated[
 
 
 class ProfilePatch(Body):
-    """Only what is sent changes. ``avatar`` takes null here; a new one comes as a file."""
+    """Only the fields that are sent change. ``avatar`` accepts only null.
+
+    A new picture is uploaded as a file.
+    """
 
     username: Username | None = None
     full_name: FullName | None = None
@@ -120,7 +123,7 @@ class ProfilePatch(Body):
         return username
 
     def values(self) -> dict[str, Any]:
-        """The new columns."""
+        """The changed columns and their values."""
         return {name: getattr(self, name) for name in self.model_fields_set - {"current_password"}}
 
 
@@ -129,7 +132,7 @@ class EraseIn(Body):
 
 
 class UserIn(Body):
-    """An account made by an operator."""
+    """An account created by an operator."""
 
     username: Username | None = None
     email: Email | None = None

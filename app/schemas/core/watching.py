@@ -1,4 +1,4 @@
-"""Favourites, playback, the viewing log and collections as the core surface reads and writes them."""
+"""Schemas of favourites, playback, the viewing log and collections."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -40,7 +40,7 @@ class CardOut(BaseModel):
 
 
 class _Body(BaseModel):
-    """What a client sends: exact types, no unknown keys; instants come as text."""
+    """A request body: exact types, no unknown keys; timestamps are text."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -66,7 +66,7 @@ class FavoriteOut(BaseModel):
 
 
 class ProgressIn(_Body):
-    """``position_seconds`` or ``progress_percent`` is needed; ``client_ts`` is when it was so."""
+    """``position_seconds`` or ``progress_percent`` is required; ``client_ts`` is the time of the report."""
 
     anime_id: Id
     episode: Episode
@@ -82,9 +82,9 @@ class ProgressIn(_Body):
 
 
 class ProgressOut(BaseModel):
-    """``progress_percent`` follows from the position and the title's length where it was not reported.
+    """``progress_percent`` is computed from the position and the episode length if it was not reported.
 
-    ``id`` is null where nothing was played yet and only the list tells the progress.
+    ``id`` is null if nothing was played and the progress comes from the list alone.
     """
 
     id: int | None
@@ -111,7 +111,7 @@ class ProgressOut(BaseModel):
 
 
 class ReportedProgressOut(ProgressOut):
-    """What is kept of a report, and the entry of the title; null where it is not on the list."""
+    """The stored report, and the list entry of the title; null if it is not on the list."""
 
     entry: EntryOut | None
 
@@ -123,7 +123,7 @@ def reported_body(kept: WatchProgress, entry: RenderedEntry | None) -> bytes:
 
 
 class ViewIn(_Body):
-    """``at`` is now where it is not sent."""
+    """``at`` defaults to now."""
 
     anime_id: Id
     episode: Episode
@@ -158,7 +158,7 @@ class CollectionIn(_Body):
 
 
 class CollectionPatch(_Body):
-    """What is not sent stays."""
+    """Fields that are not sent keep their values."""
 
     name: Line = ""
     description: Note | None = None
@@ -175,7 +175,7 @@ class CollectionPatch(_Body):
 
 
 class OwnerOut(BaseModel):
-    """The account that a collection belongs to."""
+    """The owner of a collection."""
 
     id: int
     username: str
@@ -184,14 +184,14 @@ class OwnerOut(BaseModel):
 
 class CollectionOut(BaseModel):
     id: int
-    owner: Annotated[OwnerOut, Field(description="The account that it belongs to.")]
+    owner: Annotated[OwnerOut, Field(description="The owner's account.")]
     name: str
     description: str | None
     is_public: bool
     shared: Annotated[bool, Field(description="Whether there is a share link.")]
     items_count: int
     covers: Annotated[
-        list[str], Field(description="Pictures of its first titles that have one, four at most.")
+        list[str], Field(description="Pictures of its first titles that have one, at most four.")
     ]
     created_at: datetime
     updated_at: datetime
@@ -214,7 +214,7 @@ class CollectionOut(BaseModel):
 
 
 class CollectionItemIn(_Body):
-    """``position`` counts from 1; with it a title that is in already moves there."""
+    """``position`` starts at 1; a title that is in the collection already moves there."""
 
     anime_id: Id
     position: Id | None = None
@@ -237,7 +237,7 @@ class CollectionItemOut(BaseModel):
 
 
 class SharedCollectionOut(CollectionOut):
-    """A collection as its link shows it, with one page of what is in it."""
+    """A collection as shown by its share link, with one page of its items."""
 
     items: list[CollectionItemOut]
 

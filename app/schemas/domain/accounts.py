@@ -22,8 +22,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {"user": _USER, "admin": _ADMIN
 class Principal:
     """The account behind a request; ``session_id`` is None for a personal API token.
 
-    ``expires_at`` is when the token shown ends; a connection that outlives it is to be closed. ``account`` is
-    what the request was authenticated with, so it is as current as the request.
+    ``expires_at`` is when the credentials expire; a connection that outlives them must be closed. ``account``
+    was read during authentication, so it is as current as the request.
     """
 
     user_id: int
@@ -41,9 +41,9 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """``timezone`` is a name of the IANA database, in which the days of the person begin.
+    """``timezone`` is an IANA name; it decides when the user's days begin.
 
-    ``adult``: adult titles are wanted. ``list_visibility`` says who may see the list.
+    ``adult``: show adult titles. ``list_visibility``: who may see the list.
     """
 
     id: int
@@ -66,7 +66,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What a password is checked against; ``is_known_here``: the visitor's network signed in lately."""
+    """Data to check a password; ``is_known_here``: the client's network signed in recently."""
 
     user_id: int
     username: str
@@ -96,7 +96,7 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A personal API token. ``hint`` is its beginning; the whole token was shown once."""
+    """A personal API token. ``hint`` is its beginning; the whole token is shown only once."""
 
     id: int
     name: str

@@ -1,4 +1,4 @@
-"""An anime as services speak of it."""
+"""Anime as the services use them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +10,9 @@ from app.schemas.domain.relations import UpstreamRelation
 Status = Literal["airing", "finished", "upcoming"]
 Season = Literal["winter", "spring", "summer", "fall"]
 TagKind = Literal["genre", "theme", "demographic"]
-NameSource = Literal["mal", "manual", "dump", "offline_database"]  # who gave a title its names
+NameSource = Literal["mal", "manual", "dump", "offline_database"]  # the origin of a title's names
 
-TITLE_MAX = 500  # characters; titles are indexed, and an index has a limit
+TITLE_MAX = 500  # characters; titles are indexed, and index entries are limited in size
 ANIME_TYPES = ("TV", "Movie", "OVA", "ONA", "Special", "TV Special", "Music", "CM", "PV")
 Rating = Literal[
     "G - All Ages",
@@ -26,7 +26,7 @@ RATINGS: tuple[str, ...] = get_args(Rating)
 
 
 class UpstreamTag(NamedTuple):
-    """A genre, theme or demographic; ``mal_id`` where the source knows it."""
+    """A genre, theme or demographic; ``mal_id`` if the source has it."""
 
     kind: TagKind
     name: str
@@ -40,13 +40,13 @@ class UpstreamStudio(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamAnime:
-    """What one source says of one title. ``None`` and empty mean that it does not say.
+    """One source's data of a title. ``None`` and empty values mean that the source does not state them.
 
-    Dates are ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, as precise as the source really is.
-    ``duration_minutes`` is the length of one episode. ``broadcast`` has the keys ``day``, ``time``,
-    ``timezone`` and ``string``; ``images`` are the sizes that the source states, else those that follow
-    from ``image_url``. ``synonyms`` and ``relations`` tell nothing said (``None``) from none left (empty),
-    which takes back those that the source gave before.
+    Dates are ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, with the precision the source really has.
+    ``duration_minutes`` is per episode. ``broadcast`` has the keys ``day``, ``time``, ``timezone`` and
+    ``string``; ``images`` has the stated sizes, or else those derived from ``image_url``. For ``synonyms``
+    and ``relations``, ``None`` means not stated, while empty means that there are none, which removes those
+    that the source stated before.
     """
 
     title: str
@@ -86,7 +86,7 @@ class UpstreamAnime:
             return
         derived, stated = sizes_of(self.image_url), self.images or {}
         whole = {size: stated.get(size) or url for size, url in derived.items()}
-        # a source that knows no picture states nothing, which erases nothing
+        # a source without a picture states nothing, so that it erases nothing
         object.__setattr__(self, "images", whole if any(whole.values()) else None)
 
 
@@ -94,8 +94,8 @@ class UpstreamAnime:
 class UpstreamPage:
     """One page of an upstream's list, each title once.
 
-    ``has_next`` can be wrong where the upstream is: who walks pages also stops at one that brings
-    nothing new. ``skipped`` items could not be understood.
+    ``has_next`` can be wrong if the upstream is, so callers also stop at a page without new titles.
+    ``skipped`` is the number of items that could not be mapped.
     """
 
     items: tuple[UpstreamAnime, ...]
@@ -106,7 +106,7 @@ class UpstreamPage:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnime:
-    """A row of the catalogue ready to be sent: its JSON, and when an upstream last confirmed it."""
+    """A title ready to be sent: its JSON, and when an upstream last confirmed it."""
 
     id: int
     body: bytes
@@ -116,9 +116,9 @@ class StoredAnime:
 
 @dataclass(frozen=True, slots=True)
 class AnimePage:
-    """One page of the catalogue: a JSON array, and how many titles match in all.
+    """One page of the catalogue: a JSON array, and the total number of matching titles.
 
-    ``hidden`` more would match a search, were they not for adults.
+    ``hidden`` is the number of further matches that are hidden as adult titles.
     """
 
     body: bytes
@@ -128,7 +128,7 @@ class AnimePage:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of titles that an upstream told of: our ids by MAL's, and which were added or changed."""
+    """The result of storing an upstream's titles: our ids by MAL id, and which were added or updated."""
 
     ids: dict[int, int]
     added: frozenset[int] = frozenset()
@@ -137,7 +137,7 @@ class Upserted:
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """How a dump went in; ``faults`` name the bad rows, as ``(line, reason)``."""
+    """The result of importing a dump; ``faults`` are the invalid rows, as ``(line, reason)``."""
 
     added: int = 0
     updated: int = 0

@@ -10,7 +10,7 @@ AnimeSort = Literal[
     "score", "-score", "title", "-title", "year", "-year", "popularity", "-popularity", "updated", "-updated"
 ]
 
-# The keys of a title, in the order in which its JSON has them.
+# The keys of a title, in the order of its JSON.
 ANIME_KEYS = (
     "id", "mal_id", "anilist_id", "title", "title_english", "title_japanese", "title_russian", "synonyms",
     "type", "source", "status", "season", "year", "episodes", "duration_minutes", "rating", "score",
@@ -22,10 +22,10 @@ ANIME_KEYS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueFilter:
-    """Which titles are wanted; all conditions must hold.
+    """A filter on titles; all conditions must hold.
 
-    One of ``statuses``, of ``seasons``, of ``types`` and of ``ids``, where there are any.
-    ``genres`` are names or ids, of genres, themes and demographics alike. ``search`` is free text.
+    A title must have one of ``statuses``, ``seasons``, ``types`` and ``ids``, if given. ``genres`` are names
+    or ids of genres, themes and demographics. ``search`` is free text.
     """
 
     genres: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class CatalogueFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageSpec:
-    """Which of the matching titles are wanted, and which of their keys."""
+    """Which page of the matching titles to return, and which of their keys."""
 
     limit: int = 20
     offset: int = 0
@@ -57,12 +57,12 @@ class PageSpec:
 
 @dataclass(frozen=True, slots=True)
 class NewAnime:
-    """A title that a person states; ``tag_ids`` are genres, themes and demographics that it has beside."""
+    """A title added by hand; ``tag_ids`` are further genres, themes and demographics."""
 
     anime: UpstreamAnime
     tag_ids: tuple[int, ...] = ()
 
     def stated(self, known: Mapping[int, UpstreamTag]) -> UpstreamAnime:
-        """All of it, with the tags of ``tag_ids`` taken from ``known``."""
+        """The title including the tags of ``tag_ids``, which are looked up in ``known``."""
         tags = (*self.anime.tags, *(known[tag_id] for tag_id in self.tag_ids))
         return replace(self.anime, tags=tuple(dict.fromkeys(tags)))

@@ -1,4 +1,4 @@
-"""What a dump file holds, row by row."""
+"""Rows of a dump file, and their plan of storage."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +17,7 @@ class DumpTitle:
 
 @dataclass(frozen=True, slots=True)
 class DumpFault:
-    """A row that is not stored: ``failed`` is broken, ``skipped`` is sound but of no use."""
+    """A row that is not stored: ``failed`` is invalid, ``skipped`` is valid but not usable."""
 
     line: int
     reason: str
@@ -41,9 +41,9 @@ DumpRow = DumpTitle | DumpRelation | DumpManga | DumpFault
 
 @dataclass(frozen=True, slots=True)
 class StoredTitle:
-    """What decides how a dump may touch a stored title.
+    """The state of a stored title that decides how a dump may change it.
 
-    ``dated`` is the day of what was stored last, ``named`` that of the names from dumps of this format.
+    ``dated`` is the date of its last data, ``named`` that of its names from dumps of this format.
     """
 
     id: int
@@ -55,9 +55,10 @@ class StoredTitle:
 
 
 class PlannedTitle(NamedTuple):
-    """One row to write. Without a ``target`` it is new; ``overwrite`` lets it replace, else it fills gaps.
+    """One row to write. Without a ``target`` it is new.
 
-    The ids are those that the row has afterwards, whatever ``anime`` says.
+    With ``overwrite`` it replaces values, otherwise it fills gaps. The ids are those of the row afterwards,
+    regardless of ``anime``.
     """
 
     anime: UpstreamAnime

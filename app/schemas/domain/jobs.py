@@ -9,7 +9,7 @@ from app.schemas.jobs import JobClass, JobStatus
 
 @dataclass(frozen=True, slots=True)
 class EnqueuedJob:
-    """Where a request for a job led; ``created`` is False when a live job had the key already."""
+    """The result of enqueueing a job; ``created`` is False if a live job had the same key."""
 
     id: int
     key: str
@@ -28,7 +28,7 @@ class QueuedJob:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job as the run that holds it sees it; ``age`` is in seconds since its first attempt began."""
+    """A job as seen by the run that holds it; ``age`` is the seconds since its first attempt began."""
 
     id: int
     kind: str
@@ -40,7 +40,7 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job as its owner and the operators see it."""
+    """A job as shown to its owner and to operators."""
 
     id: int
     key: str
@@ -59,7 +59,7 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One page of jobs, newest first, and how many match in all."""
+    """One page of jobs, newest first, and the total number of matches."""
 
     jobs: list[JobState]
     total: int
@@ -67,7 +67,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What one sweep did: jobs announced again, taken from dead workers, and given up."""
+    """The numbers of jobs that one sweep sent again, requeued from dead workers, and failed."""
 
     sent: int = 0
     requeued: int = 0

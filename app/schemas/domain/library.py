@@ -1,4 +1,4 @@
-"""List entries as services speak of them."""
+"""List entries as the services use them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from app.schemas.limits import MAX_PROGRESS, MAX_REWATCHES
 
 EntryStatus = Literal["watching", "completed", "plan_to_watch", "dropped", "on_hold"]
 MediaType = Literal["anime", "manga"]
-# What makes changes of entries; `anilist` is a sync, `match` a title that came into the catalogue.
+# What can change entries; `anilist` is a sync, `match` a title that was added to the catalogue.
 ORIGINS = ("api", "tracker", "watch", "import", "anilist", "conflict", "match", "undo")
-Shape = Literal["core", "tracker"]  # whose field names and words an entry is shown in
+Shape = Literal["core", "tracker"]  # whose field names and values an entry is rendered with
 ENTRY_STATUSES: tuple[EntryStatus, ...] = ("watching", "completed", "plan_to_watch", "dropped", "on_hold")
 
 
-# The keys of an entry as the core surface shows it, in the order in which its JSON has them.
+# The keys of an entry on the core surface, in the order of its JSON.
 ENTRY_KEYS = (
     "id", "anime_id", "media_type", "status", "score", "progress", "max_progress", "is_rewatching",
     "rewatch_count", "started_at", "finished_at", "notes", "tags", "is_private", "version", "created_at",
@@ -28,10 +28,10 @@ PUBLIC_ENTRY_KEYS = tuple(key for key in ENTRY_KEYS if key not in ("notes", "is_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryState:
-    """What a person can edit. ``score`` is 0 to 100 or None; dates are as precise as they are known.
+    """The part of an entry that the user can edit. ``score`` is 0 to 100 or None; dates can be partial.
 
-    ``max_progress`` is the person's own total; it goes before the catalogue's, and 0 means unknown.
-    Counts stop at the limits of the domain, whatever was added up, imported or taken back.
+    ``max_progress`` is the user's own total; it overrides the catalogue's, and 0 means unknown. Counts are
+    capped at the limits of the domain, whatever was added, imported or undone.
     """
 
     status: EntryStatus
@@ -71,9 +71,9 @@ _LARGEST = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What an entry is about: a catalogue title, or one that only the person knows.
+    """The title of an entry: from the catalogue, or known to the user only.
 
-    ``total`` is the number of episodes or chapters; ``is_finished`` says that no more will come.
+    ``total`` is the number of episodes or chapters; ``is_finished`` means that there will be no more.
     """
 
     media_type: MediaType
@@ -90,7 +90,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """``progress_changed_at``: since when status, progress and rewatching are as they are."""
+    """``progress_changed_at`` is when status, progress or rewatching last changed."""
 
     id: int
     user_id: int
@@ -112,7 +112,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class RenderedEntry:
-    """An entry as JSON; ``id`` and ``version`` make its ETag."""
+    """An entry as JSON; ``id`` and ``version`` form its ETag."""
 
     id: int
     version: int
@@ -122,9 +122,9 @@ class RenderedEntry:
 
 @dataclass(frozen=True, slots=True)
 class ListChanges:
-    """What has changed on a list: JSON arrays of entries and of deletions.
+    """The changes of a list: JSON arrays of entries and of deletions.
 
-    ``last`` is the instant and the entry id of the newest change among them; None where there is none.
+    ``last`` is the time and the entry id of the newest of them; None if there are none.
     """
 
     entries: bytes
@@ -135,9 +135,9 @@ class ListChanges:
 
 @dataclass(frozen=True, slots=True)
 class EntryChange:
-    """``before`` is None for an addition, ``after`` for a deletion; ``job_id`` names the import it was of.
+    """``before`` is None for an addition, ``after`` for a deletion; ``job_id`` is the import that made it.
 
-    ``created_at`` is, of a deletion, when the entry had been made; None where that was not noted.
+    ``created_at`` is the creation time of a deleted entry; None if it was not recorded.
     """
 
     id: int
@@ -153,7 +153,7 @@ class EntryChange:
 
 @dataclass(frozen=True, slots=True)
 class EntryCount:
-    """How many entries share a type and a status."""
+    """The number of entries of a type and a status."""
 
     media_type: MediaType
     status: EntryStatus
@@ -162,9 +162,9 @@ class EntryCount:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One change of one entry, as far as it goes: ``before`` and ``after`` hold the fields that it changed.
+    """One change of one entry: ``before`` and ``after`` have the fields that it changed.
 
-    ``before`` is None for an addition, ``after`` for a deletion; what stands there then is the whole entry.
+    ``before`` is None for an addition, ``after`` for a deletion; the other side then has the whole entry.
     """
 
     id: int

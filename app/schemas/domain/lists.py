@@ -1,4 +1,4 @@
-"""A list as a file from another service holds it, and what became of each of its rows."""
+"""List files of other services, and the reports of importing them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from app.schemas.domain.library import MediaType, Subject
 
 ImportMode = Literal["merge", "replace"]
-"""Whether a file may lower the progress and the counts of an entry (replace)."""
+"""Whether a file may lower progress and counts of an entry (``replace``)."""
 Action = Literal["added", "updated", "unchanged", "skipped", "failed"]
 ACTIONS: tuple[Action, ...] = ("added", "updated", "unchanged", "skipped", "failed")
 ExportFormat = Literal["mal_xml", "json", "csv"]
@@ -16,11 +16,11 @@ ReportFormat = Literal["json", "csv"]
 
 @dataclass(frozen=True, slots=True)
 class ListedRow:
-    """One row: ``fields`` holds what the file states of an entry's state, by its names; None is nothing.
+    """One row; ``fields`` has what the file states, by the names of ``EntryState``; None means no value.
 
-    ``score_range`` is what counts as the same score in the scale of the file, in hundredths, both ends
-    included: one of ours within it stands. ``unclear_status`` says why there is no status in ``fields``.
-    ``note`` is told in the report.
+    ``score_range`` is the range of scores that are equal in the file's scale, in hundredths, both ends
+    included: a stored score within it is kept. ``unclear_status`` is why ``fields`` has no status. ``note``
+    appears in the report.
     """
 
     line: int
@@ -49,9 +49,9 @@ class ListFile:
 
 @dataclass(frozen=True, slots=True)
 class RowReport:
-    """What became of a row. ``anime_id`` is the catalogue title that it was linked to.
+    """The result of a row. ``anime_id`` is the catalogue title that it was linked to.
 
-    ``changes`` has the old and the new value of each field of an entry that was on the list.
+    ``changes`` has the old and the new value of each changed field of an entry that was on the list.
     """
 
     line: int
@@ -69,7 +69,7 @@ class RowReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """``rows`` in the order of the file."""
+    """``rows`` are in the order of the file."""
 
     rows: list[RowReport]
 
@@ -79,7 +79,7 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class ExportedEntry:
-    """An entry with what an export says of its title."""
+    """An entry with the data of its title that exports include."""
 
     media_type: MediaType
     mal_id: int | None

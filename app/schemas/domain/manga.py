@@ -1,11 +1,11 @@
-"""Manga that dumps list: enough of each to find it by name and to add it to a list."""
+"""Manga from dumps: enough of each to find it by name and to add it to a list."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manga:
-    """``names`` are all but the title; one of the two ids is there. Unknown totals are None."""
+    """``names`` are all names but the title; at least one id is set. Unknown totals are None."""
 
     mal_id: int | None
     anilist_id: int | None

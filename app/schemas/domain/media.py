@@ -1,4 +1,4 @@
-"""An anime or manga as an upstream of both kinds describes it."""
+"""An anime or manga, from an upstream that has both."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from app.schemas.domain.library import MediaType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamMedia:
-    """``total`` is the number of episodes or chapters, None while nobody knows."""
+    """``total`` is the number of episodes or chapters, None if unknown."""
 
     anilist_id: int
     mal_id: int | None

@@ -1,11 +1,11 @@
-"""Figures that are counted in PostgreSQL."""
+"""Metrics that are counted in PostgreSQL."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class JobFigure:
-    """How many jobs of a kind are in a state; ``waits`` is the age in seconds of the longest overdue one."""
+    """The number of jobs of a kind in a state; ``waits`` is the age in seconds of the longest overdue one."""
 
     kind: str
     status: str

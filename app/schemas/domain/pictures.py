@@ -1,4 +1,4 @@
-"""Pictures of titles: their sizes, and which of them only say that a site has none."""
+"""Cover images: their sizes, and which URLs are placeholders."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ Pictures: TypeAlias = dict[str, str | None]
 """The cover of a title as ``small``, ``medium`` and ``large``, and its ``color`` as ``#rrggbb``."""
 
 UNKNOWN: Mapping[str, str | None] = {"small": None, "medium": None, "large": None, "color": None}
-_SIZES = {"small": "small_image_url", "medium": "image_url", "large": "large_image_url"}  # ours and theirs
+_SIZES = {"small": "small_image_url", "medium": "image_url", "large": "large_image_url"}  # ours: theirs
 _AT_MAL = re.compile(
     r"(https?://(?:cdn\.myanimelist\.net|myanimelist\.cdn-dena\.com))(?:/r/\d+x\d+)?"
     r"(/images/(?:anime|manga)/\d+/\d+)[tlv]?(\.\w+)(?:\?.*)?$"
@@ -18,7 +18,7 @@ _AT_ANILIST = re.compile(
     r"(?:small|medium|large)(/[\w.-]+)(?:\?.*)?$"
 )
 
-# The last part of the path, without its ending and whatever size or hash follows the name.
+# The last part of the path without its extension, optionally followed by a size or a hash.
 _PLACEHOLDER_NAME = re.compile(
     r"(apple-touch-icon|icons?|questionmark|qm|blank|default|missing|placeholder"
     r"|(company_|poster_)?no[_-]?(pic|picture|image|img|photo|poster|cover|thumb|thumbnail)"
@@ -27,11 +27,11 @@ _PLACEHOLDER_NAME = re.compile(
     r"|[_-][0-9a-f]{16,})*"
 )
 _PLACEHOLDER_FOLDER = re.compile(r"/(icons?|missing|placeholders?|anime-offline-database)/")
-_NAMES_ITS_VIDEO = re.compile(r"https?://[^/]*(youtube|ytimg)\.", re.IGNORECASE)  # .../default.jpg is a still
+_NAMES_ITS_VIDEO = re.compile(r"https?://[^/]*(youtube|ytimg)\.", re.IGNORECASE)  # default.jpg is a still
 
 
 def is_placeholder(url: str) -> bool:
-    """Whether this is what MyAnimeList, AniList, Kitsu, Shikimori or manami-project show for no picture."""
+    """Whether the URL is a placeholder image of MyAnimeList, AniList, Kitsu, Shikimori or manami-project."""
     if _NAMES_ITS_VIDEO.match(url):
         return False
     path = re.split("[?#]", url.partition("://")[2].lower(), maxsplit=1)[0]
@@ -44,10 +44,10 @@ def real_picture(url: str | None) -> str | None:
 
 
 def sizes_of(url: str | None) -> Pictures:
-    """The sizes of a picture, by how MyAnimeList and AniList name their files; all null of other hosts.
+    """The sizes of an image, derived from the URL schemes of MyAnimeList and AniList.
 
-    MyAnimeList's are 50, 225 and 425 pixels wide, AniList's 100, 230 and 460. The database has the same
-    function, ``picture_sizes``, for covers that only a list entry knows.
+    All null for other hosts. MyAnimeList's are 50, 225 and 425 pixels wide, AniList's 100, 230 and 460. The
+    database has the same function, ``picture_sizes``, for covers that are stored in list entries only.
     """
     if url is None:
         return dict(UNKNOWN)
@@ -63,9 +63,9 @@ def sizes_of(url: str | None) -> Pictures:
 
 
 def stated_sizes(images: Mapping[str, Any] | None) -> Pictures | None:
-    """The sizes in an object of MyAnimeList (``jpg`` and ``webp``, of which the first goes first) or in ours.
+    """The sizes in MyAnimeList's format (``jpg`` is preferred to ``webp``) or in ours.
 
-    Placeholders are null; ``None`` where no picture is left.
+    Placeholders become null; ``None`` if no image is left.
     """
     if images is None:
         return None

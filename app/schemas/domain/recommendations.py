@@ -1,4 +1,4 @@
-"""What may be asked of recommendations, and what they are made from."""
+"""Requests, results and evaluation of recommendations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +9,18 @@ from app.schemas.domain.catalogue import ANIME_KEYS
 RecommendationMode = Literal["discover", "continue", "all"]
 Algorithm = Literal["model", "genres"]
 RATING_STATUSES = ("", "completed", "watching", "on_hold", "dropped", "plan_to_watch")
-"""The status of an entry is its place here where a million are handled; the first is for none."""
+"""Large sets of entries store the index in this tuple; the first means no status."""
 
 Because = Literal["liked", "listed", "popular", "new"]
-"""Why a title is recommended: for what the person liked, or merely lists, or for itself."""
+"""Why a title is recommended: liked titles, other titles on the list, popularity, or being new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which recommendations; without a ``mode`` some of what was begun come first, then what is new."""
+    """Parameters of recommendations.
+
+    Without a ``mode``, some titles to continue come first, then new ones.
+    """
 
     mode: RecommendationMode | None = None
     algo: Algorithm = "model"
@@ -30,7 +33,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Recommended:
-    """A title to show, by id, and the listed titles that it comes from."""
+    """A title to show, by id, and the titles on the list that it is based on."""
 
     anime_id: int
     part: Literal["continue", "discover"]
@@ -40,7 +43,7 @@ class Recommended:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What recommendations depend on, as far as it changes: the model, the list, what is not wanted."""
+    """The versions of everything recommendations depend on: the model, the list, the ignored titles."""
 
     model_id: int | None
     listed_at: datetime | None
@@ -50,13 +53,15 @@ class Stamp:
 
 
 Setting = Literal["all", "series"]
-"""What is foretold: any title that is not on the list, or franchises that the list has nothing of."""
+"""What the evaluation predicts: titles that are hidden from the list, or whole franchises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Means over the lists, NDCG with its 95 % interval; ``coverage`` is the share of the catalogue among
-    all that was recommended."""
+    """Means over the lists, with the 95 % confidence interval of the NDCG.
+
+    ``coverage`` is the share of the catalogue that was recommended to anyone.
+    """
 
     ndcg: float
     low: float
@@ -68,7 +73,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """By setting and method, of ten recommendations for each list."""
+    """Results by setting and method, for ten recommendations per list."""
 
     train_lists: int
     test_lists: int
@@ -85,7 +90,7 @@ class EvaluationReport:
 
     def as_table(self) -> str:
         lines = [
-            f"{self.train_lists} lists learned from, {self.test_lists} foretold; {self.titles} titles of "
+            f"{self.train_lists} training lists, {self.test_lists} test lists; {self.titles} titles of "
             f"{self.franchises} franchises"
         ]
         for setting, methods in self.results.items():
@@ -110,7 +115,7 @@ def _figures(one: Measured) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class FitSummary:
-    """What a model was fitted from, and how large it is, in bytes."""
+    """The data a model was fitted from, and its size in bytes."""
 
     lists: int
     entries: int

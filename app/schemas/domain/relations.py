@@ -1,4 +1,4 @@
-"""How titles belong together: typed relations, franchises, the order to watch them in."""
+"""Relations between titles: typed relations, franchises, watch orders."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ INVERSES: Mapping[RelationType, RelationType] = {
     "character": "character",
     "other": "other",
 }
-"""What the first title is to the second where the second is this to the first; an adaptation has none."""
+"""The type of the opposite direction; an adaptation has none."""
 
 _WORDS: Mapping[str, RelationType] = {
     **{name.replace("_", ""): name for name in RELATION_TYPES},
@@ -44,14 +44,14 @@ _NO_LETTERS = re.compile(r"[^a-z]+")
 
 @lru_cache(maxsize=256)
 def relation_type(word: str) -> RelationType | None:
-    """Our word for that of MyAnimeList, AniList, AniDB or Shikimori, in any case and spelling."""
+    """Our type for a word of MyAnimeList, AniList, AniDB or Shikimori, in any case and spelling."""
     return _WORDS.get(_NO_LETTERS.sub("", word.lower()))
 
 
 class UpstreamRelation(NamedTuple):
-    """What one source says of two titles: the second is the ``type`` of the first. Ids are MyAnimeList's.
+    """A relation stated by one source: the second title is the ``type`` of the first. Ids are MyAnimeList's.
 
-    ``title`` is the name of the second, where the source tells it.
+    ``title`` is the name of the second, if the source has it.
     """
 
     from_id: int
@@ -63,7 +63,7 @@ class UpstreamRelation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredRelation:
-    """One recorded relation of anime or manga, by MyAnimeList's ids, with the source that states it."""
+    """A recorded relation, by MyAnimeList ids, with the source that states it."""
 
     from_id: int
     to_id: int
@@ -75,7 +75,7 @@ class StoredRelation:
 
 @dataclass(frozen=True, slots=True)
 class RelatedTitle:
-    """What of a title decides its place among others; ``minutes`` is the length of one episode."""
+    """The data of a title that decides its position; ``minutes`` is the length of one episode."""
 
     card: AnimeCard
     type: str | None
@@ -85,10 +85,10 @@ class RelatedTitle:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What another title is to the one that was asked for.
+    """How another title relates to the requested one.
 
     ``inferred``: only the other side is recorded. ``disputed``: the records contradict each other, and the
-    dates decided. ``anime`` is None for manga and for titles that the catalogue does not have.
+    dates decided. ``anime`` is None for manga and for titles that are not in the catalogue.
     """
 
     type: RelationType
@@ -108,7 +108,7 @@ Included = Literal["recap", "special", "alternative", "spin_off"]
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """Why a title is where it is: it is the ``type`` of ``mal_id``."""
+    """Why a title is at its position: it is the ``type`` of ``mal_id``."""
 
     type: RelationType
     mal_id: int
@@ -116,7 +116,7 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A title in its place. ``released_later``: it was made after something that it comes before."""
+    """A title at its position. ``released_later``: it was released after a title that it precedes."""
 
     mal_id: int
     role: WatchRole
@@ -126,7 +126,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Franchise:
-    """Its first title, by MyAnimeList's id, and how many there are."""
+    """A franchise: the MyAnimeList id of its first title, and its number of titles."""
 
     mal_id: int
     size: int
@@ -134,7 +134,10 @@ class Franchise:
 
 @dataclass(frozen=True, slots=True)
 class WatchPlan:
-    """``alternatives`` tell the same story otherwise, each by itself; ``related`` are its looser parts."""
+    """``alternatives`` are other versions of the story, each with its own order.
+
+    ``related`` are loosely related parts.
+    """
 
     franchise: Franchise
     steps: tuple[Step, ...]
@@ -144,7 +147,7 @@ class WatchPlan:
 
 @dataclass(frozen=True, slots=True)
 class ListMark:
-    """How far somebody is with a title; ``score`` is 0 to 10."""
+    """The user's progress in a title; ``score`` is 0 to 10."""
 
     status: EntryStatus
     progress: int
@@ -153,7 +156,7 @@ class ListMark:
 
 @dataclass(frozen=True, slots=True)
 class WatchOrder:
-    """A plan with its titles; ``marks`` are those of who asks, by the same ids, None for nobody."""
+    """A plan with its titles; ``marks`` are the user's, by MyAnimeList id, None without a user."""
 
     sort: WatchSort
     plan: WatchPlan
@@ -162,7 +165,7 @@ class WatchOrder:
 
     @property
     def next(self) -> int | None:
-        """The place of the first title of the main line that is not completed, from 1."""
+        """The position, from 1, of the first title of the main line that is not completed."""
         if self.marks is None:
             return None
         for place, step in enumerate(self.plan.steps, start=1):

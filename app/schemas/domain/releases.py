@@ -1,4 +1,4 @@
-"""A release: a title as a dubbing or streaming source has it, with episodes; perhaps linked to an anime."""
+"""Releases: titles of a dubbing or streaming source, with episodes; possibly linked to an anime."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class VideoSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamEpisode:
-    """``duration`` is in seconds; ``sort_order`` is the order in which the source shows its episodes."""
+    """``duration`` is in seconds; ``sort_order`` is the position in the source's list."""
 
     external_id: str
     ordinal: float
@@ -40,10 +40,11 @@ class UpstreamEpisode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRelease:
-    """What a source says of a release. ``genres`` and ``episodes`` are None where it was not asked for them.
+    """A source's data of a release.
 
-    ``latest`` is the newest episode, where the source names it. ``publish_day`` is 1 for Monday to 7.
-    ``episode_minutes`` is the usual length of an episode.
+    ``genres`` and ``episodes`` are None if the endpoint does not return them. ``latest`` is the newest
+    episode, if the source states it. ``publish_day`` is 1 (Monday) to 7. ``episode_minutes`` is the usual
+    length of an episode.
     """
 
     external_id: int
@@ -77,7 +78,7 @@ class UpstreamRelease:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamReleasePage:
-    """``pages`` is how many pages there are; ``skipped`` items could not be understood."""
+    """``pages`` is the number of pages; ``skipped`` is the number of items that could not be mapped."""
 
     items: tuple[UpstreamRelease, ...]
     total: int
@@ -87,7 +88,7 @@ class UpstreamReleasePage:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledRelease:
-    """A release of the weekly schedule and the number of the episode that comes next."""
+    """A release of the weekly schedule, and the number of its next episode."""
 
     release: UpstreamRelease
     next_episode: int | None
@@ -103,10 +104,10 @@ class UpstreamGenre:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release(UpstreamRelease):
-    """A stored release. ``episodes`` is None while only its summary is known.
+    """A stored release. ``episodes`` is None while only a summary is stored.
 
-    ``fetched_at`` is when the source was last asked about it; ``rating`` is the score of the linked anime,
-    ``link_confidence`` how sure the link is, 0 to 1.
+    ``fetched_at`` is when the source was last asked; ``rating`` is the score of the linked anime,
+    ``link_confidence`` the confidence of the link, 0 to 1.
     """
 
     id: int
@@ -129,7 +130,7 @@ class Episode(UpstreamEpisode):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFilter:
-    """All of it must match; ``search`` is a part of any name, in any case, without wildcards."""
+    """All conditions must hold; ``search`` is a case-insensitive part of any name, without wildcards."""
 
     search: str | None = None
     year: int | None = None

@@ -1,4 +1,4 @@
-"""Titles that a search of some source suggests."""
+"""Title suggestions from search sources."""
 
 from dataclasses import dataclass
 from typing import Literal

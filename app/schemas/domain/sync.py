@@ -1,4 +1,4 @@
-"""What a two-way sync speaks of: an entry as both sides can hold it, and what was last seen of it."""
+"""Types of the two-way sync: entries that both sides can represent, snapshots, conflicts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,9 +13,10 @@ Side = Literal["local", "remote"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncState:
-    """The fields that travel. Empty is None, 0 or false; a status of None is an entry that is not there.
+    """The synced fields. Empty values are None, 0 or false; a status of None means that there is no entry.
 
-    Seeing a title once more is a status of its own here, as two fields could be merged into nonsense.
+    Rewatching is a status of its own here, since merging it as a separate field could give invalid
+    combinations.
     """
 
     status: SyncStatus | None = None
@@ -34,7 +35,7 @@ class SyncState:
         return cls(status="rewatching" if state.is_rewatching else state.status, **same)
 
     def onto(self, state: EntryState) -> EntryState:
-        """The entry with these fields; all others are as they were."""
+        """The entry with these fields; all others keep their values."""
         same: dict[str, Any] = {name: getattr(self, name) for name in SYNC_FIELDS if name != "status"}
         if self.status == "rewatching":
             kept = state.is_rewatching
@@ -50,12 +51,12 @@ SYNC_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(SyncState))
 NOTHING = SyncState()
 
 Hold = Callable[[SyncState], SyncState]
-"""An entry of ours as the service can hold it: scores in its scale, no field that it lacks."""
+"""Converts an entry to what the service can represent: its score scale, only the fields it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was last seen of the service, and what of ours it was told, both as it holds them."""
+    """The service's last known state, and our state last sent to it; both as the service represents them."""
 
     remote: SyncState
     sent: SyncState
@@ -63,7 +64,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class FieldConflict:
-    """Both sides had changed the field; ``kept`` is whose value stands."""
+    """Both sides had changed the field; ``kept`` is the side whose value was kept."""
 
     field: str
     local_value: Any
@@ -73,7 +74,7 @@ class FieldConflict:
 
 @dataclass(frozen=True, slots=True)
 class SyncConflict:
-    """A conflict that is open; the values are those of a ``SyncState``."""
+    """An open conflict; the values are those of a ``SyncState``."""
 
     id: int
     entry_id: int
@@ -86,10 +87,10 @@ class SyncConflict:
 
 @dataclass(frozen=True, slots=True)
 class SyncedAccount:
-    """An account at a service as its owner sees it.
+    """A linked account as shown to its owner.
 
-    ``reconnect``: it has to be connected again. ``pending`` counts the entries that the service was not told
-    of yet; ``rejected`` are those that it will not take, with why.
+    ``reconnect``: the account must be connected again. ``pending`` is the number of entries not sent yet;
+    ``rejected`` are the entries that the service rejects, with the reason.
     """
 
     username: str
@@ -104,7 +105,7 @@ class SyncedAccount:
 
 @dataclass(frozen=True, slots=True)
 class RemoteAccount:
-    """Somebody's account at a service, with what signs requests in."""
+    """An account at a service, with the token for requests."""
 
     remote_user_id: int
     name: str
@@ -114,9 +115,9 @@ class RemoteAccount:
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
-    """An entry of a service's list; ``remote_id`` is the title's id there.
+    """An entry of a service's list; ``remote_id`` is the service's id of the title.
 
-    ``untold`` are the fields that the answer did not speak of, which is no statement about them.
+    ``untold`` are the fields that were missing in the response, so their values are unknown.
     """
 
     remote_id: int
@@ -126,16 +127,16 @@ class RemoteEntry:
     untold: frozenset[str] = frozenset()
 
     def filled(self, known: SyncState) -> SyncState:
-        """The state, where nothing was told with what is ``known``."""
+        """The state, with missing fields taken from ``known``."""
         return replace(self.state, **{name: getattr(known, name) for name in self.untold})
 
 
 class RemoteLists(Protocol):
-    """A service that keeps lists. What can go wrong is an ``UpstreamFailure``, or ``TokenRefused``."""
+    """A service with lists. Methods raise ``UpstreamFailure``, or ``TokenRefused``."""
 
     service: str
     id_field: Literal["anilist_id", "mal_id"]
-    """Which of a title's ids is the service's own."""
+    """The field with the service's id of a title."""
 
     def hold(self, media_type: MediaType, score_format: str | None) -> Hold: ...
 
@@ -146,11 +147,11 @@ class RemoteLists(Protocol):
     async def find_entries(
         self, account: RemoteAccount, media_type: MediaType, remote_ids: Sequence[int]
     ) -> dict[int, RemoteEntry] | None:
-        """The entries of these titles that there are; None where the service cannot tell."""
+        """The existing entries of these titles; None if the service cannot tell."""
         ...
 
     async def save(
         self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
     ) -> RemoteEntry:
-        """Change these fields of an entry, or add one; answers the entry as the service now holds it."""
+        """Change these fields of an entry, or add one; returns the entry as stored by the service."""
         ...

@@ -1,4 +1,4 @@
-"""What a person watches, likes and collects."""
+"""Playback, favourites and collections as the services use them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class AnimeCard:
-    """As much of a title as a list of titles shows."""
+    """The short form of a title."""
 
     id: int
     mal_id: int | None
@@ -28,9 +28,9 @@ class Favorite:
 
 @dataclass(frozen=True, slots=True)
 class WatchProgress:
-    """Where somebody stopped; ``percent`` follows from the position where only that was reported.
+    """Where a user stopped; ``percent`` is computed from the position if only that was reported.
 
-    ``id`` is None where nothing was ever played, and the list alone says how far it is.
+    ``id`` is None if nothing was played and the progress comes from the list alone.
     """
 
     id: int | None
@@ -60,7 +60,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """``covers`` are the pictures of its first titles that have one, four at most."""
+    """``covers`` are the pictures of its first titles that have one, at most four."""
 
     id: int
     owner: Owner

@@ -1,1 +1,1 @@
-"""What the HiAnime surface reads and writes."""
+"""Schemas of the HiAnime surface."""

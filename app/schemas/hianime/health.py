@@ -1,4 +1,4 @@
-"""Health as clients of the HiAnime surface read it."""
+"""The health schema of the HiAnime surface."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class UpAndRunningOut(BaseModel):
-    """``hianime`` is ``unknown`` while the first look at it takes longer than a second."""
+    """``hianime`` is ``unknown`` while the first check takes longer than a second."""
 
     status: Literal["up and running"] = "up and running"
     hianime: Literal["disabled", "up", "down", "unknown"]

@@ -1,1 +1,1 @@
-"""What other services of the operator send and read."""
+"""Schemas of the internal surface."""

@@ -1,4 +1,4 @@
-"""Bodies of the internal surface about releases, their cache and users."""
+"""Schemas of the internal surface: releases, their cache, users."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,12 +14,12 @@ class SyncTitleIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title_id: Id
-    force: Annotated[bool, Field(description="Read it anew although it is known.")] = False
+    force: Annotated[bool, Field(description="Fetch it again even if it is known.")] = False
     priority: Annotated[
         Literal["low", "normal", "high"],
         Field(
-            description="`high` runs before what users ordered, `low` as upkeep after everything else. "
-            "A title that is queued already moves up, never down."
+            description="`high` runs before jobs started by users, `low` after everything else. "
+            "A title that is queued already can only move up."
         ),
     ] = "normal"
 
@@ -37,7 +37,7 @@ class ClearCacheIn(BaseModel):
 
     pattern: Annotated[
         Pattern,
-        Field(description="Inside of the namespace: `titles:*`, `title:9919`, `*`.", examples=["titles:*"]),
+        Field(description="Inside the namespace: `titles:*`, `title:9919`, `*`.", examples=["titles:*"]),
     ]
     confirm: Literal[True]
 
@@ -48,7 +48,7 @@ class ClearCacheOut(BaseModel):
 
 
 class CacheStatsOut(BaseModel):
-    """Shares of looks that found a fresh copy, by level, since this process began; 0 to 1."""
+    """The hit rate of each cache level since this process started, 0 to 1."""
 
     namespace: str
     hit_rate: dict[str, float]

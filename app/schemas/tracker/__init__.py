@@ -1,1 +1,1 @@
-"""What the tracker surface reads and writes."""
+"""Schemas of the tracker surface."""

@@ -1,4 +1,4 @@
-"""What the tracker's clients read and write about AniList."""
+"""Schemas of AniList accounts and imports on the tracker surface."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from app.schemas.domain.library import MediaType
 from app.schemas.domain.sync import Side, SyncConflict, SyncedAccount
 from app.schemas.tracker.library import AnyType
 
-# AniList's own names have letters and digits only; older ones may be shorter than three.
+# AniList names consist of letters and digits; some old ones are shorter than three characters.
 Username = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[A-Za-z0-9_-]+$")
 ]
@@ -22,9 +22,9 @@ class ConnectUrlOut(BaseModel):
 
 
 class ConnectionOut(BaseModel):
-    """``reconnect``: AniList no longer takes the token, or it has run out; changes wait until then.
+    """``reconnect``: the token has expired or AniList rejects it; changes wait until you reconnect.
 
-    ``pending`` is how many entries AniList was not told of yet, ``rejected`` those that it will not take.
+    ``pending`` is the number of entries not sent to AniList yet, ``rejected`` are those that AniList rejects.
     """
 
     connected: bool
@@ -70,7 +70,10 @@ class AniListImportIn(BaseModel):
 
 
 class ConflictOut(BaseModel):
-    """A field that was changed here and at AniList; ``kept`` is whose value stands. Scores are 0 to 10."""
+    """A field that was changed here and at AniList; ``kept`` is the side whose value was kept.
+
+    Scores are 0 to 10.
+    """
 
     id: int
     entry_id: int
@@ -100,7 +103,7 @@ class ResolveIn(BaseModel):
 
 
 class ReadListIn(BaseModel):
-    """A list as a client read it at AniList; what else it holds is left alone."""
+    """A list as a client fetched it from AniList; unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -109,7 +112,7 @@ class ReadListIn(BaseModel):
 
 
 class ListImportIn(BaseModel):
-    """Either ``animes``, lists that the client has read; or ``username``, whose public lists are fetched."""
+    """Either ``animes``, lists that the client has fetched, or ``username``, whose public lists to fetch."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -118,7 +121,7 @@ class ListImportIn(BaseModel):
 
 
 class ReadAnimeOut(BaseModel):
-    """``id`` and ``thumbnail`` are the catalogue's, where it knows the title."""
+    """``id`` and ``thumbnail`` are the catalogue's, if it has the title."""
 
     id: int | None
     thumbnail: str | None
@@ -127,7 +130,7 @@ class ReadAnimeOut(BaseModel):
 
 
 class ReadListsOut(BaseModel):
-    """``job`` is the import of the same entries into the caller's list."""
+    """``job`` imports the same entries into your list."""
 
     animes: Sequence[ReadAnimeOut]
     job: QueuedJobOut

@@ -1,4 +1,4 @@
-"""Accounts as the tracker surface reads and writes them."""
+"""Schemas of accounts on the tracker surface."""
 
 from pydantic import BaseModel
 

@@ -1,4 +1,4 @@
-"""Library items as the tracker page reads and writes them."""
+"""Schemas of library items on the tracker surface."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from app.schemas.words import TrackerStatus, entry_status, says_again, tracker_s
 
 
 class SaidStatus(NamedTuple):
-    """A status in our words; ``again`` where the word said that the title is being seen once more."""
+    """A status translated to ours; ``again`` if the word meant rewatching."""
 
     status: EntryStatus
     again: bool = False
@@ -53,7 +53,7 @@ AnyType = Annotated[
 
 
 class ItemOut(BaseModel):
-    """Title, cover and format are the catalogue's where it has them, else what was sent."""
+    """Title, cover and format are the catalogue's if it has them, otherwise those that were sent."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -91,7 +91,7 @@ class ItemOut(BaseModel):
 
 
 class ItemIn(BaseModel):
-    """``status`` in any case, AniList's words and the page's labels too."""
+    """``status`` in any case; AniList's words and the page's labels are accepted too."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -118,7 +118,7 @@ class ItemIn(BaseModel):
 
 
 class ItemPatch(BaseModel):
-    """What is not sent, or null, stays."""
+    """Fields that are null or not sent keep their values."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -144,7 +144,7 @@ class ItemDeletedOut(BaseModel):
 
 
 class SummaryOut(BaseModel):
-    """How many items there are of each type and each status, zeros included."""
+    """The number of items of each type and status, zeros included."""
 
     total: int
     by_type: dict[MediaType, int]

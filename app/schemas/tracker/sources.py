@@ -1,4 +1,4 @@
-"""What the tracker's clients read of sources of titles."""
+"""Schemas of title sources on the tracker surface."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -22,7 +22,7 @@ SOURCES = [
 
 
 class SuggestionOut(BaseModel):
-    """``id`` is the id at the ``source``; ``anime_id`` the catalogue's, where it knows the title."""
+    """``id`` is the id at the ``source``; ``anime_id`` is the catalogue's, if it has the title."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -41,7 +41,7 @@ class SuggestionOut(BaseModel):
 
 
 class CacheStatsOut(BaseModel):
-    """Of all processes together; ``hit_rate`` is 0 to 1, null while nothing was asked."""
+    """Totals of all processes; ``hit_rate`` is 0 to 1, null before the first read."""
 
     hits: int
     misses: int
@@ -55,6 +55,6 @@ class CacheStatsOut(BaseModel):
 
 
 class MaxOut(BaseModel):
-    """``max`` is how many episodes or chapters the title has; null where nobody knows."""
+    """``max`` is the number of episodes or chapters; null if unknown."""
 
     max: int | None

@@ -1,4 +1,4 @@
-"""Other spellings of a search: seasons, Cyrillic as romaji or English, variants of romaji, other keyboards."""
+"""Other spellings of a search: seasons, Cyrillic as romaji or English, variants of romaji, keyboards."""
 
 import re
 from collections.abc import Iterable
