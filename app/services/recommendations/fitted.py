@@ -58,7 +58,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Model:
-    """Titles are numbered by their position in ``titles``, their ids in ascending order; franchises from 0."""
+    """Titles are numbered by position in ``titles``, their ids in ascending order; franchises from 0."""
 
     titles: Array
     franchises: Array
