@@ -285,10 +285,7 @@ class _LocalPace:
     def reserve(
         self, now: float, traffic: Traffic, *, waiting: Counter[Traffic], waited: float
     ) -> _Reservation:
-        """Grant a slot only if it is due now and no more urgent call waits.
-
-        Otherwise the caller asks Redis again.
-        """
+        """Grant a slot if it is due now and no more urgent call waits, otherwise ask Redis again."""
         if self._down_since is None:
             self._down_since = now
         slot = max(now, self._down_since + _GRACE, self._last + self._rate.alone)
