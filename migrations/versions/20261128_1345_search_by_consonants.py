@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "20261128_1320"
-down_revision: str | None = "20261128_0940"
+revision: str = "20261128_1345"
+down_revision: str | None = "20261128_1330"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
