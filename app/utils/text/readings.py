@@ -1,4 +1,4 @@
-"""Alternative readings of a search query: seasons, Cyrillic as romaji or English, the wrong keyboard layout."""
+"""Other readings of a search query: seasons, Cyrillic as romaji or English, wrong keyboard layout."""
 
 import re
 from collections.abc import Iterable
