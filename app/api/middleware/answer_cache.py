@@ -132,7 +132,8 @@ class AnswerCache:
     """Middleware in front of the router; stores responses whose ``Cache-Control`` is ``public``.
 
     Concurrent requests for a URL share one execution, even one that fails. ``Cache-Control: no-cache`` from
-    the client bypasses the cache.
+    the client bypasses the cache. It is no level of ``app.utils.cache``: what it stores are whole responses
+    with tag and compressed forms, limited by bytes, which never outlive a change of the catalogue.
     """
 
     def __init__(self, app: ASGIApp, store: AnswerStore, settings: Settings) -> None:

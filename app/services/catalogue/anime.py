@@ -25,7 +25,8 @@ class AnimeService:
     """``publish`` tells every process that the catalogue has changed.
 
     Cached totals are validated on each use: the statement that reads a page compares the catalogue's version
-    with that of the cached total, and counts if they differ.
+    with that of the cached total, and counts if they differ. ``app.utils.cache``, which trusts a copy for a
+    time and asks a source beyond it, could not do that in the statement.
     """
 
     def __init__(self, db: Database, publish: Publish, *, totals_kept: int = 5000) -> None:

@@ -16,7 +16,11 @@ from app.utils.redis.client import REDIS_FAULTS
 
 
 class CachedCalls:
-    """``name`` is the upstream's name in keys and metrics."""
+    """``name`` is the upstream's name in keys and metrics.
+
+    It does not stand on ``app.utils.cache``: a call counts for the quota of the client that causes it, and an
+    expired response is not served, since clients of these routes ask for Jikan's present answer.
+    """
 
     def __init__(
         self, name: str, redis: Redis, coalescer: RequestCoalescer, *, now: Callable[[], float] = time.time

@@ -19,7 +19,8 @@ _MOST_LOCAL = 20_000  # ids in memory, for the time without Redis; the least rec
 class NegativeCache:
     """For definite "not found" answers of MyAnimeList only, never for a failed request.
 
-    Without Redis each process knows what it noted itself. ``clock`` is in seconds.
+    Without Redis each process knows what it noted itself. ``clock`` is in seconds. It does not stand on
+    ``app.utils.cache``, since it fetches nothing: syncs and lookups note what they happen to learn.
     """
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
