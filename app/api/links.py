@@ -28,6 +28,11 @@ def page_url(connection: HTTPConnection, path: str) -> str:
     return f"{settings.app_url}{quote(path)}" if settings.app_url else absolute_url(connection, path)
 
 
+def wants_page(connection: HTTPConnection) -> bool:
+    """Whether a browser was sent here by a link: programs, and scripts of pages, do not ask for HTML."""
+    return any("text/html" in accept.lower() for accept in connection.headers.getlist("accept"))
+
+
 def origin_of(scope: Scope, settings: Settings) -> str:
     """The base of absolute URLs: ``PUBLIC_BASE_URL``, otherwise scheme and host as the client used them.
 
