@@ -173,7 +173,7 @@ class Settings(BaseSettings):
 
     @property
     def page_url(self) -> str | None:
-        """Where mails lead a person: ``APP_URL``, else the page of ours, where its address is known."""
+        """The URL of the page that mails link to: ``APP_URL``, or our own page if its address is known."""
         return self.app_url or self.public_base_url
 
     @property

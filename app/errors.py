@@ -51,7 +51,7 @@ class FieldError:
 
 
 def field_details(errors: Sequence[FieldError]) -> dict[str, Any]:
-    """``details`` of a failure of fields: the messages by field, and all of each error in a list."""
+    """The ``details`` of a validation error: messages by field, and a list with all data of each error."""
     fields: dict[str, list[str]] = {}
     for error in errors:
         fields.setdefault(error.field, []).append(error.message)
@@ -67,7 +67,7 @@ class Invalid(AppError):
     def fields(
         cls, fields: Mapping[str, Sequence[str]], message: str | None = None, *, code: FieldCode = "invalid"
     ) -> "Invalid":
-        """A validation failure of fields, in ``details``; the message names the first."""
+        """Create a validation error from messages by field; its own message is the first of them."""
         return cls.of(
             [FieldError(name, text, code) for name, texts in fields.items() for text in texts], message
         )
@@ -130,7 +130,7 @@ class Taken(Conflict):
     default_message = "This name or e-mail is taken."
 
     def __init__(self, fields: Sequence[str] = ()) -> None:
-        """``fields`` of the request that somebody else has: ``username``, ``email``."""
+        """``fields`` are those in use by another account: ``username``, ``email``."""
         told = [FieldError(name, f"This {_NAMED[name]} is taken.", "taken") for name in fields]
         super().__init__(told[0].message if told else None, details=field_details(told) if told else None)
 
@@ -195,11 +195,11 @@ class UpstreamError(UpstreamFailure):
 
 
 class UpstreamRejected(UpstreamError):
-    """It understood what it was sent, and will not take it; another attempt would not change that."""
+    """The upstream rejected the content of a valid request; another attempt would not help."""
 
 
 class TokenRefused(Conflict):
-    """A service no longer takes the token of somebody's account there."""
+    """The service no longer accepts the token of the user's account there."""
 
     default_message = "The connection to the service has ended: connect your account again."
 
@@ -225,7 +225,7 @@ class UpstreamTimeout(UpstreamFailure):
 
 
 class UpstreamRefused(_WithRetryAfter):
-    """It refused the request as such, by a 4xx that our own client is given as it came."""
+    """The upstream answered a 4xx that is passed on to our client."""
 
     code = "UPSTREAM_ERROR"
     status = 400

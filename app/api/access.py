@@ -41,7 +41,7 @@ class UndeclaredRoute(RuntimeError):
 class Declaration:
     access: Access
     upload_limit: int
-    """Bytes of a multipart form; every other body has ``BODY_LIMIT``."""
+    """Maximum size of a multipart form in bytes; all other bodies have ``BODY_LIMIT``."""
 
     def body_limit(self, scope: Scope) -> int:
         return self.upload_limit if is_multipart(scope) else BODY_LIMIT
@@ -92,8 +92,8 @@ class CheckedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if endpoint not in _declarations:
             raise UndeclaredRoute(
-                f"{path}: say who may ask {endpoint.__module__}.{endpoint.__qualname__} by @access(...), "
-                "below the decorator of the router."
+                f"{path}: declare who may call {endpoint.__module__}.{endpoint.__qualname__} "
+                "by @access(...), below the decorator of the router."
             )
         self.declared = _declarations[endpoint]
         super().__init__(path, endpoint, **options)
@@ -114,7 +114,7 @@ async def _guard(connection: HTTPConnection) -> None:
         return
     declared = _declarations.get(connection.scope["endpoint"])
     if declared is None:
-        raise Forbidden("This route does not say who may ask it.")
+        raise Forbidden("This route declares no access.")
     await _admit(connection, declared)
 
 
@@ -170,11 +170,11 @@ async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
 def _check_service(connection: HTTPConnection, container: Container) -> None:
     wanted = container.settings.internal_service_token
     if wanted is None:
-        raise ServiceUnavailable("INTERNAL_SERVICE_TOKEN is not set, so nobody may ask this.")
+        raise ServiceUnavailable("INTERNAL_SERVICE_TOKEN is not set, so this route is disabled.")
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     same = compare_digest(token.strip().encode(), wanted.get_secret_value().encode())
     if scheme.lower() != "bearer" or not same:
-        raise Unauthenticated("This needs the internal service token as Bearer.")
+        raise Unauthenticated("This requires the internal service token as Bearer.")
 
 
 async def _authenticate(connection: HTTPConnection, container: Container) -> Principal:
@@ -187,6 +187,6 @@ async def _authenticate(connection: HTTPConnection, container: Container) -> Pri
 def _check(principal: Principal, allowed: Access) -> None:
     if allowed == "session":
         if principal.session_id is None:
-            raise Forbidden("This needs a session; an API token does not do.")
+            raise Forbidden("This requires a session; API tokens are not accepted.")
     elif allowed not in principal.permissions:
-        raise Forbidden(f"This needs the permission {allowed}.")
+        raise Forbidden(f"This requires the permission {allowed}.")

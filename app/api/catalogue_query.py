@@ -55,14 +55,16 @@ TypeName = Annotated[
 ]
 # A title has one of these values; a query can list several.
 _split = BeforeValidator(split)
-_several: Any = Field(max_length=20, default_factory=list, description="One of these; repeat or comma list.")
+_several: Any = Field(
+    max_length=20, default_factory=list, description="One of these; repeated or comma-separated."
+)
 _Statuses = Annotated[list[Annotated[Status, BeforeValidator(_lower)]], _split, _several]
 _Seasons = Annotated[list[Annotated[Season, BeforeValidator(_lower)]], _split, _several]
 _Types = Annotated[list[TypeName], _split, _several]
 _Search = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(storable)]
 Fields = Annotated[
     list[Annotated[str, Field(max_length=500)]],
-    Field(max_length=50, default_factory=list, description="Only these keys of a title; a comma list."),
+    Field(max_length=50, default_factory=list, description="Only these keys of a title; comma-separated."),
     AfterValidator(known_keys(ANIME_KEYS)),
 ]
 
@@ -102,7 +104,7 @@ class CatalogueQuery(SliceQuery):
         Field(
             max_length=MAX_LIMIT,
             default_factory=list,
-            description="Only these anime, up to 100; without `limit` the page holds all of them.",
+            description="Only these anime, up to 100; without `limit` all of them are on one page.",
         ),
     ]
     year: _Year | None = None
@@ -110,7 +112,7 @@ class CatalogueQuery(SliceQuery):
     year_to: _Year | None = None
     min_score: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
     search: _Search | None = None
-    q: Annotated[_Search | None, Field(description="The same as search.")] = None
+    q: Annotated[_Search | None, Field(description="Same as `search`.")] = None
     sfw: bool = False
     sort: AnimeSort = "-score"
 
@@ -119,7 +121,9 @@ class CatalogueQuery(SliceQuery):
         if "limit" not in self.model_fields_set and len(self.ids) > self.limit:
             self.limit = len(self.ids)
         if self.q is not None and self.search is not None and self.q != self.search:
-            fault = PydanticCustomError("contradiction", "search and q are the same: give one of them")
+            fault = PydanticCustomError(
+                "contradiction", "search and q are the same parameter: give one of them"
+            )
             raise _faulty(type(self), fault, ["q"])
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             fault = PydanticCustomError("contradiction", "year_from is after year_to")
@@ -147,13 +151,13 @@ class SearchQuery(SliceQuery):
     q: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(storable)
     ]
-    sfw: Annotated[bool, Field(description="Hide adult titles; `X-Hidden-Count` says how many matched.")] = (
+    sfw: Annotated[bool, Field(description="Hide adult titles; `X-Hidden-Count` is the number hidden.")] = (
         False
     )
 
 
 class GenresQuery(FastQuery):
-    kind: Annotated[TagKind | None, Field(description="Only of this kind.")] = None
-    sfw: Annotated[bool, Field(description="Count no adult titles, and leave out what only those have.")] = (
-        False
-    )
+    kind: Annotated[TagKind | None, Field(description="Only this kind.")] = None
+    sfw: Annotated[
+        bool, Field(description="Exclude adult titles from the counts, and omit labels only they have.")
+    ] = False

@@ -22,19 +22,19 @@ _JSON = "application/json"
 
 _CACHED_HEADERS = {
     "X-Cache": {
-        "description": "Where the answer comes from.",
+        "description": "Where the response comes from.",
         "schema": {"type": "string", "enum": ["hit", "miss", "stale"]},
     },
     "Age": {
-        "description": "Seconds since the upstream was asked; absent where it never was.",
+        "description": "Seconds since the upstream was called; absent if it never was.",
         "schema": {"type": "integer", "minimum": 0},
     },
-    "ETag": {"description": "The version of this answer.", "schema": {"type": "string"}},
+    "ETag": {"description": "The version of this response.", "schema": {"type": "string"}},
 }
 CACHED: Responses = {
     200: {"headers": _CACHED_HEADERS},
     304: {
-        "description": "The client has it already, as its If-None-Match says.",
+        "description": "The client has the current version, according to If-None-Match.",
         "headers": _CACHED_HEADERS,
     },
 }
@@ -124,7 +124,7 @@ async def _versions(
         str | None,
         Header(
             alias="If-Match",
-            description="The ETag that the change is based on, or its `version` in quotes; a stale one "
+            description="The ETag that the change is based on, or its `version` in quotes; an outdated one "
             "answers 412 with the current entry in `details`.",
         ),
     ] = None,

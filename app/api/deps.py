@@ -51,7 +51,7 @@ async def _optional_principal(bearer: BearerToken, services: Services) -> Princi
 
 
 OptionalUser = Annotated[Principal | None, Depends(_optional_principal)]
-"""Who is calling, where a token says so and may read lists; a bad token is 401, none is nobody."""
+"""The caller, or None without a token or without permission to read lists; an invalid token is 401."""
 
 
 class Page(BaseModel):
@@ -100,7 +100,7 @@ def _page_urls(request: Request, page: Page) -> Callable[[int], str]:
     sent = request.scope["query_string"].decode("latin-1").split("&")
     others = "".join(f"{pair}&" for pair in sent if pair and pair.partition("=")[0] not in _PAGING)
     base = f"{absolute_url(request, request.scope['path'])}?{others.translate(_UNFIT)}"
-    limit = f"&limit={page.limit}" if page.limit != INT_MAX else ""  # beyond the requested page
+    limit = f"&limit={page.limit}" if page.limit != INT_MAX else ""  # INT_MAX: none was given
     if page.page:
         return lambda start: f"{base}page={start // page.limit + 1}{limit}"
     return lambda start: f"{base}offset={start}{limit}"

@@ -35,7 +35,7 @@ async def _claim_key(
     request: Request,
     services: Services,
     idempotency_key: Annotated[
-        Key | None, Header(description="A repetition within 24 hours is given the first answer.")
+        Key | None, Header(description="A repeated request within 24 hours gets the first response.")
     ] = None,
 ) -> AsyncIterator[None]:
     user: Principal | None = getattr(request.state, "principal", None)

@@ -49,7 +49,9 @@ class ShapeQuery(FastQuery):
 
     fields: Annotated[
         list[Annotated[str, Field(max_length=500)]],
-        Field(max_length=50, default_factory=list, description="Only these keys of an entry; a comma list."),
+        Field(
+            max_length=50, default_factory=list, description="Only these keys of an entry; comma-separated."
+        ),
         AfterValidator(known_keys(ENTRY_KEYS)),
     ]
     expand: Annotated[
@@ -58,7 +60,7 @@ class ShapeQuery(FastQuery):
         Field(
             max_length=5,
             default_factory=list,
-            description="`anime`: with all titles, type, status, season, year, genres and duration.",
+            description="`anime`: include all titles, type, status, season, year, genres and duration.",
         ),
     ]
 
@@ -69,20 +71,20 @@ class ShapeQuery(FastQuery):
 
 
 class PublicListQuery(ShapeQuery, Page):
-    limit: Annotated[int, Field(ge=1, le=_MOST_ENTRIES, description="Entries of a page.")] = 20
-    status: Annotated[_Statuses, Field(description="One of these; repeat or comma list.")]
-    q: Annotated[SearchText | None, Field(description="Words of any title of the anime.")] = None
+    limit: Annotated[int, Field(ge=1, le=_MOST_ENTRIES, description="Entries per page.")] = 20
+    status: Annotated[_Statuses, Field(description="One of these; repeated or comma-separated.")]
+    q: Annotated[SearchText | None, Field(description="Words from any title of the anime.")] = None
     genre: Annotated[
         _Words, Field(description="Genres, themes or demographics, by name or id; all must match.")
     ]
-    genre_list: Annotated[_Words, Field(alias="genre[]", description="The same as genre.")]
-    tag: Annotated[_Words, Field(description="Tags of yours; all must match.")]
-    type: Annotated[_Types, Field(description="One of these; repeat or comma list.")]
+    genre_list: Annotated[_Words, Field(alias="genre[]", description="Same as `genre`.")]
+    tag: Annotated[_Words, Field(description="Your tags; all must match.")]
+    type: Annotated[_Types, Field(description="One of these; repeated or comma-separated.")]
     anime_id: Annotated[
         _Ids, Field(max_length=_MOST_ENTRIES, default_factory=list, description="Only these anime.")
     ]
-    sfw: Annotated[bool, Field(description="Leave adult titles out.")] = False
-    sort: Annotated[Sort, Field(description="`-` before a key is descending; unknown values last.")] = (
+    sfw: Annotated[bool, Field(description="Exclude adult titles.")] = False
+    sort: Annotated[Sort, Field(description="A leading `-` means descending; unknown values come last.")] = (
         "-created"
     )
 
@@ -120,11 +122,13 @@ def _since(given: Any) -> Any:
     """A timestamp, optionally with the id of the last entry of the previous response: ``INSTANT~ID``."""
     instant, tilde, entry_id = str(given).partition("~")
     if tilde and not (entry_id.isascii() and entry_id.isdigit() and len(entry_id) < 19):
-        raise ValueError("give an instant, or `until` of the last answer")
+        raise ValueError("give a timestamp, or `until` of the last response")
     try:
         return _INSTANT.validate_python(instant), int(entry_id) if tilde else BIGINT_MAX
     except ValidationError:
-        raise ValueError("give an instant like 2026-11-20T21:05:11Z, or `until` of the last answer") from None
+        raise ValueError(
+            "give a timestamp like 2026-11-20T21:05:11Z, or `until` of the last response"
+        ) from None
 
 
 class ChangesQuery(ShapeQuery):
@@ -135,15 +139,24 @@ class ChangesQuery(ShapeQuery):
             WithJsonSchema({"type": "string", "examples": ["2026-11-20T21:05:11Z"]}),
         ]
         | None,
-        Field(description="An instant, or `until` of the last answer; without it, everything on the list."),
+        Field(
+            description="A timestamp, or `until` of the last response; without it, everything on the list."
+        ),
     ] = None
     limit: Annotated[
-        int, Field(ge=1, le=_MOST_CHANGES, description="Changes of one answer; `has_more` says so.")
+        int,
+        Field(
+            ge=1,
+            le=_MOST_CHANGES,
+            description="Changes per response; `has_more` tells whether there are more.",
+        ),
     ] = _MOST_CHANGES
 
 
 class MarksQuery(FastQuery):
     anime_id: Annotated[
         _Ids,
-        Field(min_length=1, max_length=_MOST_MARKS, description="Up to 100 anime; repeat or comma list."),
+        Field(
+            min_length=1, max_length=_MOST_MARKS, description="Up to 100 anime; repeated or comma-separated."
+        ),
     ]

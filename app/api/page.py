@@ -63,7 +63,7 @@ async def _send_asset(request: Request) -> Response:
     path = rest if first.startswith("v-") else f"{first}/{rest}".rstrip("/")
     file = _assets().get(path)
     if file is None:
-        raise NotFound("There is no such file.")
+        raise NotFound("File not found.")
     return _answer(request, file, _FOREVER if first == _digest() else _ASK_AGAIN)
 
 

@@ -67,7 +67,7 @@ class KnownParameters:
                 }
             ]
         if count > 1 and name not in self._repeatable:
-            return [{"type": "repeated", "loc": ("query", name), "msg": "Give this parameter once."}]
+            return [{"type": "repeated", "loc": ("query", name), "msg": "Give this parameter only once."}]
         return []
 
 

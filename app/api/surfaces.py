@@ -93,7 +93,7 @@ def _as_app_error(error: Exception, request: Request) -> AppError | HTTPExceptio
     if isinstance(error, DatabaseUnavailable):
         return ServiceUnavailable(retry_after=1)
     if isinstance(error, ReferenceGone):
-        return NotFound("What this refers to was deleted meanwhile.")
+        return NotFound("A referenced object was deleted meanwhile.")
     if isinstance(error, UnstorableValue):
         return Invalid(str(error))
     return AppError()

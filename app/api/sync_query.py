@@ -40,7 +40,7 @@ class SearchQuery(BaseModel):
     @model_validator(mode="after")
     def _one_of_two(self) -> "SearchQuery":
         if self.query is None and self.q is None:
-            raise ValueError("say what to search for, as query or q")
+            raise ValueError("give the search text as query or q")
         if self.query is not None and self.q is not None and self.query != self.q:
             raise ValueError("query and q are the same parameter: give one of them")
         return self

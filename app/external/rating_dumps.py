@@ -46,7 +46,7 @@ def read_ratings(path: Path, on_fault: Callable[[DumpFault], None]) -> RatingDum
         places = _places(next(rows, []), path)
         return _collect(rows, places, on_fault)
     except csv.Error as error:
-        raise DumpUnreadable(f"{path} is no CSV: {error}") from error
+        raise DumpUnreadable(f"{path} is not CSV: {error}") from error
     finally:
         blocks.close()
 
@@ -89,7 +89,7 @@ def _collect(
 
 def _mal_id(word: str) -> int:
     if not word.isdecimal() or not 0 < int(word) <= INT_MAX:
-        raise ValueError(f"mal_id is no id: {word[:30]!r}")
+        raise ValueError(f"mal_id is not an id: {word[:30]!r}")
     return int(word)
 
 
@@ -101,7 +101,7 @@ def _score(word: str) -> float:
     except ValueError:
         score = -1.0
     if not 0 <= score <= 10:
-        raise ValueError(f"score is none of 0 to 10: {word[:30]!r}")
+        raise ValueError(f"score is not from 0 to 10: {word[:30]!r}")
     return score
 
 

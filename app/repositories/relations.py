@@ -109,7 +109,7 @@ class RelationReads:
 
 
 RELATIONS_COUNT = "coalesce((select relations from relation_counts c where c.mal_id = a.mal_id), 0)"
-"""SQL for how many relations the title ``a`` has, inverses included."""
+"""SQL for the number of relations of the title ``a``, inverses included."""
 
 
 def _json(relations: Iterable[StoredRelation]) -> str:

@@ -42,7 +42,7 @@ _PARTIAL_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 def storable(text: str) -> str:
     if not is_storable(text):
-        raise ValueError("has characters that cannot be stored")
+        raise ValueError("contains characters that cannot be stored")
     return text
 
 
@@ -53,7 +53,7 @@ def _partial_date(text: str) -> str:
             raise ValueError
         stated = date(*(int(part or 1) for part in found.groups()))
     except ValueError:
-        raise ValueError("a date is YYYY, YYYY-MM or YYYY-MM-DD") from None
+        raise ValueError("a date must be YYYY, YYYY-MM or YYYY-MM-DD") from None
     if not MIN_YEAR <= stated.year <= MAX_YEAR:
         raise ValueError(f"the year must be from {MIN_YEAR} to {MAX_YEAR}")
     return text
@@ -63,7 +63,7 @@ def _instant(value: Any) -> Any:
     """Reject what pydantic accepts besides RFC 3339: Unix timestamps, dates."""
     if isinstance(value, datetime) or (isinstance(value, str) and _INSTANT.fullmatch(value)):
         return value
-    raise ValueError("an instant is RFC 3339, like 2026-11-20T21:05:11Z")
+    raise ValueError("a timestamp must be RFC 3339, like 2026-11-20T21:05:11Z")
 
 
 def _instant_in_range(instant: datetime) -> datetime:
@@ -80,12 +80,12 @@ def _without_negative_zero(value: float) -> float:
 def _hundredths(value: Any) -> int:
     """A score of 0 to 10 as 0 to 100; more than one decimal is an error."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueError("a score is a number from 0 to 10")
+        raise ValueError("a score must be a number from 0 to 10")
     scaled = Decimal(str(value)) * 10
     if not scaled.is_finite() or not 0 <= scaled <= 100:
-        raise ValueError("a score is a number from 0 to 10")
+        raise ValueError("a score must be a number from 0 to 10")
     if scaled != scaled.to_integral_value():
-        raise ValueError("a score has one decimal at most")
+        raise ValueError("a score must have at most one decimal")
     return int(scaled)
 
 

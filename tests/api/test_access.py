@@ -304,7 +304,7 @@ def test_a_route_without_an_enforced_declaration_prevents_the_start(
 
 def test_a_route_cannot_be_made_without_a_declaration() -> None:
     router = APIRouter(route_class=CheckedRoute)
-    with pytest.raises(UndeclaredRoute, match="/things: say who may ask"):
+    with pytest.raises(UndeclaredRoute, match="/things: declare who may call"):
         router.get("/things")(_endpoint)
 
 

@@ -31,7 +31,7 @@ class TitlesQuery(PageQuery):
     search: Search | None = None
     year: Annotated[int | None, Field(ge=1900, le=2200)] = None
     season: TitleSeason | None = None
-    genres: Annotated[_Genres, Field(description="All must match; repeat it, or give a comma list.")]
+    genres: Annotated[_Genres, Field(description="All must match; repeated or comma-separated.")]
     genres_brackets: Annotated[_Genres, Field(alias="genres[]")]
     status: TitleStatus | None = None
     sort: Literal["id", "year", "rating", "updated"] = "updated"
@@ -62,7 +62,7 @@ class SearchQuery(BaseModel):
         AfterValidator(storable),
     ]
     limit: Limit = 20
-    fuzzy: Annotated[bool, Field(description="Forgive typing mistakes.")] = False
+    fuzzy: Annotated[bool, Field(description="Tolerate typos.")] = False
 
 
 def _word(words: dict[K, V], theirs: V | None) -> K | None:

@@ -28,10 +28,10 @@ JobId = Annotated[BigId, Path()]
 ListUpload = Annotated[UploadFile, File(description="MyAnimeList XML (.gz too), AniList, Kitsu, Shikimori")]
 
 ListedType = Annotated[
-    MediaType | None, Query(alias="type", description="What the file lists, for files that do not say so.")
+    MediaType | None, Query(alias="type", description="The media type, for files that do not state it.")
 ]
 Mode = Annotated[
-    ImportMode, Query(description="`replace` takes progress and counts from the file, lower ones too.")
+    ImportMode, Query(description="`replace` takes progress and counts from the file even if they are lower.")
 ]
 
 

@@ -15,7 +15,7 @@ from app.utils.metrics import CONTENT_TYPE
 router = APIRouter(tags=["operations"], route_class=CheckedRoute)
 
 _bearer = HTTPBearer(
-    scheme_name="MetricsToken", description="`METRICS_TOKEN`, where one is set.", auto_error=False
+    scheme_name="MetricsToken", description="`METRICS_TOKEN`, if it is set.", auto_error=False
 )
 
 
@@ -27,7 +27,7 @@ async def _check_token(
         return
     token = given.credentials if given else ""
     if not compare_digest(token.encode(), wanted.get_secret_value().encode()):
-        raise Unauthenticated("This needs the metrics token as Bearer.")
+        raise Unauthenticated("This requires the metrics token as Bearer.")
 
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(_check_token)])

@@ -34,13 +34,13 @@ class RecommendationQuery(TitleQuery):
         ),
     ] = None
     diversity: Annotated[
-        float, Field(ge=0, le=1, allow_inf_nan=False, description="Above 0: unlike titles come earlier.")
+        float, Field(ge=0, le=1, allow_inf_nan=False, description="Above 0: dissimilar titles rank higher.")
     ] = 0.0
     algo: Annotated[
         Algorithm,
-        Field(description="model: learned from everybody's lists; genres: by your genres and studios."),
+        Field(description="model: learned from all lists; genres: by your genres and studios."),
     ] = "model"
-    sfw: Annotated[bool, Field(description="No adult titles, even if you list some.")] = False
+    sfw: Annotated[bool, Field(description="Exclude adult titles, even if your list has some.")] = False
 
     def wanted(self) -> Wanted:
         return Wanted(

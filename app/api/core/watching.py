@@ -24,7 +24,7 @@ router = idempotent_router("", "watching")
 
 
 class EpisodesPage(Page):
-    limit: Annotated[int, Field(ge=1, le=500, description="Episodes of a page.")] = 500
+    limit: Annotated[int, Field(ge=1, le=500, description="Episodes per page.")] = 500
 
 
 @router.post("/watch/progress", response_model=ReportedProgressOut, responses=failures(NotFound))

@@ -29,7 +29,7 @@ def _day(value: Any) -> Any:
     """Accept only ``YYYY-MM-DD``; pydantic would also accept other forms of a date."""
     if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
         return value
-    raise ValueError("a date is YYYY-MM-DD")
+    raise ValueError("a date must be YYYY-MM-DD")
 
 
 def today() -> date:

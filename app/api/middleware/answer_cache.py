@@ -62,11 +62,11 @@ class UpstreamFault:
     error: Exception
     route: Any
     rendered: bool
-    """False for a bug, which has no answer before it leaves the router."""
+    """False for a bug, whose response is made outside the router."""
 
 
 Outcome: TypeAlias = Answer | UpstreamFault | None
-"""None is an answer that was sent, and is for nobody else."""
+"""None: the response was sent already and cannot be shared."""
 
 
 class AnswerStore:

@@ -9,7 +9,7 @@ from app.api.compression import SMALLEST, Compressed, Encoding, Stream, is_compr
 Headers = list[tuple[bytes, bytes]]
 
 BODY = "compressed_body"
-"""The key of a scope under which an inner layer puts a :class:`Compressed` that it keeps."""
+"""The scope key under which an inner layer puts a stored :class:`Compressed`."""
 
 _TAGGED = re.compile(rb'-(br|gzip)"')
 _CONDITIONS = (b"if-none-match", b"if-match")

@@ -48,7 +48,7 @@ _FIELD_ERROR: Json = {
         "code": {
             "type": "string",
             "enum": list(get_args(FieldCode)),
-            "description": "Which rule was broken.",
+            "description": "The violated rule.",
         },
         "params": {"type": "object", "additionalProperties": True},
         "message": _TEXT,
@@ -79,7 +79,7 @@ _CORE: Json = {
     "properties": {"code": _CODE, "message": _TEXT, "details": _DETAILS, "request_id": _TEXT},
 }
 _SCHEMAS: dict[str, Json] = {
-    "FieldError": {**_FIELD_ERROR, "description": "What is wrong with one field."},
+    "FieldError": {**_FIELD_ERROR, "description": "A validation error of one field."},
     "Failure": _CORE,
     "TrackerFailure": {
         **_CORE,
@@ -110,21 +110,29 @@ _SCHEMA_OF = {"tracker": "TrackerFailure", "anilibria": "AniLibriaFailure"}
 
 _HEADERS: dict[str, Json] = {
     "X-Request-ID": {
-        "description": "The id of this request, in our log too.",
+        "description": "Id of this request, also in the server's log.",
         "required": True,
         "schema": _TEXT,
     },
-    "X-Total-Count": {"description": "How many there are on all pages.", "required": True, "schema": _COUNT},
-    "Link": {"description": "`first`, `prev`, `next` and `last` page.", "required": True, "schema": _TEXT},
-    "ETag": {"description": "The version of this answer.", "required": True, "schema": _TEXT},
+    "X-Total-Count": {
+        "description": "Total number of objects on all pages.",
+        "required": True,
+        "schema": _COUNT,
+    },
+    "Link": {
+        "description": "URLs of the `first`, `prev`, `next` and `last` page.",
+        "required": True,
+        "schema": _TEXT,
+    },
+    "ETag": {"description": "The version of this response.", "required": True, "schema": _TEXT},
     "Retry-After": {"description": "Seconds to wait.", "schema": _COUNT},
     "WWW-Authenticate": {"description": "How to sign in.", "required": True, "schema": _TEXT},
-    "RateLimit-Limit": {"description": "Requests of one window.", "schema": _COUNT},
-    "RateLimit-Remaining": {"description": "Requests that are left of it.", "schema": _COUNT},
-    "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": _COUNT},
+    "RateLimit-Limit": {"description": "Requests allowed per window.", "schema": _COUNT},
+    "RateLimit-Remaining": {"description": "Requests left in the window.", "schema": _COUNT},
+    "RateLimit-Reset": {"description": "Seconds until the window resets.", "schema": _COUNT},
     "RateLimit-Policy": {"description": "The limit and its window in seconds.", "schema": _TEXT},
     "Idempotency-Replayed": {
-        "description": "`true` where this is the answer of an earlier request with the same key.",
+        "description": "`true` if this is the stored response of an earlier request with the same key.",
         "schema": {"type": "string", "const": "true"},
     },
 }
@@ -133,15 +141,15 @@ _OF_LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Rate
 _ANSWERED = {
     "200": "Done.",
     "201": "Created.",
-    "202": "Accepted: a job does it.",
-    "204": "Done; there is nothing to say.",
+    "202": "Accepted; executed by a background job.",
+    "204": "Done; no content.",
 }
 _VERSIONED = ("EntryOut", "ItemOut")
 _IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "ETags of what the client has.",
+    "description": "ETags of the versions that the client has.",
     "schema": _TEXT,
 }
 
@@ -255,7 +263,7 @@ class _Operation:
             return
         scopes = [] if self._access == "session" else [self._access]
         self._operation["security"] = [{_SIGNED_IN: scopes}, {_BEARER: []}]
-        needed = "a session: API tokens are refused" if not scopes else f"the permission `{self._access}`"
+        needed = "a session; API tokens are rejected" if not scopes else f"the permission `{self._access}`"
         self._operation["description"] += f"\n\nNeeds {needed}."
 
     def _describe(self) -> None:

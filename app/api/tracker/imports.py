@@ -21,7 +21,7 @@ router = idempotent_router("/api/import", "tracker: anilist")
     response_model=ReadListsOut,
     dependencies=[limited_by_person(UPLOADS)],
     responses={
-        202: {"model": QueuedJobOut, "description": "The public lists of a person are being fetched."},
+        202: {"model": QueuedJobOut, "description": "The user's public lists are being fetched."},
         **failures(BadRequest, RateLimited),
     },
 )

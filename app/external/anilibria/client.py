@@ -57,7 +57,7 @@ class AniLibriaClient(Client):
         body = await self._get("anime", "releases", release_id, deadline=deadline)
         release = _understood(self._release, body.get("data", body) if isinstance(body, dict) else body)
         if release.external_id != release_id:
-            raise UpstreamError(f"AniLibria answered with {release.external_id} when asked for {release_id}.")
+            raise UpstreamError(f"AniLibria returned release {release.external_id} instead of {release_id}.")
         return release
 
     async def list_latest(self, *, limit: int, deadline: Deadline = USER) -> list[UpstreamRelease]:
@@ -93,7 +93,7 @@ class AniLibriaClient(Client):
         body = await self._get("anime", "releases", "random", query={"limit": 1}, deadline=deadline)
         found = _listed(self._release, body)
         if not found:
-            raise UpstreamError("AniLibria gave no random release.")
+            raise UpstreamError("AniLibria returned no random release.")
         return found[0]
 
     async def schedule(self, *, deadline: Deadline = USER) -> list[ScheduledRelease]:
@@ -117,7 +117,7 @@ def _understood(mapped: Callable[[object], T], body: object) -> T:
     try:
         return mapped(body)
     except MappingError as fault:
-        raise UpstreamError(f"AniLibria's answer cannot be understood: {fault}.") from fault
+        raise UpstreamError(f"AniLibria's response cannot be mapped: {fault}.") from fault
 
 
 def _listed(mapped: Callable[[object], T], body: object) -> list[T]:

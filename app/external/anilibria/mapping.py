@@ -39,10 +39,10 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
     Raises :class:`MappingError` if it has no id or no name.
     """
     if not isinstance(data, dict):
-        raise MappingError("a release is an object")
+        raise MappingError("a release is not an object")
     external_id, (name, name_en, alternative) = clean_int(data.get("id"), 1), _names(data)
     if external_id is None or name is None:
-        raise MappingError("it has no id or no name")
+        raise MappingError("a release has no id or no name")
     episodes = _episodes(data.get("episodes"), site)
     posters = _pictures(data.get("poster"), site)
     return UpstreamRelease(
@@ -84,10 +84,10 @@ def _names(data: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
 def map_episode(data: object, *, site: str) -> UpstreamEpisode:
     """Map an episode; raises :class:`MappingError` if it has no id or no number."""
     if not isinstance(data, dict):
-        raise MappingError("an episode is an object")
+        raise MappingError("an episode is not an object")
     external_id, ordinal = _uuid(data.get("id")), _ordinal(data.get("ordinal"))
     if external_id is None or ordinal is None:
-        raise MappingError("an episode without id or number")
+        raise MappingError("an episode has no id or no number")
     preview = _pictures(data.get("preview"), site)
     links = ((quality, _link(data.get(key), site)) for key, quality in _QUALITIES.items())
     return UpstreamEpisode(
@@ -110,7 +110,7 @@ def map_episode(data: object, *, site: str) -> UpstreamEpisode:
 def map_scheduled(data: object, *, site: str) -> ScheduledRelease:
     """Map an item of the schedule; raises :class:`MappingError` like :func:`map_release`."""
     if not isinstance(data, dict):
-        raise MappingError("an item of the schedule is an object")
+        raise MappingError("an item of the schedule is not an object")
     number = clean_int(data.get("next_release_episode_number"), 0, 100_000)
     return ScheduledRelease(map_release(data.get("release"), site=site), number)
 
@@ -118,10 +118,10 @@ def map_scheduled(data: object, *, site: str) -> ScheduledRelease:
 def map_genre(data: object, *, site: str) -> UpstreamGenre:
     """Map a genre; raises :class:`MappingError` if it has no id or no name."""
     if not isinstance(data, dict):
-        raise MappingError("a genre is an object")
+        raise MappingError("a genre is not an object")
     genre_id, name = clean_int(data.get("id"), 1), clean_text(data.get("name"))
     if genre_id is None or name is None:
-        raise MappingError("a genre without id or name")
+        raise MappingError("a genre has no id or no name")
     return UpstreamGenre(
         genre_id, name, clean_int(data.get("total_releases")), _pictures(data.get("image"), site)[2]
     )
@@ -132,7 +132,7 @@ def items_of(body: object) -> list[Any]:
     if isinstance(body, dict):
         body = body.get("data")
     if not isinstance(body, list):
-        raise MappingError("neither a list nor an object with one")
+        raise MappingError("neither a list nor an object with a list")
     return body
 
 

@@ -41,11 +41,11 @@ def _explain(status: int, body: Any) -> AppError | None:
         return TokenRefused()
     if status == 403:
         return UpstreamUnavailable(
-            "AniList is switched off, or refuses to speak with us.",
+            "AniList's API is switched off, or blocks our requests.",
             retry_after=_SWITCHED_OFF,
             details={"upstream": "anilist", "status": status},
         )
-    return UpstreamRejected(f"AniList refused the request: {said}") if status == 400 and errors else None
+    return UpstreamRejected(f"AniList rejected the request: {said}") if status == 400 and errors else None
 
 
 ANILIST = Policy("anilist", "AniList", explain=_explain)
@@ -87,9 +87,9 @@ class AniListClient(Client):
         try:
             media = map_media(answer.get("Media"))
         except MappingError as fault:
-            raise UpstreamError(f"AniList's answer cannot be understood: {fault}.") from fault
+            raise UpstreamError(f"AniList's response cannot be mapped: {fault}.") from fault
         if media.media_type != media_type or (anilist_id is not None and media.anilist_id != anilist_id):
-            raise UpstreamError("AniList answered with another title than the one it was asked for.")
+            raise UpstreamError("AniList returned a different title than the requested one.")
         return media
 
     async def search(
@@ -133,14 +133,14 @@ class AniListClient(Client):
             answer = await self._ask(queries.COLLECTION, asked, JOB, token)
             found = answer.get("MediaListCollection")
             if not isinstance(found, dict) or not isinstance(found.get("lists"), list):
-                raise UpstreamError("AniList's answer has no list.")
+                raise UpstreamError("AniList's response has no list.")
             whole["lists"] += [
                 _first_time(group, seen) for group in found["lists"] if isinstance(group, dict)
             ]
             whole.setdefault("user", found.get("user"))
             if found.get("hasNextChunk") is not True:
                 return whole
-        raise UpstreamError("AniList's list has no end.")
+        raise UpstreamError("AniList's list does not end.")
 
     async def list_entries(
         self, media_type: MediaType, media_ids: Sequence[int], account: RemoteAccount
@@ -160,7 +160,7 @@ class AniListClient(Client):
         answer = await self._ask(queries.SAVE, fields, JOB, account.token)
         found = answer.get("SaveMediaListEntry")
         if not isinstance(found, dict):
-            raise UpstreamError("AniList's answer has no entry.")
+            raise UpstreamError("AniList's response has no entry.")
         return found
 
     async def get_viewer(self, token: str) -> RemoteAccount:
@@ -169,7 +169,7 @@ class AniListClient(Client):
         try:
             return map_viewer(answer.get("Viewer"), token)
         except MappingError as fault:
-            raise UpstreamError(f"AniList's answer cannot be understood: {fault}.") from fault
+            raise UpstreamError(f"AniList's response cannot be mapped: {fault}.") from fault
 
     async def _ask(
         self, query: str, variables: Mapping[str, Any], deadline: Deadline, token: str | None = None
@@ -190,7 +190,7 @@ class AniListClient(Client):
                 await self._limiter.ban(_SPENT)
         data = answer.get("data")
         if not isinstance(data, dict):
-            raise UpstreamError("AniList's answer has no data.")
+            raise UpstreamError("AniList's response has no data.")
         return data
 
     def _hear(self, headers: Mapping[str, str]) -> None:
@@ -213,7 +213,7 @@ def _media_of(answer: Mapping[str, Any], media_type: MediaType) -> list[Upstream
     page = answer.get("Page")
     found = page.get("media") if isinstance(page, dict) else None
     if not isinstance(found, list):
-        raise UpstreamError("AniList's answer has no titles.")
+        raise UpstreamError("AniList's response has no titles.")
     media = []
     for one in found:
         try:
@@ -242,15 +242,15 @@ def _failure(errors: Any) -> AppError:
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     status, said = first.get("status"), _message(errors)
     if status == 404:
-        return NotFound("AniList has no such thing.")
+        return NotFound("AniList has no such object.")
     if status == 429:
         details = {"upstream": ANILIST.name, "status": 429}
-        return UpstreamUnavailable("AniList asks us to slow down.", retry_after=_SILENCE, details=details)
+        return UpstreamUnavailable("AniList limits our requests.", retry_after=_SILENCE, details=details)
     if isinstance(status, int) and (known := _explain(status, {"errors": errors})):
         return known
     if "invalid token" in said.lower():
         return TokenRefused()
-    return UpstreamError(f"AniList answered with an error: {said}", details={"upstream": ANILIST.name})
+    return UpstreamError(f"AniList returned an error: {said}", details={"upstream": ANILIST.name})
 
 
 def _message(errors: Any) -> str:

@@ -60,7 +60,7 @@ class AniListSignIn(Client):
         answer = await self._upstream.ask(Request(path_of(["token"]), {}, body), _ONCE)
         token = answer.get("access_token")
         if not isinstance(token, str) or not 0 < len(token) <= _LONGEST_TOKEN or not token.isascii():
-            raise UpstreamError("AniList's answer has no token.")
+            raise UpstreamError("AniList's response has no token.")
         return token, clean_int(answer.get("expires_in"), low=1)
 
     async def get_account(self, token: str) -> RemoteAccount:

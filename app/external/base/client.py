@@ -121,7 +121,7 @@ class UpstreamClient:
                 self._best = host
                 self._is_failing = False
                 return answer
-        raise AssertionError("there is no host")
+        raise AssertionError("a client has at least one host")
 
     async def _through_breaker(
         self, host: _Host, request: Request, deadline: Deadline, ends_at: float

@@ -98,7 +98,7 @@ def unreadable(name: str, title: str, why: str) -> UpstreamFault:
 def not_asked(name: str, title: str, retry_after: float, *, outcome: str, why: str) -> UpstreamFault:
     """The call was not sent."""
     error = UpstreamUnavailable(
-        f"{title} is not called now: {why}.", retry_after=retry_after, details={"upstream": name}
+        f"{title} is not being called: {why}.", retry_after=retry_after, details={"upstream": name}
     )
     return UpstreamFault(error, outcome=outcome, verdict="unknown")
 

@@ -20,14 +20,14 @@ def to_relation(row: Mapping[str, Any]) -> StoredRelation:
     """
     first, second = fields.identity(row, "a"), fields.identity(row, "b")
     if first is None or second is None:
-        raise InvalidRow("a or b is no id")
+        raise InvalidRow("a or b is not an id")
     texts = fields.texts(
         row, (("t", fields.NAME_MAX), ("src", _SOURCE_MAX), ("media_type", 10), ("title", TITLE_MAX))
     )
     word, source, media_type, title = texts
     kind = relation_type(word or "")
     if kind is None:
-        raise InvalidRow(f"t is no kind of relation: {word}")
+        raise InvalidRow(f"t is not a relation type: {word}")
     if media_type not in ("anime", "manga", None):
         raise InvalidRow("media_type is neither anime nor manga")
     if first == second and media_type != "manga":

@@ -63,7 +63,7 @@ class HiAnimeClient(Client):
         status = answer.get("status")
         if isinstance(status, int) and 400 <= status < 500:  # an error reported with status 200
             raise UpstreamRefused(status, str(answer.get("message", ""))[:200])
-        raise UpstreamError("HiAnime's answer has no data.")
+        raise UpstreamError("HiAnime's response has no data.")
 
 
 def _refusal(failure: UpstreamFailure) -> AppError:

@@ -32,7 +32,7 @@ class MangaDexClient(Client):
         }
         found = (await self._upstream.get("manga", query=query, deadline=deadline)).get("data")
         if not isinstance(found, list):
-            raise UpstreamError("MangaDex's answer has no list.")
+            raise UpstreamError("MangaDex's response has no list.")
         mapped = [map_manga(one) for one in found]
         if skipped := mapped.count(None):
             UPSTREAM_ITEMS_SKIPPED.labels(MANGADEX.name).inc(skipped)

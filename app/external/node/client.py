@@ -28,9 +28,9 @@ class NodeClient(Client):
         try:
             release = map_title(body)
         except MappingError as fault:
-            raise UpstreamError(f"The Node service's title cannot be understood: {fault}.") from fault
+            raise UpstreamError(f"The Node service's title cannot be mapped: {fault}.") from fault
         if release.external_id != title_id:  # while its own upstream is down it returns made-up titles
-            raise UpstreamError("The Node service answered with another title.")
+            raise UpstreamError("The Node service returned a different title.")
         return release
 
     async def list_titles(
@@ -39,7 +39,7 @@ class NodeClient(Client):
         """One of its lists: ``popular``, ``updates`` or ``search``."""
         body = await self._read("api", "anilibria", name, query=query, deadline=deadline)
         if not isinstance(body, list):
-            raise UpstreamError("The Node service's answer has no list of data.")
+            raise UpstreamError("The Node service's response has no list.")
         titles: list[UpstreamRelease] = all_of(body, map_title)[0]
         return titles
 
@@ -66,5 +66,5 @@ class NodeClient(Client):
     ) -> Any:
         body: dict[str, Any] = await self._upstream.ask(Request(path_of(parts), query or {}), deadline)
         if body.get("success") is False:
-            raise UpstreamError("The Node service has failed.")
+            raise UpstreamError("The Node service reported a failure.")
         return body.get("data")

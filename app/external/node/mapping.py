@@ -21,7 +21,7 @@ def map_title(data: object) -> UpstreamRelease:
     external_id, names = clean_int(title.get("id"), 1), _object(title.get("names"))
     name = clean_text(names.get("ru")) or clean_text(names.get("en"))
     if external_id is None or name is None:
-        raise MappingError("it has no id or no name")
+        raise MappingError("a title has no id or no name")
     season, kind, posters = (_object(title.get(key)) for key in ("season", "type", "posters"))
     blocked, player = _object(title.get("blocked")), _object(title.get("player"))
     genres = title.get("genres")

@@ -72,7 +72,7 @@ class ListFilter:
     anime_ids: tuple[int, ...] = ()
     sfw: bool = False
     public: bool = False
-    """Without the entries that are private."""
+    """Leave private entries out."""
     sort: str = "-created"
 
     @property

@@ -15,9 +15,9 @@ class Meta(BaseModel):
     cached: bool
     cache_level: Annotated[
         Literal["l1", "l2", "l3"] | None,
-        Field(description="Memory, Redis or PostgreSQL; null where the source was asked just now."),
+        Field(description="Memory, Redis or PostgreSQL; null if the source was asked."),
     ] = None
-    stale: Annotated[bool, Field(description="Past its time; the source is down or being asked.")] = False
+    stale: Annotated[bool, Field(description="Expired; the source is down or being asked.")] = False
     cache_expires: datetime
 
 

@@ -32,8 +32,8 @@ class TitleNames(BaseModel):
 
 
 class EpisodeCount(BaseModel):
-    total: Annotated[int | None, Field(description="How many are announced; null where unknown.")]
-    current: Annotated[int | None, Field(description="How many are out; null where unknown.")]
+    total: Annotated[int | None, Field(description="Number of announced episodes; null if unknown.")]
+    current: Annotated[int | None, Field(description="Number of released episodes; null if unknown.")]
 
 
 class Poster(BaseModel):
@@ -56,9 +56,7 @@ class Skip(BaseModel):
 
 
 class PlayerEpisode(BaseModel):
-    number: Annotated[
-        int | float | None, Field(description="A whole number, or a fraction such as 12.5.")
-    ] = None
+    number: Annotated[int | float | None, Field(description="An integer, or a fraction such as 12.5.")] = None
     name: str | None
     preview: str | None = None
     duration: Annotated[int | None, Field(description="Seconds.")] = None
@@ -73,7 +71,7 @@ class PlayerEpisode(BaseModel):
 class Player(BaseModel):
     episodes: Annotated[
         dict[str, PlayerEpisode],
-        Field(description="By number as text, in the order of AniLibria; empty where not known yet."),
+        Field(description="By number as text, in AniLibria's order; empty if unknown."),
     ]
 
 

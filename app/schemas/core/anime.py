@@ -156,7 +156,7 @@ class AnimeOut(BaseModel):
     demographics: list[TagOut]
     studios: list[StudioOut]
     relations_count: Annotated[
-        int, Field(ge=0, description="How many relations `/anime/{id}/relations` lists.")
+        int, Field(ge=0, description="Number of relations in `/anime/{id}/relations`.")
     ]
     created_at: datetime
     updated_at: datetime

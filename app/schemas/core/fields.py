@@ -16,7 +16,7 @@ class Body(BaseModel):
 
 def _storable(text: str) -> str:
     if not is_storable(text):
-        raise ValueError("has characters that cannot be stored")
+        raise ValueError("contains characters that cannot be stored")
     return text
 
 

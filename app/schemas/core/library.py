@@ -227,7 +227,7 @@ class EntryIn(_Editable):
     @model_validator(mode="after")
     def _named(self) -> "EntryIn":
         if (self.anime_id is None) == (self.mal_id is None):
-            raise ValueError("give anime_id or mal_id, one of them")
+            raise ValueError("give either anime_id or mal_id")
         return self
 
 
@@ -271,7 +271,7 @@ class _OnTitle(BaseModel):
     @model_validator(mode="after")
     def _named(self) -> Self:
         if (self.anime_id is None) == (self.mal_id is None):
-            raise ValueError("give anime_id or mal_id, one of them")
+            raise ValueError("give either anime_id or mal_id")
         return self
 
 
@@ -317,7 +317,7 @@ BatchOperation = Annotated[
 
 def _object(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise ValueError("an operation is an object")
+        raise ValueError("an operation must be an object")
     return value
 
 

@@ -46,7 +46,7 @@ class RecommendationOut(AnimeOut):
 
     part: Annotated[
         Literal["continue", "discover"],
-        Field(description="continue: of a franchise that your list has something of."),
+        Field(description="continue: from a franchise that is on your list."),
     ]
     reason: str
     because: list[BecauseOut]

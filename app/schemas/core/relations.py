@@ -25,11 +25,13 @@ class RelationOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     type: RelationType
-    sources: Annotated[list[str], Field(description="Who states it: `mal`, or the source a dump names.")]
-    inferred: Annotated[bool, Field(description="Only the other title states it, the other way round.")]
-    disputed: Annotated[bool, Field(description="Its sources contradict each other; the dates decided.")]
+    sources: Annotated[
+        list[str], Field(description="The sources that state it: `mal`, or those named by a dump.")
+    ]
+    inferred: Annotated[bool, Field(description="Only the inverse relation of the other title is recorded.")]
+    disputed: Annotated[bool, Field(description="The sources contradict each other; the dates decided.")]
     media_type: MediaType
-    anime: Annotated[CardOut | None, Field(description="Null for manga and for titles we do not have.")]
+    anime: Annotated[CardOut | None, Field(description="Null for manga and for titles not in the catalogue.")]
     title: str | None
     mal_id: int
 
@@ -51,7 +53,7 @@ class WatchOrderQuery(BaseModel):
     include: Annotated[
         list[Included],
         BeforeValidator(words_of),
-        Field(default_factory=list, description="What is told beside main and side titles; a comma list."),
+        Field(default_factory=list, description="Included besides main and side titles; comma-separated."),
     ]
 
 
@@ -83,11 +85,11 @@ class StepOut(BaseModel):
     role: WatchRole
     optional: bool
     released_later: bool
-    minutes: Annotated[
-        float | None, Field(description="How long all its episodes take, where that is known.")
+    minutes: Annotated[float | None, Field(description="Total length of its episodes, if known.")]
+    why: Annotated[
+        TieOut | None, Field(description="The relation to another title that decided the position.")
     ]
-    why: Annotated[TieOut | None, Field(description="What it is to another title, which put it here.")]
-    entry: Annotated[WatchOrderMarkOut | None, Field(description="Null where it is not on your list.")]
+    entry: Annotated[WatchOrderMarkOut | None, Field(description="Null if it is not on your list.")]
 
 
 class FranchiseOut(BaseModel):
@@ -113,7 +115,7 @@ class WatchOrderOut(BaseModel):
     alternatives: list[AlternativeOut]
     related: Annotated[
         list[FranchiseOut],
-        Field(description="Other parts of a large franchise, each with an order of its own."),
+        Field(description="Other parts of a large franchise, each with its own order."),
     ]
 
     @classmethod

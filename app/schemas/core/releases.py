@@ -59,7 +59,7 @@ class ReleaseOut(BaseModel):
     source: Literal["anilibria"]
     external_id: Annotated[int, Field(description="The id at the source.")]
     anime_id: int | None
-    link_confidence: Annotated[float | None, Field(description="How sure the link is, 0 to 1.")]
+    link_confidence: Annotated[float | None, Field(description="Confidence of the link, 0 to 1.")]
     title: Annotated[str, Field(description="The Russian name.")]
     title_english: str | None
     title_alternative: str | None
@@ -69,8 +69,8 @@ class ReleaseOut(BaseModel):
     season: Season | None
     year: int | None
     genres: list[str]
-    episodes_total: Annotated[int | None, Field(description="How many are announced.")]
-    episodes_released: Annotated[int | None, Field(description="How many are out.")]
+    episodes_total: Annotated[int | None, Field(description="Number of announced episodes.")]
+    episodes_released: Annotated[int | None, Field(description="Number of released episodes.")]
     image_url: str | None
     blocked: bool
     updated_at: datetime | None

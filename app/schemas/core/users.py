@@ -88,7 +88,7 @@ def _time_zone(name: str) -> str:
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError("use a name of the IANA database, like Europe/Berlin") from None
+        raise ValueError("use an IANA time zone, like Europe/Berlin") from None
 
 
 TimeZone = Annotated[

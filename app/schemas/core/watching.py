@@ -184,14 +184,14 @@ class OwnerOut(BaseModel):
 
 class CollectionOut(BaseModel):
     id: int
-    owner: Annotated[OwnerOut, Field(description="The account that it belongs to.")]
+    owner: Annotated[OwnerOut, Field(description="The owner's account.")]
     name: str
     description: str | None
     is_public: bool
     shared: Annotated[bool, Field(description="Whether there is a share link.")]
     items_count: int
     covers: Annotated[
-        list[str], Field(description="Pictures of its first titles that have one, four at most.")
+        list[str], Field(description="Pictures of its first titles that have one, at most four.")
     ]
     created_at: datetime
     updated_at: datetime

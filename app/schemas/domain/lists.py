@@ -7,7 +7,7 @@ from typing import Any, Literal
 from app.schemas.domain.library import MediaType, Subject
 
 ImportMode = Literal["merge", "replace"]
-"""Whether a file may lower the progress and the counts of an entry (replace)."""
+"""Whether a file may lower progress and counts of an entry (``replace``)."""
 Action = Literal["added", "updated", "unchanged", "skipped", "failed"]
 ACTIONS: tuple[Action, ...] = ("added", "updated", "unchanged", "skipped", "failed")
 ExportFormat = Literal["mal_xml", "json", "csv"]

@@ -9,10 +9,10 @@ from app.schemas.domain.catalogue import ANIME_KEYS
 RecommendationMode = Literal["discover", "continue", "all"]
 Algorithm = Literal["model", "genres"]
 RATING_STATUSES = ("", "completed", "watching", "on_hold", "dropped", "plan_to_watch")
-"""The status of an entry is its place here where a million are handled; the first is for none."""
+"""Large sets of entries store the index in this tuple; the first means no status."""
 
 Because = Literal["liked", "listed", "popular", "new"]
-"""Why a title is recommended: for what the person liked, or merely lists, or for itself."""
+"""Why a title is recommended: liked titles, other titles on the list, popularity, or being new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Stamp:
 
 
 Setting = Literal["all", "series"]
-"""What is foretold: any title that is not on the list, or franchises that the list has nothing of."""
+"""What the evaluation predicts: titles that are hidden from the list, or whole franchises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class EvaluationReport:
 
     def as_table(self) -> str:
         lines = [
-            f"{self.train_lists} lists learned from, {self.test_lists} foretold; {self.titles} titles of "
+            f"{self.train_lists} training lists, {self.test_lists} test lists; {self.titles} titles of "
             f"{self.franchises} franchises"
         ]
         for setting, methods in self.results.items():

@@ -28,7 +28,7 @@ INVERSES: Mapping[RelationType, RelationType] = {
     "character": "character",
     "other": "other",
 }
-"""What the first title is to the second where the second is this to the first; an adaptation has none."""
+"""The type of the opposite direction; an adaptation has none."""
 
 _WORDS: Mapping[str, RelationType] = {
     **{name.replace("_", ""): name for name in RELATION_TYPES},

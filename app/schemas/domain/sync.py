@@ -51,7 +51,7 @@ SYNC_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(SyncState))
 NOTHING = SyncState()
 
 Hold = Callable[[SyncState], SyncState]
-"""An entry of ours as the service can hold it: scores in its scale, no field that it lacks."""
+"""Converts an entry to what the service can represent: its score scale, only the fields it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class RemoteLists(Protocol):
 
     service: str
     id_field: Literal["anilist_id", "mal_id"]
-    """Which of a title's ids is the service's own."""
+    """The field with the service's id of a title."""
 
     def hold(self, media_type: MediaType, score_format: str | None) -> Hold: ...
 

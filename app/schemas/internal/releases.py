@@ -14,12 +14,12 @@ class SyncTitleIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title_id: Id
-    force: Annotated[bool, Field(description="Read it anew although it is known.")] = False
+    force: Annotated[bool, Field(description="Fetch it again even if it is known.")] = False
     priority: Annotated[
         Literal["low", "normal", "high"],
         Field(
-            description="`high` runs before what users ordered, `low` as upkeep after everything else. "
-            "A title that is queued already moves up, never down."
+            description="`high` runs before jobs started by users, `low` after everything else. "
+            "A title that is queued already can only move up."
         ),
     ] = "normal"
 
@@ -37,7 +37,7 @@ class ClearCacheIn(BaseModel):
 
     pattern: Annotated[
         Pattern,
-        Field(description="Inside of the namespace: `titles:*`, `title:9919`, `*`.", examples=["titles:*"]),
+        Field(description="Inside the namespace: `titles:*`, `title:9919`, `*`.", examples=["titles:*"]),
     ]
     confirm: Literal[True]
 

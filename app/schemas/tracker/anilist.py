@@ -112,7 +112,7 @@ class ReadListIn(BaseModel):
 
 
 class ListImportIn(BaseModel):
-    """Either ``animes``, lists that the client has read; or ``username``, whose public lists are fetched."""
+    """Either ``animes``, lists that the client has fetched, or ``username``, whose public lists to fetch."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -228,7 +228,7 @@ async def test_what_a_service_will_not_take_stops_no_other_entry(
     assert anilist.saves == [IsPartialDict(mediaId=2, progress=5)]
     status = (await me.client.get("/api/anilist/status")).json()
     assert status["rejected"] == [
-        {"entry_id": items[1]["id"], "reason": "AniList refused the request: validation"}
+        {"entry_id": items[1]["id"], "reason": "AniList rejected the request: validation"}
     ]
     anilist.answer = None
     await me.patch(items[1], progress=6)
