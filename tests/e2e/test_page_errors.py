@@ -1,4 +1,4 @@
-"""The page in a real Chromium when something goes wrong: each case has a clear message, and nothing is lost."""
+"""The page in a real Chromium when something goes wrong: each case has a clear message, nothing is lost."""
 
 from collections.abc import Callable
 from typing import Any
