@@ -1,15 +1,13 @@
 """Collections: lists of anime that a user puts together."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import Path, Request, Response
-from starlette.responses import RedirectResponse
 
 from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import idempotent_router
-from app.api.links import page_url, wants_page
+from app.api.links import page_url, redirect_browser
 from app.api.openapi.failures import Responses
 from app.schemas.core.watching import (
     CollectionIn,
@@ -58,13 +56,11 @@ async def get_shared_collection(
     response: Response,
 ) -> Response | SharedCollectionOut:
     """Get a shared collection by its link; no sign-in needed. A browser is led to the page that shows it."""
-    if wants_page(request):
-        return RedirectResponse(f"/shared/{quote(token, safe='')}", 303, {"Vary": "Accept"})
     response.headers["Vary"] = "Accept"
-    collection, items = await services.watching.collections.get_shared(
-        token, limit=page.limit, offset=page.start
+    find = services.watching.collections.get_shared
+    return redirect_browser(request, f"/shared/{token}") or SharedCollectionOut.shown(
+        *await find(token, limit=page.limit, offset=page.start)
     )
-    return SharedCollectionOut.shown(collection, items)
 
 
 @router.get("/{collection_id}")
