@@ -9,7 +9,7 @@ from app.external.list_files.details import RowReader, as_object, is_yes
 from app.external.list_files.kinds import kind_of_keys, kind_of_url, kind_of_word, stated
 from app.schemas.domain.library import MediaType, Subject
 from app.schemas.domain.lists import ListedRow, ListFile
-from app.schemas.words import says_again
+from app.schemas.words import means_rewatching
 
 _KINDS: tuple[MediaType, ...] = ("anime", "manga")
 _COUNTED: dict[MediaType, tuple[str, ...]] = {"anime": ("episodes",), "manga": ("chapters", "volumes")}
@@ -81,7 +81,7 @@ def _shikimori(line: int, row: Mapping[str, Any], reader: RowReader, subject: Su
     counted = "chapters" if is_manga else "episodes"
     fields = {
         "status": reader.status(row.get("status")),
-        "is_rewatching": says_again(str(row.get("status"))),
+        "is_rewatching": means_rewatching(str(row.get("status"))),
         "progress": reader.count(counted, row.get(counted)),
         "volumes": reader.volumes(row.get("volumes")) if is_manga else None,
         "rewatch_count": reader.rewatches(row.get("rewatches")),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.repositories.anime.filters import SAFE, Arguments, all_words, pattern, units, where
+from app.repositories.anime.filters import SAFE, Arguments, all_words, pattern, where, word_groups
 from app.utils.text.readings import Season, is_cyrillic, other_layout, romanised, season, sound
 from app.utils.text.search_words import search_words
 
@@ -104,8 +104,10 @@ class _Readings:
             return cls(None, (), ())
         named = season(search)
         layout = other_layout(search)
-        swapped = [] if layout is None else [layout, *sounds_of(layout)]
-        return cls(named, sounds_of(search), tuple(other for other in swapped if search_words(other)))
+        swapped = [] if layout is None else [layout, *phonetic_spellings(layout)]
+        return cls(
+            named, phonetic_spellings(search), tuple(other for other in swapped if search_words(other))
+        )
 
 
 def is_exact(search: str) -> bool:
@@ -121,12 +123,12 @@ def has_trigrams(search: str) -> bool:
     return any(len(word) >= _TRIGRAM for word in _words(search))
 
 
-def sounds_of(search: str) -> tuple[str, ...]:
+def phonetic_spellings(search: str) -> tuple[str, ...]:
     """The phonetic spellings of a search, normalised as in the index; none if equal to the text."""
     spelled = romanised(search) if is_cyrillic(search) else [search]
     written = " ".join(search_words(search)).lower()
-    heard = [sound(" ".join(search_words(text)).lower()) for text in spelled]
-    return tuple(dict.fromkeys(text for text in heard if text != written and any(map(str.isascii, text))))
+    spoken = [sound(" ".join(search_words(text)).lower()) for text in spelled]
+    return tuple(dict.fromkeys(text for text in spoken if text != written and any(map(str.isascii, text))))
 
 
 def is_tolerant(search: str) -> bool:
@@ -139,7 +141,7 @@ def ranked(search: str, arguments: Arguments, *, safe: bool = False) -> str:
 
     With ``safe``, ``found`` excludes adult titles and ``hidden`` has their number.
     """
-    query = arguments.place(search, "text")
+    query = arguments.add(search, "text")
     readings = _Readings.of(search)
     tables = [_strict(search, query, readings, arguments)]
     found = "select id, tier, 1 as likeness, members from strict"
@@ -190,7 +192,7 @@ def matching(search: str, arguments: Arguments) -> str:
     return f"({' or '.join(where(words) for words in either)})"
 
 
-def meant(search: str, arguments: Arguments) -> tuple[str, str]:
+def inexact_matches(search: str, arguments: Arguments) -> tuple[str, str]:
     """A WITH list and a condition on ``a`` for inexact matches, which are used only without exact ones."""
     readings = _Readings.of(search)
     none = f"not exists (select from anime a where {matching(search, arguments)})"
@@ -201,7 +203,7 @@ def meant(search: str, arguments: Arguments) -> tuple[str, str]:
     found = "select id from otherwise"
     if is_tolerant(search):
         if_none = "not exists (select from otherwise)"
-        query = arguments.place(search, "text")
+        query = arguments.add(search, "text")
         tolerance = _tolerance(
             search, query, readings, arguments, close_if=f"{none} and {if_none}", alike_if=none
         )
@@ -216,11 +218,11 @@ def _strict(search: str, query: str, readings: _Readings, arguments: Arguments) 
     if readings.season is not None:
         blocks.append(_season(readings.season, 0, arguments))
         blocks.append(_tiers(readings.season.base, _OTHER_SEASONS, arguments))
-        for base in sounds_of(readings.season.base):
+        for base in phonetic_spellings(readings.season.base):
             blocks.append(_season(Season(base, readings.season.endings), _SOUNDS, arguments))
     unquoted = search[1:-1] if _QUOTES.get(search[:1]) == search[-1:] and len(search) > 2 else search
     return _STRICT.format(
-        query=query, unquoted=arguments.place(unquoted, "text"), found=" union all ".join(blocks)
+        query=query, unquoted=arguments.add(unquoted, "text"), found=" union all ".join(blocks)
     )
 
 
@@ -259,13 +261,13 @@ def _season(named: Season, first: int, arguments: Arguments) -> str:
     return _SEASON.format(
         first=first,
         base=pattern(" ".join(search_words(named.base)), arguments),
-        endings=arguments.place(list(named.endings), "text[]"),
+        endings=arguments.add(list(named.endings), "text[]"),
         words=where(list(all_words(named.base, arguments))),
     )
 
 
 def _season_words(named: Season, arguments: Arguments) -> list[str]:
-    endings = arguments.place([f"% {ending} %" for ending in named.endings], "text[]")
+    endings = arguments.add([f"% {ending} %" for ending in named.endings], "text[]")
     return [*all_words(named.base, arguments), f"a.search_text like any ({endings})"]
 
 
@@ -278,9 +280,9 @@ def _tolerance(
     others = [_nearly(word, arguments) for word in sorted(words - {longest})]
     alike = [f"select id, likeness from search_alike({query})"]
     if spelled != search:
-        alike.append(f"select id, likeness from search_alike({arguments.place(spelled, 'text')})")
+        alike.append(f"select id, likeness from search_alike({arguments.add(spelled, 'text')})")
     return _TOLERANCE.format(
-        longest=arguments.place(longest, "text"),
+        longest=arguments.add(longest, "text"),
         others=where(others),
         alike=" union all ".join(alike),
         close_if=close_if,
@@ -291,12 +293,12 @@ def _tolerance(
 
 def _words(search: str) -> set[str]:
     """The words, with those of one group joined; written apart they are one character off."""
-    return {"".join(words) for words in units(search)}
+    return {"".join(words) for words in word_groups(search)}
 
 
 def _nearly(word: str, arguments: Arguments) -> str:
     if len(word) >= _TYPO_LETTERS_BESIDE and word.isalnum():
-        return _NEARLY.format(word=arguments.place(word, "text"))
+        return _NEARLY.format(word=arguments.add(word, "text"))
     return next(all_words(word, arguments))
 
 

@@ -12,11 +12,11 @@ from app.repositories.accounts import AccountRepository
 from app.repositories.recommendations import (
     GenreRecommendations,
     IgnoredRepository,
-    PersonsList,
     ServingRepository,
     SimilarRepository,
+    UserList,
 )
-from app.schemas.domain.recommendations import RecommendationMode, Recommended, Stamp, Wanted
+from app.schemas.domain.recommendations import RecommendationMode, RecommendationSpec, Recommended, Stamp
 from app.services.library import UnknownTitle
 from app.utils.db.database import Database
 
@@ -50,7 +50,7 @@ class RecommendationService:
         self._model: tuple[int, Model] | None = None
         self._loading = asyncio.Lock()
 
-    async def list(self, user_id: int, wanted: Wanted) -> bytes:
+    async def list(self, user_id: int, wanted: RecommendationSpec) -> bytes:
         """Titles that are not on the person's list, the best first, as JSON ready to be sent."""
         if wanted.algo == "genres":
             async with self._db.driver(fresh_plans=None) as driver:
@@ -74,7 +74,7 @@ class RecommendationService:
                     break
         return body
 
-    async def list_for_username(self, username: str, wanted: Wanted) -> bytes:
+    async def list_for_username(self, username: str, wanted: RecommendationSpec) -> bytes:
         """The same by a user name in any case; raises ``NotFound`` where nobody has it."""
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find_by_username(username)
@@ -101,7 +101,7 @@ class RecommendationService:
             await IgnoredRepository(tx).delete(user_id, anime_id)
 
     async def _worked_out(
-        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: Wanted
+        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: RecommendationSpec
     ) -> _Kept:
         model = await self._model_of(repository, stamp.model_id)
         own = await repository.list_of(user_id)
@@ -131,7 +131,7 @@ def _unpacked(content: bytes) -> "Model":
     return Model.unpack(content)
 
 
-def _ranked(model: "Model", own: PersonsList, wanted: Wanted) -> "Personal":
+def _ranked(model: "Model", own: UserList, wanted: RecommendationSpec) -> "Personal":
     from app.services.recommendations.personal import Personal, ranked
 
     return Personal(ranked(model, own, wanted))
@@ -143,7 +143,7 @@ def _with_others(personal: "Personal | None", others: list[Recommended]) -> "Per
     return Personal(None, others) if personal is None else personal.followed_by(others)
 
 
-async def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
+async def _chosen(personal: "Personal | None", wanted: RecommendationSpec) -> list[Recommended]:
     """Some titles more than wanted, for such as may not be shown any more."""
     if personal is None:
         return []

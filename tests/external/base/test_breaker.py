@@ -18,7 +18,7 @@ def clock() -> ToldClock:
 
 @pytest.fixture
 def breaker(clock: ToldClock) -> Breaker:
-    return Breaker("test", calls=8, least=4, rest=30.0, clock=clock)
+    return Breaker("test", calls=8, min_calls=4, open_seconds=30.0, clock=clock)
 
 
 def test_it_opens_at_half_of_enough_calls(breaker: Breaker) -> None:

@@ -265,7 +265,7 @@ async def test_a_cancelled_caller_has_no_effect() -> None:
         await release.wait()
         return OK
 
-    breaker = Breaker("test", least=1)
+    breaker = Breaker("test", min_calls=1)
     client = UpstreamClient(
         BASE, POLICY, limiter=OpenGate(), breaker=lambda: breaker, transport=httpx.MockTransport(answer)
     )

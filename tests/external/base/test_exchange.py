@@ -26,7 +26,7 @@ async def client(jikan_standin: JikanStandin) -> AsyncIterator[UpstreamClient]:
 
 
 def make(standin: JikanStandin, policy: Policy = JIKAN) -> UpstreamClient:
-    breaker = Breaker("test", least=10**6)
+    breaker = Breaker("test", min_calls=10**6)
     return UpstreamClient(standin.base_url, policy, limiter=OpenGate(), breaker=lambda: breaker)
 
 

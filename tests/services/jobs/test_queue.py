@@ -239,7 +239,7 @@ async def test_only_old_finished_jobs_are_deleted(jobs: JobService, table: Table
         "insert into jobs (key, kind, status, finished_at, created_at) values "
         "('ancient', 'x', 'failed', now() - interval '31 days', now() - interval '31 days'),"
         "('failed', 'x', 'failed', now() - interval '29 days', now() - interval '29 days'),"
-        "('nobodys', 'x', 'succeeded', now() - interval '4 days', now() - interval '4 days'),"
+        "('without_user', 'x', 'succeeded', now() - interval '4 days', now() - interval '4 days'),"
         "('recent', 'x', 'succeeded', now() - interval '2 days', now() - interval '2 days'),"
         "('waiting', 'x', 'queued', null, now() - interval '90 days')"
     )
