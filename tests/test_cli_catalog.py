@@ -28,7 +28,7 @@ def given(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
-    """Three titles and a row that is none."""
+    """Three titles and an invalid row."""
     path = tmp_path / "dump.jsonl.gz"
     lines = [*(json.dumps(row) for row in ROWS), "no title at all {"]
     path.write_bytes(gzip.compress("\n".join(lines).encode()))

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile, an instruction a line, without comments."""
+    """The Dockerfile, one instruction per line, without comments."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(word, rest.strip()) for line in lines if line.strip() for word, _, rest in [line.partition(" ")]]
@@ -41,7 +41,7 @@ def compose() -> dict[str, Any]:
 
 
 def commands() -> set[str]:
-    """What the command line offers."""
+    """The commands of the command line."""
     command = get_command(cli)
     assert isinstance(command, TyperGroup)
     return set(command.commands)

@@ -32,7 +32,7 @@ def test_periodic_jobs_have_unique_names() -> None:
 
 
 class Failing(JobService):
-    """Its sweeps fail in two ways, then work."""
+    """Its sweeps fail in two ways, then succeed."""
 
     def __init__(self, jobs: JobService, stop: asyncio.Event) -> None:
         super().__init__(jobs._db, jobs._queue)

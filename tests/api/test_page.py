@@ -1,4 +1,4 @@
-"""The page at `/`: served whole, kept by browsers, and never in the way of the API."""
+"""The page at `/`: complete, cacheable, and never hiding API paths."""
 
 import gzip
 import re
@@ -111,7 +111,7 @@ def test_both_languages_have_the_same_words() -> None:
 
 
 def test_the_first_load_is_small() -> None:
-    """Script and style that Discover needs, in either language, as they are."""
+    """The uncompressed scripts and styles needed by Discover, in either language."""
     assets = STATIC / "assets"
     for language in ("en", "ru"):
         wanted = {assets / "app.js", assets / "views/discover.js", assets / f"words/{language}.js"}

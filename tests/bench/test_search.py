@@ -1,4 +1,4 @@
-"""What is searched for is found: 580 labelled queries in 17 classes, on the real catalogue."""
+"""Search quality: 580 labelled queries in 17 classes, on the real catalogue."""
 
 import sys
 

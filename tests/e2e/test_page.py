@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what people do, by keyboard too, and what a server that fails does to them."""
+"""The page in a real Chromium: user actions, also by keyboard, and failing servers."""
 
 import gzip
 import json
@@ -114,7 +114,7 @@ def test_two_tabs_stay_in_step_and_refresh_once(visit: Visits) -> None:
 
 
 def list_file(folder: Path) -> Path:
-    """A list of MyAnimeList as it exports it: one title of the catalogue, one that nobody knows."""
+    """A MyAnimeList export with one title of the catalogue and one unknown title."""
     row = (
         "<anime><series_animedb_id>{}</series_animedb_id><series_title><![CDATA[{}]]></series_title>"
         "<series_episodes>{}</series_episodes><my_watched_episodes>{}</my_watched_episodes>"
@@ -203,7 +203,7 @@ def test_anilist_is_connected_synced_and_its_conflicts_are_decided(
 
 
 def test_a_first_start_says_what_to_do(visit: Visits) -> None:
-    """The catalogue of the others is not touched: its answers are replaced by empty ones."""
+    """Empty responses are simulated, so that the catalogue of the other tests stays."""
     guest = visit()
     empty: dict[str, Any] = {"status": 200, "json": [], "headers": {"X-Total-Count": "0"}}
     guest.context.route(re.compile(r"/anime\?"), lambda route: route.fulfill(**empty))

@@ -1,4 +1,4 @@
-"""Test doubles: a limiter that admits everything, a clock that is set by hand."""
+"""Test doubles: a limiter that admits everything, a manual clock."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ BASE = "https://jikan.test/v4"
 
 
 class OpenGate:
-    """A limiter that grants every slot at once and remembers what was asked of it."""
+    """A limiter that grants every slot at once and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Traffic, float]] = []
@@ -35,7 +35,7 @@ class OpenGate:
 
 
 class ToldClock:
-    """Time that passes only in ``sleep``, and where the test says so."""
+    """Time passes only in ``sleep``, or when the test advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -50,7 +50,7 @@ class ToldClock:
 
 
 class Answers(httpx.MockTransport):
-    """Gives these answers in turn, the last one for ever, and keeps the requests."""
+    """Returns these responses in turn, the last one repeatedly, and records the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         super().__init__(self._answer)

@@ -1,4 +1,4 @@
-"""Reading open dumps of lists: columns in any order, other words for a status, rows that are no good."""
+"""Reading open dumps of lists: columns in any order, other words for statuses, invalid rows."""
 
 import gzip
 from pathlib import Path

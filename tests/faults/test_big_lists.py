@@ -62,7 +62,7 @@ async def api(stack: Stack) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def probed(port: int) -> AsyncIterator[list[float]]:
-    """How long each answer took while the block ran, in seconds, sorted; filled at its end."""
+    """The response times in seconds during the block, sorted; filled at its end."""
     found: list[float] = []
     pipe = asyncio.subprocess.PIPE
     probe = await asyncio.create_subprocess_exec(

@@ -29,14 +29,14 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 
 @pytest.fixture
 async def jobs(stack: Stack, database: Database) -> AsyncIterator[JobService]:
-    """The service as the API process has it."""
+    """The job service as the API process uses it."""
     broker = JobBroker(stack.redis_url)
     yield JobService(database, broker)
     await broker.shutdown()
 
 
 async def until_done(table: Table, count: int, *, seconds: float) -> None:
-    """Until so many jobs of the tests succeeded; none may have failed."""
+    """Wait until this many test jobs have succeeded; none may fail."""
     async with asyncio.timeout(seconds):
         while True:
             statuses = await table.statuses(Mark.name)
@@ -263,7 +263,7 @@ async def test_two_schedulers_fire_a_periodic_job_once(
 
 
 async def idle(stack: Stack, jobs: JobService, table: Table, *, seconds: float) -> None:
-    """A worker with nothing to do stays the same process, says nothing, costs nothing, and still works."""
+    """An idle worker keeps its process, logs nothing, uses no processor time, and still works."""
     worker = stack.start("app.worker")
     await worker.until_logged("worker.started")
     pid, cpu, started = worker.pid, worker.cpu_seconds(), time.monotonic()

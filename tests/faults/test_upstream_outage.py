@@ -35,7 +35,7 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 
 @pytest.fixture
 async def apis(stack: Stack, jikan_standin: JikanStandin, database: Database) -> AsyncIterator[list[Api]]:
-    """With twenty titles, half of them stale."""
+    """API processes with twenty titles, half of them stale."""
     async with database.transaction() as tx:
         await tx.session.execute(
             text(
@@ -64,7 +64,10 @@ def mend(standin: JikanStandin) -> None:
 
 
 async def live_through(apis: list[Api], *, first: int, seconds: float) -> tuple[list[float], list[Timed]]:
-    """Ask for known titles, and unknown ones from ``first`` on; the times of those, the answers of these."""
+    """Request known titles, and unknown ones from ``first`` on.
+
+    Returns the former's times, the latter's responses.
+    """
     known: list[float] = []
     unknown: list[Timed] = []
     ends = time.monotonic() + seconds
@@ -111,7 +114,7 @@ def check_unknown(unknown: list[Timed]) -> None:
 
 
 async def seconds_to_recover(api: Api, *, first: int) -> float:
-    """From now until a title that nobody has asked for yet is served."""
+    """The seconds until a title that was never requested before is served."""
     healed = time.monotonic()
     for mal_id in range(first, first + 400):
         if (await timed_get(api, f"/anime/mal/{mal_id}")).answer.status_code == 200:

@@ -92,7 +92,7 @@ async def execute(database: Database, sql: str, **parameters: Any) -> None:
 
 
 async def traces(database: Database) -> tuple[int, str]:
-    """What any write to the catalogue would move: its version, and the place of the rows."""
+    """What any write to the catalogue would change: its version, and the positions of rows."""
     places: str = await database.scalar("select string_agg(ctid || ' ' || xmin, ',' order by id) from anime")
     return await version(database), places
 

@@ -270,7 +270,7 @@ async def test_refreshes_that_find_nothing_new_write_no_title(database: Database
 
 
 async def flushed(database: Database) -> None:
-    """Statistics of other connections are told a second late; of one's own, when asked to."""
+    """Publish the statistics of this connection; those of others appear a second late."""
     for _ in range(5):
         async with database.transaction() as tx:
             await tx.session.execute(text("select pg_stat_force_next_flush()"))

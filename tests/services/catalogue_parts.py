@@ -28,7 +28,7 @@ from tests.standin import JikanStandin
 
 @dataclass
 class Told:
-    """A clock that stands still, a count of announcements, and the titles that they were only about."""
+    """A stopped clock, a count of announcements, and the titles that they were limited to."""
 
     now: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC)
     announced: int = 0

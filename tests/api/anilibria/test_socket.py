@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def url(settings: Settings, container: Container) -> AsyncIterator[str]:
-    """An API process of its own on the database of ``container``, which writes what happens."""
+    """A separate API process on the database of ``container``, which emits the events."""
     with served(create_app(settings)) as url:
         async with httpx.AsyncClient(base_url=url) as http:
             while (await http.get("/health/live")).status_code != 200:  # noqa: ASYNC110  # it is starting

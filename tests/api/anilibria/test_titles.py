@@ -1,4 +1,4 @@
-"""The AniLibria v2 surface in front of an AniLibria that works, and of one that does not."""
+"""The AniLibria v2 surface with a working AniLibria stand-in, and with one that fails."""
 
 import asyncio
 from typing import Any

@@ -122,7 +122,7 @@ async def test_what_is_no_list_is_refused_at_once_however_large(
 
 
 async def break_off(container: Container, mine: httpx.AsyncClient, rows: int, after: int) -> int:
-    """An import that failed for good after some of its rows; answers its job."""
+    """An import that failed permanently after some of its rows; returns its job."""
     job_id = int((await mine.post(IMPORT, files=upload(long_list(rows)))).json()["job_id"])
     async with container.db.transaction() as tx:
         await tx.session.execute(
@@ -202,7 +202,10 @@ async def test_uploads_and_dry_runs_of_a_person_share_one_limit(
 
 
 class Watch:
-    """How long the loop's thread worked at a stretch, by its own processor time: neighbours have no part."""
+    """Measures the longest uninterrupted run of the loop's thread.
+
+    In processor time, so that other load does not count.
+    """
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -219,7 +222,7 @@ class Watch:
 async def test_a_long_file_does_not_block_the_event_loop(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    """The request, the job, the downloads and the undo of one file, all on one loop."""
+    """The request, the job, the downloads and the undo of one file run on one loop."""
     watch, content = Watch(), upload(long_list(4000))
     gc.freeze()  # as the worker does: the tests' own modules are no part of the work
     looking = asyncio.create_task(watch.look())

@@ -1,4 +1,4 @@
-"""Fewer calls: marks, upserts, entries by their own id, filters of the list, what has changed since."""
+"""Marks, upserts, entries by their own id, filters of the list, and changes since a time."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -42,7 +42,7 @@ async def mine(client: httpx.AsyncClient, user: SignedIn, database: Database) ->
 
 
 async def live_through(mine: httpx.AsyncClient, anime_id: int) -> list[dict[str, Any]]:
-    """Every step, a deletion, an addition under a new id; answers the entry after each."""
+    """Apply each step, a deletion and an addition under a new id; returns the entry after each."""
     path = f"{LIST}/{anime_id}"
     entries = [(await mine.post(LIST, json={"anime_id": anime_id, "status": "watching"})).json()]
     entries += [(await mine.patch(path, json=step)).json() for step in STEPS]
@@ -200,7 +200,7 @@ async def changes_of(database: Database) -> list[tuple[Any, ...]]:
 async def test_whole_states_of_an_older_version_are_read_too(
     mine: httpx.AsyncClient, database: Database
 ) -> None:
-    """While a migration runs, an old process may still write them."""
+    """During a migration, an old process may still write complete states."""
     [one, _] = await titles_of(database)
     await live_through(mine, one)
     shown = await histories(mine, [one])

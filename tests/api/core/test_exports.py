@@ -20,7 +20,7 @@ EXPORT = "/users/me/export"
 
 @pytest.fixture
 async def both(mine: httpx.AsyncClient) -> httpx.AsyncClient:
-    """With one anime and one manga on the list."""
+    """A user with one anime and one manga on the list."""
     for kind, title in (("manga", "Ash — Ωμέγα"), ("anime", "Bebop")):
         item = {"title": title, "type": kind, "source": "manual", "status": "watching"}
         assert (await mine.post("/api/library/items", json=item)).status_code == 200

@@ -67,7 +67,7 @@ async def test_a_dry_run_reports_the_import_and_changes_nothing(
 async def test_a_distant_duplicate_row_is_not_an_edit(
     mine: httpx.AsyncClient, container: Container, bebop: int
 ) -> None:
-    """The report is that of the dry run, and the undo whole, however the file is cut into transactions."""
+    """The report equals that of the dry run, and the undo is complete, however the file is split."""
     imports = ImportService(container.db, container.jobs, ListReader(), Downloads(), chunk=2)
     small = replace(container, library=replace(container.library, imports=imports))
     importer = Importer(mine, small)

@@ -46,7 +46,7 @@ async def ids(table: Table) -> dict[str, int]:
 async def people(
     settings: Settings, container: Container, jobs: JobService, ids: dict[str, int]
 ) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-    """A client for each of three accounts, and one for nobody."""
+    """A client for each of three accounts, and an anonymous one."""
     authentication: Any = ThreeTokens(ids)
     accounts = replace(container.accounts, authentication=authentication)
     app = create_app(settings, container=replace(container, accounts=accounts, jobs=jobs))

@@ -16,7 +16,7 @@ LIST = "/users/me/list"
 
 @pytest.fixture
 async def titles(database: Database) -> list[int]:
-    """Ids of a finished title of 26 episodes, an airing one of 12, and one of unknown length."""
+    """Ids of a finished title with 26 episodes, an airing one with 12, and one of unknown length."""
     async with database.transaction() as tx:
         rows = await tx.session.execute(
             text(

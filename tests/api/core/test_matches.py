@@ -16,7 +16,7 @@ LIST, IMPORT, ITEMS = "/users/me/list", "/users/me/import", "/api/library/items"
 
 
 class Story:
-    """A person who imports titles 77 and 78 before the catalogue learns them, and what follows."""
+    """A user who imports titles 77 and 78 before they are in the catalogue, and what follows."""
 
     def __init__(self, mine: httpx.AsyncClient, container: Container) -> None:
         self.mine = mine
@@ -134,7 +134,7 @@ async def test_the_last_change_is_that_of_the_person_not_the_match(
 
 
 async def test_a_match_takes_the_place_of_a_deletion(story: Story, mine: httpx.AsyncClient) -> None:
-    """The title was deleted, then came back under its bare id: another device must not delete it again."""
+    """The title was deleted, then added again by its bare id: another device must not delete it again."""
     async with story.container.db.transaction() as tx:
         await tx.session.execute(text("insert into anime (mal_id, title) values (77, 'Known')"))
     [known] = [entry["id"] for entry in (await mine.get("/anime")).json()]
@@ -151,7 +151,10 @@ async def test_a_match_takes_the_place_of_a_deletion(story: Story, mine: httpx.A
 
 
 async def test_one_person_has_a_title_once(story: Story, mine: httpx.AsyncClient) -> None:
-    """Two unknown entries that turn out to be one title: the elder is linked, the other stays as it is."""
+    """Two unmatched entries that turn out to be one title.
+
+    The older one is linked, the other is left unchanged.
+    """
     for ids in ({"mal_id": 77}, {"anilist_id": 88}):
         own = {"title": str(ids), "type": "anime", "source": "me", "status": "watching", **ids}
         assert (await mine.post(ITEMS, json=own)).status_code == 200
@@ -166,7 +169,7 @@ async def test_one_person_has_a_title_once(story: Story, mine: httpx.AsyncClient
 async def test_what_is_there_under_its_bare_id_is_not_added_once_more(
     story: Story, mine: httpx.AsyncClient, how: str
 ) -> None:
-    """Between the moment when the catalogue learns a title and the next round of matching."""
+    """Between the addition of a title to the catalogue and the next matching job."""
     await story.imports(77, 78)
     async with story.container.db.transaction() as tx:
         rows = await tx.session.execute(

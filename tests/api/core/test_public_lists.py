@@ -1,4 +1,4 @@
-"""The settings of a profile, and what others see of a list that is public."""
+"""Profile settings, and what others see of a public list."""
 
 from datetime import UTC, datetime
 from typing import Any

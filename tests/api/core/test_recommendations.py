@@ -1,4 +1,4 @@
-"""Recommendations by genres over HTTP, on the best known titles of the real catalogue."""
+"""Recommendations by genres over HTTP, on the most popular titles of the real catalogue."""
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -22,7 +22,7 @@ BEBOP, HENTAI = 1, "Rx - Hentai"
 
 
 def known(title: Title) -> bool:
-    """Enough for tastes to differ in, and some that not everybody wants to see."""
+    """Enough titles for different tastes, including adult ones."""
     return bool((title.columns.get("popularity") or 10**6) <= 2000 or title.columns.get("rating") == HENTAI)
 
 
@@ -59,7 +59,7 @@ class Person:
         return [RecommendationOut.model_validate(title).model_dump() for title in answer.json()]
 
     def with_label(self, name: str, count: int) -> list[int]:
-        """The best known titles with a label."""
+        """The most popular titles with a label."""
         found = [
             title.columns
             for title in self.titles.values()

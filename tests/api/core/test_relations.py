@@ -45,7 +45,7 @@ async def load(container: Container, path: Path) -> tuple[int, ...]:
 
 @pytest.fixture
 async def ids(container: Container, client: httpx.AsyncClient, tmp_path: Path) -> dict[str, int]:
-    """Our ids by title; the relations come first, the titles afterwards."""
+    """Our ids by title; the relations are stored before the titles."""
     relations = write(tmp_path / "relations.jsonl", [*RELATIONS, *FAULTY])
     assert await load(container, relations) == (5, 0, 0, 1, 2)
     assert await load(container, relations) == (0, 0, 5, 1, 2)

@@ -52,7 +52,7 @@ TITLES = [
 
 @pytest.fixture(scope="module")
 async def searched(clones: Clones, servers: ServerUrls) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on a catalogue of few titles."""
+    """A client on a small catalogue."""
     url = await clones.make()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     rows = [{"title": title, "members": members, "synonyms": names} for title, members, names in TITLES]

@@ -17,7 +17,7 @@ LIST, CONTINUE = "/users/me/list", "/watch/continue"
 
 @pytest.fixture
 async def titles(database: Database) -> list[int]:
-    """Ids of a finished title of 12 episodes of 24 minutes, an airing one of 12, and an endless one."""
+    """Ids of a finished title with 12 episodes of 24 minutes, an airing one with 12, and an endless one."""
     async with database.transaction() as tx:
         rows = await tx.session.execute(
             text(
@@ -55,7 +55,7 @@ class Person:
         return answer.json() if answer.status_code == 200 else None
 
     async def goes_on(self) -> dict[int, tuple[int, float]]:
-        """What is offered: the episode and how much of it was seen, by title."""
+        """The offered episodes and their watched shares, by title."""
         answer = await self.client.get(CONTINUE)
         assert answer.headers["X-Total-Count"] == str(len(answer.json()))
         return {row["anime_id"]: (row["episode"], row["progress_percent"]) for row in answer.json()}
@@ -171,7 +171,7 @@ async def test_a_removed_title_comes_back_when_it_is_watched_again(mine: Person,
 
 
 async def test_a_late_report_does_not_undo_a_decision(mine: Person, titles: list[int]) -> None:
-    """A device that was offline tells late; what the person decided since stands."""
+    """A device that was offline reports late; the user's later decisions are kept."""
     over, on_air, endless = titles
     await mine.lists(over, "watching")
     await mine.lists(on_air, "plan_to_watch")

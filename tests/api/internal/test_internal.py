@@ -1,4 +1,4 @@
-"""The internal surface: who may ask it, and what it does; the Node service as a transport of our own."""
+"""The internal surface: access and effects; the Node service is a mock transport."""
 
 import json
 from collections.abc import AsyncIterator

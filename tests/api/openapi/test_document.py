@@ -52,7 +52,7 @@ async def reader(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def nodes(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Every part of a document with the way to it."""
+    """Every node of a document with its path."""
     yield at, node
     children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for name, child in children:
@@ -232,7 +232,7 @@ def test_headers_are_declared(operations: dict[str, Json]) -> None:
 
 
 def examples(document: Json) -> Iterator[tuple[str, Json, Any]]:
-    """Every example with the schema it is an example of."""
+    """Every example with its schema."""
     for at, node in nodes(document):
         if not isinstance(node, dict) or "/examples" in at or at.endswith("/example"):
             continue

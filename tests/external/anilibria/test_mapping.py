@@ -1,4 +1,4 @@
-"""AniLibria's bodies in our words: every recorded one, and what the real one is known to send at times."""
+"""Mapping of AniLibria's bodies: every recorded one, and known irregularities of the real API."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""AniList's GraphQL: limits that its headers tell, failures in every dress, chunks, scales."""
+"""AniList's client: rate limits from headers, every kind of failure, chunks, score scales."""
 
 from collections.abc import Mapping
 from typing import Any

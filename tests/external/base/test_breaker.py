@@ -1,4 +1,4 @@
-"""The circuit breaker: opens on a share of failures, rests, probes."""
+"""The circuit breaker: opens on a share of failures, stays open, probes."""
 
 import pytest
 

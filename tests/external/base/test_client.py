@@ -320,7 +320,7 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
 
 
 class Hosts(httpx.MockTransport):
-    """Answers by the name of the host; a status is an answer with it."""
+    """Responds by host name; a number stands for a response with that status."""
 
     def __init__(self, **states: int) -> None:
         super().__init__(self._answer)

@@ -108,7 +108,7 @@ async def test_no_more_is_read_than_the_limit(jikan_standin: JikanStandin, mode:
 async def test_the_pool_survives_two_thousand_abandoned_calls(
     jikan_standin: JikanStandin,
 ) -> None:
-    """Deadlines and callers that leave, on a pool of ten that is always contended."""
+    """Deadlines and cancelled callers, on a pool of ten that is always contended."""
     client = make(jikan_standin, Policy("test", "Testdom", connections=10))
     jikan_standin.behave("slow", seconds=0.05)
     chance = random.Random(1)
@@ -146,7 +146,7 @@ async def test_closing_cancels_abandoned_calls(jikan_standin: JikanStandin) -> N
 
 
 async def drained(standin: JikanStandin, seconds: float = 5.0) -> None:
-    """The far side has nobody left to answer."""
+    """Wait until the server has no open responses."""
     end = time.monotonic() + seconds
     while standin.stats().in_flight:
         assert time.monotonic() < end, "calls are still open at the upstream"

@@ -26,7 +26,7 @@ Act = Callable[[httpx.AsyncClient, Container, dict[str, str]], Awaitable[Any]]
 
 @pytest.fixture
 def small(container: Container) -> Container:
-    """With many short transactions in every job."""
+    """Jobs with many short transactions."""
     imports = ImportService(container.db, container.jobs, ListReader(), Downloads(), chunk=CHUNK)
     return replace(container, library=replace(container.library, imports=imports))
 
@@ -54,7 +54,7 @@ async def run_undo(client: httpx.AsyncClient, small: Container, headers: dict[st
 
 
 async def ask_again_and_again(client: httpx.AsyncClient, _: Container, headers: dict[str, str]) -> None:
-    """Exports, uploads and what the person watches, until the account is gone."""
+    """Exports, uploads and playback reports, until the account is gone."""
     progress = {"anime_id": 1, "episode": 1, "progress_percent": 95}
     while True:
         answers = await asyncio.gather(
@@ -71,7 +71,7 @@ async def ask_again_and_again(client: httpx.AsyncClient, _: Container, headers: 
 
 
 async def prepared(client: httpx.AsyncClient, container: Container) -> SignedIn:
-    """A person who has half of the titles already, from an import."""
+    """A user who has half of the titles already, from an import."""
     user = await make_account(container)
     client.headers.update(user.headers)
     begun = await client.post(IMPORT, files=upload(long_list(ROWS // 2)))

@@ -25,7 +25,7 @@ HERE = ClientInfo("192.0.2.1", "192.0.2.1", "tests")
 
 
 class PostOffice:
-    """A mail server that takes everything, or refuses every recipient."""
+    """A mail server that accepts everything, or rejects every recipient."""
 
     def __init__(self, *, refuses: bool = False) -> None:
         self.mails: list[str] = []

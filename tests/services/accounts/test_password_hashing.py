@@ -97,7 +97,7 @@ async def test_an_old_hash_is_upgraded_when_its_owner_signs_in(container: Contai
 
 
 async def test_hashing_does_not_block_the_event_loop(hasher: PasswordHasher) -> None:
-    """As a ratio to one hash, which the loop would stand still for if it were computed there."""
+    """Relative to one hash, which would block the loop for that long if it were computed there."""
     stored = await hasher.hash("a password")
     started = time.perf_counter()
     await hasher.verify("a password", stored)

@@ -242,7 +242,7 @@ async def can_refresh(container: Container, token: str) -> bool:
 
 
 async def mailed_token(container: Container, user_id: int) -> str:
-    """The reset token as its mail would bring it."""
+    """The reset token as sent by mail."""
     sent: list[str] = []
 
     class Letterbox:

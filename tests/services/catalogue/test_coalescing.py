@@ -24,7 +24,7 @@ TWO = Quota("test", 2, 60)
 
 
 class Upstream:
-    """Counts calls; ``failure`` is raised instead of an answer."""
+    """Counts calls; ``failure`` is raised instead of returning."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -52,7 +52,7 @@ def upstream() -> Upstream:
 
 @pytest.fixture
 async def both(redis: Redis, redis_url: str, upstream: Upstream) -> AsyncIterator[list[Make]]:
-    """``make(key, client)`` in two processes, as far as Redis can tell."""
+    """``make(key, client)`` in two processes, from Redis's point of view."""
     async with connect_redis(redis_url) as other:
         flights = [SingleFlight(redis), SingleFlight(other)]
         calls = [

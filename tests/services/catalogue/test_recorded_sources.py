@@ -21,7 +21,7 @@ LATEST = {body["mal_id"]: map_anime(body) for body in (parameter.values[0] for p
 
 @pytest.fixture
 async def load(database: Database, shared: Path, tmp_path: Path) -> Importer:
-    """With the titles of the real catalogue that Jikan was asked for."""
+    """Store the titles of the real catalogue that have Jikan recordings."""
     load = Importer(database, tmp_path, chunk=100)
     with gzip.open(shared / "datasets" / "catalogue.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [row for row in map(json.loads, file) if row["mal_id"] in LATEST]

@@ -9,7 +9,7 @@ DATES = {1: "2001-04", 2: "2003", 3: None}
 def stated(
     *records: tuple[int, int, str, str],
 ) -> dict[tuple[int, int], list[tuple[str, tuple[str, ...], str]]]:
-    """Both sides of each pair: types, sources and marks."""
+    """Both sides of each pair: types, sources and flags."""
     found: dict[tuple[int, int], list[tuple[str, tuple[str, ...], str]]] = {}
     rows = [StoredRelation(a, b, type_, source) for a, b, type_, source in records]  # type: ignore[arg-type]
     for edge in settle(rows, DATES):

@@ -1,4 +1,4 @@
-"""The order of a franchise: main line, story, optional titles, other versions, cycles; on real ones too."""
+"""Watch orders: main line, story, optional titles, alternatives, cycles; also of real franchises."""
 
 import gzip
 import json

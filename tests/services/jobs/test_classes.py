@@ -22,7 +22,7 @@ async def people(table: Table) -> list[int]:
 
 
 async def claim(jobs: JobService, job_class: JobClass = "order") -> str | None:
-    """Take the next job and leave it running; its key."""
+    """Claim the next job and leave it running; returns its key."""
     run = JobRun(jobs._db, QUICK)
     claimed = await run.claim_next(job_class)
     return None if claimed is None else Job.read(claimed.kind, claimed.arguments).key

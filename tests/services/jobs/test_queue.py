@@ -25,7 +25,7 @@ async def enqueue_and_fail(database: Database, jobs: JobService) -> None:
 
 
 async def resend_after(job: object, run: JobRun) -> None:
-    """A handler with nothing to do."""
+    """A handler that does nothing."""
 
 
 async def broken(job: object, run: JobRun) -> None:

@@ -225,7 +225,7 @@ async def test_a_run_without_its_lease_can_write_nothing(
 async def test_a_job_cannot_be_claimed_between_an_effect_and_its_commit(
     database: Database, jobs: JobService, table: Table
 ) -> None:
-    """The lease may run out while the last commit is under way; the row lock keeps the job till then."""
+    """The lease may expire during the last commit; the row lock protects the job until then."""
     enqueued = await jobs.submit(Mark(1))
     run = JobRun(database, QUICK)
     await run.claim(enqueued.id)
@@ -310,7 +310,7 @@ async def test_a_cancelled_run_releases_the_job_immediately(
 
 
 class Faltering(Database):
-    """A database that is gone for some transactions."""
+    """A database that is down for some transactions."""
 
     absent = 0
 

@@ -1,4 +1,4 @@
-"""Models of recommendations on a small world of tastes: what is learned, ranked, explained and stored."""
+"""Recommendation models on synthetic tastes: learning, ranking, reasons and storage."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def model(fitted: Fitted) -> Model:
 def taste(
     model: Model, rows: dict[int, tuple[float, int]], *, unwanted: tuple[int, ...] = (), sfw: bool = False
 ) -> Taste:
-    """Of a list by numbers of titles: score and status of each."""
+    """The taste of a list: score and status by title number."""
     return Taste.of(
         model,
         model.titles[list(rows)].astype(np.int64),

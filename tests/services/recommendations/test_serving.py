@@ -1,4 +1,4 @@
-"""From lists in the database to recommendations over HTTP: a fit in its own process, and what is served."""
+"""From lists in the database to recommendations over HTTP: a fit in a separate process, and serving."""
 
 import asyncio
 import csv
@@ -46,7 +46,7 @@ def made_title(number: int) -> Title:
 async def served(
     clones: Clones, servers: ServerUrls, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Container]]:
-    """A server that has learned from the lists of a file."""
+    """A server whose model was fitted from the lists of a file."""
     async with (
         stocked(clones, [made_title(number) for number in range(TITLES)]) as stock,
         client_on(stock.url, servers.redis_url) as (client, container),

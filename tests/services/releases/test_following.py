@@ -1,4 +1,7 @@
-"""Following AniLibria: what is new becomes an event, once, whoever reads it first and however often."""
+"""Polling AniLibria.
+
+Each new episode or release becomes one event, whoever reads it first and however often.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +35,7 @@ async def container(
 def release(
     standin: AniLibriaStandin, title_id: int, *ordinals: float, status: bool | None = None, **fields: Any
 ) -> None:
-    """Give a title these episodes, as of now."""
+    """Give a title these episodes, released now."""
     now = datetime.now(UTC)
     episodes = [{**made_episode(title_id, one), "updated_at": now.isoformat()} for one in ordinals]
     told = {"episodes": episodes, "fresh_at": (now + timedelta(seconds=1)).isoformat(), **fields}

@@ -1,4 +1,4 @@
-"""Releases find their anime, and never another one, on a labelled set of recorded and made ones."""
+"""Linking releases to anime, on a labelled set of recorded and synthetic releases: no wrong links."""
 
 import gzip
 import json
@@ -64,7 +64,7 @@ def recorded(shared: Path) -> list[Named]:
 
 
 def respelled(anime: Named, dice: random.Random) -> Named:
-    """A release of the anime, as a source might write it down."""
+    """A release of the anime as a source might spell it."""
     title, russian = anime.names[0], anime.names[2] if len(anime.names) > 2 else anime.names[-1]
     changes = [
         (russian, title),

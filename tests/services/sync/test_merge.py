@@ -1,4 +1,4 @@
-"""The three-way merge: its rules, and a machine of edits, crashes and refusals that must converge."""
+"""The three-way merge: its rules, and a state machine of edits, crashes and rejections that must converge."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ def same(state: SyncState) -> SyncState:
 
 
 def tens(state: SyncState) -> SyncState:
-    """A service with whole scores, as many of them are."""
+    """A service with integer scores only, as many are."""
     score = None if not state.score else max(10, (state.score + 5) // 10 * 10)
     return replace(state, score=score)
 
@@ -89,7 +89,7 @@ def test_what_the_service_holds_roughly_is_the_same() -> None:
 
 
 def test_what_the_service_cannot_hold_is_told_once() -> None:
-    """It answers 26 to a progress of 30: ours stays, and neither side is told again."""
+    """It returns 26 for a progress of 30: ours is kept, and neither side is updated again."""
     ours = replace(WATCHING, progress=30)
     merged = merge(Snapshot(WATCHING, WATCHING), ours, WATCHING, local_is_later=True, hold=same)
     assert merged.wanted == {"progress": 30}
@@ -120,7 +120,7 @@ def test_at_a_first_meeting_what_is_empty_gives_way() -> None:
 
 
 class Service:
-    """Holds one list: whole scores, no more progress than 12, a date of its own for what is completed."""
+    """Holds one list: integer scores, a maximum progress of 12, its own date for completed entries."""
 
     def __init__(self) -> None:
         self.entries: dict[int, tuple[SyncState, int]] = {}
@@ -155,7 +155,7 @@ KEYS = st.integers(1, 3)
 
 
 class TwoWaySync(RuleBasedStateMachine):
-    """Edits on both sides and from two devices, clocks that disagree, refusals, crashes between two steps."""
+    """Edits on both sides and from two devices, clock differences, rejections, crashes between two steps."""
 
     @initialize()
     def begin(self) -> None:
@@ -187,7 +187,7 @@ class TwoWaySync(RuleBasedStateMachine):
         self._sync(key, dies_after_save=dies_after_save)
 
     def _sync(self, key: int, *, dies_after_save: bool = False) -> None:
-        """What is known is stored before the other side is told, and again after."""
+        """Snapshots are stored before the other side is updated, and again afterwards."""
         merged = self._merge(key)
         if merged is None or not merged.wanted:
             return
@@ -220,7 +220,7 @@ class TwoWaySync(RuleBasedStateMachine):
 
     @invariant()
     def quiesces(self) -> None:
-        """Left alone, both sides agree within three rounds, and then nothing is sent any more."""
+        """Without further edits, both sides agree within three rounds, and then nothing more is sent."""
         kept = (dict(self.local), dict(self.snapshots), dict(self.service.entries), self.service.refuses)
         self.service.refuses = 0
         for _ in range(3):

@@ -34,7 +34,7 @@ async def push(me: Connected) -> dict[str, Any]:
 
 
 async def make_quiet(me: Connected) -> None:
-    """As if the last edits were some seconds ago."""
+    """Make the last edits a few seconds old."""
     async with me.container.db.transaction() as tx:
         await tx.session.execute(text("update entries set updated_at = updated_at - interval '1 minute'"))
 
