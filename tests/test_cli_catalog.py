@@ -62,7 +62,7 @@ async def test_an_unreadable_file_is_reported(
     assert content is not None or errors == f"anisync: {path}: No such file or directory\n"
 
 
-async def test_a_missing_file_is_told_before_any_server_is_started(tmp_path: Path) -> None:
+async def test_a_missing_file_is_reported_before_any_server_is_started(tmp_path: Path) -> None:
     home = tmp_path / "home"
     code, _, errors = await anisync("catalog", "import", "none.json", cwd=tmp_path, ANISYNC_HOME=str(home))
     assert (code, errors) == (2, "anisync: none.json: No such file or directory\n")

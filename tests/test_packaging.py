@@ -101,7 +101,7 @@ def test_the_image_serves_the_api_with_a_health_check() -> None:
     compile(json.loads(probe[probe.index("[") :])[2], "probe", "exec")
 
 
-def test_variables_of_the_image_are_known_settings() -> None:
+def test_the_images_variables_are_settings() -> None:
     names = {name for rest in values("ENV") for name in re.findall(r"([A-Z_]+)=", rest)}
     known = {"PATH", "PYTHONUNBUFFERED", "UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_PYTHON_DOWNLOADS"}
     assert {name.lower() for name in names - known} <= set(Settings.model_fields)

@@ -240,7 +240,7 @@ async def test_the_openapi_document_states_the_same_access(client: httpx.AsyncCl
     assert flow["tokenUrl"] == "/api/auth/token"
 
 
-async def test_the_other_spelling_of_users_answers_alike(
+async def test_the_alias_of_the_users_routes_works(
     client: httpx.AsyncClient, user: SignedIn, admin: SignedIn
 ) -> None:
     for route in [route for route in ROUTES if route.path.startswith("/users") and route.method == "GET"]:

@@ -64,7 +64,7 @@ def test_the_library_by_keyboard(visit: Visits) -> None:
     expect(page.get_by_role("link", name="Sousou no Frieren")).to_be_visible()
 
 
-def test_what_the_server_refuses_is_taken_back_and_can_be_tried_again(visit: Visits) -> None:
+def test_an_edit_rejected_by_the_server_is_reverted_and_can_be_retried(visit: Visits) -> None:
     guest = visit()
     page = guest.sign_up("unlucky")
     page.get_by_role("button", name="Plan Cowboy Bebop").click()
@@ -202,7 +202,7 @@ def test_anilist_is_connected_synced_and_its_conflicts_are_decided(
     expect(page.get_by_role("button", name="Connect AniList")).to_be_visible()
 
 
-def test_a_first_start_says_what_to_do(visit: Visits) -> None:
+def test_the_first_start_shows_instructions(visit: Visits) -> None:
     """Empty responses are simulated, so that the catalogue of the other tests stays."""
     guest = visit()
     empty: dict[str, Any] = {"status": 200, "json": [], "headers": {"X-Total-Count": "0"}}
@@ -304,7 +304,7 @@ def test_it_works_without_pictures_and_without_a_socket(visit: Visits) -> None:
     assert page.locator("svg.drawn").first.is_visible()
 
 
-def test_a_new_episode_of_a_title_that_is_followed_is_told(visit: Visits) -> None:
+def test_a_new_episode_of_a_followed_title_is_announced(visit: Visits) -> None:
     guest = visit()
     sockets: list[WebSocketRoute] = []
     guest.context.route_web_socket("**/api/anilibria/v2/ws", lambda socket: sockets.append(socket))

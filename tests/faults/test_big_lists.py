@@ -104,7 +104,7 @@ async def download(http: httpx.AsyncClient, path: str) -> int:
 
 
 @pytest.mark.timeout(900)
-async def test_others_are_answered_while_one_person_moves_a_long_list(stack: Stack, api: Api) -> None:
+async def test_other_requests_are_served_while_a_user_moves_a_long_list(stack: Stack, api: Api) -> None:
     stack.worker()
     http = api.http
     first = await until_over(http, await http.post(IMPORT, files=upload(long_list(ROWS))))

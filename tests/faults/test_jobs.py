@@ -136,7 +136,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
             await asyncio.sleep(0.1)
 
 
-async def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(
+async def test_a_stopping_worker_releases_its_job_at_once(
     stack: Stack, jobs: JobService, table: Table
 ) -> None:
     first, quick, slow = stack.worker(), Mark(1, seconds=1.0), Endless(1)

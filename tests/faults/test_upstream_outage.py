@@ -153,7 +153,7 @@ async def live_and_recover(
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-async def test_an_outage_hides_nothing_that_is_known_and_fails_cleanly_for_the_rest(
+async def test_during_an_outage_known_titles_are_served_and_others_fail_cleanly(
     apis: list[Api], jikan_standin: JikanStandin, database: Database, outage: str
 ) -> None:
     await live_through_outage(apis, jikan_standin, database, outage, seconds=4)
@@ -177,7 +177,7 @@ async def test_five_minutes_of_outage(
     assert len(bothered) <= 100, "ten calls a minute from each of two processes"
 
 
-async def test_garbage_never_replaces_what_is_good(
+async def test_invalid_data_never_replaces_valid_data(
     apis: list[Api], jikan_standin: JikanStandin, database: Database
 ) -> None:
     first = await timed_get(apis[0], "/anime/mal/777")

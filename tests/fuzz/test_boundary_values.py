@@ -329,7 +329,7 @@ def plain(value: Any) -> str:
 
 
 @pytest.mark.timeout(900)  # four thousand requests, on a machine that others may use
-async def test_no_boundary_value_breaks_what_is_done_with_it_later(
+async def test_no_boundary_value_breaks_later_requests(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:
     world = World(client, container, admin)

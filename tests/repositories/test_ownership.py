@@ -33,7 +33,7 @@ def test_every_owned_table_is_in_the_plan() -> None:
     assert _owned_tables() - _SHARED == set(OWNED), "say in app/repositories/ownership.py what becomes of it"
 
 
-def test_what_is_owned_goes_with_its_owner() -> None:
+def test_owned_rows_are_erased_with_their_owner() -> None:
     explicit = " ".join(str(statement) for statement in ERASED)
     for table in Base.metadata.sorted_tables:
         for constraint in table.constraints:

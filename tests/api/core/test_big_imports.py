@@ -85,7 +85,7 @@ async def test_undo_is_a_job_that_happens_once(mine: httpx.AsyncClient, containe
     assert (await mine.post(f"{IMPORT}/{job['id']}/undo")).status_code == 404  # that is no import
 
 
-async def test_a_file_that_only_the_worker_can_tell_to_be_broken_is_a_failed_job(
+async def test_a_broken_file_that_only_the_worker_detects_is_a_failed_job(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
     whole = gzip.decompress(long_list(4000))
@@ -110,7 +110,7 @@ async def test_a_file_that_only_the_worker_can_tell_to_be_broken_is_a_failed_job
     ],
     ids=["text", "picture", "packed text", "bomb", "too many parts"],
 )
-async def test_what_is_no_list_is_refused_at_once_however_large(
+async def test_a_file_that_is_not_a_list_is_rejected_at_once_whatever_its_size(
     mine: httpx.AsyncClient, container: Container, path: str, content: bytes, status: int
 ) -> None:
     answer = await mine.post(f"{IMPORT}{path}", files=upload(content))
@@ -147,7 +147,7 @@ async def break_off(container: Container, mine: httpx.AsyncClient, rows: int, af
     return job_id
 
 
-async def test_a_failed_import_can_be_taken_back(mine: httpx.AsyncClient, container: Container) -> None:
+async def test_a_failed_import_can_be_undone(mine: httpx.AsyncClient, container: Container) -> None:
     job_id = await break_off(container, mine, rows=1200, after=1000)
     assert (await report_of(mine, job_id))["added"] == await count(container, "entries") == 1000
     assert await undo_import(container, mine, job_id) == 1000
@@ -158,7 +158,7 @@ async def test_a_failed_import_can_be_taken_back(mine: httpx.AsyncClient, contai
     assert await count(container, "entries") == 0
 
 
-async def test_a_failed_import_can_be_cancelled_and_taken_back(
+async def test_a_failed_import_can_be_cancelled_and_undone(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
     job_id = await break_off(container, mine, rows=1500, after=1000)
@@ -183,7 +183,7 @@ async def test_an_import_awaiting_its_retry_cannot_be_undone(
     assert await undo_import(container, mine, job_id) == 1500
 
 
-async def test_uploads_and_dry_runs_of_a_person_share_one_limit(
+async def test_uploads_and_dry_runs_of_a_user_share_one_limit(
     mine: httpx.AsyncClient, container: Container, other_user: SignedIn
 ) -> None:
     paths = [IMPORT, f"{IMPORT}?dry_run=true", f"{IMPORT}/preview"]

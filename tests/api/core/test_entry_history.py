@@ -135,7 +135,7 @@ async def test_a_change_that_changes_nothing_leaves_no_trace(
     assert len((await histories(mine, [one]))[0]) == 1
 
 
-async def test_an_import_is_taken_back_but_for_what_was_edited_since(
+async def test_an_import_is_undone_except_for_entries_edited_since(
     mine: httpx.AsyncClient, database: Database, container: Container
 ) -> None:
     async with database.transaction() as tx:
@@ -265,7 +265,7 @@ async def test_long_histories_are_pruned(
     assert (await mine.get(path)).headers["ETag"].endswith('-9001"')
 
 
-async def test_what_is_recent_is_kept_however_much_it_is(
+async def test_recent_changes_are_kept_whatever_their_number(
     mine: httpx.AsyncClient, database: Database, container: Container
 ) -> None:
     [one, _] = await titles_of(database)
@@ -286,7 +286,7 @@ async def test_what_is_recent_is_kept_however_much_it_is(
     assert (await mine.get(f"{LIST}/{one}/history")).headers["X-Total-Count"] == "701"
 
 
-async def test_what_changed_on_the_whole_list(mine: httpx.AsyncClient, database: Database) -> None:
+async def test_the_history_of_the_whole_list(mine: httpx.AsyncClient, database: Database) -> None:
     one, two = await titles_of(database)
     await mine.post(LIST, json={"anime_id": one, "status": "watching", "progress": 2})
     await mine.post(ITEMS, json={"title": "Mine", "type": "manga", "source": "manual"})
@@ -317,7 +317,7 @@ async def test_histories_of_other_users_are_not_visible(
     assert (answer.json(), answer.headers["X-Total-Count"]) == ([], "0")
 
 
-async def test_a_failed_import_that_was_taken_back_is_not_retried(
+async def test_a_failed_import_that_was_undone_is_not_retried(
     mine: httpx.AsyncClient, container: Container, database: Database
 ) -> None:
     job = (await mine.post(IMPORT, files=upload(long_list(1)))).json()["job_id"]

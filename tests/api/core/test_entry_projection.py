@@ -152,7 +152,7 @@ async def test_catalogue_values_take_precedence_over_own_ones(
     assert (with_own_total["max_progress"], with_own_total["anime"]["episodes"]) == (30, 12)
 
 
-async def test_sorts_filters_and_exports_go_by_what_is_shown(
+async def test_sorts_filters_and_exports_use_the_shown_values(
     mine: httpx.AsyncClient, written: dict[str, httpx.Response]
 ) -> None:
     for path in (ITEMS, LIST):

@@ -102,7 +102,7 @@ async def test_a_list_of_any_length_is_whole(
     assert sorted(found) == wanted
 
 
-async def test_the_account_export_tells_of_an_unfinished_import_without_its_file(
+async def test_the_account_export_includes_an_unfinished_import_without_its_file(
     mine: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     begun = await mine.post(IMPORT, files=upload(long_list(3)))
@@ -169,7 +169,9 @@ async def test_a_failed_download_releases_its_slot(container: Container, user: S
         spool.close()
 
 
-async def test_our_own_file_of_both_types_comes_back(both: httpx.AsyncClient, container: Container) -> None:
+async def test_our_own_export_of_both_types_round_trips(
+    both: httpx.AsyncClient, container: Container
+) -> None:
     exported = await both.get(EXPORT, params={"format": "json"})
     assert json.loads(exported.content)["version"] == 1
     for item in (await both.get("/api/library/items")).json():

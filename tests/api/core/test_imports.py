@@ -158,7 +158,7 @@ async def test_a_decompression_bomb_is_rejected(importer: Importer) -> None:
     assert answer.status_code == 413
 
 
-async def test_entries_of_titles_that_become_known_are_linked(
+async def test_entries_are_linked_when_their_titles_are_added(
     importer: Importer, mine: httpx.AsyncClient, container: Container, database: Database
 ) -> None:
     await importer.run(mal_file({"mal_id": 77, "title": "Early bird"}))

@@ -71,7 +71,7 @@ async def found(client: httpx.AsyncClient, query: str, path: str = "/search/anim
     return titles
 
 
-async def test_the_better_match_comes_first_and_among_equals_the_better_known(
+async def test_better_matches_come_first_and_ties_are_ordered_by_popularity(
     searched: httpx.AsyncClient,
 ) -> None:
     assert await found(searched, "naruto") == [
@@ -348,7 +348,7 @@ async def test_a_season_comes_first_then_the_others_of_its_name(
         assert set(titles) == set(names), query
 
 
-async def test_what_is_hidden_is_counted(client: httpx.AsyncClient, container: Container) -> None:
+async def test_hidden_titles_are_counted(client: httpx.AsyncClient, container: Container) -> None:
     async with container.db.transaction() as tx:
         for title, adult in (("Night Story", False), ("Night Story Uncut", True), ("Night Story Two", True)):
             values = {"title": title, "adult": adult}

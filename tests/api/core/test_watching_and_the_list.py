@@ -157,7 +157,7 @@ async def test_the_viewing_history_does_not_change_the_list(mine: Person, titles
     assert await mine.entry(titles[0]) is None
 
 
-async def test_a_removed_title_comes_back_when_it_is_watched_again(mine: Person, titles: list[int]) -> None:
+async def test_a_removed_title_is_added_again_when_it_is_watched(mine: Person, titles: list[int]) -> None:
     over = titles[0]
     await mine.watches(over, 3)
     await mine.client.delete(f"{LIST}/{over}")
@@ -257,7 +257,7 @@ async def test_titles_started_after_the_list_was_set_are_offered(mine: Person, t
     assert await mine.goes_on() == {titles[0]: (3, 50)}
 
 
-async def test_a_title_known_by_the_list_alone_has_no_id_of_playback(mine: Person, titles: list[int]) -> None:
+async def test_a_title_without_playback_reports_has_no_playback_id(mine: Person, titles: list[int]) -> None:
     for anime_id, status in zip(titles, ("watching", "plan_to_watch", "on_hold"), strict=True):
         await mine.lists(anime_id, status, progress=1)
     [row] = (await mine.client.get(CONTINUE)).json()
@@ -268,7 +268,7 @@ async def test_a_title_known_by_the_list_alone_has_no_id_of_playback(mine: Perso
     }  # fmt: skip
 
 
-async def test_what_is_on_hold_stays_where_it_was_left(mine: Person, titles: list[int]) -> None:
+async def test_paused_titles_keep_their_position(mine: Person, titles: list[int]) -> None:
     await mine.watches(titles[0], 3, 40)
     await mine.lists(titles[0], "on_hold")
     assert await mine.goes_on() == {titles[0]: (3, 40)}

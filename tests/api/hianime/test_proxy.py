@@ -231,7 +231,7 @@ async def test_without_a_base_url_the_routes_are_disabled(client: httpx.AsyncCli
     assert (await client.get("/api/health")).json() == {"status": "up and running", "hianime": "disabled"}
 
 
-async def test_health_is_ours_and_tells_of_the_upstream_from_a_cache(
+async def test_health_reports_the_upstream_from_a_cache(
     proxy: httpx.AsyncClient, upstream: HiAnimeStandin
 ) -> None:
     for _ in range(5):

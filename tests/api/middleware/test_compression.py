@@ -111,7 +111,7 @@ async def test_bodies_and_streams_come_whole(accepted: str) -> None:
         assert encoding is None or len(body) < len(LONG) / 20
 
 
-async def test_what_would_not_gain_is_left_alone() -> None:
+async def test_bodies_that_would_not_shrink_are_not_compressed() -> None:
     def answering(body: bytes, media_type: str, status: int = 200, **headers: str) -> Any:
         async def answer(_: Request) -> Response:
             named = {name.replace("_", "-"): value for name, value in headers.items()}

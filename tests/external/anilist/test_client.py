@@ -36,7 +36,7 @@ def limits(limit: int, remaining: int) -> dict[str, str]:
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(remaining)}
 
 
-async def test_its_limit_is_what_its_headers_say_until_they_prove_wrong() -> None:
+async def test_the_rate_limit_follows_the_headers_until_they_prove_wrong() -> None:
     gate = OpenGate()
     answers = Answers(good(limits(90, 71)), failure(429, "Too Many Requests."), good(limits(90, 60)))
     client = client_of(answers, gate)
@@ -51,7 +51,7 @@ async def test_its_limit_is_what_its_headers_say_until_they_prove_wrong() -> Non
     assert [rate.count for rate in gate.rates] == [90, 30], "its word is not taken for an hour"
 
 
-async def test_where_nothing_is_left_there_is_silence() -> None:
+async def test_calls_pause_when_the_headers_report_none_left() -> None:
     gate = OpenGate()
     client = client_of(Answers(good(limits(30, 0)), good(limits(30, 29))), gate)
     await client.get_viewer("t")
@@ -83,7 +83,7 @@ FAILURES: dict[str, tuple[httpx.Response, type[Exception]]] = {
 
 
 @pytest.mark.parametrize("how", FAILURES)
-async def test_every_failure_is_told_apart(how: str) -> None:
+async def test_every_kind_of_failure_is_distinguished(how: str) -> None:
     answer, error = FAILURES[how]
     with pytest.raises(error):
         await client_of(Answers(answer)).get_viewer("t")

@@ -158,7 +158,7 @@ async def test_the_breaker_stops_the_calls_and_finds_out_when_they_work_again() 
     assert not stack.breaker.is_open
 
 
-async def test_a_long_outage_is_a_few_lines_and_its_end_lets_the_next_one_be_told() -> None:
+async def test_a_long_outage_logs_few_lines_and_the_next_one_is_logged_again() -> None:
     stack = Stack(*[httpx.ConnectError("refused")] * 12, OK, httpx.ConnectError("refused"))
     with capture_logs() as lines:
         while len(stack.wire.requests) < 12:
@@ -174,7 +174,7 @@ async def test_a_long_outage_is_a_few_lines_and_its_end_lets_the_next_one_be_tol
     assert [line["event"] for line in lines] == ["upstream.failed"]
 
 
-async def test_what_cannot_be_reached_is_said_whatever_keeps_the_next_call_from_being_sent() -> None:
+async def test_unreachability_is_reported_even_if_the_next_call_is_not_sent() -> None:
     stack = Stack(*[httpx.ConnectError("refused")] * 20)
     with pytest.raises(UpstreamUnavailable, match="cannot be reached"):
         await stack.client.get("x", deadline=USER)
@@ -358,7 +358,7 @@ async def test_the_hosts_of_a_list_are_tried_in_order_and_the_one_that_works_is_
     await client.close()
 
 
-async def test_a_missing_thing_and_a_rate_limit_are_answers_of_the_whole_upstream() -> None:
+async def test_a_404_and_a_rate_limit_hold_for_all_hosts_of_an_upstream() -> None:
     for status, failure in ((404, NotFound), (429, UpstreamUnavailable)):
         hosts = Hosts(first=status, second=200)
         client = client_of(hosts)
@@ -368,7 +368,7 @@ async def test_a_missing_thing_and_a_rate_limit_are_answers_of_the_whole_upstrea
         await client.close()
 
 
-async def test_a_list_may_answer_where_one_is_expected() -> None:
+async def test_a_list_is_accepted_where_one_object_is_expected() -> None:
     stack = Stack(httpx.Response(200, json=[1]), httpx.Response(200, json=[1]), httpx.Response(204))
     assert await stack.client.ask(Request("/x", {}, shapes=(list,)), USER) == [1]
     with pytest.raises(UpstreamError):

@@ -87,7 +87,7 @@ async def test_success_clears_the_failures_of_the_pair(container: Container, use
             assert here.headers["RateLimit-Remaining"] == str(PAIR.limit)
 
 
-async def test_unknown_names_are_limited_alike(container: Container) -> None:
+async def test_unknown_names_are_limited_like_known_ones(container: Container) -> None:
     assert await attempts(container, ["nobody"] * 3 + [" NOBODY "] * 3) == ["wrong"] * 5 + ["limited"]
 
 

@@ -108,7 +108,7 @@ async def test_an_exhausted_client_does_not_block_others(both: list[Make], upstr
     ],
     ids=lambda failure: type(failure).__name__,
 )
-async def test_a_failure_is_the_same_for_all_who_waited(
+async def test_a_failure_is_shared_by_all_waiting_requests(
     both: list[Make], upstream: Upstream, failure: AppError
 ) -> None:
     upstream.failure = failure

@@ -83,7 +83,7 @@ async def test_films_have_the_year_and_season_of_their_date(database: Database, 
     assert derived > 30
 
 
-async def test_what_was_found_before_a_refresh_is_found_afterwards(load: Importer) -> None:
+async def test_titles_found_before_a_refresh_are_found_afterwards(load: Importer) -> None:
     async def publish() -> None:
         raise AssertionError("nothing is added here")
 

@@ -81,7 +81,7 @@ async def test_reactions_run_inside_of_the_transaction(container: Container) -> 
     assert await container.events.read("releases", after=0) == []
 
 
-async def test_every_way_to_change_an_entry_tells_of_it(
+async def test_every_way_to_change_an_entry_emits_an_event(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     async with container.db.transaction() as tx:

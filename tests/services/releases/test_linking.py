@@ -108,7 +108,7 @@ def test_no_release_of_the_labelled_set_is_linked_wrongly(shared: Path, catalogu
     assert found >= 130
 
 
-def test_parts_of_a_series_are_told_apart() -> None:
+def test_seasons_of_a_series_are_distinguished() -> None:
     first = Named(1, ("Mahou Gakuen",), 2020, "TV", 12)
     second = Named(2, ("Mahou Gakuen 2nd Season", "Mahou Gakuen II"), 2021, "TV", 12)
     movie = Named(3, ("Mahou Gakuen Movie",), 2020, "Movie", 1)

@@ -43,7 +43,7 @@ def test_a_field_is_taken_from_the_side_that_changed_it() -> None:
 
 
 @pytest.mark.parametrize("later", [True, False])
-def test_of_two_edits_the_later_stands_and_the_other_is_told(later: bool) -> None:
+def test_of_two_conflicting_edits_the_later_is_kept_on_both_sides(later: bool) -> None:
     merged = met({"score": 90, "notes": "ours"}, {"score": 60, "notes": "theirs"}, later=later)
     assert (merged.local.score, merged.local.notes) == ((90, "ours") if later else (60, "theirs"))
     assert merged.wanted == ({"score": 90, "notes": "ours"} if later else {})
@@ -75,20 +75,20 @@ def test_progress_never_falls_by_itself(
     assert merged.wanted == ({"progress": progress} if told else {})
 
 
-def test_a_title_that_is_seen_once_more_begins_anew() -> None:
+def test_a_rewatched_title_starts_from_the_beginning() -> None:
     merged = met({}, {"status": "rewatching", "progress": 0, "rewatch_count": 1})
     assert merged.local == SyncState(status="rewatching", progress=0, score=80, rewatch_count=1)
     assert merged.wanted == {}
 
 
-def test_what_the_service_holds_roughly_is_the_same() -> None:
+def test_values_rounded_by_the_service_count_as_equal() -> None:
     finer = replace(WATCHING, score=84)
     base = Snapshot(tens(WATCHING), tens(WATCHING))
     merged = merge(base, finer, WATCHING, local_is_later=True, hold=tens)
     assert (merged.local, merged.wanted, merged.conflicts) == (finer, {}, ())
 
 
-def test_what_the_service_cannot_hold_is_told_once() -> None:
+def test_values_that_the_service_cannot_represent_are_pushed_once() -> None:
     """It returns 26 for a progress of 30: ours is kept, and neither side is updated again."""
     ours = replace(WATCHING, progress=30)
     merged = merge(Snapshot(WATCHING, WATCHING), ours, WATCHING, local_is_later=True, hold=same)
@@ -101,7 +101,7 @@ def test_what_the_service_cannot_hold_is_told_once() -> None:
     assert (third.local, third.wanted) == (ours, {})
 
 
-def test_what_the_service_adds_by_itself_is_taken() -> None:
+def test_values_added_by_the_service_are_accepted() -> None:
     told = {"status": "completed", "finished_at": None}
     answer = SyncState(status="completed", progress=12, score=80, finished_at="2026-11-28")
     ours = replace(WATCHING, status="completed")
@@ -110,7 +110,7 @@ def test_what_the_service_adds_by_itself_is_taken() -> None:
     assert (merged.local, merged.wanted, merged.conflicts) == (answer, {}, ())
 
 
-def test_at_a_first_meeting_what_is_empty_gives_way() -> None:
+def test_the_first_sync_fills_empty_fields_of_both_sides() -> None:
     ours = SyncState(status="watching", progress=3, notes="ours")
     theirs = SyncState(status="watching", progress=5, score=70, started_at="2020")
     merged = merge(None, ours, theirs, local_is_later=True, hold=same)
