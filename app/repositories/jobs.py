@@ -147,12 +147,12 @@ class JobRepository:
         # One claim per class at a time: the per-user limit of the next claim depends on what this one takes.
         await self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("jobs:" + job_class))))
         share = SHARES[job_class]
-        most = case((_j.on_behalf_of.is_(None), share.without_user), else_=share.per_person)
+        max_running = case((_j.on_behalf_of.is_(None), share.without_user), else_=share.per_person)
         running = (
             select(_j.on_behalf_of)
             .where(_RUNNING, _j.job_class == job_class)
             .group_by(_j.on_behalf_of)
-            .having(func.count() >= most)
+            .having(func.count() >= max_running)
             .subquery()
         )
         served = exists().where(running.c.on_behalf_of.is_not_distinct_from(_j.on_behalf_of))

@@ -10,7 +10,7 @@ from app.utils.redis.rate_limit import LimitReached, Rate, Traffic
 BASE = "https://jikan.test/v4"
 
 
-class OpenGate:
+class OpenLimiter:
     """A limiter that grants every slot at once and records the requests."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class OpenGate:
         self.rates.append(rate)
 
 
-class ToldClock:
+class ManualClock:
     """Time passes only in ``sleep``, or when the test advances it."""
 
     def __init__(self) -> None:
@@ -66,7 +66,9 @@ class Answers(httpx.MockTransport):
 
 
 def jikan(
-    transport: httpx.AsyncBaseTransport, *, gate: OpenGate | None = None, clock: ToldClock | None = None
+    transport: httpx.AsyncBaseTransport, *, gate: OpenLimiter | None = None, clock: ManualClock | None = None
 ) -> JikanClient:
-    clock = clock or ToldClock()
-    return JikanClient(BASE, limiter=gate or OpenGate(), transport=transport, clock=clock, sleep=clock.sleep)
+    clock = clock or ManualClock()
+    return JikanClient(
+        BASE, limiter=gate or OpenLimiter(), transport=transport, clock=clock, sleep=clock.sleep
+    )

@@ -17,7 +17,7 @@ from app.services.jobs import JobService
 from app.utils.db.database import Database
 from app.utils.redis.client import connect_redis
 from tests.faults.stack import Stack, UnixProxy, running_stack
-from tests.fixtures.jobs import Deadly, Endless, Mark, Table
+from tests.fixtures.jobs import Endless, KillingJob, Mark, Table
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("job faults")]
 
@@ -115,7 +115,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
 ) -> None:
     stack.scheduler()
     worker = stack.worker()
-    poison = await jobs.submit(Deadly(1))
+    poison = await jobs.submit(KillingJob(1))
     deaths = 0
     others = 0
     async with asyncio.timeout(150):

@@ -63,7 +63,7 @@ def mend(standin: JikanStandin) -> None:
     standin.accept()
 
 
-async def live_through(apis: list[Api], *, first: int, seconds: float) -> tuple[list[float], list[Timed]]:
+async def request_titles(apis: list[Api], *, first: int, seconds: float) -> tuple[list[float], list[Timed]]:
     """Request known titles, and unknown ones from ``first`` on.
 
     Returns the former's times, the latter's responses.
@@ -128,14 +128,14 @@ async def snapshot(database: Database) -> Any:
     return await database.scalar(f"select {columns} from anime where mal_id <= 20")
 
 
-async def live_through_outage(
+async def run_outage(
     apis: list[Api], standin: JikanStandin, database: Database, outage: str, *, seconds: float
 ) -> None:
     before = await snapshot(database)
-    usual, _ = await live_through(apis, first=40_000, seconds=1)
+    usual, _ = await request_titles(apis, first=40_000, seconds=1)
     standin.reset()
     break_it(standin, outage)
-    known, unknown = await live_through(apis, first=1000, seconds=seconds)
+    known, unknown = await request_titles(apis, first=1000, seconds=seconds)
     assert median(known) < 5 * median(usual), "nobody waits for Jikan"
     check_unknown(unknown)
     assert await snapshot(database) == before
@@ -144,7 +144,7 @@ async def live_through_outage(
 async def live_and_recover(
     apis: list[Api], standin: JikanStandin, database: Database, outage: str, *, seconds: float
 ) -> None:
-    await live_through_outage(apis, standin, database, outage, seconds=seconds)
+    await run_outage(apis, standin, database, outage, seconds=seconds)
     mend(standin)
     took = await asyncio.gather(
         *(seconds_to_recover(api, first=20_000 + turn * 1000) for turn, api in enumerate(apis))
@@ -156,7 +156,7 @@ async def live_and_recover(
 async def test_during_an_outage_known_titles_are_served_and_others_fail_cleanly(
     apis: list[Api], jikan_standin: JikanStandin, database: Database, outage: str
 ) -> None:
-    await live_through_outage(apis, jikan_standin, database, outage, seconds=4)
+    await run_outage(apis, jikan_standin, database, outage, seconds=4)
 
 
 @pytest.mark.parametrize("outage", ["500"])

@@ -242,7 +242,7 @@ class _Operation:
         self._describe()
         declared = self._declared()
         self._responses.pop("422", None)
-        for error in (*declared, *self._common()):
+        for error in (*declared, *self._implied()):
             self._add(error)
         if "304" in self._responses:
             self._operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
@@ -296,7 +296,7 @@ class _Operation:
             self._responses.pop(str(error.status), None)
         return declared
 
-    def _common(self) -> Iterator[type[AppError]]:
+    def _implied(self) -> Iterator[type[AppError]]:
         """The failures that any route of this kind can return."""
         if self._operation["security"]:
             yield errors.Unauthenticated

@@ -183,9 +183,9 @@ def _row(line: int, kind: MediaType, row: Mapping[str, str]) -> ListedRow:
     return reader.row(line, subject, reader.score(row.get(tags["score"]), scores.TEN_POINTS), fields)
 
 
-def carried_tags(reader: RowReader, said: Mapping[str, Any]) -> dict[str, str]:
+def carried_tags(reader: RowReader, data: Mapping[str, Any]) -> dict[str, str]:
     """The tags without a field of their own that can be written back unchanged, within the limits."""
-    found = {tag: (clean_text(text) or "") if text else "" for tag, text in said.items() if is_carried(tag)}
+    found = {tag: (clean_text(text) or "") if text else "" for tag, text in data.items() if is_carried(tag)}
     if len(found) > _MOST_CARRIED:
         reader.add_note(f"{len(found)} other fields exceed the maximum: cut to {_MOST_CARRIED}")
         found = dict(islice(found.items(), _MOST_CARRIED))

@@ -16,7 +16,7 @@ from app.container import Container
 from app.services.library.imports import UPLOADS
 from app.tasks import performer
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import IMPORT, long_list, undo_import, upload, work_off
+from tests.fixtures.importing import IMPORT, long_list, run_queued, undo_import, upload
 
 ACTIONS = ("added", "updated", "unchanged", "skipped", "failed")
 
@@ -44,7 +44,7 @@ async def test_a_dry_run_of_more_than_500_rows_is_a_job(
     assert answer.status_code == status, answer.text
     report = answer.json()
     if status == 202:
-        job = await work_off(container, mine, answer)
+        job = await run_queued(container, mine, answer)
         assert (job["status"], job["progress"]) == ("succeeded", {"done": rows, "total": rows})
         report = await report_of(mine, job["id"])
         assert (await mine.post(f"{IMPORT}/{job['id']}/undo")).status_code == 409
@@ -56,14 +56,14 @@ async def test_a_dry_run_of_more_than_500_rows_is_a_job(
 async def test_the_report_of_a_long_dry_run_is_that_of_the_import(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    await work_off(container, mine, await mine.post(IMPORT, files=upload(long_list(300))))
+    await run_queued(container, mine, await mine.post(IMPORT, files=upload(long_list(300))))
     content = gzip.compress(
         gzip.decompress(long_list(700)).replace(
             b"</myanimelist>", b"<anime><my_status>?</my_status></anime></myanimelist>"
         )
     )
-    foreseen = await work_off(container, mine, await mine.post(f"{IMPORT}/preview", files=upload(content)))
-    done = await work_off(container, mine, await mine.post(IMPORT, files=upload(content)))
+    foreseen = await run_queued(container, mine, await mine.post(f"{IMPORT}/preview", files=upload(content)))
+    done = await run_queued(container, mine, await mine.post(IMPORT, files=upload(content)))
     report = await report_of(mine, done["id"])
     assert await report_of(mine, foreseen["id"]) == report
     assert (report["added"], report["unchanged"], report["failed"]) == (400, 300, 1)
@@ -73,12 +73,12 @@ async def test_the_report_of_a_long_dry_run_is_that_of_the_import(
 
 
 async def test_undo_is_a_job_that_happens_once(mine: httpx.AsyncClient, container: Container) -> None:
-    done = await work_off(container, mine, await mine.post(IMPORT, files=upload(long_list(1100))))
+    done = await run_queued(container, mine, await mine.post(IMPORT, files=upload(long_list(1100))))
     asked = [await mine.post(f"{IMPORT}/{done['id']}/undo") for _ in range(2)]
     assert [answer.status_code for answer in asked] == [202, 202]
     assert asked[0].json()["job_id"] == asked[1].json()["job_id"]
     assert asked[0].json()["status_url"] == f"/jobs/{asked[0].json()['job_id']}"
-    job = await work_off(container, mine, asked[0])
+    job = await run_queued(container, mine, asked[0])
     assert (job["status"], job["progress"]) == ("succeeded", {"done": 1100, "total": 1100})
     assert await count(container, "entries") == 0
     assert (await mine.post(f"{IMPORT}/{done['id']}/undo")).status_code == 409
@@ -90,7 +90,7 @@ async def test_a_broken_file_that_only_the_worker_detects_is_a_failed_job(
 ) -> None:
     whole = gzip.decompress(long_list(4000))
     assert len(whole) > 1024 * 1024
-    job = await work_off(container, mine, await mine.post(IMPORT, files=upload(whole[:-500])))
+    job = await run_queued(container, mine, await mine.post(IMPORT, files=upload(whole[:-500])))
     assert job["status"] == "failed"
     assert "cannot be parsed" in job["error"]
     assert (await report_of(mine, job["id"]))["rows"] == []
@@ -121,7 +121,7 @@ async def test_a_file_that_is_not_a_list_is_rejected_at_once_whatever_its_size(
     assert await count(container, "jobs") == 0
 
 
-async def break_off(container: Container, mine: httpx.AsyncClient, rows: int, after: int) -> int:
+async def failed_import(container: Container, mine: httpx.AsyncClient, rows: int, after: int) -> int:
     """An import that failed permanently after some of its rows; returns its job."""
     job_id = int((await mine.post(IMPORT, files=upload(long_list(rows)))).json()["job_id"])
     async with container.db.transaction() as tx:
@@ -148,7 +148,7 @@ async def break_off(container: Container, mine: httpx.AsyncClient, rows: int, af
 
 
 async def test_a_failed_import_can_be_undone(mine: httpx.AsyncClient, container: Container) -> None:
-    job_id = await break_off(container, mine, rows=1200, after=1000)
+    job_id = await failed_import(container, mine, rows=1200, after=1000)
     assert (await report_of(mine, job_id))["added"] == await count(container, "entries") == 1000
     assert await undo_import(container, mine, job_id) == 1000
     assert await count(container, "entries") == 0
@@ -161,7 +161,7 @@ async def test_a_failed_import_can_be_undone(mine: httpx.AsyncClient, container:
 async def test_a_failed_import_can_be_cancelled_and_undone(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    job_id = await break_off(container, mine, rows=1500, after=1000)
+    job_id = await failed_import(container, mine, rows=1500, after=1000)
     for _ in range(2):
         assert (await mine.post(f"{IMPORT}/{job_id}/cancel")).status_code == 204
     await mine.post(f"/jobs/{job_id}/retry")  # which leaves out what was not reached
@@ -175,7 +175,7 @@ async def test_a_failed_import_can_be_cancelled_and_undone(
 async def test_an_import_awaiting_its_retry_cannot_be_undone(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    job_id = await break_off(container, mine, rows=1500, after=1000)
+    job_id = await failed_import(container, mine, rows=1500, after=1000)
     await mine.post(f"/jobs/{job_id}/retry")
     assert (await mine.post(f"{IMPORT}/{job_id}/undo")).status_code == 409
     await container.jobs.run(job_id, performer(container))
@@ -230,9 +230,9 @@ async def test_a_long_file_does_not_block_the_event_loop(
     begun = await mine.post(IMPORT, files=content)
     previewed = await mine.post(f"{IMPORT}/preview", files=content)
     watch.during = "import"
-    done = await work_off(container, mine, begun)
+    done = await run_queued(container, mine, begun)
     watch.during = "dry run"
-    await work_off(container, mine, previewed)
+    await run_queued(container, mine, previewed)
     paths = [f"{IMPORT}/{done['id']}/report", f"{IMPORT}/{done['id']}/report?format=csv", "/users/me/export"]
     paths += [f"/users/me/export?format={name}" for name in ("mal_xml", "json", "csv")]
     for path in paths:

@@ -41,7 +41,7 @@ async def mine(client: httpx.AsyncClient, user: SignedIn, database: Database) ->
     return client
 
 
-async def live_through(mine: httpx.AsyncClient, anime_id: int) -> list[dict[str, Any]]:
+async def apply_steps(mine: httpx.AsyncClient, anime_id: int) -> list[dict[str, Any]]:
     """Apply each step, a deletion and an addition under a new id; returns the entry after each."""
     path = f"{LIST}/{anime_id}"
     entries = [(await mine.post(LIST, json={"anime_id": anime_id, "status": "watching"})).json()]
@@ -64,7 +64,7 @@ async def test_each_change_shows_the_whole_before_and_after(
     mine: httpx.AsyncClient, database: Database
 ) -> None:
     [one, _] = await titles_of(database)
-    entries = await live_through(mine, one)
+    entries = await apply_steps(mine, one)
     [changes] = await histories(mine, [one])
     told = [change["after"] for change in reversed(changes)]
     assert len(changes) == len(STEPS) + 3
@@ -84,7 +84,7 @@ async def test_each_change_shows_the_whole_before_and_after(
 
 async def test_only_the_difference_is_stored(mine: httpx.AsyncClient, database: Database) -> None:
     [one, _] = await titles_of(database)
-    await live_through(mine, one)
+    await apply_steps(mine, one)
     async with database.reader() as connection:
         rows = (
             await connection.execute(
@@ -101,7 +101,7 @@ async def test_only_the_difference_is_stored(mine: httpx.AsyncClient, database: 
 
 async def test_changes_are_undone_step_by_step(mine: httpx.AsyncClient, database: Database) -> None:
     [one, _] = await titles_of(database)
-    entries = await live_through(mine, one)
+    entries = await apply_steps(mine, one)
     states: list[Any] = [None, *entries[:-1], None]
     for before in reversed(states):
         undone = (await mine.post(f"{LIST}/{one}/undo")).json()
@@ -171,7 +171,7 @@ async def test_the_history_survives_a_migration_both_ways(
 ) -> None:
     titles = await titles_of(database)
     for anime_id in titles:
-        await live_through(mine, anime_id)
+        await apply_steps(mine, anime_id)
     await mine.delete(f"{LIST}/{titles[1]}")
     manga = {"title": "Berserk", "type": "manga", "source": "me", "mal_id": 2, "progress": 3}
     item = (await mine.post(ITEMS, json=manga)).json()
@@ -202,7 +202,7 @@ async def test_whole_states_of_an_older_version_are_read_too(
 ) -> None:
     """During a migration, an old process may still write complete states."""
     [one, _] = await titles_of(database)
-    await live_through(mine, one)
+    await apply_steps(mine, one)
     shown = await histories(mine, [one])
     async with database.engine.connect() as connection:
         await connection.run_sync(move, "20261121_1320")

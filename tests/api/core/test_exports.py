@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.container import Container
 from app.utils.spool import Spool
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import IMPORT, long_list, upload, work_off
+from tests.fixtures.importing import IMPORT, long_list, run_queued, upload
 
 EXPORT = "/users/me/export"
 
@@ -72,7 +72,7 @@ async def test_a_mal_file_holds_one_type(both: httpx.AsyncClient) -> None:
 
 async def test_csv_begins_with_a_byte_order_mark(both: httpx.AsyncClient, container: Container) -> None:
     exported = await both.get(EXPORT, params={"format": "csv"})
-    job = await work_off(container, both, await both.post(IMPORT, files=upload(long_list(1))))
+    job = await run_queued(container, both, await both.post(IMPORT, files=upload(long_list(1))))
     report = await both.get(f"{IMPORT}/{job['id']}/report", params={"format": "csv"})
     for answer in (exported, report):
         assert answer.content.startswith(b"\xef\xbb\xbf")
@@ -111,7 +111,7 @@ async def test_the_account_export_includes_an_unfinished_import_without_its_file
     assert told["job_id"] == begun.json()["job_id"]
     assert (told["filename"], told["is_dry_run"], told["counts"]) == ("list.xml.gz", False, {})
     assert "content" not in told
-    await work_off(container, mine, begun)
+    await run_queued(container, mine, begun)
     answer = await mine.get(EXPORT)
     owned = answer.json()
     assert owned["imports"][0]["counts"] == {"added": 3}
@@ -176,6 +176,6 @@ async def test_our_own_export_of_both_types_round_trips(
     assert json.loads(exported.content)["version"] == 1
     for item in (await both.get("/api/library/items")).json():
         await both.delete(f"/api/library/items/{item['id']}")
-    await work_off(container, both, await both.post(IMPORT, files={"file": ("l.json", exported.content)}))
+    await run_queued(container, both, await both.post(IMPORT, files={"file": ("l.json", exported.content)}))
     back = (await both.get("/api/library/items", params={"sort": "title"})).json()
     assert [(item["title"], item["type"]) for item in back] == [("Ash — Ωμέγα", "manga"), ("Bebop", "anime")]

@@ -10,17 +10,17 @@ from app.errors import NotFound, TokenRefused, UpstreamError, UpstreamRejected, 
 from app.external.anilist.client import AniListClient
 from app.external.anilist.lists import AniListLists, held_score
 from app.schemas.domain.sync import RemoteAccount, SyncState
-from tests.external.doubles import Answers, OpenGate, ToldClock
+from tests.external.doubles import Answers, ManualClock, OpenLimiter
 from tests.standin.anilist import AniListStandin, failure, fuzzy
 
 ME = RemoteAccount(77, "mio", "POINT_10_DECIMAL", "a-token-of-mio.that-nobody.may-see")
 
 
-def client_of(transport: httpx.AsyncBaseTransport, gate: OpenGate | None = None) -> AniListClient:
-    clock = ToldClock()
+def client_of(transport: httpx.AsyncBaseTransport, gate: OpenLimiter | None = None) -> AniListClient:
+    clock = ManualClock()
     return AniListClient(
         "http://anilist.test/graphql",
-        limiter=gate or OpenGate(),
+        limiter=gate or OpenLimiter(),
         transport=transport,
         clock=clock,
         sleep=clock.sleep,
@@ -37,7 +37,7 @@ def limits(limit: int, remaining: int) -> dict[str, str]:
 
 
 async def test_the_rate_limit_follows_the_headers_until_they_prove_wrong() -> None:
-    gate = OpenGate()
+    gate = OpenLimiter()
     answers = Answers(good(limits(90, 71)), failure(429, "Too Many Requests."), good(limits(90, 60)))
     client = client_of(answers, gate)
     await client.get_viewer("t")
@@ -52,7 +52,7 @@ async def test_the_rate_limit_follows_the_headers_until_they_prove_wrong() -> No
 
 
 async def test_calls_pause_when_the_headers_report_none_left() -> None:
-    gate = OpenGate()
+    gate = OpenLimiter()
     client = client_of(Answers(good(limits(30, 0)), good(limits(30, 29))), gate)
     await client.get_viewer("t")
     assert gate.bans == [10.0]

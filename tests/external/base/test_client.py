@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from app.errors import AppError, NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.external.base.client import JOB, USER, Breaker, Policy, Request, UpstreamClient
 from app.utils.redis.rate_limit import LimitReached
-from tests.external.doubles import BASE, Answers, OpenGate, ToldClock
+from tests.external.doubles import BASE, Answers, ManualClock, OpenLimiter
 
 OK = httpx.Response(200, json={"data": {}})
 POLICY = Policy("test", "Testdom", size_limit=1000)
@@ -19,8 +19,8 @@ POLICY = Policy("test", "Testdom", size_limit=1000)
 class Stack:
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.wire = Answers(*answers)
-        self.gate = OpenGate()
-        self.clock = ToldClock()
+        self.gate = OpenLimiter()
+        self.clock = ManualClock()
         self.breaker = Breaker("test", clock=self.clock)
         self.client = UpstreamClient(
             BASE,
@@ -232,7 +232,7 @@ async def test_a_body_that_is_not_the_contract_is_an_error_at_once(
     client = UpstreamClient(
         BASE,
         POLICY,
-        limiter=OpenGate(),
+        limiter=OpenLimiter(),
         breaker=lambda: Breaker("test"),
         transport=httpx.MockTransport(answer),
     )
@@ -267,7 +267,7 @@ async def test_a_cancelled_caller_has_no_effect() -> None:
 
     breaker = Breaker("test", min_calls=1)
     client = UpstreamClient(
-        BASE, POLICY, limiter=OpenGate(), breaker=lambda: breaker, transport=httpx.MockTransport(answer)
+        BASE, POLICY, limiter=OpenLimiter(), breaker=lambda: breaker, transport=httpx.MockTransport(answer)
     )
     call = asyncio.create_task(client.get("x", deadline=USER))
     await asyncio.sleep(0.02)
@@ -310,7 +310,7 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
     client = UpstreamClient(
         BASE,
         POLICY,
-        limiter=OpenGate(),
+        limiter=OpenLimiter(),
         breaker=lambda: Breaker("test"),
         transport=httpx.MockTransport(answer),
     )
@@ -336,9 +336,9 @@ class Hosts(httpx.MockTransport):
 
 
 def client_of(hosts: Hosts) -> UpstreamClient:
-    clock, urls = ToldClock(), ",".join(f"https://{name}.test/api/" for name in hosts.states)
+    clock, urls = ManualClock(), ",".join(f"https://{name}.test/api/" for name in hosts.states)
     return UpstreamClient(
-        urls, POLICY, limiter=OpenGate(), breaker=lambda: Breaker("test", clock=clock), transport=hosts,
+        urls, POLICY, limiter=OpenLimiter(), breaker=lambda: Breaker("test", clock=clock), transport=hosts,
         clock=clock, sleep=clock.sleep,
     )  # fmt: skip
 

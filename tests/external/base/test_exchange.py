@@ -12,7 +12,7 @@ from app.errors import AppError, UpstreamError, UpstreamTimeout, UpstreamUnavail
 from app.external.base.client import USER, Breaker, Policy, UpstreamClient
 from app.external.base.policy import Deadline
 from app.external.jikan.client import JIKAN, JikanClient
-from tests.external.doubles import OpenGate
+from tests.external.doubles import OpenLimiter
 from tests.standin import JikanStandin
 
 HASTY = Deadline("hasty", budget=0.6, queue_timeout=0.6, attempt=0.6, attempts=1, pause=0.1, traffic="reader")
@@ -27,7 +27,7 @@ async def client(jikan_standin: JikanStandin) -> AsyncIterator[UpstreamClient]:
 
 def make(standin: JikanStandin, policy: Policy = JIKAN) -> UpstreamClient:
     breaker = Breaker("test", min_calls=10**6)
-    return UpstreamClient(standin.base_url, policy, limiter=OpenGate(), breaker=lambda: breaker)
+    return UpstreamClient(standin.base_url, policy, limiter=OpenLimiter(), breaker=lambda: breaker)
 
 
 async def test_connections_are_kept_also_after_errors(
@@ -137,7 +137,7 @@ async def test_the_pool_survives_two_thousand_abandoned_calls(
 
 
 async def test_closing_cancels_abandoned_calls(jikan_standin: JikanStandin) -> None:
-    client = JikanClient(jikan_standin.base_url, limiter=OpenGate())
+    client = JikanClient(jikan_standin.base_url, limiter=OpenLimiter())
     jikan_standin.behave("hang")
     with pytest.raises(UpstreamTimeout):
         await client.get_anime(5, deadline=HASTY)

@@ -1,7 +1,4 @@
-"""The evaluation itself.
-
-Test titles are removed from training, perfect prediction scores 1, order of methods.
-"""
+"""The evaluation: test titles are not trained on, perfect prediction scores 1, order of methods."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,4 @@
-"""Polling AniLibria.
-
-Each new episode or release becomes one event, whoever reads it first and however often.
-"""
+"""Polling AniLibria: each new episode or release becomes one event, whoever reads it first."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -219,7 +219,7 @@ class TwoWaySync(RuleBasedStateMachine):
         return merged
 
     @invariant()
-    def quiesces(self) -> None:
+    def converges(self) -> None:
         """Without further edits, both sides agree within three rounds, and then nothing more is sent."""
         kept = (dict(self.local), dict(self.snapshots), dict(self.service.entries), self.service.refuses)
         self.service.refuses = 0
