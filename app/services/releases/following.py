@@ -134,7 +134,7 @@ def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
 
     Instants are those of the source, and so are compared with each other only.
     """
-    if known is None or known.followed_at is None or known.status != summary.status:
+    if known is None or known.followed_at is None or (summary.status or known.status) != known.status:
         return True
     latest = summary.latest
     if latest is not None and known.detailed_at is not None and latest.ordinal not in known.ordinals:
