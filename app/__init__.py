@@ -1,1 +1,1 @@
-"""AniSync: the backend that anime trackers are built on."""
+"""AniSync: a backend for anime trackers."""

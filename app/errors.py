@@ -51,7 +51,7 @@ class FieldError:
 
 
 def field_details(errors: Sequence[FieldError]) -> dict[str, Any]:
-    """``details`` of a validation failure: the messages by field, and a list with all data of each error."""
+    """The ``details`` of a validation error: messages by field, and a list with all data of each error."""
     fields: dict[str, list[str]] = {}
     for error in errors:
         fields.setdefault(error.field, []).append(error.message)
@@ -67,7 +67,7 @@ class Invalid(AppError):
     def fields(
         cls, fields: Mapping[str, Sequence[str]], message: str | None = None, *, code: FieldCode = "invalid"
     ) -> "Invalid":
-        """A validation failure of fields, in ``details``; the message names the first."""
+        """Create a validation error from messages by field; its own message is the first of them."""
         return cls.of(
             [FieldError(name, text, code) for name, texts in fields.items() for text in texts], message
         )

@@ -64,8 +64,9 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
 
 @cache
 def _surface_routes() -> list[BaseRoute]:
-    """The routes of all surfaces. FastAPI takes a third of a second to resolve their parameters, so all
-    applications of a process (tests make one each) share them.
+    """The routes of all surfaces, built once per process.
+
+    FastAPI takes a third of a second to resolve their parameters, and tests create many applications.
     """
     everything = APIRouter(dependencies=[guard], generate_unique_id_function=operation_id)
     for surface in (CORE, *SURFACES):

@@ -87,7 +87,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _require_readable(file: Path) -> None:
-    """End the command before servers are started for a file that cannot be opened."""
+    """Exit before servers are started if the file cannot be opened."""
     try:
         with file.open("rb"):
             return

@@ -1,4 +1,4 @@
-"""The OpenAPI document, for those who generate clients from it."""
+"""Print the OpenAPI document, for client generators."""
 
 import json
 from importlib import import_module

@@ -39,7 +39,7 @@ def _line(number: str, status: str, done: str, made: str, took: str, key: str, e
 
 
 def _duration(job: "JobState") -> str:
-    """How long its last attempt took, or takes until now."""
+    """The duration of its last attempt, so far if it is still running."""
     from app.utils.clock import utc_now
 
     if job.started_at is None:

@@ -1,4 +1,4 @@
-"""`anisync recommend`: what somebody could watch next, and the models that say so."""
+"""`anisync recommend`: show recommendations, and train or evaluate their models."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +11,11 @@ from app.cli.context import echo, echo_error, run
 if TYPE_CHECKING:
     from app.container import Container
 
-_MOST_TOLD = 20  # bad rows that are named one by one
+_MOST_TOLD = 20  # malformed rows that are reported one by one
 
 
 class _ByUsername(TyperGroup):
-    """`recommend NAME` is `recommend for NAME`, where no command has that name."""
+    """`recommend NAME` is short for `recommend for NAME`, unless a command has that name."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and args[0] not in self.commands:
@@ -24,7 +24,7 @@ class _ByUsername(TyperGroup):
 
 
 commands = typer.Typer(
-    cls=_ByUsername, help="Recommendations: `recommend USERNAME` shows somebody's.", no_args_is_help=True
+    cls=_ByUsername, help="Recommendations: `recommend USERNAME` shows a user's.", no_args_is_help=True
 )
 
 
@@ -58,7 +58,7 @@ def fit(
     ] = None,
     forget_ratings: Annotated[bool, typer.Option(help="Learn from the lists of this server alone.")] = False,
 ) -> None:
-    """Learn from all lists what to recommend; it is served from then on."""
+    """Train the recommendations on all lists; they are served from then on."""
     from app.errors import DumpUnreadable
 
     async def learn(services: "Container") -> int:
@@ -94,7 +94,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     seed: Annotated[int, typer.Option(help="Of what is drawn by lot.")] = 7,
 ) -> None:
-    """Measure how well recommendations foretell what was taken out of lists that they never saw."""
+    """Measure how well recommendations predict held-out titles of lists that they were not trained on."""
     import orjson
 
     from app.errors import DumpUnreadable
@@ -114,7 +114,7 @@ def evaluate(
 
 
 class _Faults:
-    """Names bad rows on stderr, as far as they are few."""
+    """Prints the first malformed rows to stderr."""
 
     def __init__(self) -> None:
         self._told = 0

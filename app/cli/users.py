@@ -82,7 +82,7 @@ def set_password(
 
 @commands.command("disable")
 def disable(username: Username) -> None:
-    """Keep an account from signing in; ends its sessions. `users enable` takes it back."""
+    """Prevent an account from signing in, and end its sessions. `users enable` reverts it."""
     _set_active(username, is_active=False)
 
 

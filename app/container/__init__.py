@@ -67,8 +67,10 @@ async def build(
     jikan_rate: Rate = JIKAN_RATE,
     anilibria_rate: Rate = ANILIBRIA_RATE,
 ) -> AsyncIterator[Container]:
-    """Build the services on ``settings``; ``queue`` carries job ids to the workers, ``transport`` answers in
-    place of every upstream. The keyword arguments replace a part in tests."""
+    """Build all services from ``settings``. The keyword arguments replace parts in tests.
+
+    ``queue`` carries job ids to the workers, ``transport`` answers in place of every upstream.
+    """
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(
             build_foundation(settings, db=db, queue=queue, transport=transport, job_timings=job_timings)

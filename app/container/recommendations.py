@@ -1,4 +1,4 @@
-"""The services that recommend titles, and fit what they recommend by."""
+"""The recommendation services: serving and training."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The services about releases, and those in front of AniLibria."""
+"""The release services: titles of AniLibria, polling, live events."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,9 +19,9 @@ from app.utils.metrics import note_hit_rate
 from app.utils.redis.rate_limit import Rate, SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
 
-_L1 = 300.0  # seconds since AniLibria was asked for which memory serves a copy
+_L1 = 300.0  # seconds after a fetch during which an entry in memory is fresh
 _L2 = 1800.0  # the same for Redis
-_KEPT = 24 * 3600.0  # seconds that Redis keeps a copy, for the time when AniLibria is down
+_KEPT = 24 * 3600.0  # seconds that Redis stores an entry, to serve it while AniLibria is down
 
 
 @dataclass(frozen=True)

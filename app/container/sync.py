@@ -1,4 +1,4 @@
-"""The services about lists at other services."""
+"""The services that sync lists with other services."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

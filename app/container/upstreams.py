@@ -1,4 +1,4 @@
-"""The services that pass on what others' servers say."""
+"""The services that pass on data of an upstream: AniList, MangaDex, HiAnime."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +18,7 @@ from app.utils.redis.single_flight import SingleFlight
 
 @asynccontextmanager
 async def build_anilist(base: Foundation) -> AsyncIterator[AniListClient]:
-    """One client of a process, whoever asks: it learns AniList's limits from the answers."""
+    """One client per process, shared by all services: it learns AniList's rate limit from the responses."""
     limiter = SharedLimiter(ANILIST.name, ANILIST_RATE, base.redis)
     client = AniListClient(base.settings.anilist_base_url, limiter=limiter, transport=base.transport)
     try:

@@ -1,1 +1,1 @@
-"""What the product does; every transaction starts here."""
+"""Business logic; every transaction starts here."""

@@ -1,4 +1,4 @@
-"""Proxy of HiAnime's metadata from a self-hosted aniwatch-api; disabled if none is configured."""
+"""A proxy for HiAnime's metadata from a self-hosted aniwatch-api; disabled if none is configured."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ from app.services.catalogue.staleness import HIANIME_FOR, HIANIME_SOURCES_FOR
 from app.utils.redis.quotas import Quota
 from app.utils.shared_probe import SharedProbe
 
-# Two thirds of what the upstream is asked at most; one client leaves room for the others.
+# Two thirds of the upstream's own rate limit, so that one client leaves room for others.
 MISSES = Quota("hianime misses", 200, 60)
 PATIENCE = 6.5  # seconds
 
@@ -25,10 +25,10 @@ _OFF = "HiAnime is not configured: set HIANIME_BASE_URL to an aniwatch-api of yo
 
 
 class HiAnimeService:
-    """Each answer is ``{"data": …}`` with the upstream's ``data`` as it came; ``client`` names who asks.
+    """Each response is ``{"data": …}`` with the unchanged ``data`` of the upstream.
 
-    Raises ``UpstreamDisabled``, ``NotFound`` or ``UpstreamRefused`` for its 4xx, ``UpstreamError`` for any
-    fault of it, and ``RateLimited``.
+    ``client`` identifies the requester. Raises ``UpstreamDisabled``, ``NotFound`` or ``UpstreamRefused`` for
+    a 4xx, ``UpstreamError`` for any other fault, and ``RateLimited``.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class HiAnimeService:
         )
 
     async def state(self) -> HiAnimeState:
-        """Whether it answers, cached for half a minute; never raises or takes a second."""
+        """Whether the upstream answers, cached for half a minute; never raises, takes less than a second."""
         if self._upstream is None:
             return "disabled"
         if self._probed is None or self._clock() - self._probed[0] > _PROBED_FOR:
@@ -109,7 +109,7 @@ class HiAnimeService:
 
         try:
             return await self._calls.answer(key, wrapped, keep=keep, client=client)
-        except UpstreamFailure as failure:  # clients of this surface know one failure of the upstream
+        except UpstreamFailure as failure:  # this surface has one error code for all upstream failures
             raise UpstreamError(failure.message, retry_after=failure.retry_after) from failure
 
     def _enabled(self) -> HiAnimeClient:

@@ -35,9 +35,9 @@ class IdempotencyService:
         self._lease = lease
 
     async def begin(self, user_id: int, key: str, request_digest: bytes) -> KeyClaim | Answer:
-        """A claim where the request shall go on, else the answer to give again.
+        """A claim if the request should proceed, otherwise the stored response.
 
-        ``request_digest`` is a hash of what was asked. Raises :class:`KeyReused`, :class:`StillRunning`.
+        ``request_digest`` is a hash of the request. Raises :class:`KeyReused`, :class:`StillRunning`.
         """
         claim = KeyClaim(user_id, key, uuid4())
         fingerprints = self._encryption.fingerprints(request_digest, _purpose(user_id, key))

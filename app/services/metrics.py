@@ -18,7 +18,10 @@ class MetricsService:
         self._look = SharedProbe(self._count_jobs)
 
     async def text(self) -> bytes:
-        """All metrics in the Prometheus format; without the gauges of PostgreSQL if it is too slow."""
+        """All metrics in the Prometheus format.
+
+        Without the gauges of PostgreSQL if the queries take too long.
+        """
         self._db.update_metrics()
         snapshot = Snapshot()
         jobs = await self._look.ask(_WITHIN)

@@ -1,4 +1,4 @@
-"""Titles to add to a list: suggested by AniList and MangaDex, or by the catalogue while they are away."""
+"""Search for titles to add to a list, at AniList and MangaDex, with the catalogue as a fallback."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -27,7 +27,7 @@ _AWAY = (UpstreamFailure, RateLimited, NotFound)
 
 
 class SourceService:
-    """``client`` names who asks, for its share of calls to an upstream."""
+    """``client`` identifies the requester for its quota of upstream calls."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class SourceService:
         self._mangadex_calls = mangadex_calls
 
     async def cache_counts(self) -> dict[str, int]:
-        """How often answers of AniList were at hand, and how often it was asked."""
+        """Cache hits and misses of the AniList searches."""
         return await self._anilist_calls.counts()
 
     async def search(self, words: str, media_type: MediaType | None, *, limit: int = 20) -> list[Suggestion]:
-        """The catalogue's own titles of a kind, or of both, best first."""
+        """Titles of the catalogue, best match first; without ``media_type`` anime, then manga."""
         if len(words) < _FEWEST_LETTERS:
             return []
         found: list[Suggestion] = []
@@ -64,7 +64,7 @@ class SourceService:
         return found
 
     async def autocomplete(self, words: str, media_type: MediaType, *, client: str) -> list[Suggestion]:
-        """What AniList suggests, or the catalogue where AniList does not answer or knows nothing."""
+        """Suggestions of AniList, or of the catalogue if AniList fails or finds nothing."""
         if len(words) < _FEWEST_LETTERS:
             return []
         try:
@@ -74,7 +74,7 @@ class SourceService:
         return found or await self.search(words, media_type, limit=MOST)
 
     async def search_mangadex(self, words: str, *, client: str) -> list[Suggestion]:
-        """Raises an ``UpstreamFailure``, or ``RateLimited``."""
+        """Search MangaDex. Raises an ``UpstreamFailure``, or ``RateLimited``."""
         if len(words) < _FEWEST_LETTERS:
             return []
 
@@ -87,9 +87,9 @@ class SourceService:
         return [Suggestion(**row) for row in orjson.loads(answer.body)]
 
     async def total(self, user_id: int, words: str, media_type: MediaType, *, client: str) -> int | None:
-        """How many episodes or chapters a title has: as the person's list says, or the catalogue, or AniList.
+        """The number of episodes or chapters of a title: from the user's list, the catalogue, or AniList.
 
-        None where nobody knows.
+        None if it is unknown.
         """
         async with self._db.transaction() as tx:
             found = await SourceRepository(tx).find_total(user_id, words, media_type)

@@ -1,4 +1,4 @@
-"""Jobs that keep recommendations in step with everybody's lists."""
+"""The job that trains the recommendations."""
 
 from functools import partial
 

@@ -24,7 +24,7 @@ def handles(kind: type[J]) -> Callable[[Handler[J]], Handler[J]]:
 
 
 def performer(services: Container) -> Perform:
-    """A function that runs the handler of any job with these services."""
+    """Return a function that runs the handler of any job with these services."""
 
     async def perform(job: Job, run: JobRun) -> None:
         handler = HANDLERS.get(type(job))

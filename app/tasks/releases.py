@@ -1,4 +1,4 @@
-"""Jobs that follow AniLibria."""
+"""Jobs that poll AniLibria, link its releases, and notify the Node service."""
 
 from app.container import Container
 from app.schemas.release_jobs import LinkReleases, MirrorReleases, NotifyNode, PollReleases, SyncRelease

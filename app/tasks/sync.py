@@ -1,4 +1,4 @@
-"""Jobs about lists at other services."""
+"""Jobs that sync lists with other services."""
 
 from app.container import Container
 from app.schemas.jobs import PushList, SyncDue, SyncList, TendAccounts

@@ -1,4 +1,4 @@
-"""One cache for what upstreams say: named levels, stale while revalidating, one call however many miss."""
+"""A cache over several levels, with stale-while-revalidate, stale-if-error and one upstream call per key."""
 
 import asyncio
 import logging
@@ -21,13 +21,16 @@ from app.utils.redis.single_flight import SingleFlight
 
 _log = logging.getLogger(__name__)
 
-_AGAIN = 1.0  # seconds after a drop until it is made once more, for what was read before it and kept after it
-_ABSENT_FOR = 600.0  # seconds that a source is believed when it says that it has no such thing
+_AGAIN = 1.0  # seconds until an invalidation is repeated, for entries read before and stored after it
+_ABSENT_FOR = 600.0  # seconds; the maximum TTL of a "not found"
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What the source said at ``fetched_at``, in seconds of the epoch; None is that it has nothing."""
+    """A cached response, fetched at ``fetched_at`` (Unix seconds).
+
+    ``body`` is None if the source has no such item.
+    """
 
     body: bytes | None
     fetched_at: float
@@ -44,7 +47,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A copy and where it came from: ``level`` is None where the source was asked just now."""
+    """An entry and its origin: ``level`` is the name of the cache level, or None if it was just fetched."""
 
     copy: Copy
     level: str | None
@@ -56,10 +59,10 @@ Fetch = Callable[[], Awaitable[bytes | None]]
 
 
 class Level(Protocol):
-    """A place that copies are kept in. A copy is fresh there for ``ttl`` seconds after it was fetched.
+    """A storage level; an entry is fresh there for ``ttl`` seconds after it was fetched.
 
-    ``find`` may answer an older one, for the time when the source is down. Faults are the level's own
-    business: it answers None, or keeps nothing.
+    ``find`` may return a stale entry, which is served while the source is down. A level handles its own
+    faults: it then finds or stores nothing.
     """
 
     @property
@@ -76,7 +79,7 @@ class Level(Protocol):
 
 
 class MemoryLevel:
-    """The memory of this process: the least used of ``most`` copies go first."""
+    """In the memory of this process; at most ``most`` entries, the least recently used are evicted first."""
 
     def __init__(self, name: str, *, ttl: float, most: int = 5000) -> None:
         self.name = name
@@ -105,7 +108,10 @@ class MemoryLevel:
 
 
 class RedisLevel:
-    """Redis, under keys that begin with ``prefix``; copies stay for ``kept`` seconds, stale ones too."""
+    """In Redis, under keys that start with ``prefix``. Entries expire after ``kept`` seconds.
+
+    Longer than the TTL, so that stale ones can still be served.
+    """
 
     def __init__(self, name: str, redis: Redis, *, ttl: float, kept: float, prefix: str = "cache:") -> None:
         self.name = name
@@ -139,12 +145,12 @@ class RedisLevel:
 
 
 class Cache:
-    """Looks into its levels from the fastest to the last, and asks the source where none has a fresh copy.
+    """Looks an entry up level by level, fastest first, and calls the source if no level has a fresh one.
 
-    A hit is kept in the levels above, for what is left of their ``ttl``. A stale copy is answered while one
-    refresh runs, and for as long as the source fails. ``namespace`` is what all keys begin with. ``patience``
-    is how many seconds a caller waits for the source where nothing is known; the call goes on without him.
-    ``note_rate`` is told the share of hits of a level whenever it changes.
+    A hit is copied to the faster levels for the rest of their TTL. A stale entry is served while one
+    background refresh runs, and for as long as the source fails. All keys start with ``namespace``.
+    ``patience`` is the maximum wait in seconds for the source if no entry is known; the fetch continues after
+    that. ``note_rate`` is called with a level's hit rate whenever it changes.
     """
 
     def __init__(
@@ -172,20 +178,20 @@ class Cache:
 
     @property
     def topic(self) -> str:
-        """Where drops are told to other processes."""
+        """The bus topic on which invalidations are published to other processes."""
         return f"cache.{self.namespace}"
 
     async def get_or_fetch(self, key: str, fetch: Fetch, *, row: Level | None = None) -> Found:
-        """The freshest copy of ``key``; ``row`` is a last level of its own.
+        """Return the freshest entry of ``key``; ``row`` is an additional last level for this call.
 
-        Raises what ``fetch`` raises, or ``TimeoutError``, where no level has any copy.
+        Raises what ``fetch`` raises, or ``TimeoutError``, if no level has an entry.
         """
         levels = [*self._levels, *([row] if row else [])]
         found = await self._look(key, levels[:1])
         if found is not None and not found.stale:
             return replace(found, expires_at=_expiry(levels, found.copy))
         search = self._searches.get(key)
-        if search is None:  # one search a process, however many callers miss at once
+        if search is None:  # one lookup per key and process, however many callers miss at once
             search = asyncio.create_task(self._search(key, fetch, levels))
             self._searches[key] = search
             search.add_done_callback(lambda done: self._end(key, done))
@@ -193,9 +199,9 @@ class Cache:
         return search.result()
 
     async def drop(self, pattern: str) -> None:
-        """Forget what is under a key, or a pattern with ``*``, in every level and every process.
+        """Invalidate a key, or a pattern with ``*``, in every level and every process.
 
-        Raises :class:`ValueError` where it is not inside of the namespace.
+        Raises :class:`ValueError` if it is outside the namespace.
         """
         if not pattern.startswith(f"{self.namespace}:"):
             raise ValueError(f"{pattern!r} is not inside of {self.namespace}:*")
@@ -203,20 +209,20 @@ class Cache:
         self._keep_task(start(self._drop_again(pattern), "second drop of a cache"))
 
     def hear(self, message: bytes) -> None:
-        """Forget in the memory of this process what another one has dropped."""
+        """Remove from memory what another process invalidated."""
         self._forget_here(message.decode())
 
     def miss(self) -> None:
-        """Forget all that is in memory: a drop may have been missed."""
+        """Clear the memory level, because invalidations may have been missed."""
         self._forget_here(f"{self.namespace}:*")
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """The share of looks into each level that found a fresh copy, since the process began; 0 to 1."""
+        """The hit rate of each level since the process started, 0 to 1; stale entries count as misses."""
         return {level: self._rate(level) for level in {name for name, _ in self._looks}}
 
     async def close(self) -> None:
-        """Give up what runs in the background."""
+        """Cancel lookups and background tasks."""
         tasks = [*self._background, *self._searches.values()]
         for task in tasks:
             task.cancel()
@@ -237,10 +243,13 @@ class Cache:
     def _end(self, key: str, search: "asyncio.Task[Found]") -> None:
         del self._searches[key]
         if not search.cancelled():
-            search.exception()  # whoever waited has it; nobody may have waited
+            search.exception()  # mark as retrieved: the waiting callers have it, or there are none left
 
     async def _look(self, key: str, levels: Sequence[Level], *, counted_from: int = 0) -> Found | None:
-        """The first fresh copy, else the newest stale one; looks are counted from that level on."""
+        """The first fresh entry, otherwise the newest stale one.
+
+        Only levels from ``counted_from`` count in the metrics.
+        """
         newest: tuple[Copy, Level] | None = None
         drops = self._drops
         for position, level in enumerate(levels):
@@ -248,7 +257,7 @@ class Cache:
             if copy is not None and self._now() < copy.fetched_at + _ttl(level, copy):
                 if position >= counted_from:
                     self._count(level, "hit")
-                if drops == self._drops:  # else what was read may be what was dropped meanwhile
+                if drops == self._drops:  # otherwise the entry may be what was just invalidated
                     await self._keep(key, copy, levels[:position])
                 return Found(copy, level.name, stale=False, expires_at=_expiry(levels, copy))
             if position >= counted_from:
@@ -260,7 +269,7 @@ class Cache:
         return Found(newest[0], newest[1].name, stale=True, expires_at=_expiry(levels, newest[0]))
 
     async def _fetch(self, key: str, fetch: Fetch, levels: Sequence[Level]) -> bytes:
-        known = await self._look(key, levels, counted_from=len(levels))  # perhaps another process has
+        known = await self._look(key, levels, counted_from=len(levels))  # another process may have it
         if known is not None and not known.stale:
             return known.copy.encode()
         drops, begun_at = self._drops, self._now()

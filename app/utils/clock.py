@@ -12,5 +12,5 @@ def utc_now() -> datetime:
 
 
 def day_in(zone: str, now: datetime) -> str:
-    """The date that it is in a zone of the IANA database, as ``YYYY-MM-DD``."""
+    """The current date in a time zone of the IANA database, as ``YYYY-MM-DD``."""
     return now.astimezone(ZoneInfo(zone)).date().isoformat()

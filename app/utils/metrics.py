@@ -96,7 +96,7 @@ CACHE_LOOKUPS = Counter(
     "Looks of a cache into one of its levels.",
     ["cache", "level", "outcome"],
 )
-# The names below are those of the AniLibria service that this one replaces; its dashboards know them.
+# The names below are those of the AniLibria service that this one replaces: its dashboards keep working.
 ANILIBRIA_REQUESTS = Counter(
     "anilibria_requests_total", "Requests to the AniLibria surface.", ["method", "endpoint", "status"]
 )
@@ -120,7 +120,7 @@ for _level in ("l1", "l2", "l3"):
 
 
 def note_hit_rate(level: str, rate: float) -> None:
-    """Note the share of looks into a level of the cache of AniLibria that found a fresh copy."""
+    """Set the hit rate of a level of the AniLibria cache, 0 to 1."""
     ANILIBRIA_HIT_RATE.labels(level).set(rate)
 
 

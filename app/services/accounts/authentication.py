@@ -21,8 +21,8 @@ _LAST_USED_RESOLUTION = timedelta(minutes=1)  # so that a busy token does not co
 class AuthenticationService:
     """Authenticates the bearer token of a request.
 
-    The row of the session or token is read each time, so that what has ended is refused at once. Redis is
-    asked only while PostgreSQL is away: a token that was signed out is refused then too.
+    The row of the session or token is read each time, so that revoked ones are rejected immediately. Redis is
+    only asked while PostgreSQL is down: a signed-out token is rejected then too.
     """
 
     def __init__(

@@ -48,7 +48,7 @@ class PasswordHasher:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """To be held around ``hash`` and ``verify``; raises :class:`ServiceUnavailable` if too many wait."""
+        """Hold a slot around ``hash`` and ``verify``; raises :class:`ServiceUnavailable` if too many wait."""
         if self._waiting >= self._most_waiting:
             raise ServiceUnavailable("Too many people are signing in right now.", retry_after=2)
         self._waiting += 1
@@ -104,7 +104,10 @@ def _normal(password: str) -> str:
 
 
 def _give_way() -> None:
-    """Lower the priority of the thread, so that the event loop goes first; Linux has it per thread."""
+    """Lower the priority of the thread, so that the event loop runs first.
+
+    On Linux priorities are per thread.
+    """
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -23,7 +23,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 class RegistrationService:
     """Creates accounts; every registration counts against the quota of the client's network.
 
-    Unless registration is ``is_open``, only operators create accounts.
+    With ``is_open`` false only operators create accounts.
     """
 
     def __init__(

@@ -54,11 +54,11 @@ class UserService:
         return account
 
     async def get_own(self, user: Principal) -> Account:
-        """The account of who is calling, as it was read to authenticate the request."""
+        """The account of the requester, as read when the request was authenticated."""
         return user.account or await self.get(user.user_id)
 
     async def get_public(self, username: str) -> Account:
-        """One whose list is public, by its name in any case."""
+        """An account with a public list, by its name in any case."""
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find_public(username)
         if account is None:

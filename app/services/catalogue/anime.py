@@ -24,8 +24,8 @@ class _Total:
 class AnimeService:
     """``publish`` tells every process that the catalogue has changed.
 
-    What is remembered between requests is never trusted: the statement that reads a page compares the
-    version of the catalogue with the one of the total it is told, and counts where they differ.
+    Cached totals are validated on each use: the statement that reads a page compares the catalogue's version
+    with that of the cached total, and counts if they differ.
     """
 
     def __init__(self, db: Database, publish: Publish, *, totals_kept: int = 5000) -> None:
@@ -35,7 +35,10 @@ class AnimeService:
         self._book = GenreIndex()
 
     async def list(self, wanted: CatalogueFilter, sort: AnimeSort, part: PageSpec) -> AnimePage:
-        """A page of the titles that match. Where a search finds nothing, what was perhaps meant."""
+        """A page of the matching titles.
+
+        If a search finds nothing, the page has suggestions for the query.
+        """
         async with self._db.driver() as driver:
             repository = AnimeRepository(driver)
             page = await self._page(repository, wanted, sort, part)
@@ -48,9 +51,9 @@ class AnimeService:
         return AnimePage(meant.body, meant.total or 0)
 
     async def search(self, query: str, part: PageSpec, *, safe: bool = False) -> AnimePage:
-        """The titles that match best first, also those that match but for a typing mistake.
+        """The best matching titles, including those that match except for a typing mistake.
 
-        ``safe`` hides titles for adults, and counts them.
+        ``safe`` hides adult titles and counts them.
         """
         async with self._db.driver(fresh_plans=not has_trigrams(query)) as driver:
             return await AnimeRepository(driver).search(query, part, safe=safe)
@@ -63,12 +66,12 @@ class AnimeService:
         return anime
 
     async def genres(self, kind: TagKind | None, *, sfw: bool = False) -> bytes:
-        """All or one kind; with ``sfw`` no adult title counts, and what only those have is left out."""
+        """All genres or those of one kind; ``sfw`` ignores adult titles, and genres that only those have."""
         async with self._db.driver(fresh_plans=None) as driver:
             return await AnimeRepository(driver).genres(kind, sfw=sfw)
 
     async def create(self, new: NewAnime) -> StoredAnime:
-        """Add a title. Raises :class:`Conflict` with the ``id`` of one that is there already."""
+        """Add a title. Raises :class:`Conflict` with the ``id`` of an existing one."""
         anime = new.stated(await self._tags_by_id(new.tag_ids))
         async with self._db.transaction() as tx:
             anime_id = await CatalogueRepository(tx).create(anime)
@@ -92,7 +95,7 @@ class AnimeService:
         return AnimePage(read.body, total)
 
     async def _tags_by_id(self, ids: Sequence[int]) -> dict[int, UpstreamTag]:
-        """Stored tags; raises :class:`Invalid` where one of the ids is nobody's."""
+        """The stored tags; raises :class:`Invalid` for an unknown id."""
         if not ids:
             return {}
         async with self._db.driver() as driver:

@@ -31,7 +31,7 @@ class CachedCalls:
     ) -> CachedAnswer:
         """The JSON result of ``ask``, cached for ``keep``; ``client`` identifies the requester for its quota.
 
-        Raises what ``RequestCoalescer.make`` raises.
+        Raises the errors of ``RequestCoalescer.make``.
         """
         cached = await self._read(key)
         await self._count("misses" if cached is None else "hits")
@@ -47,7 +47,7 @@ class CachedCalls:
         return CachedAnswer(body, "miss", 0)
 
     async def counts(self) -> dict[str, int]:
-        """Hits and misses of all processes, since Redis was emptied; none while it is away."""
+        """Hits and misses of all processes since Redis was emptied; empty while Redis is down."""
         try:
             found: Any = await self._redis.hgetall(f"cache:counts:{self._name}")
         except REDIS_FAULTS:

@@ -46,7 +46,7 @@ class RequestCoalescer:
         call: Callable[[], Awaitable[bytes]],
         client: str,
     ) -> bytes:
-        """The result of ``look``, which may be available by now, otherwise of ``call``.
+        """The result of ``look``, which another call may have stored by now, otherwise of ``call``.
 
         Raises :class:`NotFound`, ``UpstreamRefused``, :class:`UpstreamFailure`, or :class:`RateLimited` if
         the client has used up its quota; failed calls are not counted.
@@ -99,7 +99,7 @@ def _encode_failure(failure: AppError, *, whose: str = "") -> bytes:
 
 
 def _decode_result(outcome: bytes, *, who: str) -> bytes:
-    """The body of a success; raises the failure otherwise, as it applies to the client ``who``."""
+    """The body of a success; otherwise raises the failure as it applies to the client ``who``."""
     if outcome[:1] == _GOOD:
         return outcome[1:]
     name, status, message, after, whose = json.loads(outcome[1:])

@@ -15,10 +15,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """A title while a chunk is planned: its ids, what is stored of it, what rows say of it.
+    """A title while a chunk is planned: its ids, its stored values, and the values from rows.
 
-    What the rows in ``lead`` say goes over what is stored, what those in ``rest`` say goes beneath. Names
-    are apart, since a dump may take back those that dumps of its kind gave, and no others.
+    Rows in ``lead`` overwrite stored values, those in ``rest`` only fill gaps. Names are tracked separately,
+    since a dump may remove names, but only those that came from a dump of its kind.
     """
 
     stored: StoredTitle | None
@@ -40,7 +40,7 @@ class Slot:
         return cls(stored, stored.mal_id, stored.anilist_id, dated, named, stored.synced)
 
     def take(self, row: DumpTitle, dated: date, *, overwrite: bool, rename: bool) -> None:
-        """Add a row of a dump of that date; flags tell whether it overwrites stored values and names."""
+        """Add a row of a dump of that date; the flags say whether it overwrites stored values and names."""
         self.line = self.line or row.line
         if overwrite:
             self.lead = _filled(row.anime, self.lead)
@@ -67,7 +67,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one chunk does to the catalogue. ``repeats`` are rows that stand for no title of their own."""
+    """The effect of one chunk on the catalogue.
+
+    ``repeats`` are rows about a title that an earlier row is about.
+    """
 
     slots: list[Slot]
     absorbed: list[tuple[StoredTitle, StoredTitle]]
@@ -103,7 +106,7 @@ class Plan:
 
     @property
     def completing(self) -> list[PlannedTitle]:
-        """To be written after those that overwrite."""
+        """Rows that only fill gaps; to be written after the overwriting ones."""
         known = [(slot, slot.rest) for slot in self.slots if slot.stored]
         return [slot.planned(_unsaid(slot.lead, rest), overwrite=False) for slot, rest in known if rest]
 
@@ -114,17 +117,17 @@ class Plan:
 
     @property
     def naming(self) -> dict[int, UpstreamAnime]:
-        """Names that only fill gaps in those of the same kind of dump; applied after those that replace."""
+        """Names that only fill gaps in those of the same kind of dump; applied after ``renaming``."""
         return {slot.stored.id: slot.names_rest for slot in self.slots if slot.stored and slot.names_rest}
 
 
 class Planner:
-    """Plans a whole dump, chunk by chunk, as though each row came alone.
+    """Plans a whole dump, chunk by chunk, with the same result as row by row.
 
-    Among dumps the later one wins; one of the same day, or undated like the stored one, wins too, so that a
-    corrected file can be loaded again. What an upstream sync wrote is only completed. A row that repeats an
-    earlier one of its file only completes too, and its ids are not looked at; so does one without MAL's id
-    about a title that has it. Thus the same file finds nothing to do the second time.
+    Among dumps the newest wins; one of the same date, or undated like the stored one, wins too, so that a
+    corrected file can be imported again. Values from an upstream sync are never overwritten, only completed.
+    Rows that repeat an earlier one of the file, and rows without a MyAnimeList id about a title that has one,
+    only complete too; the ids of repeated rows are ignored. Thus importing a file twice changes nothing.
     """
 
     def __init__(self, dated: date | None) -> None:
@@ -191,7 +194,7 @@ class Planner:
         return self._dated > before
 
     def _claim(self, slot: Slot, row: DumpTitle, holder: Slot | None, *, overwrite: bool) -> None:
-        """Give the title the AniList id of the row, unless that id, or the one it has, is well founded."""
+        """Give the title the row's AniList id, unless the id's owner or its current id has precedence."""
         has_to_stay = slot.anilist_id is not None and (not overwrite or slot.anilist_id in self._seen_anilist)
         if has_to_stay or (holder is not None and not self._gives_way(holder)):
             _log.debug("dump_id_taken", line=row.line, mal_id=slot.mal_id, anilist_id=row.anime.anilist_id)
@@ -205,7 +208,7 @@ class Planner:
         self._by_anilist[slot.anilist_id] = slot
 
     def _gives_way(self, holder: Slot) -> bool:
-        """Whether a title may lose its AniList id: not what this file, a newer one or a sync gave it."""
+        """Whether a title may lose its AniList id: not if it came from this file, a newer dump or a sync."""
         if holder.mal_id is None:
             return True
         return (
@@ -233,7 +236,7 @@ _FILLABLE = [
 
 
 def _unsaid(first: UpstreamAnime | None, second: UpstreamAnime) -> UpstreamAnime:
-    """The second without labels that nobody will see, lest they be added for nothing."""
+    """``second`` without tags and studios that ``first`` overrides, so that they are not created in vain."""
     if first is None:
         return second
     return replace(second, tags=_other_tags(first, second), studios=() if first.studios else second.studios)
@@ -244,7 +247,7 @@ def _beneath(first: UpstreamAnime | None, second: UpstreamAnime | None) -> Upstr
 
 
 def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime:
-    """The first, completed by the second, with the second's score if only that has a number of votes."""
+    """``first`` with gaps filled from ``second``; also its score if only ``second`` has a number of votes."""
     if second is None:
         return first
     gaps = [name for name in _FILLABLE if getattr(first, name) in (None, ())]
@@ -255,6 +258,6 @@ def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime
 
 
 def _other_tags(first: UpstreamAnime, second: UpstreamAnime) -> tuple[UpstreamTag, ...]:
-    """The tags of the second whose kind the first does not have."""
+    """The tags of ``second`` of the kinds that ``first`` has none of."""
     kinds = {tag.kind for tag in first.tags}
     return tuple(tag for tag in second.tags if tag.kind not in kinds)

@@ -1,4 +1,4 @@
-"""Imports open dumps into the catalogue."""
+"""Import open dumps into the catalogue."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -19,13 +19,13 @@ from app.services.catalogue.dump_plan import Plan, Planner
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
 
-_CHUNK = 2000  # rows of one transaction
+_CHUNK = 2000  # rows per transaction
 _FAULTS_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: rows handled, and bytes read of the ``size`` of the file."""
+    """The progress of an import: rows handled, and bytes read of the ``size`` of the file."""
 
     rows: int
     consumed: int
@@ -38,7 +38,7 @@ OnChange = Callable[[], Awaitable[None]]
 
 
 class DumpService:
-    """``changed`` follows the commit of every chunk that altered the catalogue."""
+    """``changed`` is called after the commit of every chunk that changed the catalogue."""
 
     def __init__(
         self, db: Database, *, changed: OnChange | None = None, clock: Clock = utc_now, chunk: int = _CHUNK
@@ -51,10 +51,10 @@ class DumpService:
     async def run(
         self, path: Path, *, on_progress: OnProgress | None = None, on_fault: OnFault | None = None
     ) -> ImportSummary:
-        """Load a file. Each chunk is a transaction; whatever stops a run, the next one completes it.
+        """Import a file, one transaction per chunk; an interrupted import is completed by importing again.
 
-        ``on_fault`` hears of each row that is not stored; the summary keeps the first thousand of them.
-        Raises :class:`DumpUnreadable`; its details count what came before the fault of the file.
+        ``on_fault`` is called for each row that is not stored; the summary has the first thousand of them.
+        Raises :class:`DumpUnreadable`, whose details count the rows before the fault.
         """
         dump = await asyncio.to_thread(Dump, path)
         dated = None if dump.dated is None else min(dump.dated, self._clock().date())
@@ -74,7 +74,7 @@ class DumpService:
 
 
 class _Chunks:
-    """One run through a dump."""
+    """One pass over a dump."""
 
     def __init__(self, db: Database, dated: date | None, tally: "_Tally", changed: OnChange | None) -> None:
         self.tally = tally
@@ -105,7 +105,10 @@ class _Chunks:
         self.tally.count_relations(*stored, len(manga))
 
     async def settle(self, source: NameSource) -> None:
-        """After much was written: without it, the first searches and plans are slow."""
+        """Update planner statistics and search indexes after an import.
+
+        Otherwise the next searches are slow.
+        """
         if self.tally.counts["added"] + self.tally.counts["updated"] == 0:
             return
         async with self._db.transaction() as tx:
@@ -127,7 +130,7 @@ class _Chunks:
 
 
 async def _read(dump: Dump, size: int) -> AsyncGenerator[list[DumpRow], None]:
-    """The rows of a dump, chunk by chunk; the next ones are read in a thread while these are stored."""
+    """The rows of a dump in chunks; the next chunk is parsed in a thread while the current one is stored."""
     loop = asyncio.get_running_loop()
     with closing(dump), ThreadPoolExecutor(1, "dump") as reader:
         reading = loop.run_in_executor(reader, dump.read, size)
@@ -137,7 +140,7 @@ async def _read(dump: Dump, size: int) -> AsyncGenerator[list[DumpRow], None]:
 
 
 class _Tally:
-    """What has become of the rows so far."""
+    """Counts of what happened to the rows so far."""
 
     def __init__(self, on_fault: OnFault | None) -> None:
         self.counts = dict.fromkeys(["added", "updated", "unchanged", "skipped", "failed"], 0)
@@ -158,7 +161,7 @@ class _Tally:
             self._note(fault)
 
     def count_relations(self, added: int, updated: int, read: int) -> None:
-        """Those that were there already, or stood in the file before, are unchanged."""
+        """Relations that exist already, or occurred earlier in the file, count as unchanged."""
         self.counts["added"] += added
         self.counts["updated"] += updated
         self.counts["unchanged"] += read - added - updated

@@ -56,7 +56,7 @@ class CatalogueEvents:
 
     @asynccontextmanager
     async def subscribe(self, listener: Listener) -> AsyncIterator[None]:
-        """Call ``listener`` after each change in any process, and whenever one may have been missed."""
+        """Call ``listener`` after each change in any process, and whenever a change may have been missed."""
         async with self._bus.subscribe(
             TitleChanged.topic,
             heard=lambda message: listener(TitleChanged.decode(message).anime_ids),

@@ -1,4 +1,4 @@
-"""A franchise as a graph: its continuities, and the lines of titles that are watched one after another."""
+"""A franchise as a graph: its continuities, and the lines of titles to watch in sequence."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,15 +17,15 @@ TIES: frozenset[RelationType] = frozenset({
 """What makes titles a franchise; characters in common, adaptations and the rest do not."""
 
 _LOOSE = frozenset({"spin_off", "alternative_setting"})
-_LARGE = 60  # titles, beyond which a franchise is cut at its loose ties
-_MUCH_LONGER = 1.5  # a later version of a story comes before the first where it is so much longer
-_SHORT_STORY = 4  # how many times longer a line is than one that cannot be its parent
+_LARGE = 60  # titles; larger franchises are split at their loose relations
+_MUCH_LONGER = 1.5  # a later version of a story precedes the first if it is this much longer
+_SHORT_STORY = 4  # a line this many times longer than another is not its side story
 _EXTRA_TYPES = frozenset({"Special", "CM", "PV", "Music"})
 _EPISODE_MINUTES = {"Movie": 90.0, "Music": 4.0, "CM": 1.0, "PV": 2.0}
 _HOURS = frozenset({"Movie", "OVA", "TV Special"})
-_MOST_HOURS = 3  # of a title of these types; dumps that say so few minutes dropped the word for hours
+_MOST_HOURS = 3  # some dumps give the duration in hours as minutes: up to this many for these types
 
-# What two titles are to each other where several relations are recorded: the first of these.
+# If a pair of titles has several relations, the first of these counts.
 _KINDS: tuple[RelationType, ...] = (
     "full_story", "sequel", "spin_off", "alternative_version", "alternative_setting", "parent_story",
 )  # fmt: skip
@@ -38,12 +38,11 @@ _FORWARD: Mapping[RelationType, RelationType] = {
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """The relations of some titles, one a pair.
+    """The relations between titles, one per pair.
 
-    ``kinds`` are by pairs, the smaller id first: ``sequel``, ``full_story`` (one sums up the other),
-    ``parent_story`` (one is a side story), ``spin_off``, ``alternative_version``, ``alternative_setting``.
-    ``below`` holds the pairs of a title and one that it sums up, is a side story or a spin-off of.
-    ``next`` are the sequels of a title.
+    ``kinds`` are by pair, smaller id first: ``sequel``, ``full_story`` (one is a summary), ``parent_story``
+    (one is a side story), ``spin_off``, ``alternative_version``, ``alternative_setting``. ``below`` has pairs
+    of a summary, side story or spin-off and its parent. ``next`` are the sequels of each title.
     """
 
     titles: Mapping[int, RelatedTitle]
@@ -83,7 +82,7 @@ class Ties:
 
     @property
     def recaps(self) -> set[int]:
-        """Titles that sum up another."""
+        """Titles that are a summary of another."""
         return {one for one, two in self.below if self.kind(one, two) == "full_story"}
 
     def kind(self, one: int, two: int) -> RelationType | None:
@@ -101,7 +100,7 @@ class Ties:
         return released(id_, None if title is None else title.aired_from)
 
     def among(self, ids: Collection[int]) -> "Ties":
-        """Those of the titles that are among ``ids``."""
+        """The relations restricted to these ids."""
         return Ties(
             {id_: title for id_, title in self.titles.items() if id_ in ids},
             {pair: kind for pair, kind in self.kinds.items() if pair[0] in ids and pair[1] in ids},
@@ -111,7 +110,7 @@ class Ties:
 
 
 def continuities(ties: Ties) -> list[Ties]:
-    """The whole franchise, or, of a large one, its parts that nothing but loose ties connects."""
+    """The franchise as one part; a large one is split into parts connected by close relations."""
     if len(ties.titles) <= _LARGE:
         return [ties]
     tight = {pair: kind for pair, kind in ties.kinds.items() if kind not in _LOOSE}
@@ -131,7 +130,7 @@ def continuities(ties: Ties) -> list[Ties]:
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """Titles to be watched one after another, and which of them follows which."""
+    """Titles to watch in sequence, and the sequels of each."""
 
     ids: set[int]
     next: dict[int, set[int]]
@@ -147,9 +146,9 @@ class Line:
 
 
 def lines(ties: Ties) -> tuple[list[Line], dict[int, set[int]]]:
-    """Every title of a continuity in one line each, and what follows what; the main line comes first.
+    """Partition a continuity into lines, the main line first; also returns the sequels of each title.
 
-    Two versions of one story are never in one line; recaps are lines by themselves.
+    Two versions of one story are never in one line; each recap is a line of its own.
     """
     apart = ties.recaps
     next_, bridged = _bridged(ties, apart)
@@ -165,14 +164,14 @@ def lines(ties: Ties) -> tuple[list[Line], dict[int, set[int]]]:
 
 
 def is_extra(title: RelatedTitle) -> bool:
-    """A special, a clip, or a few minutes of something."""
+    """Whether it is a special, a clip, or at most ten minutes long."""
     if title.type in _EXTRA_TYPES:
         return True
     return title.type not in ("TV", "Movie") and title.minutes is not None and title.minutes <= 10
 
 
 def minutes_of(title: RelatedTitle) -> float:
-    """How long a title takes to watch; guessed from its type where that is not known."""
+    """The total watch time of a title; estimated from its type if unknown."""
     minutes = title.minutes or _EPISODE_MINUTES.get(title.type or "", 24.0)
     if title.type in _HOURS and minutes <= _MOST_HOURS:
         minutes *= 60
@@ -184,10 +183,10 @@ def _pair(one: int, two: int) -> tuple[int, int]:
 
 
 def _bridged(ties: Ties, apart: Collection[int]) -> tuple[dict[int, set[int]], set[int]]:
-    """The sequels of every title of a line, past recaps, unknown titles and alternative episodes.
+    """The sequels of every title of a line, skipping recaps, unknown titles and alternative episodes.
 
-    An alternative episode is a special, the other version of a longer title, that something follows: what
-    follows it follows the longer one.
+    An alternative episode is a special that is another version of a longer title and has a sequel; its sequel
+    follows the longer title. Also returns those episodes.
     """
     next_ = {id_: set(ties.next.get(id_, ())) for id_ in sorted(ties.ids)}
     before = reversed_steps(next_)
@@ -210,7 +209,7 @@ def _bridged(ties: Ties, apart: Collection[int]) -> tuple[dict[int, set[int]], s
 
 
 def _longer_version(id_: int, ties: Ties) -> int | None:
-    """The title that a special tells otherwise."""
+    """The longer title that a special is an alternative version of."""
     title = ties.titles.get(id_)
     if title is None or title.type != "Special":
         return None
@@ -224,7 +223,7 @@ def _longer_version(id_: int, ties: Ties) -> int | None:
 
 
 def reversed_steps(next_: Mapping[int, set[int]]) -> dict[int, set[int]]:
-    """For each title those it follows."""
+    """The prequels of each title."""
     before: dict[int, set[int]] = {id_: set() for id_ in next_}
     for id_, after in next_.items():
         for other in after:
@@ -233,7 +232,7 @@ def reversed_steps(next_: Mapping[int, set[int]]) -> dict[int, set[int]]:
 
 
 def _break_cycles(next_: dict[int, set[int]], ties: Ties) -> None:
-    """Of each cycle, drop the step that goes back furthest in time."""
+    """Remove from each cycle the step that goes back furthest in time."""
 
     def day(id_: int) -> int:
         year, month, day = ties.released(id_)[0].split("-")
@@ -243,7 +242,7 @@ def _break_cycles(next_: dict[int, set[int]], ties: Ties) -> None:
         try:
             TopologicalSorter({id_: sorted(next_[id_]) for id_ in sorted(next_)}).prepare()
         except CycleError as error:
-            cycle: list[int] = error.args[1]  # each is a sequel of the next one
+            cycle: list[int] = error.args[1]  # each title is a sequel of the next one
             steps = [(two, one) for one, two in pairwise(cycle)]
             first, second = max(steps, key=lambda step: (day(step[0]) - day(step[1]), step))
             next_[first].discard(second)
@@ -252,7 +251,7 @@ def _break_cycles(next_: dict[int, set[int]], ties: Ties) -> None:
 
 
 def earliest(next_: Mapping[int, set[int]], ties: Ties) -> dict[int, tuple[str, int]]:
-    """For each title the first release among itself and all that follows it, near or far."""
+    """For each title the earliest release among itself and all its direct and indirect sequels."""
     found: dict[int, tuple[str, int]] = {}
     for id_ in TopologicalSorter(next_).static_order():  # sequels first
         found[id_] = min([ties.released(id_), *(found[other] for other in next_.get(id_, ()))])
@@ -260,7 +259,7 @@ def earliest(next_: Mapping[int, set[int]], ties: Ties) -> dict[int, tuple[str, 
 
 
 def in_order(next_: Mapping[int, set[int]], ties: Ties) -> Iterator[int]:
-    """Each title after those it follows; what was made later comes right before what it precedes."""
+    """Topological order; a prequel that was released later comes right before what it precedes."""
     firsts = earliest(next_, ties)
     waiting = {id_: len(before) for id_, before in reversed_steps(next_).items()}
     ready = [(firsts[id_], ties.released(id_), id_) for id_, number in waiting.items() if number == 0]
@@ -275,7 +274,7 @@ def in_order(next_: Mapping[int, set[int]], ties: Ties) -> Iterator[int]:
 
 
 def _reduce(next_: dict[int, set[int]]) -> None:
-    """Drop the steps that longer ways lead along too."""
+    """Transitive reduction: remove steps that are implied by longer paths."""
     bit = {id_: 1 << place for place, id_ in enumerate(next_)}
     reach: dict[int, int] = {}
     for id_ in TopologicalSorter(next_).static_order():  # sequels first
@@ -287,7 +286,7 @@ def _reduce(next_: dict[int, set[int]]) -> None:
 
 
 def _rivals(ties: Ties) -> dict[int, set[int]]:
-    """For each title the other versions of its story."""
+    """The other versions of each title's story."""
     found: dict[int, set[int]] = defaultdict(set)
     for (one, two), kind in ties.kinds.items():
         if kind == "alternative_version":
@@ -297,7 +296,10 @@ def _rivals(ties: Ties) -> dict[int, set[int]]:
 
 
 def _segments(next_: Mapping[int, set[int]], rivals: Mapping[int, set[int]]) -> list[list[int]]:
-    """Runs of titles each of which has one sequel, and that one no other prequel; no two are rivals."""
+    """Chains of titles, each the only sequel of the one before, which is its only prequel.
+
+    No two are rivals.
+    """
     before = reversed_steps(next_)
     inner = {id_ for id_ in next_ if len(before[id_]) == 1 and len(next_[min(before[id_])]) == 1}
     runs = []
@@ -315,7 +317,7 @@ def _segments(next_: Mapping[int, set[int]], rivals: Mapping[int, set[int]]) -> 
 def _joined(
     segments: list[list[int]], versions: Mapping[int, set[int]], next_: Mapping[int, set[int]], ties: Ties
 ) -> list[set[int]]:
-    """Segments that follow each other as one, unless that would join two versions of one story."""
+    """Merge consecutive segments, unless that would put two versions of one story in one line."""
     of = {id_: place for place, segment in enumerate(segments) for id_ in segment}
     groups = [{place} for place in range(len(segments))]
     rivals = [
@@ -345,8 +347,11 @@ def _steps(
     later: Collection[int],
     ties: Ties,
 ) -> list[tuple[int, int]]:
-    """What leads from segment to segment; first from the latest prequel of each, then what is no ``later``
-    version of a story."""
+    """The links between segments, in the order in which they are merged.
+
+    First those from the latest prequel of a segment, then others; within both, later versions of a story come
+    last.
+    """
     before = reversed_steps(next_)
     steps = []
     for two, segment in enumerate(segments):
@@ -358,14 +363,14 @@ def _steps(
 
 
 def _precedes(one: Line, two: Line) -> bool:
-    """Whether the first goes before the second: it was there first, unless the second is much longer."""
+    """Whether the first line comes first: it was released earlier, unless the second is much longer."""
     if one.start > two.start:
         return one.minutes > _MUCH_LONGER * two.minutes
     return two.minutes <= _MUCH_LONGER * one.minutes
 
 
 def _main(found: list[Line], apart: Collection[int], ties: Ties) -> Line:
-    """The line that all others belong to: neither a recap, nor a side story or spin-off of another."""
+    """The main line: not a recap, side story or spin-off of another, and the first by :func:`_precedes`."""
     line_of = {id_: line for line in found for id_ in line.ids}
     lower = {id(line) for line in found if line.ids <= set(apart)}
     for below, above in ties.below:

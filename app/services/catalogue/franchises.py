@@ -1,4 +1,4 @@
-"""Franchises of the catalogue: what belongs to a title, and the order to watch it in."""
+"""Franchises of the catalogue: the titles related to a title, and the order to watch them in."""
 
 from collections.abc import Collection
 
@@ -18,7 +18,7 @@ class FranchiseService:
     async def watch_order(
         self, anime_id: int, *, sort: WatchSort, include: Collection[Included], user_id: int | None
     ) -> WatchOrder:
-        """The order to watch the franchise of a title in, with the progress of ``user_id`` where given."""
+        """The watch order of the title's franchise; with the progress of ``user_id`` if given."""
         async with self._db.driver() as driver:
             reads = RelationReads(driver)
             asked = await reads.find_title(anime_id)
@@ -37,7 +37,7 @@ class FranchiseService:
 async def _franchise(
     reads: RelationReads, asked: RelatedTitle
 ) -> tuple[int, dict[int, RelatedTitle], list[StoredRelation]]:
-    """The id of the title among its franchise, the titles of that, and what is recorded of them."""
+    """The MyAnimeList id of the title, the titles of its franchise, and the stored relations between them."""
     mal_id = asked.card.mal_id
     if mal_id is None:
         return 0, {0: asked}, []

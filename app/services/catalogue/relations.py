@@ -1,4 +1,4 @@
-"""What titles are to each other: the records of all sources, completed and freed of contradictions."""
+"""Relations between titles, from the records of all sources: made symmetric and consistent."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ class RelationService:
         self._db = db
 
     async def list(self, anime_id: int) -> list[Relation]:
-        """Everything that is related to a title: sequels first, then by when it was shown."""
+        """All titles related to a title: sequels first, then by date of release."""
         async with self._db.driver() as driver:
             reads = RelationReads(driver)
             asked = await reads.find_title(anime_id)
@@ -45,7 +45,7 @@ class RelationService:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The title ``to_id`` is the ``type`` of ``from_id``; see :class:`Relation` for the rest."""
+    """The title ``to_id`` is the ``type`` of ``from_id``; see :class:`Relation` for the other fields."""
 
     from_id: int
     to_id: int
@@ -57,16 +57,16 @@ class Edge:
 
 @lru_cache(maxsize=10_000)
 def released(mal_id: int, aired_from: str | None) -> tuple[str, int]:
-    """A key that sorts titles by their first day: unknown parts of a date last, unknown dates at the end."""
+    """Sort key by first day of release: unknown parts of a date last, unknown dates after all others."""
     year, month, day = (*(aired_from or "").split("-"), "", "")[:3]
     return f"{year or '9999'}-{month or '99'}-{day or '99'}", mal_id
 
 
 def settle(records: Iterable[StoredRelation], dates: Mapping[int, str | None]) -> list[Edge]:
-    """The relations of anime in both directions, by MyAnimeList's ids; ``dates`` are first days.
+    """The relations of anime in both directions, by MyAnimeList id; ``dates`` are the first days of release.
 
-    What one side records is completed on the other, unless that has a record of its own. Where the two
-    contradict each other, that direction is kept which the dates agree with.
+    A relation recorded on one side only is completed on the other. If the two sides contradict each other,
+    the direction that agrees with the dates is kept.
     """
     stated: dict[tuple[int, int], dict[RelationType, list[str]]] = defaultdict(dict)
     for record in records:
@@ -84,7 +84,10 @@ def settle(records: Iterable[StoredRelation], dates: Mapping[int, str | None]) -
 
 
 def _side(one: int, two: int, own: _Stated, other: _Stated, *, is_later: bool) -> list[Edge]:
-    """The relations of ``one``, whose records are ``own``; ``is_later`` where ``two`` came after it."""
+    """The relations from ``one`` to ``two``.
+
+    ``own`` are its records, ``is_later`` whether ``two`` was released later.
+    """
     mirrored: dict[RelationType, list[str]] = defaultdict(list)
     for type_, sources in other.items():
         if type_ in INVERSES:
@@ -104,7 +107,7 @@ def _side(one: int, two: int, own: _Stated, other: _Stated, *, is_later: bool) -
 
 
 def _contradict(own: _Stated, mirrored: _Stated) -> bool:
-    """Whether one record makes the other title the later one where another makes it the earlier one."""
+    """Whether the records disagree on which of the two titles is the later one."""
     every = own.keys() | mirrored.keys()
     if any(type_ in every and INVERSES[type_] in every for type_ in _LATER):
         return True

@@ -1,4 +1,4 @@
-"""The order to watch a franchise in: the same from any of its titles."""
+"""The watch order of a franchise; the same whichever of its titles is requested."""
 
 import re
 from collections import defaultdict
@@ -39,10 +39,10 @@ def plan(
     sort: WatchSort = "release",
     include: Collection[WatchRole] = (),
 ) -> WatchPlan:
-    """The order for the franchise of ``asked``; all ids are MyAnimeList's.
+    """The watch order of the franchise of ``asked``; all ids are MyAnimeList's.
 
-    ``titles`` are those of the franchise that the catalogue has, ``edges`` all relations between them and
-    to titles that it lacks. Beside what ``include`` names, the main line and side stories are told.
+    ``titles`` are the franchise's titles in the catalogue, ``edges`` all relations among them and to missing
+    titles. The main line and side stories are always included, other roles if they are in ``include``.
     """
     parts = continuities(Ties.of(titles, edges))
     own = next(part for part in parts if asked in part.ids)
@@ -60,7 +60,7 @@ def plan(
 
 
 class _Order:
-    """One continuity: which line each title is in, what it is there, and what it hangs on."""
+    """One continuity: the line, role and anchor of each title."""
 
     def __init__(self, ties: Ties) -> None:
         self._ties = ties
@@ -85,7 +85,7 @@ class _Order:
     def steps(
         self, trunk: Line, role: WatchRole, sort: WatchSort, shown: Collection[WatchRole]
     ) -> tuple[Step, ...]:
-        """A trunk with what hangs on it."""
+        """A trunk line with the titles attached to it."""
         spine = list(in_order(trunk.next, self._ties))
         hung = [
             id_
@@ -108,7 +108,10 @@ class _Order:
         )
 
     def _place(self, others: list[Line]) -> None:
-        """Give each line a role, outwards from the main one; nearest first, then by their first day."""
+        """Assign a role to each line, breadth first from the main line.
+
+        At equal distance by first release.
+        """
         line_of = {id_: line for line in others for id_ in line.ids}
         waiting, reached = dict.fromkeys(others), set(self.main.ids)
         while waiting:
@@ -121,7 +124,7 @@ class _Order:
             reached = {id_ for line in turn for id_ in line.ids}
 
     def _contacts(self, line: Line) -> list[tuple[int, int]]:
-        """Pairs of a title of the line and a neighbour that has its place."""
+        """Pairs of a title of the line and a neighbour that has a role already."""
         return [(id_, other) for id_ in line.ids for other in self._neighbours[id_] if other in self._role]
 
     def _settle(self, line: Line, contacts: list[tuple[int, int]]) -> None:
@@ -140,7 +143,7 @@ class _Order:
                 self._hangs_on[id_] = anchors[0]
 
     def _age(self, pair: tuple[int, int]) -> tuple[bool, tuple[str, int]]:
-        """Anchors that were there before come first."""
+        """Sort key of a pair: anchors released before the title come first."""
         one, two = map(self._ties.released, pair)
         return two > one, two
 
@@ -157,7 +160,7 @@ class _Order:
         return "spin_off" if "alternative_setting" in kinds else "side"
 
     def _hang(self, spine: list[int], hung: Iterable[int]) -> list[int]:
-        """Each title of ``hung`` after the last of its anchors that was there before it."""
+        """Insert each title of ``hung`` after its last anchor that was released before it."""
         place = {id_: number for number, id_ in enumerate(spine)}
         self._anchored.clear()
         after: dict[int, list[int]] = defaultdict(list)
@@ -168,7 +171,7 @@ class _Order:
         return [id_ for number, main in enumerate(spine) for id_ in (main, *after[number])]
 
     def _anchors(self, id_: int, place: Mapping[int, int]) -> set[int]:
-        """The titles of the spine that this one belongs to, by itself or by what it hangs on."""
+        """The titles of the spine that this one is related to, directly or through what it is attached to."""
         way = []
         while id_ not in place and id_ not in self._anchored:
             way.append(id_)
@@ -192,7 +195,7 @@ class _Order:
 
     def _tie(self, id_: int, other: int) -> Tie | None:
         kind = self._ties.kind(id_, other)
-        if kind is None:  # it hangs there by a title that the catalogue lacks
+        if kind is None:  # attached through a title that the catalogue does not have
             return None
         if kind == "sequel":
             return Tie("sequel" if id_ in self._ties.next.get(other, ()) else "prequel", other)
@@ -202,7 +205,7 @@ class _Order:
 
 
 def _known_neighbours(ties: Ties) -> dict[int, list[int]]:
-    """For each title those it is tied to, past titles that the catalogue lacks."""
+    """The related titles of each title, looking through titles that the catalogue does not have."""
     direct = ties.neighbours()
     found: dict[int, list[int]] = {}
     for id_ in ties.titles:

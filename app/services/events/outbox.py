@@ -1,4 +1,4 @@
-"""The outbox: events of a transaction become rows, reactions, and messages after the commit."""
+"""The outbox: a transaction's events become rows and reactions, and after the commit messages."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -16,11 +16,11 @@ KEPT_FOR = timedelta(days=7)
 
 
 class EventOutbox:
-    """Attached to a :class:`Database`, whose transactions then can ``emit`` events.
+    """Attached to a :class:`Database`, so that its transactions can ``emit`` events.
 
     A durable event is stored in the transaction that emitted it, once per ``dedup_key``. After the commit
-    every event is published on the bus under its topic: a durable one only as a hint to read the table from
-    one's last id on, others as they are.
+    every event is published on the bus under its topic; for a durable one the message only tells subscribers
+    to read the table after their last id.
     """
 
     def __init__(self, db: Database, bus: Bus) -> None:
@@ -32,14 +32,14 @@ class EventOutbox:
     def react(self, kind: type[E], reaction: Reaction[E]) -> None:
         """Call ``reaction`` inside each transaction that emitted events of this kind, before the commit.
 
-        It must be quick: it delays every such write. Enqueueing a job is what it is for.
+        It delays every such write, so it must be quick, such as enqueueing a job.
         """
         self._reactions.setdefault(kind, []).append(reaction)
 
     async def read(
         self, topic: str, *, after: int, since: datetime | None = None, limit: int = 500
     ) -> list[StoredEvent]:
-        """The next durable events of a topic after an id, stored at ``since`` or later."""
+        """The next durable events of a topic after this id, stored at ``since`` or later."""
         names = [kind.name for kind in EVENTS.values() if kind.topic == topic and kind.durable]
         async with self._db.reader() as connection:
             events = EventRepository(connection)

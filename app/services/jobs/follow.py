@@ -23,9 +23,8 @@ async def follow(
 ) -> JobState:
     """Run the job in this process unless a worker has it, and return its final state.
 
-    ``on_wait`` is told why the job waits for another attempt, each time the reason changes.
-
-    Needs neither worker nor scheduler. If cancelled, it releases the job to the workers.
+    Needs neither worker nor scheduler; if cancelled, it releases the job to the workers. ``on_wait`` is
+    called with the reason why the job waits for another attempt, each time it changes.
     """
     attempt: asyncio.Task[None] | None = None
     told: str | None = None

@@ -71,7 +71,7 @@ class JobService:
     ) -> int:
         """Queue the jobs whose key has no queued or running job; returns how many.
 
-        With ``job_class`` all of them in that class, else each in its own.
+        ``job_class`` overrides the class of all of them.
         """
         created: list[QueuedJob] = []
         for start in range(0, len(jobs), _INSERT_BATCH):
@@ -131,7 +131,7 @@ class JobService:
                 raise Conflict("The same work is queued or running already.", details={"key": job.key})
             if await ImportRepository(tx).is_without_content(
                 job_id
-            ):  # in a transaction that then does nothing
+            ):  # the raised error rolls the transaction back
                 raise Conflict("The import was taken back: send its file again.")
             tx.after_commit(lambda: self._send([QueuedJob(job_id, job_class)]))
         return await self.get(job_id, owner_id=owner_id)
@@ -191,7 +191,7 @@ class JobService:
         return Sweep(len(to_send), requeued, failed)
 
     async def fire(self, name: str, job: Job, *, every: float) -> bool:
-        """Queue a periodic job unless any scheduler fired it within the last ``every`` seconds."""
+        """Queue a periodic job unless a scheduler fired it within the last ``every`` seconds."""
         async with self._db.transaction() as tx:
             fired = await JobRepository(tx).fire(name, every=every)
             if fired:
@@ -289,7 +289,7 @@ class JobService:
                 await self._queue.send(job.id, job.job_class)
             except REDIS_FAULTS:
                 unsent = [job.id for job in jobs[position:]]
-                with suppress(DatabaseUnavailable):  # then they count as sent, and are sent again later
+                with suppress(DatabaseUnavailable):  # they count as sent, and the sweep sends them again
                     async with self._db.transaction() as tx:
                         await JobRepository(tx).mark_unsent(unsent)
                 return
@@ -317,5 +317,5 @@ def _log_decision(decision: Fail | Retry, *, attempts: int, error: Exception | N
             exc_info=error,
         )  # fmt: skip
     else:
-        # at debug: of an upstream that is away its client has said so once, however many jobs wait for it
+        # at debug level: the upstream's client has logged the outage once, however many jobs wait for it
         log.debug("job.postponed", reason=decision.reason, in_seconds=round(decision.delay, 1))

@@ -1,4 +1,4 @@
-"""A person's list: every write to it goes through one engine, one entry or five hundred at a time."""
+"""A user's list. All writes go through one engine, whether for one entry or five hundred."""
 
 from app.repositories.library import EntryShape, ItemFilter, ListFilter
 from app.services.library.library import LibraryService

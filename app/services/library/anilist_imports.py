@@ -1,4 +1,4 @@
-"""Imports from AniList without an account there: public lists by name, and lists that a client read."""
+"""Imports from AniList without a connected account: public lists, and lists fetched by a client."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _NOT_FETCHED = b""
 
 @dataclass(frozen=True, slots=True)
 class KnownAnime:
-    """A row of a list, with the catalogue's title of that name or id; ``status`` in words of that client."""
+    """A row of a list with the matching title of the catalogue; ``status`` in the spelling of that client."""
 
     anime_id: int | None
     thumbnail: str | None
@@ -50,7 +50,7 @@ class AniListImportService:
         self._reader = reader
 
     async def start(self, user_id: int, name: str) -> EnqueuedJob:
-        """Queue the import of the public lists of the person who has this name at AniList."""
+        """Queue an import of the public lists of an AniList user."""
         job = ImportPublicList(user_id=user_id, digest=name)
         async with self._db.transaction() as tx:
             queued = await self._jobs.enqueue(tx, job, owner_id=user_id)
@@ -61,9 +61,9 @@ class AniListImportService:
             return queued
 
     async def run(self, job: ImportPublicList, run: JobRun) -> None:
-        """Fetch both lists, one call a chunk, and import them as a file; a second attempt fetches no more.
+        """Fetch both lists and import them like a file; a retry does not fetch them again.
 
-        Raises ``NotFound`` where AniList has nobody of this name, or an ``UpstreamFailure``.
+        Raises ``NotFound`` if AniList has no user of this name, or an ``UpstreamFailure``.
         """
         async with self._db.reader() as connection:
             content = await ImportRepository(connection).find_content(run.claimed.id)
@@ -80,9 +80,10 @@ class AniListImportService:
     async def take_lists(
         self, user_id: int, lists: Sequence[dict[str, Any]]
     ) -> tuple[list[KnownAnime], EnqueuedJob]:
-        """What the catalogue knows of lists of anime that a client read at AniList; and their import, queued.
+        """Match anime lists that a client fetched from AniList with the catalogue, and queue their import.
 
-        Each list has a ``status`` and ``entries`` with ``media``. Raises ``BadRequest`` for none at all.
+        Each list has a ``status`` and ``entries`` with ``media``. Raises ``BadRequest`` if there are no
+        entries.
         """
         rows = [_entry(one, entry) for one in lists for entry in one.get("entries") or ()]
         if not rows:
@@ -98,7 +99,7 @@ class AniListImportService:
 
 
 def _entry(one: dict[str, Any], entry: Any) -> dict[str, Any]:
-    """The entry with the status of its list, where it has none of its own."""
+    """The entry; if it has no status of its own, with the status of its list."""
     known = entry if isinstance(entry, dict) else {}
     return {**known, "status": known.get("status") or one.get("status")}
 

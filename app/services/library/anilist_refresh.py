@@ -27,7 +27,7 @@ class AniListRefreshService:
     async def refresh(self, user_id: int, entry_id: int) -> RenderedEntry:
         """Update title, cover and total from AniList; missing values are kept.
 
-        Raises ``NotOnList``, :class:`NothingToAskFor`, ``NotFound`` where AniList has no such title, or an
+        Raises ``NotOnList``, :class:`NothingToAskFor`, ``NotFound`` if AniList does not have the title, or an
         ``UpstreamFailure``; then nothing has changed.
         """
         target = Target(entry_id=entry_id)

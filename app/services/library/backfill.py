@@ -1,4 +1,4 @@
-"""Totals and AniList's ids for entries that have none: what AniList is asked once for many of them."""
+"""Fill missing totals and AniList ids of entries from AniList, in batches."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -13,7 +13,7 @@ from app.schemas.jobs import BackfillTotals
 from app.services.jobs import JobRun, JobService
 from app.utils.db.database import Database
 
-_AT_ONCE = 50  # titles of one call
+_AT_ONCE = 50  # titles per call
 
 
 class BackfillService:
@@ -26,7 +26,10 @@ class BackfillService:
         return await self._jobs.submit(BackfillTotals(), owner_id=user_id)
 
     async def run(self, run: JobRun) -> None:
-        """Ask for titles that the catalogue does not have, 50 a call; the progress counts filled entries."""
+        """Fetch the titles that the catalogue does not have, 50 per call.
+
+        The progress counts filled entries.
+        """
         filled = 0
         for media_type in get_args(MediaType):
             after = 0

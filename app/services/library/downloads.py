@@ -8,7 +8,7 @@ from app.errors import RateLimited
 from app.utils.slots import NoSlot, Slots
 from app.utils.spool import Spool
 
-_OF_A_PERSON = 2  # at once, until they are sent
+_OF_A_PERSON = 2  # until they are sent completely
 _WAITING = 2
 _PATIENCE = 30.0  # seconds to wait for a slot
 _WRITTEN_AT_ONCE = 4  # in this process; each holds a PostgreSQL connection while it is written
@@ -23,7 +23,7 @@ class Downloads:
 
     @asynccontextmanager
     async def written(self, user_id: int) -> AsyncIterator[Spool]:
-        """A file to write in the block; it counts as the person's until it is closed.
+        """A file to write in the block; it occupies a slot of the user until it is closed.
 
         Raises ``RateLimited``.
         """

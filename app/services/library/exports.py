@@ -21,9 +21,10 @@ class ExportService:
     async def write_list(
         self, user_id: int, username: str, *, file_format: ExportFormat, media_type: MediaType | None
     ) -> Spool:
-        """The list, by title; of both types where none is given, but a MyAnimeList file holds only one.
+        """The list ordered by title.
 
-        There scores are whole numbers, elsewhere as they are. Raises ``RateLimited``.
+        Without ``media_type`` both types, except in a MyAnimeList file, which holds only one. Scores are
+        rounded to whole numbers in a MyAnimeList file only. Raises ``RateLimited``.
         """
         if file_format == "mal_xml":
             media_type = media_type or "anime"

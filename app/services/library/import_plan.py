@@ -1,4 +1,4 @@
-"""Plan the effect of each row of a list file: pure, so that dry runs and imports are identical."""
+"""Plan the effect of each row of a list file; pure, so that dry runs and imports give the same result."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A row with what is to be written for it; ``state`` is None where nothing is.
+    """A row and the state to write; ``state`` is None if nothing changes.
 
-    ``is_match`` says that the entry was of no catalogue title so far, and is to be linked first.
+    ``is_match`` means that the entry had no catalogue title so far, and is to be linked first.
     """
 
     report: RowReport
@@ -28,9 +28,9 @@ class Planned:
 
 
 class ImportPlan:
-    """Rows against what the catalogue knows and what is on the list.
+    """Matches rows with the catalogue and the entries of the list.
 
-    ``seen`` has the names of the rows before these, and grows.
+    ``seen`` has the identifiers of earlier rows, and is extended.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ImportPlan:
         for entry in entries:
             names = _all_names(entry.subject, kitsu_id_of(entry.state.carried))
             self._entries.update(dict.fromkeys(names, entry))
-            if entry.subject.mal_id is None:  # in a MyAnimeList file it is identified by its title only
+            if entry.subject.mal_id is None:  # a MyAnimeList file identifies it only by its title
                 for name in _by_title(entry.subject):
                     self._entries.setdefault(name, entry)
         self._seen = seen
@@ -80,7 +80,7 @@ class ImportPlan:
         is_match = False
         if entry.subject.anime_id is not None:
             subject, not_linked = entry.subject, None
-        elif subject.anime_id is not None and has_only_a_title(row):  # could not be linked later
+        elif subject.anime_id is not None and has_only_a_title(row):  # otherwise it could not be linked later
             is_match = True
             entry = replace(entry, subject=subject, state=linked_state(entry.state, subject))
         state, kept = merged(entry, row, self._mode)
@@ -110,7 +110,7 @@ class ImportPlan:
 
 
 def _first(found: Mapping[Identity, T], names: Iterable[Identity]) -> T | None:
-    """What the first of the names that is known stands for."""
+    """The value of the first of ``names`` that is a key."""
     for name in names:
         if name in found:
             return found[name]
@@ -157,7 +157,7 @@ def _names(row: ListedRow) -> list[Identity]:
 
 
 def kitsu_id_of(carried: Mapping[str, Any] | None) -> str | None:
-    """The title's id at Kitsu, which is kept among the imported fields without a column."""
+    """The title's id at Kitsu, which is stored among the ``carried`` fields."""
     kitsu = (carried or {}).get("kitsu")
     return str(kitsu["id"]) if isinstance(kitsu, dict) and "id" in kitsu else None
 

@@ -1,4 +1,4 @@
-"""Imports of list files: jobs that can be watched, cancelled and taken back; and dry runs of them."""
+"""Imports of list files, as jobs that can be followed, cancelled and undone; also dry runs."""
 
 import asyncio
 import hashlib
@@ -34,12 +34,12 @@ from app.utils.text.cleaning import clean_text
 
 UPLOADS = Quota("list files of a person", 30, 3600)
 
-LARGEST_FILE = 20 * 1024 * 1024  # bytes, as it is sent
+LARGEST_FILE = 20 * 1024 * 1024  # bytes, as uploaded
 _ORIGIN = "import"
-_LONGEST_NAME = 255  # characters of a file's name that are kept
-_CHECKED = 1024 * 1024  # bytes, unpacked; a longer file is read by the worker only
-_SHORT = 8 * 1024 * 1024  # bytes, unpacked; a longer file is not read to see whether it has few rows
-_FEW = 500  # rows, of which a dry run is answered at once
+_LONGEST_NAME = 255  # characters stored of a file name
+_CHECKED = 1024 * 1024  # bytes, unpacked; longer files are only parsed by the worker
+_SHORT = 8 * 1024 * 1024  # bytes, unpacked; longer files are not parsed to count their rows
+_FEW = 500  # rows; dry runs up to this size are answered immediately
 
 
 class NoSuchImport(NotFound):
@@ -47,9 +47,9 @@ class NoSuchImport(NotFound):
 
 
 class ImportService:
-    """``chunk`` is the number of rows a transaction; few enough that the loop is not held by them.
+    """``chunk`` is the number of rows per transaction, small enough not to block the event loop.
 
-    ``media_type`` is what a file lists that does not say so; ``mode`` may let progress fall.
+    ``media_type`` applies to files that do not name it; ``mode`` "replace" allows progress to decrease.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class ImportService:
         media_type: MediaType | None = None,
         mode: ImportMode = "merge",
     ) -> EnqueuedJob:
-        """Queue the import of a file; the same file twice at once is one job.
+        """Queue the import of a file; if the same file is already queued or running, that job is returned.
 
-        Raises ``UnreadableList`` or ``PayloadTooLarge`` for what is no list, as far as that is told soon;
-        otherwise the job fails with that reason.
+        Raises ``UnreadableList`` or ``PayloadTooLarge`` for a bad file if that is quickly detected; otherwise
+        the job fails with that reason.
         """
         _check_size(content)
         await self._reader.read_if_short(content, media_type, largest=_CHECKED, whose=user_id)
@@ -96,9 +96,9 @@ class ImportService:
         media_type: MediaType | None = None,
         mode: ImportMode = "merge",
     ) -> ImportReport | EnqueuedJob:
-        """What the import would do, without doing it; for a file of more than 500 rows, as a job.
+        """The result that the import would have; for a file of more than 500 rows a job that computes it.
 
-        Raises ``UnreadableList`` and ``PayloadTooLarge`` as :meth:`start` does.
+        Raises ``UnreadableList`` and ``PayloadTooLarge`` like :meth:`start`.
         """
         _check_size(content)
         packed = await self._reader.read_if_short(content, media_type, largest=_SHORT, whose=user_id)
@@ -111,7 +111,7 @@ class ImportService:
         return ImportReport(reports)
 
     async def run(self, job: ImportList | PreviewImport, run: JobRun) -> None:
-        """Do it, some hundred rows a transaction; what an earlier attempt did is not done again."""
+        """Import chunk by chunk; a retry continues after the last committed chunk."""
         job_id = run.claimed.id
         stored = await self._get(job_id, job.user_id)
         packed = await self._reader.read(await self._content(job_id), job.media_type)
@@ -129,22 +129,22 @@ class ImportService:
             await ImportRepository(tx).forget_content(job_id)
 
     async def report(self, user_id: int, job_id: int, *, file_format: ReportFormat) -> Spool:
-        """Row by row, as far as the import has come."""
+        """The report by row, as far as the import has progressed."""
         stored = await self._get(job_id, user_id)
         async with self._downloads.written(user_id) as spool:
             await REPORT_WRITERS[file_format](spool, stored.counts, self._pieces(job_id, stored.reported))
         return spool
 
     async def cancel(self, user_id: int, job_id: int) -> None:
-        """Leave out the rows that were not reached yet; what is done stays until it is undone."""
+        """Skip the rows not imported yet; the others stay until the import is undone."""
         await self._get(job_id, user_id)
         async with self._db.transaction() as tx:
             await ImportRepository(tx).mark_cancelled(job_id)
 
     async def undo(self, user_id: int, job_id: int) -> EnqueuedJob:
-        """Queue the taking back of what the import changed and nobody changed since.
+        """Queue the undo of an import; entries edited since keep their edits.
 
-        An import that failed or was cancelled can be taken back too; it is not gone on with then.
+        A failed or cancelled import can be undone too; it cannot be continued afterwards.
         """
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
@@ -154,9 +154,9 @@ class ImportService:
             return await self._jobs.enqueue(tx, UndoImport(user_id, job_id), owner_id=user_id)
 
     async def take_back(self, job: UndoImport, run: JobRun) -> None:
-        """Undo an import, some hundred entries a transaction.
+        """Undo an import, chunk by chunk.
 
-        The progress counts the entries that were taken back; at the end both its figures are their number.
+        The progress counts the restored entries; at the end its total is their number as well.
         """
         user_id, undo_id = job.user_id, run.claimed.id
         async with self._db.transaction() as tx:
@@ -267,7 +267,7 @@ async def _plan(
     seen: dict[Identity, int],
     mode: ImportMode,
 ) -> tuple[list[Planned], list[RowReport]]:
-    """What is to be written for the rows, and the report of them and of the bad ones between them."""
+    """The planned writes, and the reports of all rows, including malformed ones."""
     rows = [row for row in chunk if isinstance(row, ListedRow)]
     await lock_lists(tx, [user_id])
     titles = await match_titles_of(tx, rows)

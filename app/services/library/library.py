@@ -49,12 +49,12 @@ from app.utils.clock import Clock, day_in, utc_now
 from app.utils.db.database import Database, Transaction
 from app.utils.slots import NoSlot, Slots
 
-KEPT_CHANGES = 500  # per entry, of any age
-CHANGES_KEPT_FOR = timedelta(days=366)  # any number
+KEPT_CHANGES = 500  # newest changes of an entry, kept at any age
+CHANGES_KEPT_FOR = timedelta(days=366)  # younger changes are kept in any number
 _MATCHED_AT_ONCE = 2000  # entries per transaction
 _USERS_AT_ONCE = 200
 _WHOLE = EntryShape()
-_WRITERS_WAITING = 256  # of a person, in this process
+_WRITERS_WAITING = 256  # per user and process
 _WRITER_WAIT = 5.0  # seconds
 
 
@@ -64,7 +64,7 @@ class LibraryService:
     def __init__(self, db: Database, clock: Clock = utc_now) -> None:
         self._db = db
         self._clock = clock
-        # Writers of a list take turns before each takes a connection that it would only wait with.
+        # Writers of a list queue up here, before each takes a connection that it would block while waiting.
         self._writers = Slots(running=1, waiting=_WRITERS_WAITING, timeout=_WRITER_WAIT)
 
     async def list_anime(
@@ -109,7 +109,7 @@ class LibraryService:
             return await EntryPages(driver).count(user_id)
 
     async def show(self, user_id: int, target: Target, shape: Shape) -> RenderedEntry:
-        """One entry as the pages show it; raises ``NotOnList``."""
+        """One entry in the format of the pages; raises ``NotOnList``."""
         async with self._db.driver(fresh_plans=None) as driver:
             found = await EntryPages(driver).find(
                 user_id, shape, anime_id=target.anime_id, entry_id=target.entry_id
@@ -121,13 +121,13 @@ class LibraryService:
         return found
 
     async def _match(self, user_id: int, anime_id: int) -> bool:
-        """Whether a so far unmatched entry turned out to be this title."""
+        """Link an unmatched entry to this title, if there is one; returns whether there was."""
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
             return await match_titles(tx, user_id, [anime_id]) > 0
 
     async def get(self, user_id: int, target: Target) -> Entry:
-        """Raises ``NotOnList``."""
+        """The entry; raises ``NotOnList``."""
         async with self._db.transaction() as tx:
             found = await EntryRepository(tx).find(
                 user_id, anime_id=target.anime_id, entry_id=target.entry_id
@@ -173,7 +173,7 @@ class LibraryService:
     async def delete(
         self, user_id: int, target: Target, *, origin: str, versions: Versions | None = None
     ) -> None:
-        """Raises ``NotOnList``, ``StaleVersion``."""
+        """Delete the entry; raises ``NotOnList``, ``StaleVersion``."""
         operation = Operation("delete", target, versions=versions)
         await self._execute(user_id, operation, origin=origin, shape="core")
 
@@ -187,9 +187,10 @@ class LibraryService:
     async def batch(
         self, user_id: int, operations: Sequence[Operation], *, origin: str
     ) -> list[tuple[Outcome, RenderedEntry | None]]:
-        """All in one transaction; one that fails says so in its outcome and stops no other.
+        """Execute all operations in one transaction.
 
-        Each outcome comes with the entry as the operation left it, if there is one.
+        A failure is returned in its outcome and does not stop the others. Each outcome comes with the entry
+        as the operation left it, if there is one.
         """
         async with self._turn(user_id), self._db.transaction() as tx:
             outcomes = await apply(tx, user_id, operations, origin=origin, now=self._clock())
@@ -198,7 +199,7 @@ class LibraryService:
     async def _execute(
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape
     ) -> tuple[RenderedEntry | None, bool]:
-        """The entry afterwards, and whether it is new."""
+        """The resulting entry, and whether it is new."""
         async with self._turn(user_id):
             if operation.verb in ("update", "upsert"):
                 edited = await self._edit_one(user_id, operation, origin=origin, shape=shape)
@@ -207,16 +208,17 @@ class LibraryService:
             async with self._db.transaction() as tx:
                 outcomes = await apply(tx, user_id, [operation], origin=origin, now=self._clock())
                 [(outcome, rendered)] = await _with_entries(tx, outcomes, shape)
-        if outcome.error is not None:  # after the commit: that an entry was linked to its title stays
+        if outcome.error is not None:  # after the commit, so that a link of the entry to its title is kept
             raise outcome.error
         return rendered, outcome.created
 
     async def _edit_one(
         self, user_id: int, operation: Operation, *, origin: str, shape: Shape
     ) -> RenderedEntry | None:
-        """Edit an entry that is there in two statements and no transaction.
+        """Fast path: edit an existing entry in two statements without a transaction.
 
-        None where that does not do, and nothing has happened: :func:`apply` finds out the rest.
+        Returns None, and has changed nothing, if that is not possible; :func:`apply` then handles the
+        operation.
         """
         target = operation.target
         if target.anime_id is None and target.entry_id is None:
@@ -239,7 +241,10 @@ class LibraryService:
 
     @asynccontextmanager
     async def _turn(self, user_id: int) -> AsyncIterator[None]:
-        """Raises ``ServiceUnavailable`` where too many write to the list."""
+        """Hold the user's turn to write.
+
+        Raises ``ServiceUnavailable`` if too many writers wait for this list.
+        """
         try:
             release = await self._writers.take(user_id)
         except NoSlot:
@@ -252,9 +257,9 @@ class LibraryService:
     async def history(
         self, user_id: int, target: Target, *, limit: int, offset: int
     ) -> tuple[list[EntryChange], int]:
-        """One page, newest first, and how many changes there are in all.
+        """One page of the changes of an entry, newest first, and their total number.
 
-        Raises ``NotOnList`` where the title never was on the list, or there never was such an entry.
+        Raises ``NotOnList`` if the entry or title was never on the list.
         """
         async with self._db.transaction() as tx:
             found, total = await ChangeRepository(tx).list_of_entry(
@@ -265,17 +270,17 @@ class LibraryService:
             return found, total
 
     async def list_history(self, user_id: int, *, limit: int, offset: int) -> tuple[list[HistoryLine], int]:
-        """One page of what changed on the whole list, newest first, and how many changes there are.
+        """One page of the changes of the whole list, newest first, and their total number.
 
-        What imports and other jobs changed is in their reports.
+        Without the changes by imports and other jobs, which have reports.
         """
         async with self._db.transaction() as tx:
             return await ChangeRepository(tx).list_newest(user_id, limit=limit, offset=offset)
 
     async def undo(self, user_id: int, target: Target) -> RenderedEntry | None:
-        """Take back the last change that was not taken back yet; None where that removed the entry.
+        """Undo the last change that was not undone yet; returns None if that removed the entry.
 
-        Raises ``NotOnList`` where there is no such change.
+        Raises ``NotOnList`` if there is no such change.
         """
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
@@ -284,7 +289,7 @@ class LibraryService:
             return None if entry is None else (await _render(tx, [entry], "core"))[0]
 
     async def match(self) -> int:
-        """Link unmatched entries to titles that the catalogue has by now; returns how many."""
+        """Link unmatched entries to titles that the catalogue now has; returns how many."""
         linked = 0
         while True:
             async with self._db.transaction() as tx:

@@ -26,15 +26,15 @@ async def match_some(tx: Transaction, *, limit: int) -> int:
 
 
 async def match_titles(tx: Transaction, user_id: int, anime_ids: Sequence[int]) -> int:
-    """Link the entries of a person, whose list is locked, that turned out to be of these titles.
+    """Link the user's unmatched entries of these titles; the list must be locked.
 
-    Answers how many there were.
+    Returns how many there were.
     """
     return await _link(tx, await MatchRepository(tx).list_of_titles(user_id, anime_ids))
 
 
 async def link_entries(tx: Transaction, user_id: int, titles: Mapping[int, int]) -> None:
-    """Link entries of a person, whose list is locked, to the titles that they turned out to be of."""
+    """Link entries to titles, by entry id; the list must be locked."""
     await _link(tx, [Match(entry_id, user_id, anime_id) for entry_id, anime_id in titles.items()])
 
 
@@ -74,7 +74,7 @@ def _linked(state: EntryState, *, keep_total: bool) -> EntryState:
 
 
 async def caught_up(tx: Transaction, user_id: int, changes: Sequence[EntryChange]) -> list[EntryChange]:
-    """Rewrite changes as if the title had been known at the time."""
+    """Rewrite changes made before an entry was linked, as if it had been linked then."""
     entry_ids = sorted({change.entry_id for change in changes})
     matched = await ChangeRepository(tx).list_of_origin(user_id, entry_ids, origin=MATCH)
     matches = {change.entry_id: change for change in matched}

@@ -15,10 +15,11 @@ _LONGEST_TOLD = 500  # characters of a text in a report
 
 
 def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, str | None]:
-    """The state after the row, and which parts of the row were rejected and why.
+    """The state after the row, and the parts of the row that were rejected, with reasons.
 
-    Nothing, zero and false are no statements, and a count that is not above ours changes nothing. In mode
-    ``replace`` progress is taken as it is stated; for what is being seen again too, unless that is zero.
+    Missing values, zero and false are ignored, and so are counts not above ours. But mode ``replace`` takes
+    counts as stated, progress even if zero; and a row of a rewatch may lower progress and volumes, though not
+    to zero.
     """
     ours = entry.state
     said = {name: value for name, value in row.fields.items() if value is not None}
@@ -36,9 +37,9 @@ def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, 
 def _keep_counts(
     ours: EntryState, said: dict[str, Any], may_fall: tuple[str, ...], *, to_zero: bool
 ) -> list[str]:
-    """Remove from ``said`` values below the entry's; returns the notes for the report.
+    """Remove from ``said`` counts below the entry's; returns the notes for the report.
 
-    The counts in ``may_fall`` may be lowered, and progress to zero only with ``to_zero``.
+    The counts in ``may_fall`` may decrease, progress to zero only with ``to_zero``.
     """
     notes = []
     progress = said.get("progress") or 0
@@ -58,7 +59,7 @@ def _keep_counts(
 
 
 def _says_less(ours: EntryState, status: EntryStatus | None, progress: int) -> bool:
-    """Whether a status is older than the entry, judging by the progress next to it."""
+    """Whether a status is out of date compared with the entry, judging by the progress next to it."""
     if status in (None, ours.status):
         return False
     if ours.status == "completed":

@@ -14,7 +14,7 @@ from app.utils.slots import NoSlot, Slots
 
 _SMALL = 64 * 1024  # bytes; an uncompressed file up to this size is parsed within milliseconds
 _AT_ONCE = 2
-_WAITING = 8  # files of a person
+_WAITING = 8  # waiting files per user
 _WITHIN = 90.0  # seconds
 _PACKED = b"\x1f\x8b"
 _SCRIPT = """
@@ -29,7 +29,7 @@ _ROOT = str(Path(app.__file__).parents[1])
 class ListReader:
     """At most two files at once in this process, one per user; others wait.
 
-    ``media_type`` is what the person says that a file lists which does not say so itself.
+    ``media_type`` applies to files that do not name it.
     """
 
     def __init__(self) -> None:
@@ -48,10 +48,10 @@ class ListReader:
     async def read_if_short(
         self, content: bytes, media_type: MediaType | None, *, largest: int, whose: int
     ) -> PackedList | None:
-        """The rows of a file that is not longer than ``largest`` bytes when it is unpacked; None for others.
+        """Parse a file of at most ``largest`` bytes when unpacked; returns None for larger ones.
 
-        Raises ``UnreadableList`` and ``PayloadTooLarge``, of a long file only what its beginning tells; and
-        ``RateLimited`` where the person ``whose`` it is has too many files in line.
+        Raises ``UnreadableList`` and ``PayloadTooLarge``, for a large file only what its beginning reveals;
+        and ``RateLimited`` if too many files of the user ``whose`` are waiting.
         """
         if _is_small(content):
             return await _read_in_thread(content, media_type)

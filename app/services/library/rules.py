@@ -19,9 +19,8 @@ class ProgressAboveTotal(Invalid):
 def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject, today: str) -> EntryState:
     """The entry after an edit of exactly the fields in ``sent``.
 
-    What was sent stands; only what was not sent may follow from it. ``before`` is None for a new entry,
-    and ``today`` is the date for the two date fields, as ``YYYY-MM-DD``. Raises
-    :class:`ProgressAboveTotal`.
+    Sent values are never changed; others may follow from them. ``before`` is None for a new entry, ``today``
+    is used for the two date fields, as ``YYYY-MM-DD``. Raises :class:`ProgressAboveTotal`.
     """
     after = EntryState(**sent) if before is None else replace(before, **sent)
     total = after.max_progress or subject.total
@@ -45,10 +44,9 @@ def watched(
 ) -> EntryState:
     """The entry after an episode was watched to its end.
 
-    A title that is not on the list is put there. Progress never falls, nor rises above the total; what was
-    planned, on hold or dropped is being watched; the last episode of a finished title completes it, and ends
-    a rewatch that runs. ``late``: it was watched before the entry came to be as it is, so that what was put
-    on hold or dropped since stays so.
+    A missing title is added. Progress never decreases, nor exceeds the total. A planned, paused or dropped
+    title becomes "watching"; the last episode of a finished title completes it, and ends a rewatch. ``late``:
+    the episode was watched before the last change of the entry, so a title paused or dropped since stays so.
     """
     start = before or EntryState(status="watching")
     total = start.max_progress or subject.total
@@ -80,7 +78,7 @@ def _reached_the_end(before: EntryState | None, after: EntryState, subject: Subj
 
 
 def _was_open(before: EntryState | None, *, told: bool) -> bool:
-    """A rewatch ends only if the edit says so."""
+    """Whether this edit may complete the entry; a rewatch ends only if the edit says so."""
     return before is None or before.status != "completed" or (before.is_rewatching and told)
 
 

@@ -15,7 +15,7 @@ class StatsService:
         self._db = db
 
     async def get_public(self, user_id: int) -> bytes:
-        """Those of another person, of what is not private; raises :class:`NoPublicList`."""
+        """The statistics of another user's list without private entries; raises :class:`NoPublicList`."""
         async with self._db.reader() as connection:
             if not await AccountRepository(connection).has_public_list(user_id):
                 raise NoPublicList

@@ -74,7 +74,7 @@ def identities(subject: Subject) -> list[Identity]:
 
 
 def _doubt(row: ListedRow, found: Sequence[NamedTitle]) -> str | None:
-    """Why the titles with the row's name may not be the right one."""
+    """Why the titles with the row's name may be the wrong ones."""
     if not found:
         return "no title of the catalogue has this name"
     if len(found) > 1:

@@ -1,4 +1,4 @@
-"""Undo changes of entries: the last one by hand, or all of an import."""
+"""Undo changes of entries: the last one of an entry, or all of an import."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ _PAGE = 50
 async def last_change(tx: Transaction, user_id: int, target: Target) -> EntryChange:
     """The newest change that was not undone yet; raises ``NotOnList`` if there is none.
 
-    A link to a title that the catalogue learned of later does not count as a change.
+    Links to titles that were added to the catalogue later do not count as changes.
     """
     changes = ChangeRepository(tx)
     undone = 0
@@ -44,7 +44,7 @@ async def last_change(tx: Transaction, user_id: int, target: Target) -> EntryCha
 
 
 async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry | None:
-    """Restore the entry as it was before ``change``; None if there was none."""
+    """Restore the entry to its state before ``change``; returns None if it did not exist then."""
     entries = EntryRepository(tx)
     stored = next(iter(await entries.list_for_update(user_id, entry_ids=[change.entry_id])), None)
     now = stored.state if stored is not None else None
@@ -63,10 +63,9 @@ async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry
 async def take_back_many(
     tx: Transaction, user_id: int, changes: Sequence[EntryChange], *, job_id: int
 ) -> int:
-    """Undo changes, newest first, where the entry has not been changed since.
+    """Undo changes, given newest first, of entries that have not changed since; others keep their edits.
 
-    Answers how many were taken back; an entry that was edited since keeps its edit. ``job_id`` is the job
-    that the history names for it.
+    Returns how many were undone. ``job_id`` is recorded in the history.
     """
     entries = EntryRepository(tx)
     whole = _joined(await caught_up(tx, user_id, changes))

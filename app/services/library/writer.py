@@ -1,4 +1,4 @@
-"""The engine under every write: reads what is concerned, applies the rules in memory, writes in bulk."""
+"""The engine of all list writes: load the entries, apply the rules in memory, store in bulk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +34,7 @@ class StaleVersion(PreconditionFailed):
 
     @property
     def entry(self) -> Entry | None:
-        """How it is now, after all operations of the batch; None where there is none."""
+        """The current entry, after all operations of the batch; None if there is none."""
         stored, state = self._slot.stored, self._slot.state
         return None if stored is None or state is None else replace(stored, state=state)
 
@@ -45,9 +45,9 @@ class UnknownTitle(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which entry is meant: of a catalogue title, by its own id, or of a ``subject`` that may be unknown.
+    """Identifies an entry: by catalogue title, by its own id, or by a ``subject`` that may be unknown.
 
-    A subject whose ids the catalogue knows is linked to the title there.
+    A subject with an id that the catalogue has is linked to that title.
     """
 
     anime_id: int | None = None
@@ -58,11 +58,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``sent`` holds exactly the fields that were sent; ``steps`` is added to the progress.
+    """``sent`` has exactly the fields that were sent; ``steps`` is added to the progress.
 
-    ``versions`` are the pairs of entry id and version that an ``If-Match`` allows; None allows any, and so
-    does an id of None. To ``upsert`` is to add, or to update what is there.
-    To ``watch`` is to have seen ``episode`` to its end, at the time ``at``, or now where that is None.
+    ``versions`` are the pairs of entry id and version that ``If-Match`` allows; None allows any, and so does
+    an id of None. ``upsert`` adds the entry, or updates an existing one. ``watch`` counts ``episode`` as
+    watched to its end, at the time ``at``, or now if that is None.
     """
 
     verb: Literal["add", "update", "upsert", "delete", "watch"]
@@ -76,9 +76,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one operation, with the entry as the operation left it, whatever came after it.
+    """The result of one operation: the entry as that operation left it, even if later ones changed it.
 
-    A deletion has neither entry nor error. ``created``: the entry was not there before.
+    A deletion has neither entry nor error. ``created``: the entry did not exist before.
     """
 
     operation: Operation
@@ -89,7 +89,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Draft:
-    """One entry while the operations run over it: what is stored, and what it has become."""
+    """An entry during the operations: its stored state and its current one."""
 
     subject: Subject
     stored: Entry | None
@@ -100,7 +100,7 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What one operation made of an entry; nothing where ``before`` is ``after``."""
+    """The effect of one operation on an entry; none if ``before`` equals ``after``."""
 
     slot: _Draft
     before: EntryState | None
@@ -116,9 +116,9 @@ async def apply(
     now: datetime,
     job_id: int | None = None,
 ) -> list[Outcome]:
-    """Carry out the operations in order, in a fixed number of statements however many they are.
+    """Execute the operations in order, in a fixed number of statements.
 
-    The dates that follow from them are those of the person's time zone ``now``.
+    Dates set by the rules are in the time zone of the user, at the time ``now``.
     """
     zones = await lock_lists(tx, [user_id])
     entries, changes = EntryRepository(tx), ChangeRepository(tx)
@@ -137,7 +137,7 @@ async def apply(
     entry_ids = [target.entry_id for target in targets if target.entry_id is not None]
     stored = await entries.list_for_update(user_id, anime_ids=known, entry_ids=entry_ids)
     missing = set(known) - {entry.subject.anime_id for entry in stored}
-    # What seems not to be on the list may be there without its title, which the catalogue has learned since.
+    # A title that seems to be missing may be on the list as an entry from before it was in the catalogue.
     if missing and await match_titles(tx, user_id, sorted(missing)):
         stored = await entries.list_for_update(user_id, anime_ids=known, entry_ids=entry_ids)
     writer = _Writer(subjects, day_in(zones[user_id], now))
@@ -148,7 +148,7 @@ async def apply(
 
 
 def change_of(entry: Entry, operation: Operation, *, today: str) -> NewChange | None:
-    """What the operation makes of the one entry that it is about; None where it fails."""
+    """The change that the operation makes to this one entry; None if it fails."""
     writer = _Writer([entry.subject], today)
     writer.load([entry])
     result = writer.execute(operation)
@@ -158,7 +158,7 @@ def change_of(entry: Entry, operation: Operation, *, today: str) -> NewChange | 
 
 
 class _Writer:
-    """The entries concerned, laid out by title and by id."""
+    """The loaded entries, by title and by id."""
 
     def __init__(self, subjects: Sequence[Subject], today: str) -> None:
         self._today = today
@@ -295,21 +295,22 @@ class _Writer:
                     slot.stored = replace(slot.stored, state=slot.state, **stamp)
 
     async def _store_added(self, entries: EntryRepository, user_id: int, moved: list[_Draft]) -> None:
-        """What was added and deleted again is stored too, to be deleted: it has an id and a history."""
+        """Also insert entries that the batch added and deleted again: the history needs their ids."""
         last = {id(step.slot): step.after for step in self._steps if step.after is not None}
         fresh = [slot for slot in moved if slot.stored is None]
         news = [NewEntry(slot.subject, last[id(slot)], slot.watched_at) for slot in fresh]
         added = await entries.insert_many(user_id, news)
         for position, slot in enumerate(fresh):
             slot.stored = added.get(position)
-            # somebody else was faster with the same title
+            # a concurrent request added the same title
             slot.failure = None if slot.stored is not None else AlreadyOnList()
 
 
 def _versions(slot: _Draft) -> Versions:
-    """What an ``If-Match`` may name: the version alone, or with the id of the entry.
+    """The versions that ``If-Match`` may name: the version alone, or with the id of the entry.
 
-    Nothing that a client could know once an earlier operation of the batch has changed the entry.
+    Empty once an earlier operation of the batch has changed the entry, because no client can know that
+    version.
     """
     stored = slot.stored
     if stored is None or stored.state != slot.state:

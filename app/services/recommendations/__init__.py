@@ -1,4 +1,4 @@
-"""Recommendations: served from models that are fitted from everybody's lists."""
+"""Recommendations, served from models that are trained on the lists of all users."""
 
 from app.services.recommendations.refits import RefitService
 from app.services.recommendations.serving import RecommendationService

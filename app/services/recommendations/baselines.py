@@ -1,4 +1,4 @@
-"""What recommendations are compared with: popularity, favourite genres, item-kNN and EASE^R."""
+"""Baselines for the evaluation of recommendations: popularity, favourite genres, item-kNN and EASE^R."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ from app.services.recommendations.fitting import Floats, inverse
 from app.services.recommendations.training import Catalogue, Lists, Matrix
 
 EASE_RIDGES = {"all": 100.0, "series": 500.0}
-_FAVOURITES = 5  # genres
-_NEAREST = 5  # titles that speak for a title
+_FAVOURITES = 5  # genres of a list that are used
+_NEAREST = 5  # neighbours of each title
 _SHRINKAGE = 10.0
-_KNOWN = 5  # lists that like a title before EASE^R learns of it
+_KNOWN = 5  # lists that must like a title before item-kNN and EASE^R use it
 
 
 def by_title(scores: Callable[[Matrix], Array]) -> Score:
-    """Score from what was liked, for titles."""
+    """Adapt a function of a matrix of liked titles (rows are lists) to a :data:`Score` of titles."""
 
     def score(left: Lists, lists: Array, size: int) -> Array:
         return scores(profiles(left, lists, size))
@@ -28,7 +28,7 @@ def by_title(scores: Callable[[Matrix], Array]) -> Score:
 
 
 def profiles(left: Lists, lists: Array, size: int) -> Matrix:
-    """A row of ones for what is left of each list and was liked; ``lists`` follow each other."""
+    """A matrix with a row per list, 1 for each remaining liked title; ``lists`` are consecutive numbers."""
     mine = np.isin(left.users, lists) & entries.liked(left.scores, left.statuses)
     rows = left.users[mine] - lists[0]
     ones = np.ones(len(rows), np.float32)
@@ -41,7 +41,7 @@ def popularity(targets: Matrix) -> Score:
 
 
 def genres(catalogue: Catalogue, ratings: Array) -> Score:
-    """The first design: titles of the five genres that the list has most of, by their mean score."""
+    """The first version of the recommendations: the list's five most frequent genres, by mean score."""
     size = len(catalogue.titles)
     width = max(int(catalogue.tags.members.max(initial=-1)) + 1, 1)
     ones = np.ones(len(catalogue.tags.members), np.float32)
@@ -58,7 +58,7 @@ def genres(catalogue: Catalogue, ratings: Array) -> Score:
 
 
 def item_knn(targets: Matrix) -> Score:
-    """For each title its five nearest by cosine, damped where few people list them."""
+    """The five nearest neighbours of each title by cosine similarity, damped for titles on few lists."""
     likes = np.asarray(targets.sum(axis=0)).ravel()
     known = np.flatnonzero(likes >= _KNOWN)
     within = targets[:, known].tocsc()
@@ -71,7 +71,7 @@ def item_knn(targets: Matrix) -> Score:
 
 
 def ease(targets: Matrix, ridge: float) -> Score:
-    """Embarrassingly shallow autoencoders (Steck 2019): the closed form that is hard to beat."""
+    """Embarrassingly shallow autoencoder (Steck 2019): linear, in closed form, and a strong baseline."""
     known = np.flatnonzero(np.asarray(targets.sum(axis=0)).ravel() >= _KNOWN)
     within = targets[:, known]
     precision = inverse((within.T @ within).toarray(), ridge, 0.0)

@@ -1,12 +1,12 @@
-"""Fit models from standard input to standard output, in a process of low priority."""
+"""Train the models in a separate process of low priority, from standard input to standard output."""
 
-# Run by app/services/recommendations/refits.py; both are arrays as packing.py writes them.
+# Started by app/services/recommendations/refits.py; input and output are arrays in the format of packing.py.
 
 import os
 import sys
 
 _MEMORY = 4 * 1024 * 1024 * 1024  # bytes of address space
-_LOWEST = 19  # of priority: whatever else the machine has to do goes first
+_LOWEST = 19  # niceness; everything else on the machine goes first
 _THREADS = 2
 
 
@@ -19,7 +19,7 @@ def main() -> int:
 
 
 def _confine() -> None:
-    """Before NumPy is imported, which reads the number of threads once."""
+    """Limit memory, priority and threads; before the import of NumPy, which reads these once."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(min(_THREADS, os.cpu_count() or 1))
     try:

@@ -1,4 +1,4 @@
-"""A comparison of the served models with well-known ones, on lists that none of them was fitted on."""
+"""Compare the served models with the baselines, on lists that none of them was trained on."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from app.services.recommendations.packing import lists_of_ratings, ratings_of
 from app.services.recommendations.ranking import Taste, continue_order, discover_scores, watchable
 from app.services.recommendations.training import Catalogue, Lists, Matrix, assemble, fit, matrices
 
-_TESTED = 2000  # lists at most, and a fifth of them
+_TESTED = 2000  # maximum number of test lists, at most a fifth of all
 _UNKNOWN_YEAR = 9999
 _SETTINGS: tuple[Setting, ...] = ("all", "series")
 
@@ -36,7 +36,7 @@ class _Divided:
     train: Lists
     test: Lists
     years: Array
-    """In which each tested list was made, or nearly: its source's newest title that somebody liked."""
+    """The approximate year of each test list: that of the newest title that a list of its source likes."""
 
 
 def compare(
@@ -48,7 +48,7 @@ def compare(
     seed: int,
     shortest: int = LONG_ENOUGH,
 ) -> EvaluationReport:
-    """Fit each method, and rank for each tested list what was taken out of it and all else.
+    """Train each method, and let it rank the held-out titles of each test list among all others.
 
     Lists with fewer than ``shortest`` liked titles are not tested.
     """
@@ -101,12 +101,12 @@ def _years(lists: Lists, sources: Sequence[str], years: Array) -> Array:
     for number in range(len(names)):
         own = years[lists.titles[good[of_list[lists.users[good]] == number]]]
         if len(own):
-            newest[number] = np.quantile(own, 0.9999, method="lower")  # a date or two may be wrong
+            newest[number] = np.quantile(own, 0.9999, method="lower")  # a few dates may be wrong
     return newest[of_list]
 
 
 def _methods(catalogue: Catalogue, ratings: Array, train: Lists) -> Iterator[tuple[str, Method]]:
-    """One after the other, so that only one at a time is in memory."""
+    """One method after the other, so that only one at a time is in memory."""
     inputs, targets = matrices(train, len(catalogue.titles))
     yield "popularity", _by_title(catalogue, baselines.popularity(targets))
     yield "genres", _by_title(catalogue, baselines.genres(catalogue, ratings))
@@ -133,5 +133,5 @@ def _ease(catalogue: Catalogue, targets: Matrix) -> Method:
 
 
 def _in_watch_order(model: Model, taste: Taste) -> Array:
-    """What a person is shown: nothing before what precedes it, no adult titles to who lists none."""
+    """The scores of titles that a user is shown: prequels completed, adult only if the list has some."""
     return np.where(watchable(model, taste), continue_order(model, taste), -np.inf)

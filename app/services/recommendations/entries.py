@@ -1,4 +1,4 @@
-"""What an entry of a list says about its title: how much it counts, and whether the title was liked."""
+"""What a list entry says about its title: its weight, and whether the title was liked."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Numbers = NDArray[Any]
 
 
 def liked(scores: Numbers, statuses: Numbers) -> NDArray[np.bool_]:
-    """Scored 7 or more of 10, or completed without a score, which is 0 here."""
+    """True for a score of at least 7 of 10, or a completed title without a score (0)."""
     good: NDArray[np.bool_] = (scores >= _LIKED_FROM) | ((scores == 0) & (statuses == _COMPLETED))
     return good
 
@@ -26,10 +26,10 @@ def is_completed(statuses: Numbers) -> NDArray[np.bool_]:
 
 
 def weights(scores: Numbers, statuses: Numbers) -> NDArray[np.float32]:
-    """How much each entry speaks for titles like its own: 1 for a liked one, below 0 for a disliked one.
+    """The weight of each entry in a prediction: 1 if liked, 0.5 in between, 0.2 if planned, -0.3 if disliked.
 
-    That a title was watched at all says much of what else is; hence half for the middling ones. The
-    numbers were chosen on lists kept apart for that.
+    Choosing a title says much about a user's taste even if it was not liked, hence 0.5. The numbers were
+    tuned on a validation set of lists.
     """
     good = liked(scores, statuses)
     weight = np.full(len(scores), 0.5, np.float32)
@@ -40,7 +40,7 @@ def weights(scores: Numbers, statuses: Numbers) -> NDArray[np.float32]:
 
 
 def training_weights(scores: Numbers, statuses: Numbers) -> NDArray[np.float32]:
-    """The same for fitting, where nothing is below 0: a disliked title, too, was chosen by somebody."""
+    """The weights for training, which are never negative: a disliked title was chosen by its user too."""
     weight = weights(scores, statuses)
     weight[weight < 0] = 0.5
     weight[(statuses == _DROPPED) & (weight < 1)] = 0.3

@@ -1,4 +1,4 @@
-"""How well models foretell what was taken out of lists that they were not fitted on."""
+"""Offline evaluation: how well a model predicts the held-out titles of lists that it was not trained on."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,37 +13,37 @@ from app.services.recommendations.ranking import Taste
 from app.services.recommendations.training import Catalogue, Lists
 
 Score = Callable[[Lists, Array, int], Array]
-"""From the entries that are left of lists, the numbers of those wanted and how many titles there are, to a
-row of scores for each; see :func:`of_franchises` for those of titles in "series"."""
+"""Scores titles for lists: takes the remaining entries of all lists, the numbers of the lists to score and
+the number of titles, and returns a row of scores per list. :func:`of_franchises` adapts it to "series"."""
 
 TOP = 10
-LONG_ENOUGH = 20  # liked titles of a list that is tested
-_TAKEN = 0.2  # of the liked titles
-_AT_ONCE = 100  # lists scored together
+LONG_ENOUGH = 20  # minimum number of liked titles of a test list
+_TAKEN = 0.2  # share of the liked titles that is held out
+_AT_ONCE = 100  # lists scored in one batch
 
 _DISCOUNT = 1 / np.log2(np.arange(2, TOP + 2))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Lists without what was taken out of them, and what it was: titles, or franchises as wholes."""
+    """Test lists without their held-out titles; ``taken`` are those titles, or whole franchises."""
 
     setting: Setting
     left: Lists
     taken: list[Array]
     latest: Array
-    """The year in which each list was made, or nearly; what began later could not be on it."""
+    """The approximate year of each list; titles that started later could not be on it."""
 
 
 def testable(lists: Lists, *, shortest: int, at_most: int, seed: int) -> Array:
-    """The numbers of lists with ``shortest`` liked titles or more, in an order drawn by lot."""
+    """The numbers of up to ``at_most`` lists with at least ``shortest`` liked titles, in random order."""
     good = entries.liked(lists.scores, lists.statuses)
     long = np.flatnonzero(np.bincount(lists.users[good], minlength=lists.count) >= shortest)
     return np.random.default_rng(seed).permutation(long)[:at_most]
 
 
 def part_of(lists: Lists, users: Array) -> Lists:
-    """These lists alone, numbered anew in this order."""
+    """Only these lists, renumbered in this order."""
     place = np.full(lists.count, -1)
     place[users] = np.arange(len(users))
     kept = np.flatnonzero(place[lists.users] >= 0)
@@ -52,7 +52,7 @@ def part_of(lists: Lists, users: Array) -> Lists:
 
 
 def split(lists: Lists, setting: Setting, franchises: Array, latest: Array, *, seed: int) -> Split:
-    """Take a fifth of the liked titles out of each list, in "series" by whole franchises."""
+    """Hold out a fifth of each list's liked titles; in the setting "series" whole franchises."""
     draw = np.random.default_rng(seed)
     good = entries.liked(lists.scores, lists.statuses)
     gone = np.zeros(len(lists.users), bool)
@@ -74,7 +74,7 @@ def split(lists: Lists, setting: Setting, franchises: Array, latest: Array, *, s
 
 
 def _franchises_taken(draw: np.random.Generator, liked: Array, count: int) -> Array:
-    """Franchises by lot until they hold ``count`` of the liked titles; one at least is left."""
+    """Random franchises with at least ``count`` liked titles in all; at least one is left on the list."""
     names, sizes = np.unique(liked, return_counts=True)
     order = draw.permutation(len(names))
     enough = int(np.searchsorted(np.cumsum(sizes[order]), count)) + 1
@@ -82,7 +82,10 @@ def _franchises_taken(draw: np.random.Generator, liked: Array, count: int) -> Ar
 
 
 def evaluate(score: Score, split: Split, catalogue: Catalogue, years: Array) -> Measured:
-    """Rank all that is not on the list, or begun in "series", and see what of it was taken out."""
+    """Rank the titles that are not on each list; nDCG and recall at 10 of the held-out ones.
+
+    In the setting "series" franchises are ranked of which the list has no title.
+    """
     of_franchise = split.setting == "series"
     groups = catalogue.franchises if of_franchise else np.arange(len(catalogue.titles))
     began = np.full(int(groups.max(initial=-1)) + 1, 9999)
@@ -109,7 +112,7 @@ def evaluate(score: Score, split: Split, catalogue: Catalogue, years: Array) -> 
 
 
 def of_franchises(score: Score, franchises: Array) -> Score:
-    """The score of a franchise is that of its best title."""
+    """Score franchises instead of titles: each by its best title."""
     order = np.argsort(franchises, kind="stable")
     starts = np.searchsorted(franchises[order], np.arange(int(franchises.max(initial=-1)) + 1))
 
@@ -120,7 +123,7 @@ def of_franchises(score: Score, franchises: Array) -> Score:
 
 
 def served(model: Model, score: Callable[[Model, Taste], Array]) -> Score:
-    """What the served model says of each list."""
+    """Score with the served model."""
 
     def scores(left: Lists, lists: Array, _: int) -> Array:
         ends = np.searchsorted(left.users, np.arange(lists[0], lists[-1] + 2))

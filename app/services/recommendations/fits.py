@@ -1,4 +1,4 @@
-"""The whole of a fit, from packed lists and catalogue to the packed model and similar titles."""
+"""The complete training run, from packed lists and catalogue to the packed model and similar titles."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -24,8 +24,11 @@ def pack_work(catalogue: Catalogue, lists: Lists) -> bytes:
 
 
 def fit_packed(work: bytes) -> bytes:
-    """Answers arrays: ``model`` is the packed model, ``learned`` the number of titles learned of, and those
-    of :class:`Similar`."""
+    """Train; the result is packed arrays.
+
+    ``model`` is the packed model, ``learned`` the number of titles it was trained on, the others are
+    :class:`Similar`.
+    """
     given = unpack(work)
     catalogue, lists = _read(Catalogue, "catalogue", given), _read(Lists, "lists", given)
     inputs, targets = matrices(lists, len(catalogue.titles))
@@ -41,7 +44,7 @@ def fit_packed(work: bytes) -> bytes:
 
 
 def similar_of(result: Mapping[str, Array]) -> list[tuple[int, list[int], list[float], list[float]]]:
-    """Of each title, by its id: the ids of the most similar, their scores, and the lists' part of them."""
+    """For each title: its id, the most similar titles, their scores, and the part due to common lists."""
     found: Similar = _read(Similar, "similar", result)
     columns = (found.titles, found.similar, found.scores, found.together)
     rows = zip(*(column.tolist() for column in columns), strict=True)

@@ -1,4 +1,4 @@
-"""The fitted model as it is stored and served: compact arrays, without any code in them."""
+"""The trained model as it is stored and served: compact arrays without pickled code."""
 
 import io
 from dataclasses import dataclass, fields
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-ADULT, HIDDEN = 1, 2  # bits of a title's flags; hidden: music videos and the like, and what has not begun
+ADULT, HIDDEN = 1, 2  # bits of a title's flags; hidden: music videos and the like, and unreleased titles
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A sparse matrix of small whole numbers by rows; those of a column are to be multiplied by its scale."""
+    """A sparse matrix (CSR) of quantised values; each is to be multiplied by the scale of its column."""
 
     ends: Array
     columns: Array
@@ -23,14 +23,14 @@ class Rows:
     scales: Array
 
     def entries(self, rows: Array) -> tuple[Array, Array]:
-        """The places of all numbers of these rows, and to which of ``rows`` each belongs."""
+        """The positions of the values of these rows, and for each its index in ``rows``."""
         counts = self.ends[rows + 1] - self.ends[rows]
         of_row = np.repeat(np.arange(len(rows)), counts)
         within = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
         return self.ends[rows][of_row] + within, of_row
 
     def weighted(self, rows: Array, weights: Array) -> Array:
-        """The sum of these rows, each times its weight, over all columns."""
+        """The weighted sum of these rows, over all columns."""
         places, of_row = self.entries(rows)
         summed = np.bincount(
             self.columns[places], weights=self.values[places] * weights[of_row], minlength=len(self.scales)
@@ -40,7 +40,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Groups:
-    """For each number from 0 some numbers: the members of a franchise, what precedes a title, its tags."""
+    """Lists of numbers by group (CSR): the titles of a franchise, the prequels of a title, its tags."""
 
     ends: Array
     members: Array
@@ -50,7 +50,7 @@ class Groups:
 
     @staticmethod
     def made(groups: Array, members: Array, count: int) -> "Groups":
-        """From pairs; the members of a group stay in their order."""
+        """From pairs of group and member; the members of a group keep their order."""
         order = np.argsort(groups, kind="stable")
         ends = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=count))])
         return Groups(ends.astype(np.int32), members[order])
@@ -58,38 +58,38 @@ class Groups:
 
 @dataclass(frozen=True)
 class Model:
-    """Titles are numbered as in ``titles``, which holds their ids in rising order; franchises from 0."""
+    """Titles are numbered by position in ``titles``, their ids in ascending order; franchises from 0."""
 
     titles: Array
     franchises: Array
     flags: Array
     popularity: Array
     members: Groups
-    """The titles of each franchise, the most popular first."""
+    """The titles of each franchise, most popular first."""
     preceding: Groups
-    """What is to be completed before a title, by its number."""
+    """The titles to be completed before each title."""
     tags: Groups
     continuing: Rows
-    """Listed titles by titles to go on with."""
+    """Weights of listed titles (rows) for titles to continue with."""
     discovering: Rows
-    """Listed titles by franchises to discover."""
+    """Weights of listed titles (rows) for franchises to discover."""
     cold: Array
-    """Titles that too few people list, the least popular first."""
+    """Titles without training data, least popular first."""
     neighbours: Array
-    """For each of ``cold`` the other titles that are most like it."""
+    """For each of ``cold`` the most similar titles with training data."""
 
     @cached_property
     def size(self) -> int:
         return len(self.titles)
 
     def numbers(self, ids: Array) -> tuple[Array, Array]:
-        """The numbers of those of these titles that are known, and which of ``ids`` they are."""
+        """The numbers of the known titles among ``ids``, and their positions in ``ids``."""
         places = np.minimum(np.searchsorted(self.titles, ids), max(self.size - 1, 0))
         known = np.flatnonzero(self.titles[places] == ids) if self.size else np.zeros(0, np.intp)
         return places[known], known
 
     def pack(self) -> bytes:
-        """As bytes, in NumPy's own format of several arrays."""
+        """Serialise in NumPy's ``npz`` format."""
         spool = io.BytesIO()
         np.savez(spool, allow_pickle=False, **dict(_flat(self)))
         return spool.getvalue()

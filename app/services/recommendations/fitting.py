@@ -1,4 +1,4 @@
-"""Two item-item models from many lists: "go on with" (title to title) and "discover" (title to franchise)."""
+"""Train two item-item models from lists: "continue" (title to title), "discover" (title to franchise)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,19 +12,19 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ContinueSettings:
-    """Of the title-to-title model; all were chosen on lists kept apart for that."""
+    """Hyperparameters of the title-to-title model, tuned on a validation set of lists."""
 
-    evenness: float = 0.3  # how much less each further title of a long list counts
+    evenness: float = 0.3  # exponent by which the weight of a list falls with its length
     ridge: float = 50.0
-    dropout: float = 0.3  # share of a list that the model learns to do without
-    neighbours: int = 150  # kept for each title
+    dropout: float = 0.3  # share of entries dropped at random in training, in closed form
+    neighbours: int = 150  # maximum number of neighbours of each title
     refit_ridge: float = 3.0
     refit_dropout: float = 0.1
 
 
 @dataclass(frozen=True)
 class DiscoverSettings:
-    """Of the title-to-franchise model."""
+    """Hyperparameters of the title-to-franchise model."""
 
     ridge: float = 200.0
     dropout: float = 0.5
@@ -34,11 +34,11 @@ class DiscoverSettings:
 def fit_continue(
     inputs: "sparse.csr_matrix[Any]", targets: "sparse.csr_matrix[Any]", settings: ContinueSettings
 ) -> "sparse.csc_matrix[Any]":
-    """Weights of listed titles (rows) for titles to watch (columns), all of them positive.
+    """Weights from listed titles (rows) to titles to watch (columns), all positive.
 
-    ``inputs`` says how much each entry of each list counts, ``targets`` what was liked; lists are rows.
-    A dense regression that has to do without the title itself finds the neighbours of each title,
-    a second one on these alone finds their weights.
+    ``inputs`` has the weight of each entry, ``targets`` 1 for liked titles; rows are lists. First a dense
+    ridge regression that may not predict a title from itself finds the neighbours of each title; then a
+    second regression on these alone finds their weights.
     """
     weights = _list_weights(targets, settings.evenness)
     weighted = sparse.diags(weights.astype(np.float32)) @ inputs
@@ -58,16 +58,21 @@ def _list_weights(targets: "sparse.csr_matrix[Any]", evenness: float) -> NDArray
 def _without_itself(gram: Floats, aims: Floats, settings: ContinueSettings) -> Floats:
     precision = inverse(gram, settings.ridge, settings.dropout)
     weights: Floats = precision @ aims
+    # The Lagrange multipliers of the constraint that the diagonal is zero, as in EASE^R.
     weights -= precision * (np.diag(weights) / np.diag(precision)).astype(np.float32)
     np.fill_diagonal(weights, 0.0)
     return weights
 
 
 def inverse(gram: Floats, ridge: float, dropout: float) -> Floats:
-    """The inverse of a Gram matrix with a penalty for each title, in place of a copy of ``gram``."""
+    """The inverse of a Gram matrix with a ridge penalty for each title.
+
+    Works in place on a copy. Raises :class:`ArithmeticError` if the matrix is singular.
+    """
     if not len(gram):
         return gram
     lower = gram.copy(order="F")
+    # Dropout in closed form: a penalty in proportion to the diagonal.
     lower[np.diag_indices_from(lower)] += ridge + dropout / (1 - dropout) * np.diag(gram)
     factor, failed = linalg.lapack.spotrf(lower, lower=1, overwrite_a=1)
     solved, failed_too = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
@@ -103,7 +108,7 @@ def _largest(column: Floats, count: int) -> NDArray[np.intp]:
 def _solve_positive(
     gram: Floats, aim: Floats, ridge: NDArray[Any], kept: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], Floats]:
-    """Least squares on these rows; the ones that came out negative are left out, and it is solved again."""
+    """Approximate non-negative least squares: drop the negative rows and solve again, up to six times."""
     solved = np.zeros(0, np.float32)
     for _ in range(6):
         if not len(kept):
@@ -124,10 +129,10 @@ def fit_discover(
     franchises: NDArray[np.intp],
     settings: DiscoverSettings,
 ) -> Floats:
-    """Weights of listed titles (rows) for franchises (columns) that the list has nothing of.
+    """Weights from listed titles (rows) to franchises (columns) of which the list has no title.
 
-    ``franchises`` is the number of each title's franchise, 0 and up without gaps. A franchise is
-    liked where any of its titles is; its own titles say nothing about it.
+    ``franchises`` is the franchise number of each title, from 0 without gaps. A franchise is liked if one of
+    its titles is; its own titles must not predict it.
     """
     size, count = len(franchises), int(franchises.max(initial=-1)) + 1
     belongs = sparse.csr_matrix((np.ones(size, np.float32), (np.arange(size), franchises)), (size, count))
@@ -140,6 +145,7 @@ def fit_discover(
     order = np.argsort(franchises, kind="stable")
     for members in np.split(order, np.cumsum(np.bincount(franchises, minlength=count))[:-1]):
         franchise = franchises[members[0]]
+        # The constraint of zero for all titles of the franchise at once.
         own = np.linalg.solve(precision[np.ix_(members, members)], weights[members, franchise])
         weights[:, franchise] -= precision[:, members] @ own
         weights[members, franchise] = 0

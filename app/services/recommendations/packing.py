@@ -1,4 +1,4 @@
-"""What goes to and comes from the process that fits: arrays in NumPy's format, nothing that can run."""
+"""Input and output of the training process: arrays in NumPy's format, without pickled code."""
 
 import io
 from collections import Counter
@@ -15,12 +15,12 @@ from app.services.recommendations.training import Catalogue, Lists
 
 Edges = Sequence[tuple[int, int, RelationType]]
 
-# What connects a franchise; "character", "other" and adaptations would glue all of them together.
+# Relations that make a franchise; "character", "other" and adaptations would join nearly everything.
 _TIES = frozenset(
     ("sequel", "prequel", "side_story", "parent_story", "summary", "full_story", "alternative_version")
 )
 _LOOSE_TIES = frozenset(("spin_off", "alternative_setting"))
-_LARGEST_LOOSE = 60  # titles of a franchise that loose ties may hold together
+_LARGEST_LOOSE = 60  # maximum number of titles of a franchise that loose ties may connect
 _BEFORE = frozenset(("prequel", "parent_story", "full_story"))
 _AFTER = frozenset(("sequel", "side_story", "summary"))
 
@@ -37,7 +37,7 @@ def unpack(content: bytes) -> dict[str, Array]:
 
 
 def catalogue_of(titles: Sequence[TitleFacts], edges: Edges) -> Catalogue:
-    """The facts of a fit; franchises are components of relations."""
+    """The facts used in training; franchises are connected components of the relations."""
     ids = np.array([title.id for title in titles], np.int32)
     place = {title.id: number for number, title in enumerate(titles)}
     pairs = [(place[a], place[b], kind) for a, b, kind in edges if a in place and b in place and a != b]
@@ -59,7 +59,7 @@ def _groups(members: Sequence[Sequence[int]]) -> Groups:
 
 
 def _franchises(size: int, pairs: Iterable[tuple[int, int, RelationType]]) -> Array:
-    """Numbers of the components, by their first title; loose ties connect where few titles are."""
+    """The franchise number of each title. Loose ties count only in franchises that stay small with them."""
     pairs = list(pairs)
     close, wide = _Components(size), _Components(size)
     for a, b, kind in pairs:
@@ -90,7 +90,7 @@ class _Components:
 
 
 def _preceding(titles: Sequence[TitleFacts], pairs: Iterable[tuple[int, int, RelationType]]) -> Array:
-    """Pairs of a title and one to complete before; a prequel that was made later holds nobody up."""
+    """Pairs of a title and one to be completed before it; prequels that were released later do not count."""
     found = set()
     for a, b, kind in pairs:
         later, earlier = (a, b) if kind in _BEFORE else (b, a)
@@ -108,7 +108,7 @@ def _came_before(earlier: TitleFacts, later: TitleFacts) -> bool:
 
 
 def ratings_of(dump: RatingDump) -> dict[str, Array]:
-    """The arrays of a dump."""
+    """A dump as arrays."""
     return {
         "users": np.frombuffer(dump.users, np.int32),
         "mal_ids": np.frombuffer(dump.mal_ids, np.int32),
@@ -118,7 +118,7 @@ def ratings_of(dump: RatingDump) -> dict[str, Array]:
 
 
 def lists_of_ratings(ratings: Mapping[str, Array], titles: Sequence[TitleFacts]) -> Lists:
-    """Those entries whose titles the catalogue has; of several for one title the last one counts."""
+    """The entries of titles in the catalogue; of several for one title on a list the last one counts."""
     known = [(title.mal_id, number) for number, title in enumerate(titles) if title.mal_id is not None]
     mal_ids, numbers = np.array(sorted(known), np.int64).reshape(-1, 2).T
     if not len(mal_ids):
@@ -133,21 +133,21 @@ def lists_of_ratings(ratings: Mapping[str, Array], titles: Sequence[TitleFacts])
 
 
 def _last_of_each(users: Array, titles: Array, size: int) -> Array:
-    """The places of the last entries of each title in each list, in the order of lists."""
+    """The positions of the last entry of each title on each list, ordered by list."""
     keys = users.astype(np.int64) * size + titles
     _, places = np.unique(keys[::-1], return_index=True)
     return len(keys) - 1 - places
 
 
 def lists_of_rows(rows: Sequence[tuple[int, list[int], list[int], list[str]]], titles: Array) -> Lists:
-    """From the ids of each person's titles, scores of 100 and statuses."""
+    """Lists from rows of user id, title ids, scores of 0 to 100 and statuses."""
     if not rows:
         return _no_lists()
     users = np.repeat(np.arange(len(rows)), [len(ids) for _, ids, _, _ in rows])
     ids, scores = (np.concatenate([np.array(row[at], np.int64) for row in rows]) for at in (1, 2))
     statuses = np.array([_NUMBERS[status] for row in rows for status in row[3]], np.int8)
     places = np.minimum(np.searchsorted(titles, ids), max(len(titles) - 1, 0))
-    kept = np.flatnonzero(titles[places] == ids)  # one may have come since the titles were read
+    kept = np.flatnonzero(titles[places] == ids)  # a title may be newer than ``titles``
     return Lists(users[kept], places[kept], scores[kept] / 10, statuses[kept])
 
 
@@ -156,7 +156,7 @@ def _no_lists() -> Lists:
 
 
 def joined(lists: Sequence[Lists]) -> Lists:
-    """All of these lists, numbered on."""
+    """Concatenate lists, with consecutive list numbers."""
     users, start = [], 0
     for some in lists:
         users.append(some.users + start)

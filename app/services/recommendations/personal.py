@@ -1,4 +1,4 @@
-"""One person's recommendations as they are kept between requests."""
+"""A user's recommendations as they are cached between requests."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _NUMBERS = {status: number for number, status in enumerate(RATING_STATUSES)}
 
 
 class Personal:
-    """Titles in order, by id; what the model has nothing to say of comes last, from ``others``."""
+    """Recommended titles in order; ``others``, from outside the model, come last."""
 
     def __init__(self, ranking: Ranking | None, others: Sequence[Recommended] = ()) -> None:
         self._ranking = ranking
@@ -24,16 +24,16 @@ class Personal:
         return self._known + len(self._others)
 
     def followed_by(self, others: Sequence[Recommended]) -> "Personal":
-        """The same with those of ``others`` at its end that it does not have."""
+        """A copy with those of ``others`` appended that it does not contain."""
         known = set() if self._ranking is None else titles_of(self._ranking)
         return Personal(self._ranking, [one for one in others if one.anime_id not in known])
 
     def is_ready(self, start: int, end: int) -> bool:
-        """Whether :meth:`chosen` of these places takes microseconds."""
+        """Whether :meth:`chosen` takes microseconds for this range, because its reasons are known."""
         return self._ranking is None or self._ranking.has_picks(start, end)
 
     def chosen(self, start: int, end: int) -> list[Recommended]:
-        """These places of the order, with what each comes from; some milliseconds the first time."""
+        """The recommendations in this range with their reasons; takes some milliseconds the first time."""
         rest = list(self._others[max(start - self._known, 0) : max(end - self._known, 0)])
         if self._ranking is None:
             return rest
@@ -50,7 +50,7 @@ class Personal:
 
 
 def ranked(model: Model, own: PersonsList, wanted: Wanted) -> Ranking:
-    """What the model makes of a list."""
+    """Rank the titles for a list with the model."""
     taste = Taste.of(
         model,
         np.array(own.anime_ids, np.int64),
@@ -63,5 +63,5 @@ def ranked(model: Model, own: PersonsList, wanted: Wanted) -> Ranking:
 
 
 def titles_of(ranking: Ranking) -> set[int]:
-    """The ids of all that is ranked."""
+    """The ids of all ranked titles."""
     return set(ranking.model.titles[np.array(ranking.titles, np.intp)].tolist())

@@ -1,4 +1,4 @@
-"""One person's recommendations from a model: what to show, in which order, and what each comes from."""
+"""A user's recommendations from a model: which titles, in which order, and the reasons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,24 +11,24 @@ from app.services.recommendations.fitted import ADULT, HIDDEN, Array, Model, Row
 
 Part = Literal["continue", "discover"]
 
-DEPTH = 400  # titles that are put in an order for a person
-_CONTINUED_FIRST = 3  # of what was begun, before what is new
-_WORTH_NAMING = 0.1  # of what the first reason adds, that the second must add at least
-_REPLACED = 60  # first titles among which others may take the place of those too much alike
-_DAMPING = 0.02  # of popularity: its power that scores are divided by
-_COLD_SHARE = 0.5  # of what its neighbours are worth, that a title is worth of which nothing was learned
+DEPTH = 400  # titles that are ranked for a user
+_CONTINUED_FIRST = 3  # sequels and the like that come before new franchises
+_WORTH_NAMING = 0.1  # minimum contribution of the second reason, as a share of the first one's
+_REPLACED = 60  # first titles that are reordered for diversity
+_DAMPING = 0.02  # exponent of the popularity by which scores are divided
+_COLD_SHARE = 0.5  # the score of a title without training data, as a share of the mean of its neighbours
 
 
 @dataclass(frozen=True)
 class Taste:
-    """A list as the model sees it: numbers of titles, how much each counts, which were liked, completed."""
+    """A list as the model sees it: title numbers, their weights, and which were liked and completed."""
 
     titles: Array
     weights: Array
     liked: Array
     completed: Array
     listed: Array
-    """All that must not be shown: the whole list, and what the person does not want."""
+    """Titles that must not be shown: the whole list, and the ignored ones."""
     unwanted: Array
     shows_adult: bool
 
@@ -52,29 +52,29 @@ class Taste:
 
 @dataclass(frozen=True)
 class Pick:
-    """A title by its number, with the numbers of the two listed titles that speak most for it."""
+    """A recommended title by its number, with the numbers of up to two listed titles that contribute most."""
 
     title: int
     part: Part
     because: tuple[int, ...]
     is_liked: bool
-    """Whether those were liked; else they are merely on the list."""
+    """Whether those titles were liked; otherwise they are merely on the list."""
 
 
 @dataclass
 class Ranking:
-    """Titles in order; what they come from is worked out when they are shown."""
+    """Titles in order; their reasons are computed when they are shown."""
 
     model: Model
     taste: Taste
     titles: list[int]
     parts: list[Part]
     by_franchise: bool = True
-    """Whether what is to be discovered was chosen by franchise."""
+    """Whether new titles were chosen by the score of their franchise."""
     _reasons: dict[int, Pick] = field(default_factory=dict)
 
     def has_picks(self, start: int, end: int) -> bool:
-        """Whether what these places come from was worked out already."""
+        """Whether the reasons of this range are computed already."""
         return all(place in self._reasons for place in range(start, min(end, len(self.titles))))
 
     def picks(self, start: int, end: int) -> list[Pick]:
@@ -92,7 +92,7 @@ class Ranking:
 
 
 def continue_scores(model: Model, taste: Taste) -> Array:
-    """How much the list speaks for each title; no title's popularity alone speaks for it."""
+    """The score of each title for the list; popularity alone adds nothing."""
     scores = model.continuing.weighted(taste.titles, taste.weights)
     if len(model.cold):
         scores[model.cold] += _COLD_SHARE * scores[model.neighbours].mean(axis=1)
@@ -100,10 +100,10 @@ def continue_scores(model: Model, taste: Taste) -> Array:
 
 
 def discover_scores(model: Model, taste: Taste) -> Array:
-    """How much the list speaks for each franchise; many titles of one franchise count less than their sum."""
+    """The score of each franchise; several listed titles of one franchise count less than their sum."""
     scores = model.discovering.weighted(taste.titles, taste.weights / _crowding(model, taste))
     if len(model.cold):
-        # of which nothing was learned: as good as the titles most like its most popular one, which is last
+        # without training data: from the neighbours of its most popular cold title, which comes last
         franchises = model.franchises[model.cold]
         new = model.discovering.scales[franchises] == 0
         near = model.franchises[model.neighbours[new]]
@@ -119,7 +119,7 @@ def _crowding(model: Model, taste: Taste) -> Array:
 
 
 def watchable(model: Model, taste: Taste) -> Array:
-    """Which titles may be shown: not listed, fit for the person, and all that precedes them completed."""
+    """Whether each title may be shown: not listed, suitable for the user, and all its prequels completed."""
     allowed: Array = (model.flags & HIDDEN) == 0
     if not taste.shows_adult:
         allowed &= (model.flags & ADULT) == 0
@@ -133,7 +133,7 @@ def watchable(model: Model, taste: Taste) -> Array:
 
 
 def rank(model: Model, taste: Taste, mode: Literal["discover", "continue", "all"] | None) -> Ranking:
-    """Without ``mode`` some titles of what was begun come first, then franchises to discover."""
+    """Rank the titles. Without ``mode`` a few of franchises on the list come first, then new franchises."""
     allowed = watchable(model, taste)
     begun = np.zeros(len(model.members.ends) - 1, bool)
     begun[model.franchises[taste.listed]] = True
@@ -159,12 +159,12 @@ def _part(is_begun: object) -> Part:
 
 
 def _is_listed(model: Model, taste: Taste) -> Array:
-    """For each title whether the list has anything of its franchise."""
+    """For each title, whether any title of its franchise is on the list."""
     return np.isin(model.franchises, model.franchises[taste.titles])
 
 
 def continue_order(model: Model, taste: Taste) -> Array:
-    """The scores of titles, a little less for what everybody watches: others get their turn at no loss."""
+    """The scores of titles, slightly lower for popular ones: variety at no measurable loss."""
     scores = continue_scores(model, taste)
     scores /= np.maximum(model.popularity, 100) ** _DAMPING
     return scores
@@ -178,7 +178,7 @@ def _best(scores: Array, allowed: Array) -> list[int]:
 
 
 def _discovered(model: Model, taste: Taste, allowed: Array, begun: Array) -> list[int]:
-    """The most popular title to begin with of each of the best franchises that are not begun."""
+    """For each of the best new franchises, the most popular title that can be watched first."""
     scores = discover_scores(model, taste)
     scores[begun] = -np.inf
     found: list[int] = []
@@ -191,9 +191,10 @@ def _discovered(model: Model, taste: Taste, allowed: Array, begun: Array) -> lis
 
 
 def diversify(model: Model, ranking: Ranking, diversity: float) -> Ranking:
-    """Let titles unlike those before them come earlier; 0 changes nothing, 1 looks at nothing else.
+    """Reorder titles so that similar ones are not next to each other.
 
-    Maximal marginal relevance over the first titles of each part, by genres, themes and demographics.
+    ``diversity`` is 0 (off) to 1 (ignores relevance). Maximal marginal relevance over the first titles of
+    each part, by genres, themes and demographics.
     """
     if diversity == 0:
         return ranking
@@ -236,7 +237,7 @@ def _likeness(model: Model, titles: Sequence[int]) -> Array:
 def explain(
     model: Model, taste: Taste, chosen: Sequence[tuple[int, Part]], *, by_franchise: bool
 ) -> list[Pick]:
-    """For each title the two listed ones without which its score would fall most, liked ones if any."""
+    """The reasons for each title: the two listed ones that contribute most, liked ones if any."""
     of_franchise = [by_franchise and part == "discover" for _, part in chosen]
     told = {
         False: _spoken(model.continuing, taste, [_sources(model, title) for title, _ in chosen]),
@@ -252,11 +253,11 @@ def explain(
 
 
 Sources = tuple[Array, Array]
-"""The columns that a score is made of, and how much each of them counts."""
+"""The matrix columns whose weighted sum is a score, and their factors."""
 
 
 def _spoken(rows: Rows, taste: Taste, wanted: Sequence[Sources]) -> list[Array]:
-    """For each of ``wanted`` what each entry of the list adds to that sum of columns."""
+    """For each of ``wanted``, the contribution of every entry of the list to that weighted sum of columns."""
     needed = np.zeros(len(rows.scales), bool)
     for columns, _ in wanted:
         needed[columns] = True
@@ -289,7 +290,7 @@ def _sources_of_franchise(model: Model, title: int) -> Sources:
 
 
 def _falls(model: Model, taste: Taste, spoken: Array) -> Array:
-    """By how much a franchise's score falls without each entry: then others of its franchise count more."""
+    """By how much a score falls without each entry; the others of its franchise then count more."""
     _, places, counts = np.unique(model.franchises[taste.titles], return_inverse=True, return_counts=True)
     together = np.bincount(places, weights=spoken)[places]
     counts = counts[places]

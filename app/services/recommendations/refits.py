@@ -1,4 +1,4 @@
-"""Fitting recommendations anew from all lists, and what is kept of an open dump of others."""
+"""Train the recommendations from all lists, and store an open dump of other people's ratings for that."""
 
 import asyncio
 import sys
@@ -38,13 +38,13 @@ class FitFailed(ServiceUnavailable):
 
 
 class RefitService:
-    """NumPy is imported when something is fitted, not before: the API never fits."""
+    """NumPy is imported only when something is trained: the API process never does that."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def keep_ratings(self, path: Path, on_fault: Callable[[DumpFault], None]) -> RatingDump:
-        """Let this and every later fit learn from the lists in the file, in place of an earlier one.
+        """Store the ratings of the file for this and later training runs; replaces an earlier file.
 
         Raises ``DumpUnreadable``.
         """
@@ -59,9 +59,10 @@ class RefitService:
             await FitRepository(tx).forget_open_ratings()
 
     async def run(self, begin: Begin | None = None) -> FitSummary:
-        """Fit in a process of its own, and serve the result from then on, all of it at once.
+        """Train in a separate process, and serve the result from then on.
 
-        ``begin`` opens the transaction that the result is written in.
+        Model and similar titles are replaced in one transaction, opened by ``begin``. Raises
+        :class:`FitFailed`.
         """
         started = time.monotonic()
         catalogue, lists = await self._work()
@@ -92,9 +93,9 @@ class RefitService:
     async def evaluate(
         self, train: Path, test: Path | None, *, seed: int, on_fault: Callable[[DumpFault], None]
     ) -> EvaluationReport:
-        """Fit on the lists of one file, foretell those of the other, or some of the same. Nothing is kept.
+        """Train on the lists of one file and predict those of the other, or a part of the same.
 
-        Raises ``DumpUnreadable``.
+        Nothing is stored. Raises ``DumpUnreadable``.
         """
         dumps = [await asyncio.to_thread(read_ratings, path, on_fault) for path in (train, test) if path]
         async with self._db.driver() as driver:

@@ -1,4 +1,4 @@
-"""What a person could watch next, and what is like a title."""
+"""Recommendations for a user, and titles similar to a title."""
 
 import asyncio
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from app.services.recommendations.fitted import Model
     from app.services.recommendations.personal import Personal
 
-_KEPT = 256  # persons' recommendations; those of a list of 5,000 take 100 KB
-_FEW = 100  # titles from a list; where there are fewer, popular and new ones follow
-_TRIES = 3  # to answer from a list that changes meanwhile
-_SPARE = 10  # titles looked at beyond those wanted, for such as may not be shown any more
+_KEPT = 256  # users; the recommendations for a list of 5,000 take 100 KB
+_FEW = 100  # if fewer titles are recommended, popular and new ones are appended
+_TRIES = 3  # attempts, if the list changes meanwhile
+_SPARE = 10  # additional candidates, for those that may no longer be shown
 
 _Key = tuple[int, RecommendationMode | None, float, bool]
 
@@ -36,13 +36,15 @@ _Key = tuple[int, RecommendationMode | None, float, bool]
 class _Kept:
     stamp: Stamp
     personal: "Personal | None"
-    """None where there is nothing to recommend."""
+    """None if there is nothing to recommend."""
     adult: bool
 
 
 class RecommendationService:
-    """What was worked out for a person is kept until the list, the model or what is not wanted changes;
-    the statement that reads the titles tells."""
+    """Rankings are cached until the list, the model or the ignored titles change.
+
+    The statement that reads the titles also returns the current :class:`Stamp` of these, which is compared.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -51,7 +53,7 @@ class RecommendationService:
         self._loading = asyncio.Lock()
 
     async def list(self, user_id: int, wanted: Wanted) -> bytes:
-        """Titles that are not on the person's list, the best first, as JSON ready to be sent."""
+        """Recommended titles that are not on the user's list, best first, as JSON ready to send."""
         if wanted.algo == "genres":
             async with self._db.driver(fresh_plans=None) as driver:
                 return await GenreRecommendations(driver).list_for(user_id, wanted)
@@ -75,7 +77,7 @@ class RecommendationService:
         return body
 
     async def list_for_username(self, username: str, wanted: Wanted) -> bytes:
-        """The same by a user name in any case; raises ``NotFound`` where nobody has it."""
+        """The same for a user name in any case; raises ``NotFound`` if there is no such account."""
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find_by_username(username)
         if account is None:
@@ -83,7 +85,7 @@ class RecommendationService:
         return await self.list(account.id, wanted)
 
     async def similar(self, anime_id: int, *, limit: int, sfw: bool) -> bytes:
-        """Titles like this one as JSON, the most similar first. Raises ``NotFound``."""
+        """Titles similar to this one as JSON, most similar first. Raises ``NotFound``."""
         async with self._db.driver(fresh_plans=None) as driver:
             found = await SimilarRepository(driver).list_for(anime_id, limit=limit, sfw=sfw)
         if found is None:
@@ -91,7 +93,7 @@ class RecommendationService:
         return found
 
     async def ignore(self, user_id: int, anime_id: int) -> None:
-        """Never recommend the title to this person. Raises ``UnknownTitle``."""
+        """Never recommend the title to this user again. Raises ``UnknownTitle``."""
         async with self._db.transaction() as tx:
             if not await IgnoredRepository(tx).insert(user_id, anime_id):
                 raise UnknownTitle
@@ -113,20 +115,20 @@ class RecommendationService:
         return _Kept(stamp, personal, adult)
 
     async def _model_of(self, repository: ServingRepository, model_id: int | None) -> "Model | None":
-        """The stored model, read once for this process; None while there is none."""
+        """The stored model, loaded once per process; None if there is none."""
         if model_id is None:
             return None
         async with self._loading:
             if self._model is None or self._model[0] != model_id:
                 content = await repository.model(model_id)
-                if content is None:  # a newer one took its place; the next stamp names that
+                if content is None:  # replaced by a newer one, which the next stamp names
                     return None if self._model is None else self._model[1]
                 self._model = model_id, await asyncio.to_thread(_unpacked, content)
             return self._model[1]
 
 
 def _unpacked(content: bytes) -> "Model":
-    from app.services.recommendations.fitted import Model  # NumPy takes 25 MB; not every process needs it
+    from app.services.recommendations.fitted import Model  # NumPy takes 25 MB, and not every process needs it
 
     return Model.unpack(content)
 
@@ -144,7 +146,7 @@ def _with_others(personal: "Personal | None", others: list[Recommended]) -> "Per
 
 
 async def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
-    """Some titles more than wanted, for such as may not be shown any more."""
+    """The recommendations of the page, and a few more for those that may no longer be shown."""
     if personal is None:
         return []
     start, end = wanted.offset, wanted.offset + wanted.limit + _SPARE
@@ -154,7 +156,7 @@ async def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommend
 
 
 def _mixed(popular: list[int], new: list[int]) -> list[Recommended]:
-    """Popular and new titles by turns, none twice."""
+    """Alternate popular and new titles, without duplicates."""
     told: dict[int, Recommended] = {}
     pairs = zip_longest(
         (Recommended(id_, "discover", "popular") for id_ in popular),

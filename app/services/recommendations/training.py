@@ -1,4 +1,4 @@
-"""From lists and the catalogue to a model: what to go on with, what to discover, what is like what."""
+"""From lists and the catalogue to a model: "continue", "discover", and similar titles."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from app.services.recommendations.fitting import (
     fit_discover,
 )
 
-_ENOUGH = 5  # lists that must like a title before anything is learned of it
-_MOST = 8000  # titles that are learned of; time and memory grow with their square
+_ENOUGH = 5  # lists that must like a title before it is used in training
+_MOST = 8000  # titles used in training; time and memory grow with the square
 _NEIGHBOURS = 20
-_SIMILAR = 60  # titles kept for each; some are left out when they are shown
-_STRIPE = 1000  # rows of a dense product at a time
-_COMPARED = 5000  # titles that few people list, but for which similar ones are looked for
-_TOGETHER = 0.75  # of the likeness of two titles, the rest is that of their genres and studios
-_FEW_LISTS = 20.0  # by which the likeness of titles that few people list is damped
+_SIMILAR = 60  # similar titles stored for each; some are filtered out when they are shown
+_STRIPE = 1000  # rows of a dense product computed at a time
+_COMPARED = 5000  # titles on few lists for which similar ones are computed
+_TOGETHER = 0.75  # weight of common lists in the similarity; the rest is genres and studios
+_FEW_LISTS = 20.0  # shrinkage of the similarity of titles on few lists
 
-Matrix = Any  # sparse.csr_matrix; SciPy is not typed
+Matrix = Any  # sparse.csr_matrix; SciPy has no type hints
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Facts about all titles, in the rising order of their ids.
+    """Facts about all titles, in ascending order of their ids.
 
-    ``franchises`` are numbered from 0 without gaps; ``preceding`` are pairs of numbers of titles, the
-    second to be completed before the first.
+    ``franchises`` are numbered from 0 without gaps; ``preceding`` are pairs of title numbers, the second to
+    be completed before the first.
     """
 
     titles: Array
@@ -48,7 +48,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Lists:
-    """Entries of lists: the number of the list, the number of the title, score 0..10, 0 for none, status."""
+    """Entries of all lists, as columns: list number, title number, score 0 to 10 (0 is none), status."""
 
     users: Array
     titles: Array
@@ -62,9 +62,9 @@ class Lists:
 
 @dataclass(frozen=True)
 class Similar:
-    """The ids of titles, and for each those most like it, best first, with how much: 0 to 1.
+    """Title ids, and for each the ids of the most similar titles, best first, with scores of 0 to 1.
 
-    ``together`` is how much of that comes from being liked by the same people.
+    ``together`` is the part of the score due to common lists.
     """
 
     titles: Array
@@ -75,17 +75,17 @@ class Similar:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What was learned: of ``warm`` titles, by their numbers in the catalogue."""
+    """The trained weights of the ``warm`` titles, which are numbers in the catalogue."""
 
     warm: Array
     continuing: Matrix
     discovering: Floats
     franchises: Array
-    """The franchises that the columns of ``discovering`` stand for."""
+    """The franchise numbers of the columns of ``discovering``."""
 
 
 def matrices(lists: Lists, size: int) -> tuple[Matrix, Matrix]:
-    """How much each entry counts, and 1 where a title was liked; a row for each list."""
+    """The weights of all entries, and 1 for each liked title; each row is a list."""
     good = entries.liked(lists.scores, lists.statuses)
     weights = entries.training_weights(lists.scores, lists.statuses)
     shape = (lists.count, size)
@@ -101,7 +101,7 @@ def fit(
     continuing: ContinueSettings | None = None,
     discovering: DiscoverSettings | None = None,
 ) -> Fitted:
-    """Both models of the titles that at least five lists like, or of the 8,000 most liked."""
+    """Train both models on the titles that at least five lists like, at most the 8,000 most liked."""
     liked_by = np.asarray(targets.sum(axis=0)).ravel()
     warm = np.flatnonzero(liked_by >= _ENOUGH)
     if len(warm) > _MOST:
@@ -120,7 +120,7 @@ def fit(
 
 
 def assemble(fitted: Fitted, catalogue: Catalogue, settings: DiscoverSettings | None = None) -> Model:
-    """The model as it is served, for every title of the catalogue."""
+    """Build the served model, which covers every title of the catalogue."""
     size = len(catalogue.titles)
     popularity = catalogue.members.astype(np.float32)
     by_popularity = np.argsort(-popularity, kind="stable")
@@ -147,7 +147,7 @@ def assemble(fitted: Fitted, catalogue: Catalogue, settings: DiscoverSettings | 
 
 
 def _stored_continuing(fitted: Fitted, catalogue: Catalogue, warm: Array) -> Rows:
-    """The fitted weights, and for cold titles the usual weight of what precedes them."""
+    """The trained weights; cold titles get the mean weight from a predecessor to its successor."""
     size = len(catalogue.titles)
     found = fitted.continuing.tocoo()
     rows, columns, values = fitted.warm[found.row], fitted.warm[found.col], found.data
@@ -163,7 +163,7 @@ def _stored_continuing(fitted: Fitted, catalogue: Catalogue, warm: Array) -> Row
 
 
 def _stored_discovering(fitted: Fitted, catalogue: Catalogue, kept: int) -> Rows:
-    """The largest weights of each franchise, of both signs."""
+    """The weights of largest magnitude for each franchise."""
     dense = fitted.discovering
     size = int(catalogue.franchises.max(initial=-1)) + 1
     if len(dense) > kept:
@@ -192,7 +192,7 @@ def _quantized(
 
 
 def content(catalogue: Catalogue) -> Matrix:
-    """Genres, themes, demographics and studios of each title; rare ones count more, each row has length 1."""
+    """Vectors of genres, themes, demographics and studios, by inverse frequency, normalised to length 1."""
     parts = [_indicators(catalogue.tags), _indicators(catalogue.studios) * np.float32(0.5)]
     vectors = sparse.hstack(parts, format="csr", dtype=np.float32)
     uses = np.asarray((vectors > 0).sum(axis=0)).ravel()
@@ -208,7 +208,7 @@ def _indicators(groups: Groups) -> Matrix:
 
 
 def _neighbours_of_cold(catalogue: Catalogue, warm: Array) -> tuple[Array, Array]:
-    """Titles that nothing was learned of, with the titles most like them among the others."""
+    """The titles without training data, least popular first, and the warm titles most similar to each."""
     known = np.flatnonzero(warm)
     vectors = content(catalogue)
     described = np.diff(vectors.indptr) > 0
@@ -226,15 +226,15 @@ def _neighbours_of_cold(catalogue: Catalogue, warm: Array) -> tuple[Array, Array
 
 
 def _products(left: Matrix, right: Matrix) -> Iterator[tuple[int, Floats]]:
-    """The product, some rows at a time, with the number of the first of them."""
+    """The matrix product in blocks of rows, each with the number of its first row."""
     for start in range(0, left.shape[0], _STRIPE):
         yield start, (left[start : start + _STRIPE] @ right).toarray()
 
 
 def similar(targets: Matrix, catalogue: Catalogue) -> Similar:
-    """For known titles those of other franchises that the same people like and that are alike in kind.
+    """Similar titles of other franchises: liked by the same users, and alike in genres and studios.
 
-    Adult titles are like adult titles only.
+    Adult titles are only similar to adult titles.
     """
     likes = np.asarray(targets.sum(axis=0)).ravel().astype(np.float32)
     known = _worth_comparing(catalogue, likes)
@@ -262,7 +262,7 @@ def similar(targets: Matrix, catalogue: Catalogue) -> Similar:
 
 
 def _worth_comparing(catalogue: Catalogue, likes: Array) -> Array:
-    """The titles that people list, and the best known of the others."""
+    """The titles that enough users like, and the best known of the others."""
     shown = (catalogue.flags & ~np.uint8(ADULT)) == 0
     new = np.flatnonzero(shown & (likes < _ENOUGH))
     new = new[np.argsort(-catalogue.members[new], kind="stable")[:_COMPARED]]

@@ -1,1 +1,1 @@
-"""Releases: reading them through a cache, following their source, live events about them."""
+"""Releases: cached reads, polling of the source, live events."""

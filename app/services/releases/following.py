@@ -1,4 +1,4 @@
-"""Following a source: its newest releases again and again, its whole catalogue now and then."""
+"""Follow a source: poll its newest releases frequently, and mirror its whole catalogue from time to time."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
 
 MIRROR_EVERY = timedelta(hours=6)
-_MOST_PAGES = 400  # of the catalogue, whatever it says of itself
-_MOST_BEHIND = 20  # pages that one poll reads to catch up
+_MOST_PAGES = 400  # upper limit, whatever page count the source reports
+_MOST_BEHIND = 20  # pages read by one poll to catch up
 
 
 class ReleaseFollower:
-    """Turns what changes at AniLibria into rows and events, whatever number of processes poll."""
+    """Turns changes at AniLibria into rows and events. Several processes may poll at once."""
 
     def __init__(
         self, db: Database, client: AniLibriaClient, titles: TitleService, *, clock: Clock = utc_now
@@ -31,10 +31,10 @@ class ReleaseFollower:
         self._clock = clock
 
     async def poll(self) -> int:
-        """Read what is newest, and in detail what has changed; answers how many releases that were.
+        """Fetch the newest releases, then the details of those that changed.
 
-        The first poll is where following begins: what it finds is no news. A release whose details cannot
-        be read now is looked at again by the next poll.
+        Returns the number of changed ones. The first poll only records the starting point and emits no
+        events. If the details of a release cannot be fetched, the next poll tries again.
         """
         began_at = self._clock()
         async with self._db.reader() as connection:
@@ -49,7 +49,7 @@ class ReleaseFollower:
         async with self._db.transaction() as tx:
             polls = PollRepository(tx.session, SOURCE)
             if (await polls.lock()).polled_at != before:
-                return 0  # another poll was faster, and has seen all of this
+                return 0  # another poll was faster and has processed the same changes
             await store_releases(tx, details, at=began_at)
             await polls.move_on(polled_at=began_at)
         if details:
@@ -58,7 +58,10 @@ class ReleaseFollower:
         return len(details)
 
     async def mirror(self) -> int:
-        """Read the whole catalogue, so that lists can be answered from it; answers how many there are."""
+        """Fetch the whole catalogue, so that lists can be served from the database.
+
+        Returns the number of releases.
+        """
         began_at = self._clock()
         seen = set[int]()
         for number in range(1, _MOST_PAGES):
@@ -80,7 +83,10 @@ class ReleaseFollower:
         return state.mirrored_at is None or self._clock() - state.mirrored_at > MIRROR_EVERY
 
     async def sync(self, title_id: int, *, force: bool) -> None:
-        """Read one release anew; unless forced, only if it is unknown. Raises :class:`TitleNotFound`."""
+        """Fetch one release; without ``force`` only if its details are unknown.
+
+        Raises :class:`TitleNotFound`.
+        """
         if not force:
             async with self._db.transaction() as tx:
                 known = (await ReleaseWriter(tx).list_known([title_id])).get(title_id)
@@ -104,7 +110,7 @@ class ReleaseFollower:
         return 0
 
     async def _catch_up(self, seen: set[int]) -> list[UpstreamRelease]:
-        """What has changed beyond the newest page, after a long absence."""
+        """Changes beyond the newest page, after a long pause."""
         changed: list[UpstreamRelease] = []
         for number in range(1, _MOST_BEHIND):
             page = await self._client.list_catalogue(number, deadline=JOB)
@@ -124,15 +130,16 @@ class ReleaseFollower:
     async def _detail(self, summary: UpstreamRelease) -> UpstreamRelease | None:
         try:
             return await self._client.get_release(summary.external_id, deadline=JOB)
-        except (NotFound, UpstreamError) as fault:  # of this release alone; an outage ends the poll
+        except (NotFound, UpstreamError) as fault:  # a fault of this release only; an outage ends the poll
             log.warning("releases.detail_failed", title_id=summary.external_id, why=str(fault))
             return None
 
 
 def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
-    """Whether there is something about a release that was not looked into yet.
+    """Whether the release has changed since its details were last processed.
 
-    Instants are those of the source, and so are compared with each other only.
+    The timestamps are the source's and are only compared with each other, so that clock differences do not
+    matter.
     """
     if known is None or known.followed_at is None or (summary.status or known.status) != known.status:
         return True

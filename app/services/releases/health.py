@@ -1,4 +1,4 @@
-"""Whether AniLibria, PostgreSQL and the cache answer, and how fast."""
+"""Health and latency of AniLibria, PostgreSQL and Redis."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from app.utils.redis.client import REDIS_FAULTS
 from app.utils.shared_probe import SharedProbe
 
 _WITHIN = 0.8  # seconds
-_PROBED_EVERY = 15.0  # seconds between two calls of AniLibria
+_PROBED_EVERY = 15.0  # seconds between two requests to AniLibria
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseHealth:
-    """Times in milliseconds, None of what does not answer; ``uptime`` in seconds, ``hit_rate`` 0 to 1."""
+    """Latencies in milliseconds, None if down; ``uptime`` in seconds, ``hit_rate`` 0 to 1."""
 
     anilibria: int | None
     database: int | None
@@ -48,7 +48,7 @@ class ReleaseHealthService:
         self._cache = SharedProbe(lambda: _timed(self._ask_redis, *REDIS_FAULTS))
 
     async def check(self) -> ReleaseHealth:
-        """Look at all three at once; what does not answer within a second is down."""
+        """Check all three concurrently; what does not answer within 0.8 seconds is down."""
         upstream, database, cache = await asyncio.gather(
             self._upstream.ask(_WITHIN), self._database.ask(_WITHIN), self._cache.ask(_WITHIN)
         )
@@ -77,7 +77,7 @@ class ReleaseHealthService:
 
 
 async def _timed(ask: Callable[[], Awaitable[None]], *faults: type[BaseException]) -> int | None:
-    """Milliseconds that the answer took; None where it is a fault."""
+    """The duration of the call in milliseconds; None if it fails."""
     started = time.perf_counter()
     try:
         await ask()

@@ -1,4 +1,4 @@
-"""Where what a source says of its releases is stored, and what is new about them becomes events."""
+"""Store releases fetched from a source, and emit events for what is new in them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,16 +10,17 @@ from app.schemas.domain.releases import UpstreamEpisode, UpstreamRelease
 from app.schemas.events import EpisodeReleased, ReleaseAdded, ReleaseStatusChanged
 from app.utils.db.database import Transaction
 
-_RECENT = timedelta(hours=1)  # how far the clocks of the source and ours, and its lists, may be apart
+_RECENT = timedelta(hours=1)  # tolerance for clock differences and for delays of the source's lists
 
 
 async def store_releases(
     tx: Transaction, releases: Sequence[UpstreamRelease], *, at: datetime
 ) -> dict[int, int]:
-    """Store releases, each once, and emit what is new; our ids by theirs.
+    """Store releases, without duplicates, and emit events for what is new.
 
-    Before the source was polled for the first time nothing is news. From then on whoever reads something
-    new first, a poll or a request, emits it; events that were emitted before are dropped by their keys.
+    Returns our ids by those of the source. Before the first poll of the source nothing counts as new. After
+    it, whichever poll or request sees something new first emits the event; duplicates are dropped by their
+    ``dedup_key``.
     """
     unique = {release.external_id: release for release in releases}
     writer = ReleaseWriter(tx)
@@ -83,10 +84,10 @@ def is_outdated(known: Known, release: UpstreamRelease) -> bool:
 def new_episodes(
     known: Known | None, release: UpstreamRelease, *, known_from: datetime
 ) -> list[UpstreamEpisode]:
-    """The episodes that are out since the release was last looked at.
+    """The episodes released since the release was last stored.
 
-    An episode is known by its number: one that is uploaded again is not new. Where the episodes of before
-    were never read, those above the greatest number that was seen are new, or else the newest alone.
+    Episodes are identified by number, so a new upload of one is not new. If the earlier episodes were never
+    fetched, those above the highest known number are new, otherwise only the newest one.
     """
     told = release.episodes if release.episodes is not None else [release.latest] if release.latest else []
     episodes = sorted(told, key=lambda episode: episode.ordinal)

@@ -1,4 +1,4 @@
-"""The last levels of the cache of releases: rows of PostgreSQL, which outlive Redis and every process."""
+"""The last cache level of releases: rows in PostgreSQL, which survive restarts of Redis and the processes."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ TTL = 24 * 3600.0  # seconds
 
 
 class TitleLevel:
-    """A release with its episodes; whoever fetches one stores its rows, so that there is nothing to keep."""
+    """A release with its episodes. Nothing to store here: whoever fetches a release stores its rows."""
 
     name = LEVEL
     ttl = TTL
@@ -40,7 +40,7 @@ class TitleLevel:
 
 
 class AnswerLevel:
-    """Answers that have no rows of their own."""
+    """Responses that have no rows of their own, stored as they are."""
 
     name = LEVEL
     ttl = TTL
@@ -75,7 +75,7 @@ class AnswerLevel:
 
 
 class QueryLevel:
-    """What a query finds in the mirror of the whole source, as of when that was last brought up to date."""
+    """The result of a query on the mirrored releases, as old as the last update of the mirror."""
 
     name = LEVEL
     ttl = TTL
@@ -97,6 +97,6 @@ class QueryLevel:
 
 
 def _like(pattern: str) -> str:
-    """An SQL pattern for one with ``*``."""
+    """Convert a pattern with ``*`` to one for LIKE."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")

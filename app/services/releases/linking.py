@@ -1,4 +1,4 @@
-"""Which anime of the catalogue a release is: by its names and its year, with a confidence."""
+"""Match a release to an anime of the catalogue by names and year, with a confidence."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,13 +8,13 @@ from rapidfuzz import fuzz, process
 
 from app.utils.text.search_words import search_words
 
-THRESHOLD = 0.9  # of 1: below it a release is linked to nothing
+THRESHOLD = 0.9  # minimum confidence of a link, 0 to 1
 
-_MARGIN = 0.04  # how much better than any other anime the best one must be
-_EXACT = 0.99  # of one name; more than one makes it certain
-_OTHER_YEAR, _NO_YEAR, _OTHER_TYPE = 0.04, 0.12, 0.06  # taken off the confidence
-_SHORT = 5  # letters: so short a name is compared exactly
-_LIKELY = 70  # of 100: what is less alike is not looked at
+_MARGIN = 0.04  # minimum lead of the best candidate over the second
+_EXACT = 0.99  # confidence for one identical name; several make it certain
+_OTHER_YEAR, _NO_YEAR, _OTHER_TYPE = 0.04, 0.12, 0.06  # subtracted from the confidence
+_SHORT = 5  # letters; names up to this length must be identical
+_LIKELY = 70  # minimum similarity of a candidate's name, 0 to 100
 
 _ROMAN = {"ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
 _ORDINALS = {
@@ -23,7 +23,7 @@ _ORDINALS = {
     "третья": 3,
 }  # fmt: skip
 _NUMBER = re.compile(r"(\d+)(?:st|nd|rd|th|й|я|ой)?")
-# Words that tell parts of a series apart, or name a part by its number alone.
+# Words that only introduce the number of a part, and words that distinguish parts of a series.
 _FILLERS = frozenset(["season", "part", "cour", "the", "tv", "сезон", "часть", "тв"])
 _PARTS = {
     "movie": "movie", "film": "movie", "gekijouban": "movie", "фильм": "movie", "final": "final",
@@ -38,7 +38,7 @@ _KINDS = {"Movie": "movie", "TV": "series", "ONA": "series", "WEB": "series", "O
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A release or an anime, as far as its names and its time tell which one it is."""
+    """What identifies a release or an anime: its names, year, type and length."""
 
     id: int
     names: tuple[str, ...]
@@ -55,14 +55,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A name as it is compared: its words, and what tells the parts of a series apart."""
+    """A normalised name: its words, and the marks that distinguish parts of a series."""
 
     words: str
     marks: tuple[str, ...]
 
 
 class LinkIndex:
-    """The anime that releases of some years may be; built once for many releases."""
+    """The anime that releases of certain years may be; built once for many releases."""
 
     def __init__(self, candidates: Iterable[Named]) -> None:
         self._anime: dict[int, Named] = {}
@@ -78,7 +78,7 @@ class LinkIndex:
         self._words = [name.words for name in self._names]
 
     def find(self, release: Named) -> Link | None:
-        """The one anime that this release is; None where there is none, or more than one may be meant."""
+        """The matching anime; None if there is none, or if the match is ambiguous."""
         scores: dict[int, list[float]] = {}
         for name in _names_of(release.names):
             best: dict[int, float] = {}
@@ -126,7 +126,7 @@ def _differ(one: object, other: object) -> bool:
 
 
 def _names_of(names: Iterable[str]) -> list[_Name]:
-    """Each different name; one that holds several, apart by commas, is each of them too."""
+    """The normalised names without duplicates; a name with commas is also split at them."""
     split = [part for name in names for part in (name, *(name.split(",") if "," in name else ()))]
     found = (_name(part) for part in split)
     return list(dict.fromkeys(name for name in found if name.words))

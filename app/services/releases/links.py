@@ -1,4 +1,4 @@
-"""Linking releases to the anime of the catalogue, some at a time, in the background."""
+"""Link releases to anime of the catalogue, in batches, in the background."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.services.releases.titles import SOURCE, TitleService
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
 
-_TRIED_AGAIN = timedelta(days=1)  # the catalogue may know the anime by then
+_TRIED_AGAIN = timedelta(days=1)  # the catalogue may have the anime by then
 _AT_ONCE = 500
 
 
@@ -24,7 +24,10 @@ class LinkService:
         self._clock = clock
 
     async def link(self) -> int:
-        """Try every release that has no anime and was not tried today; answers how many were linked."""
+        """Try every release without an anime that was not tried within a day.
+
+        Returns how many were linked.
+        """
         linked = 0
         while tried := await self._link_some():
             linked += tried[1]
@@ -37,7 +40,7 @@ class LinkService:
         return linked
 
     async def _link_some(self) -> tuple[int, int] | None:
-        """How many releases were tried, and linked; None where there are none to try."""
+        """The numbers of releases tried and linked; None if there are none to try."""
         now, found, tried = self._clock(), dict[int, tuple[int, float]](), list[int]()
         async with self._db.reader() as connection:
             rows = await LinkRepository(connection).list_unlinked(before=now - _TRIED_AGAIN, limit=_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Live events of releases: one reader of the event table a process, any number of subscribers."""
+"""Live events of releases: one reader of the event table per process, any number of connections."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -27,12 +27,12 @@ TOPIC = "releases"
 Kind = Literal["new_episode", "new_title", "status_change"]
 KINDS: tuple[Kind, ...] = ("new_episode", "new_title", "status_change")
 
-_ROOM = 256  # messages that wait for one client
+_ROOM = 256  # messages queued for one client
 _ROOM_BYTES = 1024 * 1024
-_PATIENCE = 1.0  # seconds that one event waits for most of its recipients
-_REMEMBERED = 4000  # ids of events that a client was sent
-_POLL = 3.0  # seconds without a hint after which the table is read all the same
-_CHECKED_EVERY = 3.0  # seconds between two looks whether sessions still live
+_PATIENCE = 1.0  # seconds that delivery waits for most recipients of an event
+_REMEMBERED = 4000  # ids of events sent to a client, to avoid duplicates
+_POLL = 3.0  # seconds after which the table is read even without a notification
+_CHECKED_EVERY = 3.0  # seconds between two checks of the sessions
 _REPLAYED = timedelta(hours=24)
 _PAGE = 200
 
@@ -40,7 +40,7 @@ SLOW, ENDED, RESTART = 1013, 4401, 1012
 
 
 class Connection:
-    """One client: what it has subscribed to, and the messages that wait for it.
+    """A client with its subscriptions and a bounded queue of messages.
 
     ``cut`` is called with a close code when the server ends the connection.
     """
@@ -59,7 +59,7 @@ class Connection:
         self._ready = asyncio.Event()
 
     def send(self, message: bytes) -> None:
-        """Queue a message; a client that has let too many wait is cut off."""
+        """Queue a message; a client whose queue is full is disconnected."""
         self._queue.append(message)
         self._bytes += len(message)
         self._ready.set()
@@ -69,7 +69,7 @@ class Connection:
             self.cut(SLOW)
 
     def send_event(self, event_id: int, message: bytes) -> None:
-        """Queue an event that the client has not been sent yet; while older ones are replayed it is held."""
+        """Queue an event unless it was sent already; during a replay it is held back."""
         if event_id in self.sent:
             return
         if self.held is not None:
@@ -81,7 +81,7 @@ class Connection:
         self.send(message)
 
     async def next(self) -> bytes:
-        """The message that has waited longest."""
+        """Wait for the oldest queued message, and remove it from the queue."""
         while not self._queue:
             self._ready.clear()
             await self._ready.wait()
@@ -95,7 +95,7 @@ class Connection:
 
     @property
     def is_congested(self) -> bool:
-        """Whether so much waits that the next events had better come a little later."""
+        """Whether the queue is so long that delivery should slow down."""
         return len(self._queue) > _ROOM // 4 or self._bytes > _ROOM_BYTES // 4
 
     def wants(self, title_id: int, kind: str) -> bool:
@@ -103,10 +103,11 @@ class Connection:
 
 
 class LiveReleases:
-    """Hands every event to each connection of this process that wants it, once.
+    """Sends every event once to each connection of this process that subscribed to it.
 
-    The table of events is read from the last id on, when the bus hints at something new and every few
-    seconds without a hint: an event is late while Redis is away, but never lost and never told twice.
+    The bus only notifies that there are new events; they are read from the table, after the last id, and also
+    every few seconds without a notification. So while Redis is down events are late, but never lost or
+    repeated.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class LiveReleases:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Read events, and end connections whose session has ended, while the block lasts."""
+        """Read events, and end connections whose session has ended, for the duration of the block."""
         reading = start_loop(self._read, "live events")
         checking = start_loop(self._check_sessions, "sessions of live connections")
         hinted = lambda _=b"": self._hint.set()  # noqa: E731  # the two callbacks differ in their arguments
@@ -154,7 +155,10 @@ class LiveReleases:
 
     @asynccontextmanager
     async def connected(self, cut: Callable[[int], None]) -> AsyncIterator[Connection]:
-        """A connection from now on; raises ``DatabaseUnavailable`` where it cannot begin."""
+        """A connection for the duration of the block.
+
+        Raises ``ServiceUnavailable`` and ``DatabaseUnavailable``.
+        """
         if self.is_full:
             raise ServiceUnavailable(retry_after=5)
         await self._begin()
@@ -172,7 +176,7 @@ class LiveReleases:
                 self.unsubscribe_title(connection, title_id)
 
     def authenticate(self, connection: Connection, principal: Principal) -> bool:
-        """Note whose connection it is; False where that person has too many already."""
+        """Assign the connection to a user; False if that user has too many already."""
         others = [one.principal for one in self._connections if one is not connection]
         mine = sum(1 for other in others if other is not None and other.user_id == principal.user_id)
         if mine >= self._most_of_user:
@@ -198,9 +202,9 @@ class LiveReleases:
             self._by_kind[kind].add(connection)
 
     async def replay(self, connection: Connection, since: int | datetime) -> None:
-        """Send what the connection has subscribed to and was not sent, of the last 24 hours after ``since``.
+        """Send the subscribed events after ``since``, of the last 24 hours, that were not sent yet.
 
-        Live events wait until all of it is sent, so that they come in their order.
+        Live events are held back until then, to preserve the order.
         """
         oldest = self._clock() - _REPLAYED
         after, begin = (since, oldest) if isinstance(since, int) else (0, max(since, oldest))
@@ -220,13 +224,13 @@ class LiveReleases:
                 connection.send_event(event_id, message)
 
     async def _until_room(self, connection: Connection) -> None:
-        """Wait for a client that reads slowly, for a limited time; then it is cut off as any other."""
+        """Wait up to 10 seconds for a slow client; raises :class:`TimeoutError`."""
         async with asyncio.timeout(10):
             while connection.waiting > _ROOM // 2:  # noqa: ASYNC110  # the queue has no event of its own
                 await asyncio.sleep(0.02)
 
     async def _begin(self) -> None:
-        """Find out what the newest event is, before the first connection."""
+        """Before the first connection, start reading after the newest event."""
         if self._cursor is None:
             async with self._starting:
                 if self._cursor is None:
@@ -241,7 +245,7 @@ class LiveReleases:
                 except DatabaseUnavailable:
                     log.warning("live.database_away")
             elif not self._connections:
-                self._cursor = None  # whoever comes first begins anew
+                self._cursor = None  # the next connection starts after the newest event
             try:
                 async with asyncio.timeout(self._poll):
                     await self._hint.wait()
@@ -255,9 +259,9 @@ class LiveReleases:
                 self._cursor = cursor = stored.id
 
     async def _deliver(self, stored: StoredEvent) -> None:
-        """Queue an event for everybody who wants it, no faster than most of them read.
+        """Queue an event for all subscribers, no faster than most of them read.
 
-        Who is slower than most fills its queue and is cut off; nobody waits for it.
+        A client slower than most fills its queue and is disconnected; the others do not wait for it.
         """
         title_id, kind, message = encode(stored)
         recipients = self._by_kind[kind] | self._by_title.get(title_id, set())
@@ -300,7 +304,7 @@ class LiveReleases:
 
 
 def encode(stored: StoredEvent) -> tuple[int, str, bytes]:
-    """The title that an event is about, its kind, and its message in the words of the surface."""
+    """The title id, the kind and the JSON message of an event, in the format of the AniLibria surface."""
     told = encode_event(stored.event)
     kind, title_id = told.pop("type"), told["title_id"]
     message = {"type": kind, "event_id": stored.id, "data": told}
@@ -308,7 +312,7 @@ def encode(stored: StoredEvent) -> tuple[int, str, bytes]:
 
 
 def encode_event(event: Event) -> dict[str, Any]:
-    """What an event says, in the words of the surface, with its ``type``."""
+    """The fields of an event in the format of the AniLibria surface, with its ``type``."""
     told: dict[str, Any]
     if isinstance(event, EpisodeReleased):
         told = {

@@ -1,4 +1,4 @@
-"""The Node service beside us: telling it of events, asking it about its users, reading its titles."""
+"""The external Node service: notify it of events, look up its users, read its titles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ValidatedUser:
 
 
 class NodeService:
-    """``client`` is None where no Node service is set: then nothing is told, and only our users are valid."""
+    """Without a configured service ``client`` is None: nothing is sent, and only our users are valid."""
 
     def __init__(
         self,
@@ -53,12 +53,12 @@ class NodeService:
                 events.react(kind, self._enqueue)
 
     async def notify(self, job: NotifyNode) -> None:
-        """Tell it of one event; raises what makes the job try again."""
+        """Send one event; raises an error after which the job is retried."""
         if self._client is not None:
             await self._client.notify(job.message)
 
     async def validate(self, user_id: str) -> ValidatedUser:
-        """A user of ours, or else of the Node service."""
+        """Look up a user here, otherwise at the Node service."""
         account = await self._find(user_id)
         if account is not None:
             permissions = tuple(sorted(account.permissions)) if account.is_active else ()
@@ -69,7 +69,7 @@ class NodeService:
         return _theirs(user_id, said)
 
     async def title(self, title_id: int) -> Release | None:
-        """A title as version 1 has it; None where it has none or is not there at all."""
+        """A title of its API version 1; None if there is none, or no Node service."""
         if self._client is None:
             return None
         try:
@@ -78,7 +78,7 @@ class NodeService:
             return None
 
     async def titles(self, name: str, *, page: int, limit: int, query: str | None = None) -> list[Release]:
-        """A list of version 1; empty where there is no Node service."""
+        """A list of its API version 1; empty if there is no Node service."""
         if self._client is None:
             return []
         asked: dict[str, str | int] = {"page": page, "limit": limit, **({"query": query} if query else {})}

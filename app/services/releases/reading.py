@@ -1,4 +1,4 @@
-"""Releases and their episodes as the core surface shows them: the rows that all surfaces share."""
+"""Releases and their episodes for the core surface, from the rows that all surfaces share."""
 
 from app.errors import NotFound
 from app.repositories.releases import ReleaseRepository
@@ -11,7 +11,7 @@ class ReleaseService:
         self._db = db
 
     async def page(self, wanted: ReleaseFilter, *, limit: int, offset: int) -> ReleasePage:
-        """A page of the releases that match, the last changed first."""
+        """A page of the matching releases, most recently changed first."""
         async with self._db.reader() as connection:
             return await ReleaseRepository(connection).list_page(
                 wanted, sort="updated", descending=True, limit=limit, offset=offset
@@ -25,7 +25,7 @@ class ReleaseService:
         return release
 
     async def episodes(self, release_id: int, *, limit: int, offset: int) -> tuple[list[Episode], int]:
-        """A page of the episodes of a release, in the order of its source, and how many there are."""
+        """A page of the episodes of a release in the order of the source, and their total number."""
         async with self._db.reader() as connection:
             found = await ReleaseRepository(connection).list_episodes(release_id, limit=limit, offset=offset)
         if found is None:
@@ -33,6 +33,6 @@ class ReleaseService:
         return found
 
     async def count(self) -> int:
-        """How many releases are known."""
+        """The number of stored releases."""
         async with self._db.reader() as connection:
             return await ReleaseRepository(connection).count()

@@ -1,4 +1,4 @@
-"""Titles of the AniLibria v2 surface: three levels of cache over AniLibria, and what is known without it."""
+"""Titles of the AniLibria v2 surface: cached in three levels, with fallbacks while AniLibria is down."""
 
 import hashlib
 from collections.abc import Awaitable, Sequence
@@ -27,7 +27,7 @@ from app.utils.cache import Cache, Copy, Fetch, Found, Level
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
 
-SOURCE: ReleaseSource = "anilibria"  # and what all keys of the cache begin with
+SOURCE: ReleaseSource = "anilibria"  # also the prefix of all cache keys
 _SORTINGS: dict[ReleaseSort, str] = {"year": "YEAR", "rating": "RATING", "popular": "RATING"}
 _LISTS = ("titles:*", "popular:*", "updates:*", "search:*", "schedule")
 
@@ -39,7 +39,7 @@ class TitleNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class TitleAnswer:
-    """JSON of the surface, and where it came from; ``total`` is that of a list of which it is a page."""
+    """A JSON response and its origin; ``total`` is the number of items if ``body`` is a page of a list."""
 
     body: bytes
     total: int | None
@@ -56,10 +56,10 @@ class TitleOrder:
 
 
 class TitleService:
-    """``cache`` has the levels above PostgreSQL. Lists come from our mirror of the source once it is whole.
+    """``cache`` has the levels above PostgreSQL.
 
-    Every method answers what is known, marked stale, while AniLibria is down; where nothing is known it
-    raises an ``UpstreamFailure``.
+    Once our mirror of the source is complete, lists are served from it. While AniLibria is down, every method
+    returns stored data marked as stale; if there is none, it raises an ``UpstreamFailure``.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class TitleService:
         return _answer(found)
 
     async def titles(self, wanted: ReleaseFilter, order: TitleOrder, *, page: int, limit: int) -> TitleAnswer:
-        """A page of the releases that match; past the end it is empty."""
+        """A page of the matching releases; empty past the end."""
         told = repr((wanted, order)).encode()
         digest = hashlib.sha256(told).hexdigest()[:16]
         key = f"{SOURCE}:titles:page:{page}:limit:{limit}:filters:{digest}"
@@ -106,7 +106,7 @@ class TitleService:
         return await self._listed(key, fetch, wanted, order, page=page, limit=limit)
 
     async def popular(self, *, page: int, limit: int) -> TitleAnswer:
-        """What most people have among their favourites."""
+        """The releases with the most favourites."""
         order, wanted = TitleOrder("popular"), ReleaseFilter()
         key = f"{SOURCE}:popular:limit:{limit}" + (f":page:{page}" if page > 1 else "")
         return await self._listed(
@@ -119,7 +119,7 @@ class TitleService:
         )
 
     async def updates(self, *, page: int, limit: int) -> TitleAnswer:
-        """The releases whose newest episode is newest."""
+        """The releases ordered by their newest episode."""
         order, wanted = TitleOrder("fresh"), ReleaseFilter()
 
         async def fetch() -> bytes | None:
@@ -132,7 +132,7 @@ class TitleService:
         return await self._listed(key, fetch, wanted, order, page=page, limit=limit)
 
     async def search(self, query: str, *, limit: int, fuzzy: bool) -> TitleAnswer:
-        """What AniLibria finds; with ``fuzzy`` also what has a similar name, typing mistakes forgiven."""
+        """The search results of AniLibria; ``fuzzy`` adds stored releases with similar names."""
         words = " ".join(query.split())
 
         async def fetch() -> bytes | None:
@@ -159,7 +159,7 @@ class TitleService:
             return _stale(_array(known), min(one.fetched_at for one in known), total=len(known))
 
     async def random(self) -> TitleAnswer:
-        """Some release, with its episodes where they can be had."""
+        """A random release, with its episodes if they are available."""
         async with self._db.reader() as connection:
             mirrored = (await PollRepository(connection, SOURCE).get()).mirrored_at is not None
             known = await ReleaseRepository(connection).find_random()
@@ -175,7 +175,7 @@ class TitleService:
         return await self.title(release.external_id)
 
     async def schedule(self) -> TitleAnswer:
-        """Seven days from Monday on, each with what comes out then and the number of the next episode."""
+        """The seven days from Monday on, each with its releases and the number of their next episode."""
         try:
             return _answer(await self._find(f"{SOURCE}:schedule", self._fetch_schedule, self._answers))
         except UpstreamFailure:
@@ -194,7 +194,7 @@ class TitleService:
         return _answer(await self._find(f"{SOURCE}:genres", fetch, self._answers))
 
     async def invalidate(self, title_ids: Sequence[int]) -> None:
-        """Forget what is kept of these titles, and every list, in all processes."""
+        """Drop these titles and all lists from the cache, in all processes."""
         for title_id in title_ids:
             await self._cache.drop(f"{SOURCE}:title:{title_id}")
         for lists in _LISTS:
@@ -202,13 +202,13 @@ class TitleService:
             await self._answers.drop(f"{SOURCE}:{lists}")
 
     async def forget(self, pattern: str) -> None:
-        """Forget what is kept above PostgreSQL under a whole pattern, in all processes."""
+        """Drop a pattern, with its prefix, from the levels above PostgreSQL, in all processes."""
         await self._cache.drop(pattern)
 
     async def clear(self, pattern: str) -> None:
-        """Forget what is under a pattern such as ``titles:*``; rows are marked stale, never deleted.
+        """Drop a pattern such as ``titles:*``; rows are marked stale, never deleted.
 
-        A pattern is always inside of our keys, whether it names them whole or not.
+        The pattern is confined to our keys: the prefix is added if it is missing.
         """
         whole = pattern if pattern.startswith(f"{SOURCE}:") else f"{SOURCE}:{pattern}"
         await self._cache.drop(whole)
@@ -225,7 +225,7 @@ class TitleService:
 
     @property
     def hit_rates(self) -> dict[str, float]:
-        """The share of looks into each level that found a fresh copy; 0 to 1."""
+        """The hit rate of each cache level, 0 to 1."""
         return dict(self._cache.figures)
 
     async def _find(self, key: str, fetch: Fetch, row: Level) -> Found:
@@ -263,7 +263,7 @@ class TitleService:
     async def _of_node(
         self, asked: Awaitable[Release | Sequence[Release] | None], failure: UpstreamFailure
     ) -> TitleAnswer:
-        """What the Node service has while AniLibria fails and nothing is known; else that failure."""
+        """Fall back to the Node service; raises ``failure`` if it fails or has nothing."""
         try:
             found = await asked
         except UpstreamFailure:
@@ -286,7 +286,7 @@ class TitleService:
         return render_title(stored[0])
 
     async def _outlived(self, title_id: int) -> bytes | None:
-        """A title that the source has dropped, as it was; None where it is unknown here too."""
+        """The last stored state of a title that the source has removed; None if it is unknown here too."""
         async with self._db.transaction() as tx:
             known = (await ReleaseWriter(tx).list_known([title_id])).get(title_id)
             if known is None or known.detailed_at is None:
@@ -299,7 +299,7 @@ class TitleService:
     async def _fetch_page(
         self, wanted: ReleaseFilter, order: TitleOrder, *, page: int, limit: int
     ) -> bytes | None:
-        """A page of the source itself, whose pages have at most 50 items and other orders."""
+        """Fetch a page from the source, whose own pages have at most 50 items and other sort orders."""
         genre_ids = await self._genre_ids(wanted.genres)
         if genre_ids is None:
             return _packed([], 0)
@@ -320,7 +320,7 @@ class TitleService:
         return _packed(await self._store(items[skipped : skipped + limit]), total)
 
     async def _genre_ids(self, names: Sequence[str]) -> tuple[int, ...] | None:
-        """The source's ids of the genres; None where it does not know one of them."""
+        """The source's ids of the genres; None if it does not know one of them."""
         if not names:
             return ()
         known = {genre["name"].casefold(): genre["id"] for genre in orjson.loads((await self.genres()).body)}
@@ -334,7 +334,7 @@ class TitleService:
         return _week([(release, numbers.get(release.external_id)) for release in stored])
 
     async def _store(self, releases: Sequence[UpstreamRelease]) -> list[Release]:
-        """Store what the source said, and read it back in its order, linked and with its episodes."""
+        """Store releases of the source, and read them back in its order, with links and episodes."""
         async with self._db.transaction() as tx:
             await store_releases(tx, releases, at=self._clock())
         async with self._db.reader() as connection:
@@ -370,7 +370,7 @@ def _array(releases: Sequence[Release]) -> bytes:
 
 
 def _packed(releases: Sequence[Release], total: int) -> bytes:
-    """A page with its total before it."""
+    """Serialise a page, preceded by its total."""
     return b"%d\n%s" % (total, _array(releases))
 
 

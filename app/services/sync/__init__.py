@@ -1,1 +1,1 @@
-"""The two-way sync of lists with other services: the merge, accounts, pull and push, conflicts."""
+"""Two-way sync of lists with other services: accounts, merge, pull and push, conflicts."""

@@ -1,4 +1,4 @@
-"""Accounts at services: connecting one by OAuth, its token, its end."""
+"""Accounts at other services: connecting by OAuth, storing the token, disconnecting."""
 
 import hashlib
 import hmac
@@ -20,8 +20,8 @@ from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database
 
 STATE_LIVES = timedelta(minutes=10)
-_TOKEN_LIVES = timedelta(days=365)  # where neither the token nor the answer with it says so
-_REMINDERS = (30, 7, 1)  # days before a token runs out
+_TOKEN_LIVES = timedelta(days=365)  # used if neither the token nor the token response has an expiry
+_REMINDERS = (30, 7, 1)  # days before a token expires
 
 
 class NotConnected(BadRequest):
@@ -29,19 +29,22 @@ class NotConnected(BadRequest):
 
 
 class SignIn(Protocol):
-    """A service's OAuth, with the application's own id and secret at hand."""
+    """The OAuth flow of a service, configured with the application's client id and secret."""
 
     def authorize_url(self, state: str) -> str: ...
 
     async def exchange(self, code: str) -> tuple[str, int | None]:
-        """The token for a code, and its life in seconds where that is told; raises ``BadRequest``."""
+        """Exchange the code for a token; returns it and its lifetime in seconds if known.
+
+        Raises ``BadRequest``.
+        """
         ...
 
     async def get_account(self, token: str) -> RemoteAccount: ...
 
 
 class ServiceAccounts:
-    """``signers`` are the services that can be connected; None is one that is not configured."""
+    """``signers`` are the supported services by name; the value is None if the service is not configured."""
 
     def __init__(
         self,
@@ -59,7 +62,7 @@ class ServiceAccounts:
         self._clock = clock
 
     async def connect_url(self, user_id: int, service: str) -> str:
-        """Where the person is sent to sign in. Raises ``UpstreamDisabled``."""
+        """The URL where the user signs in at the service. Raises ``UpstreamDisabled``."""
         signer = self._signer(service)
         expires_at = self._clock() + STATE_LIVES
         content = f"{user_id}.{int(expires_at.timestamp())}.{secrets.token_urlsafe(24)}"
@@ -71,9 +74,9 @@ class ServiceAccounts:
         return signer.authorize_url(state)
 
     async def complete(self, service: str, state: str, code: str) -> ServiceLink:
-        """Connect the account that the code is for to the person whose state it is.
+        """Connect the account of ``code`` to the user whose ``state`` it is.
 
-        Raises ``BadRequest`` for a state that is not ours, was used, or ran out, and for a refused code.
+        Raises ``BadRequest`` if the state is forged, used or expired, or the code is rejected.
         """
         signer = self._signer(service)
         if not state or not code:
@@ -110,7 +113,7 @@ class ServiceAccounts:
             link = await links.find(user_id, service)
             if link is None:
                 raise NotFound
-            if link.pending_since is not None:  # what waited for the account to be connected again
+            if link.pending_since is not None:  # changes that waited for the account to be reconnected
                 await self._jobs.enqueue(tx, PushList(user_id, service), owner_id=user_id)
             return link
 
@@ -119,12 +122,15 @@ class ServiceAccounts:
             return await LinkRepository(connection).find(user_id, service)
 
     async def disconnect(self, user_id: int, service: str) -> None:
-        """Forget the account, its token and what is known of its list. The list of ours stays as it is."""
+        """Delete the account, its token and the snapshots of its list. The user's own list is unchanged."""
         async with self._db.transaction() as tx:
             await LinkRepository(tx).delete(user_id, service)
 
     async def usable(self, user_id: int, service: str) -> tuple[ServiceLink, RemoteAccount]:
-        """Raises :class:`NotConnected`, or ``TokenRefused`` where the token ran out or was refused before."""
+        """The account with its token.
+
+        Raises :class:`NotConnected`, or ``TokenRefused`` if it expired or was rejected.
+        """
         link = await self.find(user_id, service)
         if link is None:
             raise NotConnected
@@ -134,13 +140,13 @@ class ServiceAccounts:
         return link, RemoteAccount(link.remote_user_id, link.remote_name, link.score_format, token)
 
     async def note_refusal(self, link: ServiceLink) -> None:
-        """From now on nobody asks with this token; changes wait until the account is connected again."""
+        """Stop using this token; changes wait until the account is reconnected."""
         log.warning("sync.token_refused", service=link.service, user_id=link.user_id)
         async with self._db.transaction() as tx:
             await LinkRepository(tx).mark_refused(link.user_id, link.service, link.token)
 
     async def tend(self) -> None:
-        """Remind people of tokens that will run out; encrypt anew what an earlier secret encrypted."""
+        """Send reminders of tokens that will expire, and re-encrypt tokens after a change of the secret."""
         async with self._db.transaction() as tx:
             links = LinkRepository(tx)
             for link in await links.list_expiring(before=self._clock() + timedelta(days=_REMINDERS[0])):
@@ -175,7 +181,10 @@ class ServiceAccounts:
 
 
 def _purpose(user_id: int, service: str) -> str:
-    """A token that was moved to another person's row cannot be read there."""
+    """The encryption purpose.
+
+    Includes the user, so that a token moved to another user's row cannot be decrypted.
+    """
     return f"service token:{service}:{user_id}"
 
 
@@ -184,7 +193,10 @@ def _digest(state: str) -> bytes:
 
 
 def _expiry(token: str, lives: int | None, now: datetime) -> datetime:
-    """By the token itself, where it is a JWT; else by what was told with it."""
+    """The expiry in the token if it is a JWT, otherwise the one in the response.
+
+    At most ten years from now.
+    """
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
         told = datetime.fromtimestamp(int(claims["exp"]), now.tzinfo)

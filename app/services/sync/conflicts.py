@@ -1,4 +1,4 @@
-"""Conflicts of the two-way sync: listing them, and choosing the other value after all."""
+"""Conflicts of the two-way sync: list them, and choose the other value."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,14 +23,14 @@ class ConflictService:
     async def list(
         self, user_id: int, service: str, *, limit: int, offset: int
     ) -> tuple[list[SyncConflict], int]:
-        """One page of those that are open, newest first, and how many there are in all."""
+        """One page of the open conflicts, newest first, and their total number."""
         async with self._db.transaction() as tx:
             return await ConflictRepository(tx).list_open(user_id, service, limit=limit, offset=offset)
 
     async def resolve(self, user_id: int, service: str, conflict_id: int, *, use: Side) -> SyncConflict:
-        """Let the value of one side stand. Where it does not yet, that is an edit of the entry.
+        """Resolve a conflict with the value of one side; if the other side's was kept, this edits the entry.
 
-        Raises :class:`NoSuchConflict`. An entry that is gone has nothing to be changed.
+        Raises :class:`NoSuchConflict`. If the entry was deleted, nothing is edited.
         """
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])

@@ -1,4 +1,4 @@
-"""Pull and push: bringing a person's list and a service's together, in both directions."""
+"""Pull and push: synchronise a user's list with the one at a service, in both directions."""
 
 import asyncio
 import time
@@ -38,12 +38,12 @@ from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 from app.utils.metrics import SYNC_PUSHES
 
-QUIET = 2.0  # seconds without an edit after which an entry is told
-LONGEST = 10.0  # seconds after which an entry that is edited over and over is told all the same
+QUIET = 2.0  # seconds without an edit after which an entry is pushed
+LONGEST = 10.0  # seconds after which an entry is pushed even if it is still being edited
 _LOOK_EVERY = 0.5  # seconds
-_OCCUPIED = 60.0  # seconds for which a run is the only one; renewed as it goes on
-_CHUNK = 200  # entries a transaction
-_BATCH = 50  # pending entries that are looked up at once
+_OCCUPIED = 60.0  # lease of the one run that may push to a list, in seconds; renewed while it runs
+_CHUNK = 200  # entries per transaction
+_BATCH = 50  # pending entries fetched at once
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,9 +64,9 @@ class ListSync:
         self._clock = clock
 
     async def sync(self, job: SyncList, run: JobRun) -> None:
-        """Fetch the lists of the service and merge them; then tell it what it lacks, unless only fetched.
+        """Fetch the user's lists from the service and merge them; then push, unless the job only fetches.
 
-        Raises an ``UpstreamFailure``, after which the job is tried again; or ``NotConnected``.
+        Raises an ``UpstreamFailure``, after which the job is retried, or ``NotConnected``.
         """
         async with self._account(job.user_id, job.service) as (_, account):
             for media_type in _kinds(job.media_type):
@@ -78,11 +78,11 @@ class ListSync:
         await self._push_all(job.user_id, job.service, run, patient=False)
 
     async def push(self, job: PushList, run: JobRun) -> None:
-        """Tell the service what it was not told yet, each entry once it is no longer being edited."""
+        """Push pending changes to the service, each entry once it is no longer being edited."""
         await self._push_all(job.user_id, job.service, run, patient=True)
 
     async def describe(self, user_id: int, service: str) -> SyncedAccount | None:
-        """The person's account at the service; None where none is connected."""
+        """The state of the user's account at the service; None if none is connected."""
         async with self._db.transaction() as tx:
             link = await LinkRepository(tx).find(user_id, service)
             if link is None:
@@ -141,7 +141,10 @@ class ListSync:
                 await asyncio.sleep(_LOOK_EVERY)
 
     async def _occupy(self, user_id: int, service: str, run: JobRun) -> None:
-        """Be the only run that tells the service anything of this list; raises ``RateLimited``."""
+        """Take or renew the lease that makes this the only run pushing to the list.
+
+        Raises ``RateLimited``.
+        """
         async with self._db.transaction() as tx:
             links = LinkRepository(tx)
             if not await links.occupy(user_id, service, run.token, seconds=_OCCUPIED):
@@ -150,7 +153,7 @@ class ListSync:
                 raise RateLimited("Another sync of this list is running.", retry_after=2)
 
     def _due(self, pending: Sequence[PendingEntry], first_seen: dict[int, float]) -> list[PendingEntry]:
-        """Those that are at rest, or have been waiting for long."""
+        """The entries that are no longer being edited, or have waited too long."""
         now, quiet = time.monotonic(), self._clock() - timedelta(seconds=QUIET)
         due = [
             one
@@ -170,7 +173,10 @@ class ListSync:
         account: RemoteAccount,
         run: JobRun,
     ) -> None:
-        """In the order of their edits, each merged with how the service has it just now."""
+        """Push in the order of the edits.
+
+        Each entry is first merged with its current state at the service.
+        """
         if not pending:
             return
         remote_lists = self._remotes[service]
@@ -222,7 +228,7 @@ class ListSync:
         *,
         base: Snapshot | None = None,
     ) -> Merged | None:
-        """None where the entry was deleted meanwhile. ``base`` goes before what is stored."""
+        """Merge and store; None if the entry was deleted meanwhile. ``base`` replaces the stored snapshot."""
         async with run.transaction() as tx:
             await lock_lists(tx, [user_id])
             snapshots = SnapshotRepository(tx)
@@ -234,7 +240,7 @@ class ListSync:
                     user_id, service, pending.media_type, entry_ids=[pending.entry_id]
                 )
                 base = held[0].snapshot if held else None
-            if there is None:  # it never was there, or was deleted there and is edited here since
+            if there is None:  # it never existed there, or was deleted there and edited here since
                 base = Snapshot(NOTHING, NOTHING)
                 subject = Subject(media_type=pending.media_type)
                 there = RemoteEntry(pending.remote_id, NOTHING, _NEVER, subject)
@@ -246,7 +252,7 @@ class ListSync:
     async def _note_fault(
         self, user_id: int, service: str, pending: PendingEntry, snapshot: Snapshot, why: str, run: JobRun
     ) -> None:
-        """The service will not take the entry as it is: it is tried again when it is edited."""
+        """Record that the service rejected the entry; it is pushed again after its next edit."""
         log.warning("sync.rejected", service=service, entry_id=pending.entry_id, why=why)
         async with run.transaction() as tx:
             await lock_lists(tx, [user_id])
@@ -259,7 +265,7 @@ class ListSync:
                 await snapshots.put_many(user_id, service, [noted])
 
     async def _is_done(self, user_id: int, service: str, run: JobRun) -> bool:
-        """Whether nothing is pending while nobody can write to the list; then that is noted."""
+        """Whether nothing is pending, checked while the list is locked; if so, clears the pending mark."""
         async with run.transaction() as tx:
             await lock_lists(tx, [user_id])
             links = LinkRepository(tx)
@@ -284,7 +290,7 @@ class ListSync:
 
     @asynccontextmanager
     async def _account(self, user_id: int, service: str) -> AsyncIterator[tuple[ServiceLink, RemoteAccount]]:
-        """The account; that the service refuses its token is noted, for nobody to ask again."""
+        """The account for the duration of the block; if the service rejects the token, that is recorded."""
         link, account = await self._accounts.usable(user_id, service)
         try:
             yield link, account
@@ -294,8 +300,11 @@ class ListSync:
 
 
 def unsynced_since(link: ServiceLink) -> datetime:
-    """Entries that the service never was told of count as changes once both lists were brought together;
-    until then only what was edited since the account was connected."""
+    """The time after which an entry without a snapshot is to be pushed.
+
+    After the first complete sync all of them are, before it only those edited since the account was
+    connected.
+    """
     return link.connected_at if link.pulled_at is None else _NEVER
 
 
@@ -304,12 +313,12 @@ def _kinds(media_type: MediaType | None) -> tuple[MediaType, ...]:
 
 
 def _outcome(known: Known, remotes: Sequence[RemoteEntry], service: str, hold: Hold) -> Outcome:
-    """What a pull makes of entries: added, merged, or left alone where ours was deleted since."""
+    """Decide for each fetched entry: add it, merge it, or skip it because the user deleted it here."""
     outcome, merged = Outcome(), set[int]()
     for remote in remotes:
         entry, stored = known.entry_of(remote), known.snapshot_of(remote.remote_id)
         if entry is not None and entry.id in merged:
-            continue  # two titles of the service are one of the catalogue: the first is synced
+            continue  # two titles of the service are one title of the catalogue: only the first is synced
         if entry is not None:
             merged.add(entry.id)
             base = stored.snapshot if stored is not None and stored.entry_id == entry.id else None

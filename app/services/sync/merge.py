@@ -1,4 +1,4 @@
-"""A three-way merge of one list entry, field by field, against what was last seen: pure, of no service."""
+"""Three-way merge of a list entry, field by field, against the last seen state; pure, for any service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,12 +7,12 @@ from typing import Any
 from app.schemas.domain.sync import SYNC_FIELDS, FieldConflict, Hold, Side, Snapshot, SyncState
 
 _COUNTS = ("progress", "volumes", "rewatch_count")
-_RESTARTED = ("progress", "volumes")  # what begins anew when a title is seen once more
+_RESTARTED = ("progress", "volumes")  # reset when a rewatch starts
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """``local`` is what ours becomes, ``wanted`` what the service is still to be told, by field."""
+    """``local`` is the merged entry on our side, ``wanted`` the fields to push to the service."""
 
     local: SyncState
     snapshot: Snapshot
@@ -23,11 +23,11 @@ class Merged:
 def merge(
     base: Snapshot | None, local: SyncState, remote: SyncState, *, local_is_later: bool, hold: Hold
 ) -> Merged:
-    """Bring both sides together; ``base`` is None where they meet for the first time.
+    """Merge both sides; ``base`` is the state after the last sync, or None if they were never synced.
 
-    A field that one side changed is taken from there; of one that both changed the later edit stands, and
-    the conflict is told. What the service can hold only roughly counts as the same. Counts never fall by
-    themselves: a lower one of the service is taken only where it says that the title is seen once more.
+    A field changed on one side is taken from there; if both changed it, the later edit wins and a conflict is
+    recorded. Values that the service can only store approximately count as equal. Counts do not decrease: a
+    lower one of the service is taken only if it reports a rewatch.
     """
     held = hold(local)
     taken: dict[str, Any] = {}
@@ -44,23 +44,23 @@ def merge(
         winner = _winner(moved, local_is_later)
         if name in _COUNTS and winner is not None and not restarts:
             winner = _winner_of_counts(base, name, ours or 0, theirs or 0, moved, local_is_later)
-        if winner is None:  # the service cannot hold ours, and was told so before
+        if winner is None:  # the service cannot store our value, and was sent it before
             sent[name] = ours
         elif winner == "remote":
             taken[name] = sent[name] = theirs
         else:
             wanted[name] = ours
-            sent[name] = theirs  # which is not ours, so it stays to be told
+            sent[name] = theirs  # not our value, so that the field stays pending
         if winner is not None and (moved == (True, True) or (winner == "local" and moved[1])):
             conflicts.append(FieldConflict(name, getattr(local, name), theirs, winner))
     return Merged(replace(local, **taken), Snapshot(remote, SyncState(**sent)), wanted, tuple(conflicts))
 
 
 def settle(snapshot: Snapshot, told: Mapping[str, Any], answer: SyncState) -> Snapshot:
-    """The snapshot after the service was told fields and answered with the entry; to be merged once more.
+    """The snapshot after a push that the service answered with the stored entry; the base of a second merge.
 
-    A field that it holds otherwise than it was told is one that it cannot hold, which is no edit of its own;
-    but what it adds where nothing was told is.
+    A pushed field that comes back different is one that the service cannot store, not an edit there; but a
+    value where we pushed an empty one is an edit.
     """
     kept = {name: getattr(answer, name) for name, value in told.items() if value}
     empty = {name: value for name, value in told.items() if not value}
@@ -68,7 +68,7 @@ def settle(snapshot: Snapshot, told: Mapping[str, Any], answer: SyncState) -> Sn
 
 
 def _moved(base: Snapshot | None, name: str, ours: Any, theirs: Any) -> tuple[bool, bool]:
-    """Whether our side and theirs changed the field since; at a first meeting, whether they say anything."""
+    """Whether our side and theirs changed the field; without a base, whether each side has a value."""
     if base is None:
         return bool(ours), bool(theirs)
     return ours != getattr(base.sent, name), theirs != getattr(base.remote, name)
@@ -88,7 +88,7 @@ def _winner_of_counts(
     moved: tuple[bool, bool],
     local_is_later: bool,
 ) -> Side:
-    """The higher count, unless our side lowered it on purpose and nobody has said otherwise since."""
+    """The higher count, unless our side lowered it on purpose and theirs has no later edit."""
     lowered = base is not None and ours < (getattr(base.sent, name) or 0)
     if lowered and moved[0] and (local_is_later or not moved[1]):
         return "local"

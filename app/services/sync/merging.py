@@ -1,4 +1,4 @@
-"""Merging stored entries with what a service says of them, and storing the outcome."""
+"""Merge stored entries with those of a service, and store the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -28,13 +28,13 @@ class _Update:
 
 @dataclass(slots=True)
 class Outcome:
-    """What becomes of some entries, before it is stored."""
+    """The planned changes of some entries, before they are stored."""
 
     added: list[tuple[NewEntry, RemoteEntry]] = field(default_factory=list)
     updates: list[_Update] = field(default_factory=list)
 
     def add(self, remote: RemoteEntry, subject: Subject, service: str) -> None:
-        """An entry that only the service has."""
+        """Add an entry that only the service has."""
         self.added.append((NewEntry(subject, _new_state(remote, subject, service)), remote))
 
     def bring_together(self, entry: Entry, base: Snapshot | None, remote: RemoteEntry, hold: Hold) -> Merged:
@@ -49,7 +49,10 @@ class Outcome:
     async def store(
         self, tx: Transaction, user_id: int, service: str, hold: Hold, *, job_id: int | None
     ) -> int:
-        """Write it all, with the history; answers how many entries of ours changed. The list is locked."""
+        """Store all changes with their history; returns how many of our entries changed.
+
+        The list must be locked.
+        """
         added = await EntryRepository(tx).insert_many(user_id, [new for new, _ in self.added])
         changed = [one for one in self.updates if one.state != one.entry.state]
         stamps = await EntryRepository(tx).update_many({one.entry.id: one.state for one in changed})
@@ -73,7 +76,7 @@ class Outcome:
 
 
 class Known:
-    """What is stored of the titles that a service tells of."""
+    """The stored titles, entries and snapshots that some entries of a service refer to."""
 
     def __init__(
         self, subjects: Sequence[Subject], entries: Sequence[Entry], snapshots: Sequence[StoredSnapshot]
@@ -84,7 +87,7 @@ class Known:
         self._snapshots = {one.remote_id: one for one in snapshots}
 
     def subject_of(self, remote: RemoteEntry) -> Subject:
-        """The catalogue's title, or the service's."""
+        """The catalogue's title if there is one, otherwise the service's."""
         found = (self._subjects.get(key) for key in _keys(remote.subject))
         return next((subject for subject in found if subject is not None), remote.subject)
 
@@ -102,7 +105,7 @@ class Known:
 async def know(
     tx: Transaction, user_id: int, service: str, media_type: MediaType, remotes: Sequence[RemoteEntry]
 ) -> Known:
-    """Look up all that is needed for these, in a few statements; the list is locked."""
+    """Load what is needed to merge these entries, in a few statements; the list must be locked."""
     entries, told = EntryRepository(tx), [remote.subject for remote in remotes]
     subjects: list[Subject] = []
     if media_type == "anime":
@@ -131,7 +134,7 @@ def _new_state(remote: RemoteEntry, subject: Subject, service: str) -> EntryStat
     state = remote.state.onto(EntryState(status="plan_to_watch"))
     if subject.anime_id is not None:
         return state
-    # nobody knows the title yet: the entry carries what the service says of it
+    # the catalogue does not have the title, so the entry keeps the service's data about it
     told = remote.subject
     number = told.anilist_id if told.anilist_id is not None else told.mal_id
     return replace(
@@ -149,7 +152,7 @@ def _first_snapshot(entry: Entry, remote: RemoteEntry, hold: Hold) -> NewSnapsho
 
 
 def _snapshot(update: _Update, stamp: dict[str, Any]) -> NewSnapshot:
-    """With fields that are still to be told it is below any version, so that the entry stays pending."""
+    """Version 0 keeps the entry pending while fields are still to be pushed: it is below any real version."""
     version = 0 if update.merged.wanted else int(stamp.get("version", update.entry.version))
     media_type = update.entry.subject.media_type
     return NewSnapshot(media_type, update.remote_id, update.entry.id, version, update.merged.snapshot)

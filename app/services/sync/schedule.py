@@ -1,4 +1,4 @@
-"""When lists are synced: soon after an edit, from time to time, and when somebody asks for it."""
+"""When lists are synced: shortly after an edit, periodically, and on request."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
 PULL_EVERY = timedelta(minutes=30)
-_LEFT_BEHIND = timedelta(seconds=20)  # after which a change that waits is queued once more
+_LEFT_BEHIND = timedelta(seconds=20)  # a push that should have run by then is queued again
 _AT_ONCE = 200
 
 
@@ -31,15 +31,15 @@ class SyncSchedule:
     async def order(
         self, user_id: int, service: str, *, media_type: MediaType | None = None, only_fetch: bool = False
     ) -> EnqueuedJob:
-        """Queue a sync that somebody asked for. Raises ``NotConnected`` and ``TokenRefused``."""
+        """Queue a sync that the user requested. Raises ``NotConnected`` and ``TokenRefused``."""
         await self._accounts.usable(user_id, service)
         job = SyncList(user_id, service, media_type, only_fetch)
         return await self._jobs.submit(job, owner_id=user_id)
 
     async def notice(self, tx: Transaction, events: Sequence[EntryChanged]) -> None:
-        """A reaction to edits: queue a push for each service but the one that they came from.
+        """Queue a push after edits, for each connected service except the one they came from.
 
-        It begins a little later, so that edits in a row are told as one.
+        It starts a little later, so that successive edits are pushed as one.
         """
         soon = self._clock() + timedelta(seconds=QUIET)
         for user_id, origin in sorted({(event.user_id, event.origin) for event in events}):
@@ -47,7 +47,10 @@ class SyncSchedule:
                 await self._jobs.enqueue(tx, PushList(user_id, service), owner_id=user_id, run_after=soon)
 
     async def queue_due(self) -> None:
-        """Queue what is due of all persons, as upkeep where nobody waits for it."""
+        """Queue overdue pushes and periodic pulls of all users.
+
+        Pulls as upkeep, since nobody waits for them.
+        """
         now = self._clock()
         async with self._db.transaction() as tx:
             links = LinkRepository(tx)

@@ -58,7 +58,7 @@ class CollectionService:
     async def list_items(
         self, collection_id: int, user_id: int, *, limit: int, offset: int
     ) -> tuple[list[CollectionItem], int]:
-        """Its items in order, and their total number."""
+        """The items of a visible collection in order, and their total number."""
         async with self._db.reader() as connection:
             collections = CollectionRepository(connection)
             _visible(await collections.find(collection_id), user_id)
@@ -82,9 +82,10 @@ class CollectionService:
     async def put(
         self, collection_id: int, user_id: int, anime_id: int, position: int | None
     ) -> CollectionItem:
-        """Add a title at the end, or put it at a place (from 1), to which one that is in already moves.
+        """Add a title at the end or at ``position`` (from 1).
 
-        Raises :class:`NoSuchCollection`, ``UnknownTitle``, and without a place :class:`AlreadyCollected`.
+        With a position, a title already in it moves there. Raises :class:`NoSuchCollection`,
+        ``UnknownTitle``, and without a position :class:`AlreadyCollected`.
         """
         async with self._db.transaction() as tx:
             collection = await _own(tx, collection_id, user_id)
@@ -116,14 +117,14 @@ class CollectionService:
         return token
 
     async def find_share(self, collection_id: int, user_id: int) -> str:
-        """The secret of the share link that there is; raises :class:`NotShared`."""
+        """The secret of the existing share link; raises :class:`NotShared`."""
         async with self._db.reader() as connection:
             kept = await CollectionRepository(connection).find_share(collection_id, user_id)
         if kept is None:
             raise NotShared
         try:
             return self._encryption.decrypt(kept, _PURPOSE).decode()
-        except ValueError:  # SECRET_KEY has changed since
+        except ValueError:  # encrypted with an earlier SECRET_KEY
             raise NotShared from None
 
     async def unshare(self, collection_id: int, user_id: int) -> None:

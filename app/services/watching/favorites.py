@@ -22,7 +22,7 @@ class FavoriteService:
             return await FavoriteRepository(connection).list_by_user(user_id, limit=limit, offset=offset)
 
     async def add(self, user_id: int, anime_id: int) -> Favorite:
-        """Raises :class:`AlreadyFavorite` or ``UnknownTitle``."""
+        """Add a favourite; raises :class:`AlreadyFavorite` or ``UnknownTitle``."""
         async with self._db.transaction() as tx:
             added = await FavoriteRepository(tx).insert(user_id, anime_id)
             if added is not None:
@@ -32,7 +32,7 @@ class FavoriteService:
             raise UnknownTitle
 
     async def put(self, user_id: int, anime_id: int) -> tuple[Favorite, bool]:
-        """The favourite, and whether it is new. Raises ``UnknownTitle``."""
+        """Add a favourite; returns it and whether it is new. Raises ``UnknownTitle``."""
         async with self._db.transaction() as tx:
             favorites = FavoriteRepository(tx)
             if added := await favorites.insert(user_id, anime_id):

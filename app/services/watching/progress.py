@@ -10,7 +10,7 @@ from app.services.library import Operation, ProgressAboveTotal, Target, UnknownT
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
-COUNTED = 90.0  # per cent of an episode from which it counts as watched
+COUNTED = 90.0  # per cent of an episode after which it counts as watched
 
 
 class WatchService:
@@ -28,11 +28,11 @@ class WatchService:
         percent: float | None,
         reported_at: datetime | None,
     ) -> tuple[WatchProgress, RenderedEntry | None]:
-        """Keep where the person stopped; one that is (nearly) through counts on the list, and puts it there.
+        """Store the playback position; an episode watched nearly to its end is counted on the list.
 
-        Answers what is kept, and the entry of the title as it is now. Raises ``UnknownTitle``,
-        ``ProgressAboveTotal``. A report older than the one that is kept does not move it, but what it saw was
-        seen; a client's clock that runs ahead counts as now.
+        The title is added to the list if necessary. Returns the stored position and the title's entry. Raises
+        ``UnknownTitle``, ``ProgressAboveTotal``. A report older than the stored one does not change the
+        position, but its episode is counted; a time in the future counts as now.
         """
         now = self._clock()
         at = min(reported_at or now, now)
@@ -45,7 +45,7 @@ class WatchService:
                 return stored
         async with self._db.transaction() as tx:
             if seen:
-                # before the report is: all who need both wait in the same order
+                # Lock the list before the position: all writers of both use this order, so none deadlock.
                 await lock_lists(tx, [user_id])
             kept = await WatchRepository(tx).upsert(report)
             if seen:
@@ -55,7 +55,7 @@ class WatchService:
     async def list_of_title(
         self, user_id: int, anime_id: int, *, limit: int, offset: int
     ) -> tuple[list[WatchProgress], int]:
-        """Where the person stopped in each episode, by episode, and in how many. Raises ``UnknownTitle``."""
+        """The position in each episode of a title, by episode, and their number. Raises ``UnknownTitle``."""
         async with self._db.reader() as connection:
             watching = WatchRepository(connection)
             if await watching.find_playback(user_id, anime_id) is None:
@@ -63,14 +63,14 @@ class WatchService:
             return await watching.list_of_title(user_id, anime_id, limit=limit, offset=offset)
 
     async def forget(self, user_id: int, anime_id: int) -> None:
-        """Forget where the person stopped in a title; the list stays. Nothing to forget is no error."""
+        """Delete the positions in a title, if any; the list is unchanged."""
         async with self._db.transaction() as tx:
             await WatchRepository(tx).delete_of_title(user_id, anime_id)
 
     async def list_to_continue(
         self, user_id: int, *, limit: int, offset: int
     ) -> tuple[list[WatchProgress], int]:
-        """Continue watching: per title an unfinished episode, or the beginning of the next one."""
+        """Continue watching: for each title an unfinished episode, or the beginning of the next one."""
         async with self._db.reader() as connection:
             return await WatchRepository(connection).list_to_continue(
                 user_id, counted=COUNTED, limit=limit, offset=offset
@@ -79,7 +79,10 @@ class WatchService:
     async def log_view(
         self, user_id: int, anime_id: int, *, episode: int, release_id: int | None, at: datetime | None
     ) -> View:
-        """A line of the log moves nothing on the list. Raises ``UnknownTitle``, ``ProgressAboveTotal``."""
+        """Add to the viewing history; the list is unchanged.
+
+        Raises ``UnknownTitle``, ``ProgressAboveTotal``.
+        """
         async with self._db.transaction() as tx:
             watching = WatchRepository(tx)
             _known(await watching.find_playback(user_id, anime_id), episode)
@@ -109,7 +112,7 @@ def _known(found: Playback | None, episode: int) -> Playback:
 async def _count_episode(
     tx: Transaction, user_id: int, anime_id: int, episode: int, *, at: datetime, now: datetime
 ) -> None:
-    """Apply it to the list, unless the title was removed from the list after it was watched."""
+    """Count the episode on the list, unless the title was removed from the list after it was watched."""
     if at < now and await EntryRepository(tx).was_deleted_since(user_id, anime_id, at):
         return
     watched = Operation("watch", Target(anime_id=anime_id), episode=episode, at=at)

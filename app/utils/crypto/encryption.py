@@ -33,7 +33,7 @@ class Encryption:
         raise ValueError(f"not encrypted for {purpose!r} with a known secret")
 
     def is_current(self, stored: bytes, purpose: str) -> bool:
-        """Whether it was encrypted with the secret of today, not with the one before."""
+        """Whether ``content`` was encrypted with the current secret rather than the previous one."""
         try:
             AESGCM(_key(self._secrets[0], purpose)).decrypt(stored[:_NONCE], stored[_NONCE:], None)
         except InvalidTag:

@@ -80,7 +80,7 @@ class AccessTokens:
     def read(self, token: str) -> Claims:
         """The claims of a valid token; raises :class:`BadToken` for any other text.
 
-        Nothing but the expiry of a token that was valid once can change, so that alone is checked again.
+        Of a token that was valid before, only the expiry is checked again: nothing else can change.
         """
         known = self._verified.get(token)
         if known is None:

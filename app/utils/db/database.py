@@ -30,7 +30,7 @@ _IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is not pinge
 _POOL_WAIT = 2.0  # seconds a request waits for a connection before it fails with 503
 _PLAN_MODE = "plan_cache_mode"
 _FRESH_PLANS = "force_custom_plan"  # the catalogue's filters differ too much in selectivity for one plan
-_KEPT_PLANS = "auto"  # for access by key; else the checks of foreign keys are planned anew for every row
+_KEPT_PLANS = "auto"  # for access by key; otherwise foreign key checks would be planned again for every row
 
 
 class DatabaseUnavailable(Exception):
@@ -53,7 +53,7 @@ def _server_settings(statement_timeout: float) -> dict[str, str]:
         "application_name": "anisync",
         "timezone": "UTC",
         "jit": "off",
-        "max_parallel_workers_per_gather": "0",  # to start them takes longer than most reads
+        "max_parallel_workers_per_gather": "0",  # starting parallel workers takes longer than most reads
         "statement_timeout": str(int(statement_timeout * 1000)),
         "lock_timeout": "4000",
         "idle_in_transaction_session_timeout": "10000",
@@ -94,7 +94,7 @@ class Transaction:
 
 
 def numbered(sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """A statement with ``:names``, and its values, as asyncpg takes them: by number."""
+    """Convert ``:name`` placeholders to asyncpg's numbered ones; returns the values in that order."""
     statement, names = _numbered(sql)
     return statement, [values[name] for name in names]
 
@@ -120,16 +120,16 @@ class Database:
         self._publisher: Publisher | None = None
 
     def attach_recorder(self, recorder: Recorder, publisher: Publisher) -> None:
-        """Call ``recorder`` with what a transaction emitted, right before its commit, and ``publisher`` with
-        what is told of a statement that was committed by itself.
+        """Call ``recorder`` with the events of a transaction right before its commit.
 
-        Without them, what is emitted reaches nobody.
+        ``publisher`` is called with the events of statements that commit by themselves. Without them events
+        are discarded.
         """
         self._recorder = recorder
         self._publisher = publisher
 
     async def publish(self, *facts: object) -> None:
-        """Tell of events that need no row and no reaction, after a statement on :meth:`driver`."""
+        """Publish events that need neither a row nor a reaction, after a statement on :meth:`driver`."""
         if self._publisher is not None:
             await self._publisher(facts)
 
@@ -188,8 +188,9 @@ class Database:
     async def driver(self, *, fresh_plans: bool | None = True) -> AsyncIterator[Driver]:
         """A bare asyncpg connection in autocommit mode: a third of the overhead, for the hottest statements.
 
-        Without ``fresh_plans`` PostgreSQL may reuse a statement's plan. None leaves that as the last user of
-        the connection had it, which saves a round trip: for access by key, whose plan is the same anyway.
+        With ``fresh_plans`` PostgreSQL plans each statement for its values, without it may reuse a generic
+        plan. None keeps the mode of the connection's previous user, which saves a round trip: for access by
+        key, where both plans are the same.
         """
         with _translate_errors():
             pooled = await self.engine.raw_connection()

@@ -51,7 +51,7 @@ class SchemaState:
 
     @property
     def remedy(self) -> str:
-        """What an operator does about a schema that is not at head."""
+        """The instruction to the operator for a schema that is not at head."""
         return "run `anisync migrate`" if self.known else "newer than this code: deploy the newer version"
 
     def __str__(self) -> str:

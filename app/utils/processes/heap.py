@@ -1,14 +1,15 @@
-"""How often a long-lived process walks over its objects in search of garbage."""
+"""Tune the garbage collector of a long-lived process."""
 
 import gc
 
-_THRESHOLDS = (20_000, 20, 50)  # new objects before a young collection, and collections before an older one
+_THRESHOLDS = (20_000, 20, 50)  # allocations, then collections of the younger generation
 
 
 def settle_heap() -> None:
-    """Once a process is built: what lives as long as it is never walked over again, the rest less often.
+    """Exempt all current objects from garbage collection, and collect the rest less often.
 
-    By default a full collection stops a loaded process for more than 100 ms.
+    To be called once the process is set up. By default a full collection stops a loaded process for 100 ms
+    and more.
     """
     gc.collect()
     gc.freeze()

@@ -16,7 +16,7 @@ from app.utils.processes.parent_death import is_alive
 from app.utils.processes.supervisor import Program, end_with_parent
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
-_MALLOC_ARENAS = "2"  # by glibc's own rule there are 8 a core, and after big imports 140 MB stay in them
+_MALLOC_ARENAS = "2"  # glibc's default is 8 per core, which keeps 140 MB after large imports
 
 
 def own_program(name: str, environment: Mapping[str, str], *arguments: str, fd: int | None = None) -> Program:
@@ -80,7 +80,7 @@ def when_answering(url: str, then: Callable[[], None]) -> None:
 
 
 def header_of(url: str, name: str) -> str | None:
-    """A header of the answer of a server on this machine; None where it has none, or fails."""
+    """A response header of a server on this machine; None if it is missing or the request fails."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(url, timeout=30) as answer:

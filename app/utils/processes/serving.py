@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 _BACKLOG = 2048
-_LINGER = 5.0  # seconds that a client has to read that its WebSocket is closed
+_LINGER = 5.0  # seconds for a client to read the close frame of its WebSocket
 _GRACE = 15  # seconds for running requests to finish when the server stops
 
 
@@ -79,10 +79,11 @@ def configure(application: Any) -> uvicorn.Config:
 
 
 class AbortingWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, which can end a connection whose client does not read.
+    """uvicorn's WebSocket protocol, extended to disconnect clients that do not read.
 
-    An application finds ``cut(code)`` in the extensions of its scope under ``anisync.cut``: it sends a close
-    frame behind what waits already, and ends the connection some seconds later whether that was read or not.
+    An application finds ``cut(code)`` in its scope's extensions under ``anisync.cut``: it queues a close
+    frame behind the data that waits already, and aborts the connection some seconds later whether it was read
+    or not.
     """
 
     async def run_asgi(self) -> None:
@@ -98,7 +99,7 @@ class AbortingWebSocket(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
-        self.writable.set()  # whoever waits to send need not wait on
+        self.writable.set()  # release senders that wait for the buffer to drain
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()

@@ -1,1 +1,1 @@
-"""Redis or Valkey: client, rate limiter, quotas, negative cache, single flight, publish/subscribe."""
+"""Redis or Valkey: client, rate limiter, quotas, single flight, publish/subscribe."""

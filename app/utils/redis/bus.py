@@ -1,4 +1,4 @@
-"""The message bus: one Redis listener a process for any number of topics; nothing is kept for the absent."""
+"""Publish/subscribe: one Redis connection per process for any number of topics. Messages are not stored."""
 
 import asyncio
 import logging
@@ -18,9 +18,9 @@ from app.utils.redis.client import REDIS_FAULTS
 _log = logging.getLogger(__name__)
 
 _PREFIX = "bus:"
-_WAIT = 1.0  # seconds of one wait for a message; then new topics are joined and the server is pinged
-_SILENT_FOR = 3.0  # seconds without a message or an answer after which the connection is given up
-_PAUSE = 0.5  # seconds before the next connection
+_WAIT = 1.0  # seconds to wait for a message before new topics are subscribed and the server is pinged
+_SILENT_FOR = 3.0  # seconds without a message or pong after which the connection is replaced
+_PAUSE = 0.5  # seconds before reconnecting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,11 +30,11 @@ class _Subscriber:
 
 
 class Bus:
-    """Publishes messages to subscribers of a topic in every process.
+    """Publishes messages to the subscribers of a topic in every process.
 
-    Subscribers of the publishing process are called before :meth:`publish` returns, those elsewhere a moment
-    later. While Redis is away the others hear nothing, so whoever must not miss a message catches up from
-    PostgreSQL when ``missed`` is called. Callbacks are plain functions, must be quick, and must not raise.
+    Subscribers in the publishing process are called before :meth:`publish` returns, those in others a moment
+    later. Messages are lost while Redis is down: subscribers that must not miss any reload from PostgreSQL
+    when ``missed`` is called. Callbacks are plain functions, must be quick, and must not raise.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -44,7 +44,7 @@ class Bus:
         self._listening: asyncio.Task[None] | None = None
 
     async def publish(self, topic: str, message: bytes) -> None:
-        """Call the subscribers here, then send the message to the other processes, if Redis is there."""
+        """Call the subscribers of this process, then send the message to the others unless Redis is down."""
         self.deliver(topic, message)
         try:
             await self._redis.publish(_PREFIX + topic, b"%s:%s" % (self._sender, message))
@@ -52,17 +52,17 @@ class Bus:
             return
 
     def attach(self, topic: str, heard: Callable[[bytes], None]) -> None:
-        """Call ``heard`` with what this process itself publishes, for as long as the process lives."""
+        """Call ``heard`` with the messages that this process publishes, until the process ends."""
         self._subscribers.setdefault(topic, []).append(_Subscriber(heard, lambda: None))
 
     @asynccontextmanager
     async def subscribe(
         self, topic: str, *, heard: Callable[[bytes], None], missed: Callable[[], None]
     ) -> AsyncIterator[None]:
-        """Call ``heard`` with each message of any process while the block lasts.
+        """Call ``heard`` with each message of any process for the duration of the block.
 
-        ``missed`` is called once the topic is joined, and whenever it had to be joined anew: messages may
-        have been missed before.
+        ``missed`` is called after each subscription at Redis, so also after a reconnect: earlier messages may
+        be lost.
         """
         subscriber = _Subscriber(heard, missed)
         self._subscribers.setdefault(topic, []).append(subscriber)
@@ -101,7 +101,7 @@ class Bus:
                 await asyncio.sleep(_PAUSE)
 
     async def _receive(self, channel: PubSub) -> None:
-        """Return when the server has fallen silent."""
+        """Receive messages; returns once the server no longer responds."""
         joined = set[str]()
         last = time.monotonic()
         while time.monotonic() - last < _SILENT_FOR and not _is_cancelled():
@@ -129,6 +129,6 @@ class Bus:
 
 
 def _is_cancelled() -> bool:
-    """Whether this task was told to end: redis-py, on Python 3.11, may swallow the exception that says so."""
+    """Whether this task was cancelled; on Python 3.11 redis-py may swallow the ``CancelledError``."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from app.utils.redis.client import REDIS_FAULTS
 
-# Traffic classes, most urgent first: a request with a waiting client, an ordered sync, a background refresh.
+# Traffic classes, most urgent first: a request with a waiting client, a requested sync, a background refresh.
 Traffic = Literal["reader", "order", "upkeep"]
 
 _MORE_URGENT: dict[Traffic, tuple[Traffic, ...]] = {
@@ -70,7 +70,7 @@ class Rate:
         return self.step / 4
 
     def kept_free(self, traffic: Traffic) -> int:
-        """Slots of a window that this class leaves to more urgent ones."""
+        """The slots of a window that this traffic class leaves to more urgent ones."""
         return {"reader": 0, "order": self.reserve // 2, "upkeep": self.reserve}[traffic]
 
     def starves_after(self, traffic: Traffic) -> float:
@@ -141,13 +141,13 @@ class SharedLimiter:
         return now - started
 
     def pace(self, rate: Rate) -> None:
-        """Keep another rate from now on, in this process: each learns it from its own answers."""
+        """Use another rate in this process from now on; each process learns it from its own responses."""
         self._rate = rate
         self._pacer = AsyncLimiter(1, rate.spacing * 0.95)
         self._fallback = _LocalPace(rate)
 
     async def ban(self, seconds: float) -> None:
-        """Send no call from any process for ``seconds``; never shortens a longer ban."""
+        """Send no call from any process for ``seconds``; a longer ban is never shortened."""
         self._banned_until = max(self._banned_until, self._clock() + seconds)
         try:
             await self._extend_ban(keys=[self._keys[2]], args=[round(seconds * 1000)])
@@ -228,7 +228,7 @@ class SharedLimiter:
         return left > 0
 
     async def _reserve(self, traffic: Traffic, left: float, *, waited: float) -> _Reservation:
-        """Reserve a slot within ``left`` seconds, or find out how far away the next one is."""
+        """Reserve a slot within ``left`` seconds, or return how far away the next one is."""
         rate, ban = self._rate, self._banned_until - self._clock()
         near = left if traffic == "reader" else min(left, rate.near)
         starves_after = rate.starves_after(traffic)
@@ -279,13 +279,13 @@ class _LocalPace:
         self._last = now
 
     def end(self) -> None:
-        """Redis is back."""
+        """Stop: Redis is available again."""
         self._down_since = None
 
     def reserve(
         self, now: float, traffic: Traffic, *, waiting: Counter[Traffic], waited: float
     ) -> _Reservation:
-        """Grant a slot only if it is due now and no more urgent call waits; else Redis is asked again."""
+        """Grant a slot if it is due now and no more urgent call waits, otherwise ask Redis again."""
         if self._down_since is None:
             self._down_since = now
         slot = max(now, self._down_since + _GRACE, self._last + self._rate.alone)

@@ -41,7 +41,7 @@ class SingleFlight:
         return key in self._flights
 
     async def join(self, key: str, work: Work, *, seconds: float) -> bytes:
-        """The result of the work of ``key``; raises ``TimeoutError`` after ``seconds``.
+        """Return the result of the work of ``key``; raises ``TimeoutError`` after ``seconds``.
 
         Neither a timeout nor a cancelled caller stops the work: the next caller may use its result.
         """
@@ -82,7 +82,7 @@ class SingleFlight:
                 return outcome
 
     async def _claim(self, key: str, token: str) -> str | None:
-        """``None`` if this process is now the leader of the key, else the token of the leader."""
+        """Become the leader of the key and return None, or return the token of the current leader."""
         holder: Any = await self._redis.set(_PREFIX + key, token, nx=True, get=True, px=self._lease_ms)
         return None if holder is None else _text(holder)
 

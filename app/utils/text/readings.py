@@ -1,4 +1,4 @@
-"""Other spellings of what somebody typed into a search: seasons, Cyrillic as romaji, a wrong keyboard."""
+"""Alternative readings of a search query: seasons, romanised Cyrillic, the wrong keyboard layout."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _YCUKEN = "ёйцукенгшщзхъфывапролджэячсмитьбю"
 _TO_YCUKEN = str.maketrans(_QWERTY + '~{}:"<>', _YCUKEN + "ёхъжэбю")
 _TO_QWERTY = str.maketrans(_YCUKEN, _QWERTY)
 
-# The longest first. Polivanov's spelling of Japanese and the one of fans, both into Hepburn's romaji.
+# The longest match wins. Both Polivanov's and the fans' transcription of Japanese, to Hepburn romaji.
 _KANA = {
     "дзя": "ja", "дзю": "ju", "дзё": "jo", "дзе": "jo", "дзи": "ji", "дзу": "zu", "джя": "ja", "джю": "ju",
     "джё": "jo", "дж": "j", "тя": "cha", "тю": "chu", "тё": "cho", "ти": "chi", "чя": "cha", "чю": "chu",
@@ -49,14 +49,20 @@ _ORDINAL = ("", "first", "second", "third", "fourth", "fifth")
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """What of a search names a season: the rest, and ways to write it behind the rest."""
+    """A query that names a season.
+
+    The title without it, and the ways to write that season after the title.
+    """
 
     base: str
     endings: tuple[str, ...]
 
 
 def season(text: str) -> Season | None:
-    """``Season 2``, ``2nd season``, ``II``, ``S2``, ``часть 2``, a bare 2 at the end; None for the first."""
+    """Recognise ``Season 2``, ``2nd season``, ``II``, ``S2``, ``часть 2`` and a trailing 2.
+
+    None for season 1 or none.
+    """
     for pattern in _SEASONS:
         if match := pattern.match(text.strip()):
             if not re.sub(_SEASON_WORD, "", match["base"].lower()).strip(" :.,-"):
@@ -82,7 +88,10 @@ def is_cyrillic(text: str) -> bool:
 
 
 def romanised(text: str) -> list[str]:
-    """A Cyrillic text in Latin letters, as Japanese and as what it sounds like otherwise."""
+    """Romanise a Cyrillic text: once as transcribed Japanese, once letter by letter.
+
+    Empty for other scripts.
+    """
     folded = text.lower()
     if not _CYRILLIC.search(folded):
         return []
@@ -92,14 +101,18 @@ def romanised(text: str) -> list[str]:
 
 
 def other_layout(text: str) -> str | None:
-    """The keys that were hit, on the other of the Russian and the English keyboard."""
+    """The same keystrokes in the other layout of Russian and English.
+
+    None for a mixed text or other scripts.
+    """
     folded = text.lower()
     if _CYRILLIC.search(folded):
         return folded.translate(_TO_QWERTY) if not _LATIN.search(folded) else None
     return folded.translate(_TO_YCUKEN) if _LATIN.search(folded) else None
 
 
-# Spellings of romaji that sound alike, each into the next; search_sound() in PostgreSQL takes the same steps.
+# Romanisations that sound alike; each replacement applies to the result of the one before. search_sound() in
+# PostgreSQL takes the same steps.
 SOUNDS = (
     ("jy", "j"), ("zy", "j"), ("dj", "j"), ("dz", "z"), ("tch", "ch"), ("sy", "sh"), ("ty", "ch"),
     ("kio", "kyo"), ("kiu", "kyu"), ("gio", "gyo"), ("rio", "ryo"), ("hio", "hyo"), ("nio", "nyo"),
@@ -114,7 +127,10 @@ SOUND_LETTERS = ("lvfj", "rbhz")
 
 
 def sound(text: str) -> str:
-    """How lower-case romaji sounds: without long vowels and doubled letters, in one way of romanising."""
+    """A phonetic key of lower-case romaji.
+
+    One spelling per sound, without long vowels and doubled letters.
+    """
     for spelling, other in SOUNDS:
         text = text.replace(spelling, other)
     return text.translate(str.maketrans(*SOUND_LETTERS))
