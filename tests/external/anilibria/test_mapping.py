@@ -166,7 +166,8 @@ def test_names_fall_back_and_odd_values_are_dropped() -> None:
         {"id": "9bca9302-1f7f-4a8d-ac81-8662d2ff3c0d", "ordinal": None},
     ]
     assert [one.ordinal for one in release_of(episodes=episodes).episodes] == [0, 2, 3]
-    for broken in (float("nan"), float("inf"), -1, 10**400, "1e5", "two", True, [], {}):
+    numbers: tuple[Any, ...] = (float("nan"), float("inf"), -1, 10**400, "1e5", "two", True, [], {})
+    for broken in numbers:
         with pytest.raises(MappingError):
             map_episode({"id": episodes[0]["id"], "ordinal": broken}, site=SITE, release_id=1)
 
@@ -256,7 +257,7 @@ _DEPENDENT = {
     "hls_1080": ("sources",),
     "id": ("external_id",),
 }
-_GARBAGE = (
+_GARBAGE: tuple[Any, ...] = (
     None, "", "garbage\x00", "<html>", [], [None], {}, {"value": {}}, -1, 0.5, 10**400, float("inf"), True,
     "9" * 400, "\ud800", "0001-01-01T00:00:00+14:00", [[[]]], {"preview": ["x"], "name": 5, "main": {}},
 )  # fmt: skip
