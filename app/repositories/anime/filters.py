@@ -71,19 +71,34 @@ def _genre_conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Ar
         yield f"not a.tag_ids && {arguments.place(excluded, 'int[]')}"
 
 
-def all_words(search: str, arguments: Arguments, *, once: bool = False) -> Iterator[str]:
-    """Every word must occur in a title or synonym, not all in the same one; no words match nothing."""
+def all_words(
+    search: str, arguments: Arguments, *, once: bool = False, at_start: bool = False
+) -> Iterator[str]:
+    """Every word must occur in a title or synonym, not all in the same one; no words match nothing.
+
+    With ``at_start`` it must be at the start of a word there. One or two letters of an alphabet always must:
+    they occur inside words of almost every title, and no index finds them there.
+    """
     found = units(search)
     if not found:
         yield "false"
     for words in found:
         # words next to each other (K-On, No.6) may also be written as one
-        together = f"a.search_text like {pattern(''.join(words), arguments, once=once)}"
+        joined = "".join(words)
+        is_little = joined.isalnum() and says_little(joined)
+        together = _holds(joined, arguments, once=once, at_start=at_start or is_little)
         if len(words) == 1:
             yield together
         else:
-            apart = pattern(" ".join(words), arguments, once=once)
-            yield f"({together} or a.search_text like '% ' || substr({apart}, 2))"
+            yield f"({together} or {_holds(' '.join(words), arguments, once=once, at_start=True)})"
+
+
+def _holds(text: str, arguments: Arguments, *, once: bool, at_start: bool) -> str:
+    """The names hold ``text``, at the start of a word if ``at_start``."""
+    like = pattern(text, arguments, once=once)
+    if at_start:
+        like = f"'% ' || substr({like}, 2)"
+    return f"a.search_text like {like}"
 
 
 def units(search: str) -> list[list[str]]:

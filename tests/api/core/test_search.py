@@ -47,6 +47,8 @@ TITLES = [
     ("Gintama'", 50, []),
     ("!!!", 1, []),
     ("Spy x Family", 33, ["SPY×FAMILY"]),
+    ("Witch Watch", 7, []),
+    ("Little Witch Academia", 90, []),
 ]  # fmt: skip
 
 
@@ -323,6 +325,8 @@ async def test_all_searches_of_a_client_share_one_limit(client: httpx.AsyncClien
         ("кимецу но яиба", "Kimetsu no Yaiba"), ("ырштпулш тщ лнщошт", "Shingeki no Kyojin"),
         ("rjd,jq ,b,jg", "Cowboy Bebop"), ("singeki no kyouzin", "Shingeki no Kyojin"),
         ("kimetu no yaiba", "Kimetsu no Yaiba"), ("naruto sippuden", "Naruto: Shippuuden"),
+        ("спай фэмили", "Spy x Family"), ("атак он тайтан", "Shingeki no Kyojin"),
+        ("фейт стей найт", "Fate/stay night: Unlimited Blade Works"), ("демон слэйер", "Kimetsu no Yaiba"),
     ],
 )  # fmt: skip
 async def test_other_scripts_sounds_and_keyboards(
@@ -330,6 +334,21 @@ async def test_other_scripts_sounds_and_keyboards(
 ) -> None:
     assert (await found(searched, query))[0] == title
     assert title in await found(searched, query, "/anime")
+
+
+async def test_one_or_two_letters_begin_a_word(searched: httpx.AsyncClient) -> None:
+    for path in ("/search/anime", "/anime"):
+        titles = await found(searched, "na", path)
+        assert {"Naruto", "Naruto Gaiden", "The Last: Naruto the Movie", "Boruto"} <= set(titles)
+        assert not {"Onaruton", "Kimetsu no Yaiba"} & set(titles)
+        assert "Shingeki no Kyojin" in await found(searched, "進撃", path)
+        assert "Shingeki no Kyojin" in await found(searched, "巨人", path)  # ideographs stand inside of words
+
+
+async def test_a_mistyped_name_comes_before_better_known_titles_with_one_of_its_words(
+    searched: httpx.AsyncClient,
+) -> None:
+    assert (await found(searched, "Witch Wntch"))[:2] == ["Witch Watch", "Little Witch Academia"]
 
 
 async def test_a_season_comes_first_then_the_others_of_its_name(
