@@ -63,8 +63,8 @@ def _changed(number: int, **fields: Any) -> dict[str, Any]:
     return {**made_release(number), **fields}
 
 
-def _episodes(number: int, *changes: dict[str, Any]) -> list[Any]:
-    episodes = copy.deepcopy(made_release(number)["episodes"])
+def _episodes(number: int, *changes: dict[str, Any]) -> list[dict[str, Any]]:
+    episodes: list[dict[str, Any]] = copy.deepcopy(made_release(number)["episodes"])
     for episode, change in zip(episodes, changes, strict=False):
         episode.update(change)
     return episodes
