@@ -54,7 +54,7 @@ TITLES = [
 
 @pytest.fixture(scope="module")
 async def searched(clones: Clones, servers: ServerUrls) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on a catalogue of few titles."""
+    """A client on a small catalogue."""
     url = await clones.make()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     rows = [{"title": title, "members": members, "synonyms": names} for title, members, names in TITLES]
@@ -73,7 +73,7 @@ async def found(client: httpx.AsyncClient, query: str, path: str = "/search/anim
     return titles
 
 
-async def test_the_better_match_comes_first_and_among_equals_the_better_known(
+async def test_better_matches_come_first_and_ties_are_ordered_by_popularity(
     searched: httpx.AsyncClient,
 ) -> None:
     assert await found(searched, "naruto") == [
@@ -367,7 +367,7 @@ async def test_a_season_comes_first_then_the_others_of_its_name(
         assert set(titles) == set(names), query
 
 
-async def test_what_is_hidden_is_counted(client: httpx.AsyncClient, container: Container) -> None:
+async def test_hidden_titles_are_counted(client: httpx.AsyncClient, container: Container) -> None:
     async with container.db.transaction() as tx:
         for title, adult in (("Night Story", False), ("Night Story Uncut", True), ("Night Story Two", True)):
             values = {"title": title, "adult": adult}

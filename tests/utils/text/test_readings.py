@@ -23,7 +23,7 @@ def test_a_season_is_named_in_many_ways(text: str, base: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Overlord", "22/7", "2", "Mob Psycho 100", "Area 88", "V", "season 2"])
-def test_what_names_no_season(text: str) -> None:
+def test_queries_that_name_no_season(text: str) -> None:
     assert season(text) is None
 
 
