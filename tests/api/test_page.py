@@ -135,7 +135,7 @@ def test_the_first_load_is_small() -> None:
 
 
 def test_it_asks_only_routes_that_there_are() -> None:
-    """Calls of the client of the API, with what is filled in taken for an id."""
+    """The calls of the API client, with interpolated values replaced by ids."""
     call = re.compile(r"""\b(get|post|patch|remove)\(\s*[`"](/(?:[^`"$]|\$\{[^}]*\})*)[`"]""")
     methods = {"get": "GET", "post": "POST", "patch": "PATCH", "remove": "DELETE"}
     asked = {

@@ -1,7 +1,7 @@
 """The cost of a catalogue page, cached or not, of small and large catalogues, is bounded."""
 
-# Compared is processor time, of the server and of PostgreSQL together: it is what a core can serve, and it
-# holds where tests beside this one use the cores too. `python -m tests.bench catalogue` prints rates as well.
+# Processor time of the server and PostgreSQL together is compared: it limits the throughput of a core, and
+# other tests on the machine do not affect it. `python -m tests.bench catalogue` prints rates as well.
 
 from collections.abc import AsyncIterator
 from pathlib import Path

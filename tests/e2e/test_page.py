@@ -100,10 +100,10 @@ def test_two_tabs_stay_in_step_and_refresh_once(visit: Visits) -> None:
     guest.context.on(
         "request", lambda sent: refreshes.append(sent.url) if "/auth/refresh" in sent.url else None
     )
-    three = guest.page("/library")  # it is told the token by the others
+    three = guest.page("/library")  # it gets the token from the other tabs
     expect(three.get_by_label("Seen so far")).to_have_value("1")
     assert refreshes == []
-    for page in (one, two, three):  # nobody has one any more
+    for page in (one, two, three):  # no tab has one any more
         page.evaluate("void location.reload()")
     for page in (one, two, three):
         expect(page.get_by_label("Seen so far").first).to_have_value("1", timeout=30_000)
@@ -276,13 +276,13 @@ def test_a_public_list_has_a_page(visit: Visits) -> None:
 
 
 def test_discover_is_painted_within_a_second(visit: Visits) -> None:
-    visit().page("/")  # the server has answered once
+    visit().page("/")  # the server has responded once
     page = visit().page("/")
     asked: list[str] = []
     page.on("request", lambda sent: asked.append(sent.url) if "/anime?" in sent.url else None)
     page.reload()
     expect(page.get_by_role("link", name="Sousou no Frieren", exact=True)).to_be_visible()
-    assert len(asked) == 1  # what is asked for early is what the view asks for
+    assert len(asked) == 1  # what is preloaded is what the view requests
     largest = page.evaluate(
         "new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))"
         ".observe({type: 'largest-contentful-paint', buffered: true}))"

@@ -26,7 +26,7 @@ SIGNED_OUT = ["/", "/title/1", "/library", "/sign-in", "/sign-up", "/reset-passw
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
 def test_nothing_stands_in_the_way_of_anybody(visit: Visits, scheme: str, locale: str) -> None:
-    # What axe does to look is not what the policy lets the page do.
+    # axe injects code, which the page's policy forbids: hence bypass_csp.
     stranger = visit(color_scheme=scheme, locale=locale, bypass_csp=True)
     findings = {}
     page = stranger.page("/")
@@ -127,6 +127,6 @@ def fill(site: Stack, username: str, number: int) -> None:
         finally:
             await connection.close()
 
-    # Playwright holds the loop of this thread.
+    # Playwright uses the event loop of this thread.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, insert()).result()

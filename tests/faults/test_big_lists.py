@@ -22,9 +22,9 @@ from tests.fixtures.processes import python
 pytestmark = [pytest.mark.fault, pytest.mark.soak]
 
 ROWS = 20_000
-LONG = 50_000  # entries of the list that is exported
-P99 = 0.1  # seconds that 99 of 100 answers of /health/live may take
-GROWTH = 64 * 1024 * 1024  # bytes that the process may grow by
+LONG = 50_000  # entries of the exported list
+P99 = 0.1  # seconds: maximum of the 99th percentile of /health/live
+GROWTH = 64 * 1024 * 1024  # bytes by which the process may grow
 
 PROBE = """
 import http.client, json, sys, time

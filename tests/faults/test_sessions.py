@@ -94,7 +94,7 @@ def _ask_and_leave(port: int, token: str) -> None:
     )
     with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
         link.sendall(head.encode() + body)
-        select.select([link], [], [], 10)  # it was answered, and nobody reads it
+        select.select([link], [], [], 10)  # it was answered, and the client is gone
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
@@ -126,7 +126,7 @@ async def test_without_redis_everything_about_sessions_is_right(
     for tokens, api in zip(dead, cycle(apis), strict=False):
         assert await status_of_me(api, tokens["access_token"]) == 401
     if how == "killed":
-        stack.start_valkey()  # empty: it has forgotten every token that it was told of
+        stack.start_valkey()  # empty: it has lost every blacklisted token
     else:
         stack.thaw_valkey()
     for tokens, api in zip(dead, cycle(apis), strict=False):

@@ -163,7 +163,7 @@ async def test_stored_titles_are_served_while_anilibria_fails(
         body = await get(client, path)
         assert body["meta"]["stale"] is True, path
         assert body["meta"]["cache_level"] == "l3"
-        if path not in {"/titles", "/popular", "/updates"}:  # of these our own rows are all there is
+        if path not in {"/titles", "/popular", "/updates"}:  # these rely on our own rows alone
             assert body["data"] == before["data"]
         assert body["data"]
     unknown = await client.get(f"{V2}/titles/55555")

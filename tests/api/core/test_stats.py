@@ -53,7 +53,7 @@ async def test_time_counts_real_lengths_and_rewatches(
     await client.post(LIST, json={"anime_id": first, "status": "watching"}, headers=other_user.headers)
     stats = (await client.get("/users/me/stats")).json()
     assert StatsOut.model_validate(stats)
-    # the film reached its end: the rewatch that ran is over and counted
+    # the film reached its end: the running rewatch is completed and counted
     assert stats == IsPartialDict(
         total=3,
         episodes=26 * 2 + 2 + 5,

@@ -119,7 +119,7 @@ def test_a_batch_tells_its_operations_apart(document: Json) -> None:
     assert len(items["oneOf"]) == 4
 
 
-# A preview of a long file and the import of an account are jobs, those of a body are answered at once.
+# Long previews and imports by user name are jobs; others are answered at once.
 _SEVERAL_TYPES = {"POST /users/me/import/preview", "POST /api/import/anilist", "GET /users/me/marks"}
 
 

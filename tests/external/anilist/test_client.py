@@ -27,7 +27,7 @@ def client_of(transport: httpx.AsyncBaseTransport, gate: OpenLimiter | None = No
     )
 
 
-def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # it is only read
+def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # it is read only
     viewer = {"id": 77, "name": "mio", "mediaListOptions": {"scoreFormat": "POINT_3"}}
     return httpx.Response(200, json={"data": {"Viewer": viewer}}, headers=dict(headers))
 

@@ -186,7 +186,7 @@ def test_real_franchises_are_as_people_watch_them(
         for sort, accepted in (("release", ["release_main"]), ("story", ["story", "alt_story"])):
             found, members = _franchise(world, case["entry"], sort)
             main = ids(found)
-            if case["name"] == "Gundam UC":  # half of its main line has no sequel recorded at all
+            if case["name"] == "Gundam UC":  # half of its main line has no recorded sequel
                 assert set(case["alternative"]).isdisjoint(main)
                 continue
             told = [[id_ for id_ in case[key] if id_ in members] for key in accepted if key in case]
