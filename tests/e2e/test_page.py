@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visits = Callable[..., Visit]
 
 
-def test_a_newcomer_finds_adds_and_keeps(visit: Visits) -> None:
+def test_a_new_user_searches_adds_and_returns(visit: Visits) -> None:
     page = visit().sign_up("newcomer")
     page.keyboard.press("/")
     page.keyboard.type("кавбой бибап")
@@ -234,7 +234,7 @@ def test_an_operator_follows_a_job_and_tries_it_again(visit: Visits) -> None:
     expect(page.get_by_label("Role of boss")).to_be_disabled()
 
 
-def test_a_collection_is_made_and_shown_by_its_link(visit: Visits) -> None:
+def test_a_collection_is_created_and_shared_by_its_link(visit: Visits) -> None:
     guest = visit()
     page = guest.sign_up("curator")
     for number, title in enumerate(("Cowboy Bebop", "Sousou no Frieren")):

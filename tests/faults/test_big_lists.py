@@ -133,7 +133,7 @@ async def test_other_requests_are_served_while_a_user_moves_a_long_list(stack: S
 
 
 @pytest.mark.timeout(600)
-async def test_an_export_takes_little_memory_however_long_the_list(api: Api, database: Database) -> None:
+async def test_an_export_uses_little_memory_for_any_list(api: Api, database: Database) -> None:
     for first in range(1, LONG, 5000):
         async with database.transaction() as tx:
             await tx.session.execute(

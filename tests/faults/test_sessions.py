@@ -77,7 +77,7 @@ async def test_two_hundred_rounds(apis: list[Api], database: Database) -> None:
     assert await database.scalar("select count(*) from sessions") == 1
 
 
-async def test_an_answer_that_never_arrived_can_be_asked_for_again(apis: list[Api]) -> None:
+async def test_a_lost_response_can_be_requested_again(apis: list[Api]) -> None:
     token = (await register(apis[0]))["refresh_token"]
     for number in range(40):
         await asyncio.to_thread(_ask_and_leave, apis[number % 2].port, token)

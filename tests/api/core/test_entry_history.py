@@ -197,7 +197,7 @@ async def changes_of(database: Database) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-async def test_whole_states_of_an_older_version_are_read_too(
+async def test_complete_states_of_an_older_version_are_read_too(
     mine: httpx.AsyncClient, database: Database
 ) -> None:
     """During a migration, an old process may still write complete states."""

@@ -31,7 +31,7 @@ async def make_titles(database: Database) -> list[int]:
         return list(rows.scalars())
 
 
-async def test_an_empty_list_has_figures_too(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_an_empty_list_has_statistics(client: httpx.AsyncClient, user: SignedIn) -> None:
     stats = (await client.get("/users/me/stats", headers=user.headers)).json()
     assert StatsOut.model_validate(stats)
     assert stats == IsPartialDict(

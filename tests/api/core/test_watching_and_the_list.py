@@ -140,7 +140,7 @@ async def test_a_custom_total_applies_to_playback(mine: Person, titles: list[int
 
 
 @pytest.mark.parametrize("status", ["plan_to_watch", "on_hold"])
-async def test_first_progress_by_hand_begins_it_unless_a_status_is_sent(
+async def test_first_progress_sets_watching_unless_a_status_is_sent(
     mine: Person, titles: list[int], status: str
 ) -> None:
     for anime_id, sent, then in (

@@ -326,7 +326,7 @@ async def test_another_etag_gets_the_response(sent: str) -> None:
     assert (await Bench().ask(if_none_match=sent))[0] == 200
 
 
-async def test_a_change_of_titles_clears_their_own_pages_only() -> None:
+async def test_a_change_of_titles_clears_only_their_own_pages() -> None:
     bench = Bench()
     for path in ("/anime", "/anime/1", "/anime/11"):
         await bench.ask(path)

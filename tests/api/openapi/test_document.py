@@ -388,6 +388,6 @@ def test_every_origin_of_changes_is_documented() -> None:
     assert words == set(ORIGINS)
 
 
-def test_failures_of_fields_describe_each_key_by_itself(document: Json) -> None:
+def test_field_errors_have_separate_descriptions_of_keys(document: Json) -> None:
     properties = document["components"]["schemas"]["FieldError"]["properties"]
     assert len({shape["description"] for shape in properties.values()}) == len(properties)

@@ -74,7 +74,7 @@ async def test_a_page_is_one_statement(
     assert len(await wire.take()) == 1
 
 
-async def test_titles_searches_and_genres_are_one_statement(
+async def test_title_pages_searches_and_genres_need_one_statement(
     database: Database, anime: AnimeService, writer: Driver
 ) -> None:
     wire = StatementLog(database)

@@ -67,7 +67,7 @@ async def test_lists_are_brought_together_and_then_nothing_is_left_to_do(
     assert status == IsPartialDict(connected=True, username="mio", pending=0, conflicts=0, reconnect=False)
 
 
-async def test_an_edit_is_pushed_by_a_job_and_a_burst_of_edits_by_one(
+async def test_an_edit_is_pushed_by_a_job_and_a_burst_by_a_single_one(
     me: Connected, anilist: AniListStandin
 ) -> None:
     anilist.add(1, progress=1)
