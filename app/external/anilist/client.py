@@ -30,7 +30,7 @@ _MOST_PER_MINUTE = 90
 _DISTRUST = 3600.0  # seconds for which the limit in the headers is not trusted after a 429
 _SWITCHED_OFF = 120.0  # seconds until the next call while the API is switched off
 _SPENT = 10.0  # seconds without calls after the headers said that none are left
-_SILENCE = 60.0  # seconds without calls after a 429 in the body; AniList's documentation asks for one minute
+_SILENCE = 60.0  # seconds without calls after a 429 in the body, as AniList requests
 
 
 def _explain(status: int, body: Any) -> AppError | None:
