@@ -59,8 +59,8 @@ class CatalogueEvents:
         """Call ``listener`` after each change in any process, and whenever a change may have been missed."""
         async with self._bus.subscribe(
             TitleChanged.topic,
-            heard=lambda message: listener(TitleChanged.decode(message).anime_ids),
-            missed=listener,
+            on_message=lambda message: listener(TitleChanged.decode(message).anime_ids),
+            on_gap=listener,
         ):
             yield
 

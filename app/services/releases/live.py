@@ -142,7 +142,7 @@ class LiveReleases:
         checking = start_loop(self._check_sessions, "sessions of live connections")
         hinted = lambda _=b"": self._hint.set()  # noqa: E731  # the two callbacks differ in their arguments
         try:
-            async with self._bus.subscribe(TOPIC, heard=hinted, missed=hinted):
+            async with self._bus.subscribe(TOPIC, on_message=hinted, on_gap=hinted):
                 yield
         finally:
             reading.cancel()
