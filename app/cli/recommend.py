@@ -11,7 +11,7 @@ from app.cli.context import echo, echo_error, run
 if TYPE_CHECKING:
     from app.container import Container
 
-_MOST_TOLD = 20  # malformed rows that are reported one by one
+_MAX_REPORTED = 20  # malformed rows that are reported one by one
 
 
 class _ByUsername(TyperGroup):
@@ -68,7 +68,7 @@ def fit(
         if ratings is not None:
             faults = _Faults()
             try:
-                dump = await refits.keep_ratings(ratings, faults)
+                dump = await refits.store_ratings(ratings, faults)
             except DumpUnreadable as error:
                 echo_error(f"anisync: {error}")
                 return 2
@@ -117,11 +117,11 @@ class _Faults:
     """Prints the first malformed rows to stderr."""
 
     def __init__(self) -> None:
-        self._told = 0
+        self._reported = 0
 
     def __call__(self, fault: Any) -> None:
-        self._told += 1
-        if self._told <= _MOST_TOLD:
+        self._reported += 1
+        if self._reported <= _MAX_REPORTED:
             echo_error(f"line {fault.line}: {fault.outcome}: {fault.reason}")
-        elif self._told == _MOST_TOLD + 1:
+        elif self._reported == _MAX_REPORTED + 1:
             echo_error("further bad rows are counted only")
