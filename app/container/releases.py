@@ -15,7 +15,7 @@ from app.services.releases.node import NodeService
 from app.services.releases.reading import ReleaseService
 from app.services.releases.titles import SOURCE, TitleService
 from app.utils.cache import Cache, Level, MemoryLevel, RedisLevel
-from app.utils.metrics import note_hit_rate
+from app.utils.metrics import set_hit_rate
 from app.utils.redis.rate_limit import Rate, SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
 
@@ -47,7 +47,7 @@ async def build_releases(base: Foundation, *, rate: Rate = ANILIBRIA_RATE) -> As
             MemoryLevel("l1", ttl=_L1),
             RedisLevel("l2", base.redis, ttl=_L2, retention=_KEPT),
         ]
-        cache = Cache(SOURCE, levels, flights, base.bus, on_hit_rate=note_hit_rate)
+        cache = Cache(SOURCE, levels, flights, base.bus, on_hit_rate=set_hit_rate)
         stack.push_async_callback(cache.close)
         await stack.enter_async_context(
             base.bus.subscribe(cache.topic, on_message=cache.on_message, on_gap=cache.on_gap)

@@ -168,10 +168,10 @@ class UserService:
             if account is None:
                 raise NotFound("There is no such account.")
             if proven is not None:
-                await self._tell_both_addresses(tx, before.email, account)
+                await self._notify_both_addresses(tx, before.email, account)
         return account, old_avatar
 
-    async def _tell_both_addresses(self, tx: Transaction, old: str | None, account: Account) -> None:
+    async def _notify_both_addresses(self, tx: Transaction, old: str | None, account: Account) -> None:
         await ResetRepository(tx).delete_by_user(account.id)
         for address in {old, account.email} - {None}:
             mail = SendMail(account.id, "email_changed", secrets.token_hex(8), to=address)

@@ -27,9 +27,9 @@ class CachedCalls:
         self._now = now
 
     async def answer(
-        self, key: str, ask: Callable[[], Awaitable[Any]], *, keep: timedelta, client: str
+        self, key: str, ask: Callable[[], Awaitable[Any]], *, ttl: timedelta, client: str
     ) -> CachedAnswer:
-        """The JSON result of ``ask``, cached for ``keep``; ``client`` identifies the requester for its quota.
+        """The JSON result of ``ask``, cached for ``ttl``; ``client`` identifies the requester for its quota.
 
         Raises the errors of ``RequestCoalescer.make``.
         """
@@ -41,7 +41,7 @@ class CachedCalls:
         body = await self._coalescer.make(
             f"{self._name}:{key}",
             look=lambda: self._look(key),
-            call=lambda: self._fetch(key, ask, keep),
+            call=lambda: self._fetch(key, ask, ttl),
             client=client,
         )
         return CachedAnswer(body, "miss", 0)
@@ -63,12 +63,12 @@ class CachedCalls:
         except REDIS_FAULTS:
             return
 
-    async def _fetch(self, key: str, ask: Callable[[], Awaitable[Any]], keep: timedelta) -> bytes:
+    async def _fetch(self, key: str, ask: Callable[[], Awaitable[Any]], ttl: timedelta) -> bytes:
         # not orjson, which cannot represent integers beyond 64 bits
         body = json.dumps(await ask(), ensure_ascii=False, separators=(",", ":")).encode()
         entry = b"%d\n%s" % (int(self._now()), body)
         try:
-            await self._redis.set(self._place(key), entry, px=jittered(keep))
+            await self._redis.set(self._place(key), entry, px=jittered(ttl))
         except REDIS_FAULTS:
             return body
         return body

@@ -101,7 +101,7 @@ class CollectionService:
                 return held
             return await collections.place(collection_id, anime_id, place)
 
-    async def take_out(self, collection_id: int, user_id: int, anime_id: int) -> None:
+    async def remove_item(self, collection_id: int, user_id: int, anime_id: int) -> None:
         """Remove a title; does nothing if it is not in the collection."""
         async with self._db.transaction() as tx:
             await _own(tx, collection_id, user_id)
