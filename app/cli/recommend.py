@@ -53,10 +53,10 @@ def fit(
     ratings: Annotated[
         Path | None,
         typer.Option(
-            help="Lists of others, for this fit and later ones: CSV user_id,mal_id,score,status; or .gz."
+            help="Ratings of others to train on, now and later: CSV user_id,mal_id,score,status, also .gz."
         ),
     ] = None,
-    forget_ratings: Annotated[bool, typer.Option(help="Learn from the lists of this server alone.")] = False,
+    forget_ratings: Annotated[bool, typer.Option(help="Train on the lists of this server only.")] = False,
 ) -> None:
     """Train the recommendations on all lists; they are served from then on."""
     from app.errors import DumpUnreadable
@@ -77,7 +77,7 @@ def fit(
             )
         summary = await refits.run()
         echo(
-            f"learned {summary.learned} of {summary.titles} titles from {summary.entries} entries of "
+            f"trained on {summary.learned} of {summary.titles} titles, from {summary.entries} entries of "
             f"{summary.lists} lists in {summary.seconds:g} s; {summary.size / 1e6:.1f} MB"
         )
         return 0
@@ -87,12 +87,12 @@ def fit(
 
 @commands.command("evaluate")
 def evaluate(
-    train: Annotated[Path, typer.Option(help="Lists to learn from, as for `fit`.")],
+    train: Annotated[Path, typer.Option(help="Ratings to train on, in the format of `fit --ratings`.")],
     test: Annotated[
-        Path | None, typer.Option(help="Lists to foretell; 2,000 of the others by default.")
+        Path | None, typer.Option(help="Ratings to predict; by default up to 2,000 lists of `--train`.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    seed: Annotated[int, typer.Option(help="Of what is drawn by lot.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of the random selection.")] = 7,
 ) -> None:
     """Measure how well recommendations predict held-out titles of lists that they were not trained on."""
     import orjson
@@ -124,4 +124,4 @@ class _Faults:
         if self._reported <= _MAX_REPORTED:
             echo_error(f"line {fault.line}: {fault.outcome}: {fault.reason}")
         elif self._reported == _MAX_REPORTED + 1:
-            echo_error("further bad rows are counted only")
+            echo_error("further malformed rows are only counted")

@@ -206,7 +206,7 @@ class Cache:
         Raises :class:`ValueError` if it is outside the namespace.
         """
         if not pattern.startswith(f"{self.namespace}:"):
-            raise ValueError(f"{pattern!r} is not inside of {self.namespace}:*")
+            raise ValueError(f"{pattern!r} is not inside {self.namespace}:*")
         await self._drop(pattern)
         self._track(start(self._drop_later(pattern), "second drop of a cache"))
 

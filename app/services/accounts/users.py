@@ -115,7 +115,7 @@ class UserService:
                 raise NotFound("There is no such account.")
             stays = account.role == "admin" and account.is_active
             if not stays and admins == {user_id}:
-                raise Conflict("This is the last account that may administer.")
+                raise Conflict("This is the last active administrator.")
             if not account.is_active:
                 await SessionRepository(tx).delete_by_user(user_id)
         audit("account.administered", user_id=user_id, by=actor and actor.user_id, **values)
@@ -129,7 +129,7 @@ class UserService:
             await lock_lists(tx, [user.user_id])
             accounts = AccountRepository(tx)
             if await accounts.lock_admins() == {user.user_id}:
-                raise Conflict("This is the last account that may administer.")
+                raise Conflict("This is the last active administrator.")
             await self._reauthentication.recheck(tx, user.user_id, proven)
             avatar = await accounts.find_avatar(user.user_id)
             await accounts.delete(user.user_id)

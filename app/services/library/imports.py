@@ -213,7 +213,7 @@ class ImportService:
         async with self._db.reader() as connection:
             content = await ImportRepository(connection).find_content(job_id)
         if content is None:
-            raise Conflict("The import was taken back, or its file is no longer there: send it again.")
+            raise Conflict("The import was undone, or its file was deleted: upload it again.")
         return content
 
 
@@ -230,11 +230,11 @@ def _check_undoable(stored: StoredImport | None) -> None:
     if stored is None:
         raise NoSuchImport
     if stored.is_dry_run:
-        raise Conflict("A dry run changes nothing, so there is nothing to take back.")
+        raise Conflict("A dry run changes nothing, so there is nothing to undo.")
     if stored.running:
-        raise Conflict("The import still runs: cancel it, or wait for its end.")
+        raise Conflict("The import is still running: cancel it, or wait until it ends.")
     if stored.undone:
-        raise Conflict("The import was taken back already.")
+        raise Conflict("The import is already undone.")
 
 
 def _failed_reports(bad: Sequence[BadRow]) -> list[RowReport]:

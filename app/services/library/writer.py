@@ -18,7 +18,7 @@ _ADDING = ("add", "upsert", "watch")
 
 
 class AlreadyOnList(Conflict):
-    default_message = "This title is on the list already."
+    default_message = "This title is already on the list."
 
 
 class NotOnList(NotFound):

@@ -77,7 +77,7 @@ def inverse(gram: Floats, ridge: float, dropout: float) -> Floats:
     factor, failed = linalg.lapack.spotrf(lower, lower=1, overwrite_a=1)
     solved, inversion_failed = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or inversion_failed:
-        raise ArithmeticError("The lists are too uniform to be solved for.")
+        raise ArithmeticError("The lists are too uniform to train a model.")
     whole: Floats = np.tril(solved)
     whole += np.tril(solved, -1).T
     return whole

@@ -34,7 +34,7 @@ Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class FitFailed(ServiceUnavailable):
-    default_message = "The recommendations could not be fitted within the limits of time and memory."
+    default_message = "The recommendation models could not be trained within the time and memory limits."
 
 
 class RefitService:

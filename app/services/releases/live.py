@@ -243,7 +243,7 @@ class LiveReleases:
                 try:
                     await self._read_new(self._cursor)
                 except DatabaseUnavailable:
-                    log.warning("live.database_away")
+                    log.warning("live.database_unavailable")
             elif not self._connections:
                 self._cursor = None  # the next connection starts after the newest event
             try:
@@ -330,5 +330,5 @@ def encode_event(event: Event) -> dict[str, Any]:
         old, new = STATUS_WORDS[event.old_status], STATUS_WORDS[event.new_status]
         told = {"type": "status_change", "title_id": event.title_id, "old_status": old, "new_status": new}
     else:
-        raise TypeError(f"{event.name} is no event of a release")
+        raise TypeError(f"{event.name} is not a release event")
     return {**told, "timestamp": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -21,11 +21,11 @@ class NoSuchCollection(NotFound):
 
 
 class NotShared(NotFound):
-    default_message = "The collection has no share link that can be shown. Create one."
+    default_message = "The collection has no usable share link. Create one."
 
 
 class AlreadyCollected(Conflict):
-    default_message = "This title is in the collection already."
+    default_message = "This title is already in the collection."
 
 
 class CollectionService:
