@@ -31,7 +31,7 @@ class Downloads:
             release = await self._slots.take(user_id)
         except NoSlot:
             raise RateLimited(
-                "Too many of your downloads are under way; wait for one to end.", retry_after=5
+                "Too many of your downloads are running; wait until one has ended.", retry_after=5
             ) from None
         with Spool(release) as spool:
             async with self._places:

@@ -102,7 +102,7 @@ def test_methods_are_compared_on_unseen_lists_alone() -> None:
     catalogue = build_catalogue(facts(), edges)  # type: ignore[arg-type]
     assert int(catalogue.franchises.max()) + 1 == TITLES // 2
     train, test = dump_of(make_lists(200), "train"), dump_of(make_lists(80, seed=2), "test")
-    report = compare(catalogue, facts(), train, test, seed=1, shortest=10)
+    report = compare(catalogue, facts(), train, test, seed=1, min_liked=10)
     assert report.train_lists == 200
     assert report.test_lists > 60
     assert report.results["all"]["model"].ndcg > report.results["all"]["genres"].ndcg
@@ -112,10 +112,10 @@ def test_methods_are_compared_on_unseen_lists_alone() -> None:
         assert found["model"].low <= found["model"].ndcg <= found["model"].high
         assert report.as_json()[setting]["EASE^R"]["ndcg@10"] > 0
         assert setting in report.as_table()
-    own = compare(catalogue, facts(), train, None, seed=1, shortest=10)
+    own = compare(catalogue, facts(), train, None, seed=1, min_liked=10)
     assert own.test_lists == 40
     assert own.train_lists == 160
-    seen = compare(catalogue, facts(), train, train, seed=1, shortest=10)
+    seen = compare(catalogue, facts(), train, train, seed=1, min_liked=10)
     assert seen.train_lists == 0, "a list that is foretold is not learned from"
 
 
