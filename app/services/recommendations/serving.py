@@ -63,6 +63,7 @@ class RecommendationService:
             cached = self._cache.get(key)
             stamp = await repository.stamp(user_id) if cached is None else cached.stamp
             body = b""
+            # The stamp that is read together with the titles shows whether the ranking is still current.
             for _ in range(_ATTEMPTS):
                 if stamp.model_id is None and stamp.listed_at is not None:
                     return await GenreRecommendations(driver).list_for(user_id, wanted)

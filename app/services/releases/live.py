@@ -238,6 +238,7 @@ class LiveReleases:
 
     async def _read(self) -> None:
         while True:
+            # Cleared before the read, so that a notification during the read causes another one.
             self._hint.clear()
             if self._connections and self._cursor is not None:
                 try:
