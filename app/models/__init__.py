@@ -13,6 +13,7 @@ from app.models.base import Base
 from app.models.events import EventRow
 from app.models.jobs import JobRow, ScheduleRow
 from app.models.library import (
+    ActivityDayRow,
     CollectionItemRow,
     CollectionRow,
     EntryChangeRow,
@@ -37,6 +38,7 @@ from app.models.releases import EpisodeRow, PollRow, ReleaseRow, UpstreamAnswerR
 from app.models.sync import OAuthStateRow, ServiceLinkRow, SyncConflictRow, SyncSnapshotRow
 
 __all__ = [
+    "ActivityDayRow",
     "AnimeNamesRow",
     "AnimeRow",
     "AnimeSyncRow",

@@ -1,6 +1,6 @@
 """A user's library: list entries and their history, favourites, progress, collections, imports."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -129,6 +129,21 @@ class EntryChangeRow(Base):
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ActivityDayRow(Base):
+    """Episodes by which a user's progress in anime increased on one day (UTC), without imports and undos.
+
+    ``public_episodes`` are those of entries that are on the list and not private. Both are kept by triggers
+    on ``entry_changes`` and ``entries``.
+    """
+
+    __tablename__ = "activity_days"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    episodes: Mapped[int] = mapped_column(BigInteger)
+    public_episodes: Mapped[int] = mapped_column(BigInteger)
 
 
 class FavoriteRow(Base):

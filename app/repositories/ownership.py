@@ -49,6 +49,7 @@ OWNED: dict[str, Owned] = {
     "entries": Owned("list"),
     "entry_tombstones": Owned("list_deletions"),
     "entry_changes": Owned("list_history"),
+    "activity_days": Owned("activity_days"),
     "favorites": Owned("favorites"),
     "ignored_recommendations": Owned("ignored_recommendations"),
     "watch_progress": Owned("watch_progress"),

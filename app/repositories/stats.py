@@ -18,16 +18,9 @@ _MINE = """
 _COUNTED = "count(*) as count, round(avg(m.score) / 10, 2)::float8 as mean_score"
 _STATS = f"""
 with mine as ({_MINE}), activity as (
-    select (changed_at at time zone 'UTC')::date as day,
-           sum(greatest(0, (after ->> 'progress')::bigint - coalesce((before ->> 'progress')::bigint, 0)))
-               as episodes
-    from entry_changes c
-    where user_id = :user_id and origin not in ('import', 'undo') and after ? 'progress'
-      and changed_at > now() - interval '366 days'
-      and not exists (select from entries e where e.id = c.entry_id and e.media_type = 'manga')
-      and not exists (select from entry_tombstones t where t.entry_id = c.entry_id and t.media_type = 'manga')
-      and (not :public or exists (select from entries e where e.id = c.entry_id and not e.is_private))
-    group by 1
+    select day, case when :public then public_episodes else episodes end as episodes
+    from activity_days
+    where user_id = :user_id and day >= (now() at time zone 'UTC')::date - 366
 )
 select json_build_object(
     'total', (select count(*) from mine),
