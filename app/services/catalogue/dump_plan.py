@@ -150,10 +150,10 @@ class Planner:
         self._by_anilist = {slot.anilist_id: slot for slot in slots if slot.anilist_id is not None}
         self._absorbed, self._gone, self._repeats = [], set(), []
         for row in rows:
-            slots[self._place(row)] = None
+            slots[self._assign(row)] = None
         return Plan([slot for slot in slots if slot not in self._gone], self._absorbed, self._repeats)
 
-    def _place(self, row: DumpTitle) -> Slot:
+    def _assign(self, row: DumpTitle) -> Slot:
         anime = row.anime
         holder = self._by_anilist.get(anime.anilist_id)
         slot = self._by_mal.get(anime.mal_id)

@@ -22,7 +22,7 @@ class Downloads:
         self._places = asyncio.Semaphore(_MAX_WRITING)
 
     @asynccontextmanager
-    async def written(self, user_id: int) -> AsyncIterator[Spool]:
+    async def open_spool(self, user_id: int) -> AsyncIterator[Spool]:
         """A file to write in the block; it occupies a slot of the user until it is closed.
 
         Raises ``RateLimited``.

@@ -133,7 +133,7 @@ class ImportService:
     async def report(self, user_id: int, job_id: int, *, file_format: ReportFormat) -> Spool:
         """The report by row, as far as the import has progressed."""
         stored = await self._get(job_id, user_id)
-        async with self._downloads.written(user_id) as spool:
+        async with self._downloads.open_spool(user_id) as spool:
             await REPORT_WRITERS[file_format](
                 spool, stored.counts, self._report_chunks(job_id, stored.reported)
             )

@@ -42,16 +42,16 @@ async def _link(tx: Transaction, found: Sequence[Match]) -> int:
     if not found:
         return 0
     matches = MatchRepository(tx)
-    held = await matches.list_for_update(found)
+    locked = await matches.list_for_update(found)
     entries, titles = EntryRepository(tx), {match.entry_id: match.anime_id for match in found}
     subjects = {subject.anime_id: subject for subject in await entries.subjects(anime_ids=titles.values())}
-    await matches.link({entry.id: titles[entry.id] for entry in held})
-    changes = {entry.id: _matched(entry, subjects[titles[entry.id]]) for entry in held}
+    await matches.link({entry.id: titles[entry.id] for entry in locked})
+    changes = {entry.id: _matched(entry, subjects[titles[entry.id]]) for entry in locked}
     await entries.update_many({id_: change.after for id_, change in changes.items() if change.after})
-    for user_id, owned in groupby(sorted(held, key=_owner), key=_owner):
-        news = [changes[entry.id] for entry in owned]
-        await ChangeRepository(tx).record_many(user_id, news, origin=MATCH)
-    return len(held)
+    for user_id, owned in groupby(sorted(locked, key=_owner), key=_owner):
+        owned_changes = [changes[entry.id] for entry in owned]
+        await ChangeRepository(tx).record_many(user_id, owned_changes, origin=MATCH)
+    return len(locked)
 
 
 def _owner(entry: Entry) -> int:

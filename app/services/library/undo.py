@@ -55,8 +55,8 @@ async def undo_change(tx: Transaction, user_id: int, change: EntryChange) -> Ent
     else:
         new = NewEntry(change.subject, change.before)
         await entries.reinsert(user_id, change.entry_id, new, created_at=change.created_at)
-    news = NewChange(change.entry_id, change.subject, now, change.before)
-    await ChangeRepository(tx).record_many(user_id, [news], origin=UNDO)
+    record = NewChange(change.entry_id, change.subject, now, change.before)
+    await ChangeRepository(tx).record_many(user_id, [record], origin=UNDO)
     return await entries.find(user_id, entry_id=change.entry_id)
 
 
@@ -66,16 +66,18 @@ async def undo_changes(tx: Transaction, user_id: int, changes: Sequence[EntryCha
     Returns how many were undone. ``job_id`` is recorded in the history.
     """
     entries = EntryRepository(tx)
-    whole = _joined(await relink_history(tx, user_id, changes))
-    held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in whole])
+    combined = _joined(await relink_history(tx, user_id, changes))
+    held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in combined])
     states = {entry.id: entry.state for entry in held}
-    mine = [change for change in whole if states.get(change.entry_id) == change.after]
-    await entries.delete_many([change.entry_id for change in mine if change.before is None])
-    back = {change.entry_id: change.before for change in mine if change.before is not None}
+    unchanged = [change for change in combined if states.get(change.entry_id) == change.after]
+    await entries.delete_many([change.entry_id for change in unchanged if change.before is None])
+    back = {change.entry_id: change.before for change in unchanged if change.before is not None}
     await entries.update_many(back)
-    news = [NewChange(change.entry_id, change.subject, change.after, change.before) for change in mine]
-    await ChangeRepository(tx).record_many(user_id, news, origin=UNDO, job_id=job_id)
-    return len(mine)
+    records = [
+        NewChange(change.entry_id, change.subject, change.after, change.before) for change in unchanged
+    ]
+    await ChangeRepository(tx).record_many(user_id, records, origin=UNDO, job_id=job_id)
+    return len(unchanged)
 
 
 def _joined(changes: Sequence[EntryChange]) -> list[EntryChange]:
