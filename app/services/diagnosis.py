@@ -100,7 +100,7 @@ async def _check_smtp(settings: Settings) -> Finding:
         await Mailer(settings.smtp_url.get_secret_value(), settings.mail_from).greet()
     except UpstreamError as error:
         return Finding("smtp", "weak", f"{error} (check SMTP_URL)")
-    return Finding("smtp", "ok", "the mail server lets us in")
+    return Finding("smtp", "ok", "the mail server accepts the connection")
 
 
 _MISSING_EXTENSIONS = """
