@@ -12,11 +12,11 @@ from app.repositories.accounts import AccountRepository
 from app.repositories.recommendations import (
     GenreRecommendations,
     IgnoredRepository,
-    PersonsList,
     ServingRepository,
     SimilarRepository,
+    UserList,
 )
-from app.schemas.domain.recommendations import RecommendationMode, Recommended, Stamp, Wanted
+from app.schemas.domain.recommendations import RecommendationMode, RecommendationSpec, Recommended, Stamp
 from app.services.library import UnknownTitle
 from app.utils.db.database import Database
 
@@ -52,7 +52,7 @@ class RecommendationService:
         self._model: tuple[int, Model] | None = None
         self._loading = asyncio.Lock()
 
-    async def list(self, user_id: int, wanted: Wanted) -> bytes:
+    async def list(self, user_id: int, wanted: RecommendationSpec) -> bytes:
         """Recommended titles that are not on the user's list, best first, as JSON ready to send."""
         if wanted.algo == "genres":
             async with self._db.driver(fresh_plans=None) as driver:
@@ -77,7 +77,7 @@ class RecommendationService:
                     break
         return body
 
-    async def list_for_username(self, username: str, wanted: Wanted) -> bytes:
+    async def list_for_username(self, username: str, wanted: RecommendationSpec) -> bytes:
         """The same for a user name in any case; raises ``NotFound`` if there is no such account."""
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find_by_username(username)
@@ -104,7 +104,7 @@ class RecommendationService:
             await IgnoredRepository(tx).delete(user_id, anime_id)
 
     async def _compute(
-        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: Wanted
+        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: RecommendationSpec
     ) -> _CachedRanking:
         model = await self._load_model(repository, stamp.model_id)
         own = await repository.list_of(user_id)
@@ -134,7 +134,7 @@ def _unpack(content: bytes) -> "Model":
     return Model.unpack(content)
 
 
-def _rank(model: "Model", own: PersonsList, wanted: Wanted) -> "Personal":
+def _rank(model: "Model", own: UserList, wanted: RecommendationSpec) -> "Personal":
     from app.services.recommendations.personal import Personal, rank_for_list
 
     return Personal(rank_for_list(model, own, wanted))
@@ -146,7 +146,7 @@ def _append(personal: "Personal | None", others: list[Recommended]) -> "Personal
     return Personal(None, others) if personal is None else personal.followed_by(others)
 
 
-async def _select(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
+async def _select(personal: "Personal | None", wanted: RecommendationSpec) -> list[Recommended]:
     """The recommendations of the page, and a few more for those that may no longer be shown."""
     if personal is None:
         return []
