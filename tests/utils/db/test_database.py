@@ -54,7 +54,7 @@ async def test_a_connection_lost_while_idle_is_replaced(database: Database, data
     with nothing_leaks(database):
         pid = await backend(database)
         await kill(database_url, pid)
-        await asyncio.sleep(1.1)  # one used a moment ago is trusted
+        await asyncio.sleep(1.1)  # a recently used one is trusted
         assert await backend(database) != pid
 
 
@@ -205,7 +205,7 @@ async def test_callbacks_do_not_run_after_a_rollback(database: Database) -> None
 
 
 _BEYOND_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
-# Statements with one parameter, and a value that makes them fail: in the server, or before asyncpg sends it.
+# Statements with one parameter, and a value that fails: in the server, or in asyncpg before sending.
 UNSTORABLE: dict[str, tuple[str, Any]] = {
     "an integer that overflows": ("select cast({0} as int) + 2147483647", 1),
     "an integer that does not fit": ("select cast({0} as int)", 2**31),
@@ -237,7 +237,9 @@ async def test_an_unstorable_value_is_translated(
     assert await backend(database)
 
 
-async def test_plans_are_kept_for_writes_and_hot_reads_and_made_anew_for_filters(database_url: str) -> None:
+async def test_generic_plans_are_used_for_writes_and_hot_reads_custom_ones_for_filters(
+    database_url: str,
+) -> None:
     database = Database.connect(database_url, pool_size=1, max_overflow=0)
     shown = "select current_setting('plan_cache_mode')"
 
@@ -269,7 +271,7 @@ async def test_plans_are_kept_for_writes_and_hot_reads_and_made_anew_for_filters
     await database.close()
 
 
-async def test_a_connection_that_died_before_it_was_told_how_to_plan_is_a_fault_once(
+async def test_a_connection_lost_before_its_plan_settings_were_sent_fails_once(
     database: Database, database_url: str
 ) -> None:
     with nothing_leaks(database):
