@@ -24,8 +24,9 @@ class Body(BaseModel):
 
 
 async def _count(request: Request) -> int:
-    request.state.counted = getattr(request.state, "counted", 0) + 1
-    return request.state.counted
+    counted: int = getattr(request.state, "counted", 0) + 1
+    request.state.counted = counted
+    return counted
 
 
 Counted = Annotated[int, Depends(_count)]
