@@ -1,8 +1,7 @@
-"""Calls of endpoints with simple parameters, without FastAPI's general machinery for dependencies.
+"""Calls endpoints with simple parameters without FastAPI's general machinery for dependencies."""
 
-That machinery takes longer than the endpoint and its statements. A request that is unusual in any way, and
-every one that is not valid, is left to FastAPI, so failures are the same and are reported in one place.
-"""
+# That machinery takes longer than the endpoint and its statements. A request that is unusual in any way, and
+# every invalid one, is left to FastAPI, so that failures are the same and are reported in one place.
 
 import json
 from collections.abc import Callable, Sequence
