@@ -1,5 +1,6 @@
 """Map AniList's objects to ours."""
 
+import re
 from typing import Any
 
 from app.schemas.domain.library import MediaType
@@ -7,6 +8,8 @@ from app.schemas.domain.media import UpstreamMedia
 from app.schemas.domain.sync import RemoteAccount
 from app.schemas.limits import MAX_PROGRESS
 from app.utils.text.cleaning import clean_int, clean_text
+
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,6})?", re.ASCII)
 
 
 class MappingError(ValueError):
@@ -20,7 +23,7 @@ def map_media(said: Any, asked: MediaType | None = None) -> UpstreamMedia:
     """
     if not isinstance(said, dict):
         raise MappingError("a title is not an object")
-    anilist_id = clean_int(said.get("id"), low=1)
+    anilist_id = clean_int(as_number(said.get("id")), low=1)
     titles, covers = as_object(said.get("title")), as_object(said.get("coverImage"))
     title = _first(titles, "romaji", "english", "native", "userPreferred")
     if anilist_id is None or title is None:
@@ -28,11 +31,11 @@ def map_media(said: Any, asked: MediaType | None = None) -> UpstreamMedia:
     manga = said["type"] == "MANGA" if said.get("type") else asked == "manga"
     return UpstreamMedia(
         anilist_id=anilist_id,
-        mal_id=clean_int(said.get("idMal"), low=1),
+        mal_id=clean_int(as_number(said.get("idMal")), low=1),
         media_type="manga" if manga else "anime",
         title=title[:500],
         image_url=_first(covers, "extraLarge", "large", "medium"),
-        total=clean_int(said.get("chapters" if manga else "episodes"), 1, MAX_PROGRESS),
+        total=clean_int(as_number(said.get("chapters" if manga else "episodes")), 1, MAX_PROGRESS),
         format=clean_text(said.get("format")),
         site_url=clean_text(said.get("siteUrl")),
     )
@@ -41,7 +44,7 @@ def map_media(said: Any, asked: MediaType | None = None) -> UpstreamMedia:
 def map_viewer(said: Any, token: str) -> RemoteAccount:
     """The account of the token; raises :class:`MappingError`."""
     viewer = as_object(said)
-    user_id, name = clean_int(viewer.get("id"), low=1), clean_text(viewer.get("name"))
+    user_id, name = clean_int(as_number(viewer.get("id")), low=1), clean_text(viewer.get("name"))
     if user_id is None:
         raise MappingError("a user has no id")
     scale = clean_text(as_object(viewer.get("mediaListOptions")).get("scoreFormat"))
@@ -50,6 +53,13 @@ def map_viewer(said: Any, token: str) -> RemoteAccount:
 
 def as_object(said: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
+
+
+def as_number(said: object) -> object:
+    """The number that a text such as "12" or "8.5" states; other values unchanged."""
+    if isinstance(said, str) and _NUMBER.fullmatch(said):
+        return float(said) if "." in said else int(said)
+    return said
 
 
 def _first(said: dict[str, Any], *names: str) -> str | None:
