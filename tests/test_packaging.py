@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile, an instruction a line, without comments."""
+    """The Dockerfile, one instruction per line, without comments."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(word, rest.strip()) for line in lines if line.strip() for word, _, rest in [line.partition(" ")]]
@@ -41,7 +41,7 @@ def compose() -> dict[str, Any]:
 
 
 def commands() -> set[str]:
-    """What the command line offers."""
+    """The commands of the command line."""
     command = get_command(cli)
     assert isinstance(command, TyperGroup)
     return set(command.commands)
@@ -101,7 +101,7 @@ def test_the_image_serves_the_api_with_a_health_check() -> None:
     compile(json.loads(probe[probe.index("[") :])[2], "probe", "exec")
 
 
-def test_variables_of_the_image_are_known_settings() -> None:
+def test_the_images_variables_are_settings() -> None:
     names = {name for rest in values("ENV") for name in re.findall(r"([A-Z_]+)=", rest)}
     known = {"PATH", "PYTHONUNBUFFERED", "UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_PYTHON_DOWNLOADS"}
     assert {name.lower() for name in names - known} <= set(Settings.model_fields)

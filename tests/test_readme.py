@@ -54,7 +54,7 @@ def stems(folder: str) -> set[str]:
 
 
 def noun_table() -> str:
-    """A row a noun that stands in two layers at least; a cell says by which folders it is there."""
+    """One row per noun that exists in at least two layers; a cell names the folders where it exists."""
     places: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for layer, folders in LAYERS.items():
         for folder in folders:
@@ -72,7 +72,7 @@ def _cell(layer: str, folders: list[str]) -> str:
 
 
 def table_after(heading: str) -> list[list[str]]:
-    """The cells of the first table under a heading, without its head."""
+    """The cells of the first table under a heading, without its header."""
     section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in rows[2:]]

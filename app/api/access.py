@@ -101,7 +101,7 @@ class CheckedRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in (self.methods or ()):
-            await _admit(HTTPConnection(scope), self.declared)
+            await _authorize(HTTPConnection(scope), self.declared)
             scope[_CHECKED] = True
             self._parameters.check(scope["query_string"])
             receive = bounded(receive, self.declared.body_limit(scope))
@@ -115,7 +115,7 @@ async def _guard(connection: HTTPConnection) -> None:
     declared = _declarations.get(connection.scope["endpoint"])
     if declared is None:
         raise Forbidden("This route declares no access.")
-    await _admit(connection, declared)
+    await _authorize(connection, declared)
 
 
 guard = Depends(_guard)
@@ -135,7 +135,7 @@ def _lines(context: RouteContext) -> Iterator[RouteAccess]:
     if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
         return  # static files are public
     declared = _declarations.get(context.endpoint) if context.endpoint else None
-    if declared is None or not _is_held(context, declared):
+    if declared is None or not _is_enforced(context, declared):
         raise UndeclaredRoute(
             f"{context.path}: needs @access(...), and a router whose route_class is CheckedRoute."
         )
@@ -144,7 +144,7 @@ def _lines(context: RouteContext) -> Iterator[RouteAccess]:
         yield RouteAccess(method, context.path_format or "", declared.access, declared.upload_limit)
 
 
-def _is_held(context: RouteContext, declared: Declaration) -> bool:
+def _is_enforced(context: RouteContext, declared: Declaration) -> bool:
     """Whether the route's class enforces the declaration; plain Starlette routes can only be public."""
     route = context.original_route
     if isinstance(route, CheckedRoute | WebSocketRoute):
@@ -152,7 +152,7 @@ def _is_held(context: RouteContext, declared: Declaration) -> bool:
     return isinstance(route, Route) and not isinstance(route, APIRoute) and declared.access == "public"
 
 
-async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
+async def _authorize(connection: HTTPConnection, declared: Declaration) -> None:
     """Authenticate and authorize the request; the principal is stored in the state of the request."""
     container: Container = connection.app.state.container
     # Before authentication, so that rejections have rate limit headers too.

@@ -36,10 +36,12 @@ def recommend(
     """Show titles that a user may like and has not listed, each with a reason."""
     import orjson
 
-    from app.schemas.domain.recommendations import Wanted
+    from app.schemas.domain.recommendations import RecommendationSpec
 
     async def show(services: "Container") -> int:
-        found = await services.recommendations.served.list_for_username(username, Wanted(limit=limit))
+        found = await services.recommendations.served.list_for_username(
+            username, RecommendationSpec(limit=limit)
+        )
         for title in orjson.loads(found):
             about = ", ".join(str(part) for part in (title["type"], title["year"]) if part)
             echo(f"{title['title']}{f' ({about})' if about else ''}: {title['reason']}")

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "20261128_1402"
-down_revision: str | None = "20261128_1330"
+down_revision: str | None = "20261128_1345"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

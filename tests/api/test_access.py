@@ -133,7 +133,7 @@ async def test_an_api_token_loses_permissions_with_its_owner(
 
 
 async def _ids_of(container: Container, owner: SignedIn, client: httpx.AsyncClient) -> dict[str, Any]:
-    """An id of every kind that an account can own."""
+    """An id of every kind of object that an account can own."""
     principal = Principal(owner.id, owner.username, "user", PERMISSIONS["user"])
     token, _ = await container.accounts.tokens.mint(principal, name="mine", scopes=["read:content"], days=1)
     [session], _ = await container.accounts.sessions.list(owner.id, limit=20, offset=0)
@@ -240,7 +240,7 @@ async def test_the_openapi_document_states_the_same_access(client: httpx.AsyncCl
     assert flow["tokenUrl"] == "/api/auth/token"
 
 
-async def test_the_other_spelling_of_users_answers_alike(
+async def test_the_alias_of_the_users_routes_works(
     client: httpx.AsyncClient, user: SignedIn, admin: SignedIn
 ) -> None:
     for route in [route for route in ROUTES if route.path.startswith("/users") and route.method == "GET"]:
@@ -349,7 +349,7 @@ async def test_a_web_socket_declares_its_access_like_other_routes(
 
 
 async def _connect(app: FastAPI, path: str, headers: Mapping[str, str]) -> list[MutableMapping[str, Any]]:
-    """What the application sends to a client that opens a WebSocket."""
+    """The application's messages to a client that opens a WebSocket."""
     sent: list[MutableMapping[str, Any]] = []
     scope = {
         "type": "websocket",

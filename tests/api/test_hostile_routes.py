@@ -33,7 +33,7 @@ _ASKED = [route for route in ROUTES if route.name not in _ENDS_IT_ALL and route.
 
 
 def bodies(document: dict[str, Any], operation: dict[str, Any]) -> Iterator[Any]:
-    """A value at a time, in each field and in place of the whole body."""
+    """One value at a time, in each field and in place of the whole body."""
     content = operation.get("requestBody", {}).get("content", {})
     schema = next((kind["schema"] for kind in content.values()), None)
     if schema is None:

@@ -1,4 +1,4 @@
-"""The page at `/`: served whole, kept by browsers, and never in the way of the API."""
+"""The page at `/`: complete, cacheable, and never hiding API paths."""
 
 import gzip
 import re
@@ -56,7 +56,7 @@ def test_no_view_is_a_prefix_of_an_api_route() -> None:
     assert [route.path for route in ROUTES if any(one.match(route.url()) for one in patterns)] == []
 
 
-async def test_files_are_kept_for_ever_below_the_digest_of_all(client: httpx.AsyncClient) -> None:
+async def test_files_under_the_digest_are_cacheable_for_ever(client: httpx.AsyncClient) -> None:
     page = (await client.get("/")).text
     linked = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page)
     assert len(linked) > 4
@@ -72,7 +72,7 @@ async def test_files_are_kept_for_ever_below_the_digest_of_all(client: httpx.Asy
         assert answer.headers["Content-Type"].startswith("text/javascript")
 
 
-async def test_files_come_packed_to_who_takes_that(client: httpx.AsyncClient) -> None:
+async def test_files_are_compressed_if_the_client_accepts_it(client: httpx.AsyncClient) -> None:
     whole = (STATIC / "assets/styles.css").read_bytes()
     async with client.stream("GET", "/assets/styles.css", headers={"Accept-Encoding": "gzip"}) as answer:
         packed = b"".join([part async for part in answer.aiter_raw()])
@@ -111,7 +111,7 @@ def test_both_languages_have_the_same_words() -> None:
 
 
 def test_the_first_load_is_small() -> None:
-    """Script and style that Discover needs, in either language, as they are."""
+    """The uncompressed scripts and styles needed by Discover, in either language."""
     assets = STATIC / "assets"
     for language in ("en", "ru"):
         wanted = {assets / "app.js", assets / "views/discover.js", assets / f"words/{language}.js"}

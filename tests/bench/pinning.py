@@ -11,7 +11,7 @@ def can_pin() -> bool:
 
 
 def pin(core: int, pids: Iterable[int] = (0,)) -> None:
-    """Keep processes, by default this one, on a core; where that is not possible they go where they like."""
+    """Pin processes, by default this one, to a core; without effect where that is not supported."""
     if not can_pin():
         return
     for pid in pids:

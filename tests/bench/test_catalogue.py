@@ -1,4 +1,4 @@
-"""The cost of a catalogue page, cached or not, of small and large catalogues, has a bound."""
+"""The cost of a catalogue page, cached or not, of small and large catalogues, is bounded."""
 
 # Compared is processor time, of the server and of PostgreSQL together: it is what a core can serve, and it
 # holds where tests beside this one use the cores too. `python -m tests.bench catalogue` prints rates as well.

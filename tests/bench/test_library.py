@@ -75,7 +75,7 @@ async def catalogue(database: Database) -> Database:
 
 
 async def seconds_of(database: Database, work: Callable[[], Awaitable[None]]) -> float:
-    """Processor time, ours and PostgreSQL's: neighbours on the machine have no part in it."""
+    """Processor time, ours plus PostgreSQL's, so that other load does not count."""
     settle_heap()  # as the worker does; the tests' own modules are no part of the work
     begun = await processor_time(database)
     await work()

@@ -39,7 +39,7 @@ async def served(clones: Clones, servers: ServerUrls) -> AsyncIterator[Served]:
 
 
 async def _listing(container: Container, count: int, *, seed: int) -> dict[str, str]:
-    """The headers of a new account that lists ``count`` titles, mostly well known ones."""
+    """The headers of a new account with ``count`` titles on its list, mostly popular ones."""
     who = await make_account(container)
     async with container.db.transaction() as tx:
         await tx.session.execute(
@@ -68,7 +68,7 @@ async def test_a_request_is_within_three_pages_of_the_catalogue(served: Served, 
 
 
 async def _medians(client: httpx.AsyncClient, headers: dict[str, str], *kinds: Sequence[str]) -> list[float]:
-    """Seconds of each kind of request, taken by turns."""
+    """Seconds of each kind of request, alternating."""
     taken: list[list[float]] = [[] for _ in kinds]
     for paths in zip(*kinds, strict=True):
         for kind, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""What is searched for is found: 580 labelled queries in 17 classes, on the real catalogue."""
+"""Search quality: 620 labelled queries in 18 classes, on the real catalogue."""
 
 import sys
 
@@ -10,11 +10,11 @@ from tests.bench.search import measure
 pytestmark = pytest.mark.bench
 
 
-async def test_searches_find_what_is_meant(real: httpx.AsyncClient) -> None:
+async def test_searches_find_the_intended_titles(real: httpx.AsyncClient) -> None:
     found = await measure(real)
     sys.stderr.write("\n".join(["", *found.lines(), ""]))
     assert found.asked.total() >= 500
     assert found.share(found.first) >= 0.93
     assert found.share(found.among_five) >= 0.985
     for name, number in found.asked.items():
-        assert found.among_five[name] / number >= 0.9, name
+        assert found.among_five[name] / number >= 0.95, name

@@ -85,9 +85,9 @@ def test_a_long_list_keeps_few_rows(visit: Visits, site: Stack) -> None:
 
 
 def longest_task_of_scrolling(page: Page) -> float:
-    """Scroll through the list by a row a frame; ms that the longest task had the processor for.
+    """Scroll through the list by one row per frame; the longest task in milliseconds of processor time.
 
-    The time by the clock would tell what else the machine does.
+    Wall-clock time would include other load on the machine.
     """
     browser = page.context.browser
     assert browser is not None

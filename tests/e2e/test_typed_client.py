@@ -75,7 +75,7 @@ def origin(client_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def many_titles(site: Stack) -> None:
-    """As many as a grid has."""
+    """As many titles as a grid shows."""
     dump = site.folder / "many.jsonl"
     rows = (
         {"mal_id": 70_000 + number, "title": f"Another Title {number}", "type": "TV"} for number in range(100)

@@ -107,7 +107,7 @@ def test_a_killed_parent_leaves_no_process_and_loses_nothing(stack: Stack) -> No
 @pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
 @pytest.mark.soak
 def test_a_killed_uv_run_leaves_no_process_either(stack: Stack) -> None:
-    """What the README says to type stays around as a parent, and cannot pass its own death on."""
+    """``uv run`` stays alive as the parent process, and does not forward its own death."""
     stack.launcher = ["uv", "run", "--project", str(ROOT), "--no-sync", "--offline", "python"]
     stack.run()
     assert stack.end(signal.SIGKILL) == -signal.SIGKILL

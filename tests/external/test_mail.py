@@ -13,7 +13,7 @@ LOCALHOST = Path(__file__).parents[1] / "samples" / "localhost.pem"  # a certifi
 
 
 class MailServer:
-    """Takes every mail; notes each command, and whether it came encrypted."""
+    """Accepts every mail; records each command, and whether it was encrypted."""
 
     def __init__(self, *, starttls: str = "", implicit: bool = False) -> None:
         self.commands: list[tuple[str, bool]] = []
@@ -61,7 +61,7 @@ class MailServer:
         return b"235 welcome\r\n" if word == "AUTH" else b"250 fine\r\n"
 
     def said(self, word: str) -> list[bool]:
-        """Whether each such command came encrypted."""
+        """Whether each such command was encrypted."""
         return [encrypted for line, encrypted in self.commands if line.upper().startswith(word)]
 
 

@@ -1,4 +1,4 @@
-"""Forty files claimed to be pictures, some of which are."""
+"""Forty files that claim to be pictures, some of which are."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ PLACE = b"GPS-CANARY-59.9386"
 
 @dataclass(frozen=True)
 class Upload:
-    """``is_picture``: it is to be accepted, and served without a trace of what it carried."""
+    """``is_picture``: it must be accepted, and served without its metadata."""
 
     content: bytes
     is_picture: bool

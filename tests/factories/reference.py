@@ -26,7 +26,7 @@ def fold(text: str) -> str:
 
 
 def expected(titles: dict[int, Title], given: Given) -> list[int]:
-    """The ids that a request with these parameters should answer, all pages of it, in order."""
+    """The ids that a request with these parameters should return, over all pages, in order."""
     ids = [id_ for id_, title in titles.items() if all(_holds(title, name, value) for name, value in given)]
     sort = dict(given).get("sort", "-score")
     return _sorted(titles, ids, _KEYS[sort.lstrip("-")], falling=sort.startswith("-"))

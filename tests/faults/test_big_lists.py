@@ -62,7 +62,7 @@ async def api(stack: Stack) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def probed(port: int) -> AsyncIterator[list[float]]:
-    """How long each answer took while the block ran, in seconds, sorted; filled at its end."""
+    """The response times in seconds during the block, sorted; filled at its end."""
     found: list[float] = []
     pipe = asyncio.subprocess.PIPE
     probe = await asyncio.create_subprocess_exec(
@@ -104,7 +104,7 @@ async def download(http: httpx.AsyncClient, path: str) -> int:
 
 
 @pytest.mark.timeout(900)
-async def test_others_are_answered_while_one_person_moves_a_long_list(stack: Stack, api: Api) -> None:
+async def test_other_requests_are_served_while_a_user_moves_a_long_list(stack: Stack, api: Api) -> None:
     stack.worker()
     http = api.http
     first = await until_over(http, await http.post(IMPORT, files=upload(long_list(ROWS))))

@@ -25,7 +25,7 @@ PATHS = ("/anime", "/anime/1", "/anime/mal/1", "/search/anime?q=abc", "/genres",
 
 @pytest.fixture(params=[*STATES, "refused", "mute"])
 async def port(request: pytest.FixtureRequest, unused_port: int, mute_port: int) -> AsyncIterator[int]:
-    """Where a server stands that refuses each connection with this state, or does not even do that."""
+    """The port of a server that refuses each connection with this SQLSTATE, or does not even do that."""
     if request.param in {"refused", "mute"}:
         yield unused_port if request.param == "refused" else mute_port
         return

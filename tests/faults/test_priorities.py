@@ -118,7 +118,7 @@ async def test_readers_and_orders_do_not_wait_for_a_refresh_at_full(
 
 
 async def _queued_as_upkeep(table: Table) -> int:
-    """The title that would be refreshed last of all that wait."""
+    """The waiting title that would be refreshed last."""
     last = (
         "select arguments ->> 'mal_id' as mal_id from jobs where status = 'queued' and job_class = 'upkeep'"
     )

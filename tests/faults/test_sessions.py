@@ -51,7 +51,7 @@ async def status_of_me(api: Api, access_token: str) -> int:
 
 
 async def _race(apis: list[Api], *, rounds: int) -> None:
-    """Twenty at once with one token, half of them at each process, round after round."""
+    """Twenty concurrent requests with one token, half of them on each process, in rounds."""
     first = await register(apis[0])
     token, latest = first["refresh_token"], first["access_token"]
     statuses: Counter[int] = Counter()
@@ -211,6 +211,6 @@ async def _everything(database: Database) -> str:
 
 
 def _dump(at: Path) -> str:
-    """Every key of the Valkey and what it holds."""
+    """Every key of the Valkey with its content."""
     with Redis(unix_socket_path=str(at)) as client:
         return "\n".join(f"{key!r} {client.dump(key)!r}" for key in client.scan_iter("*"))

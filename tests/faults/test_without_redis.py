@@ -54,7 +54,7 @@ async def service(
     mute_port: int,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Service]:
-    """The service on a Redis that is not there, or that never answers."""
+    """The service with a Redis that is down, or that never responds."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     ids = await store_titles(connection, make_titles(20))
     await connection.close()

@@ -47,7 +47,7 @@ FAREWELLS = {"POST /auth/logout", "POST /auth/logout-all", "POST /auth/password"
 
 @pytest.fixture
 def upstreams(jikan_standin: JikanStandin, anilibria_standin: AniLibriaStandin) -> Iterator[dict[str, str]]:
-    """The settings that lead to a stand-in for each upstream."""
+    """Settings with a stand-in for each upstream."""
     with (
         served(Relay(AniListStandin(), API)) as anilist,
         served(Relay(HiAnimeStandin(), HIANIME)) as hianime,
@@ -78,7 +78,7 @@ async def base_url(settings: Settings, upstreams: dict[str, str], database_url: 
 
 
 async def fuzz(base_url: str, folder: Path, wanted: Callable[[str, str], bool], *options: str) -> str:
-    """What Schemathesis prints of the wanted operations; empty when it found nothing."""
+    """Schemathesis's output for the selected operations; empty if it found nothing."""
     names = [route.name for route in ROUTES if wanted(route.name, route.access)]
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
     chosen = [f"--include-name={name}" for name in names]

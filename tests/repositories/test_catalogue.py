@@ -92,7 +92,7 @@ async def execute(database: Database, sql: str, **parameters: Any) -> None:
 
 
 async def traces(database: Database) -> tuple[int, str]:
-    """What any write to the catalogue would move: its version, and the place of the rows."""
+    """What any write to the catalogue would change: its version, and the positions of rows."""
     places: str = await database.scalar("select string_agg(ctid || ' ' || xmin, ',' order by id) from anime")
     return await version(database), places
 
@@ -146,7 +146,7 @@ async def test_an_upstream_overwrites_and_its_null_erases_nothing(database: Data
     }
 
 
-async def test_what_an_upstream_says_of_a_title_by_hand_replaces_it_and_completes_it(
+async def test_an_upstream_replaces_and_completes_a_title_added_by_hand(
     database: Database,
 ) -> None:
     await create(database, replace(WHOLE, title_russian="Город", anilist_id=11, synopsis=None, members=None))

@@ -1,4 +1,4 @@
-"""What an AniLibria of our own answers: recorded releases, and some of our own making."""
+"""The data of the AniLibria stand-in: recorded releases, and synthetic ones."""
 
 import copy
 import json
@@ -75,7 +75,7 @@ def made_release(number: int) -> dict[str, Any]:
 
 
 class AniLibriaWorld:
-    """Filters, orders and pages as the real one does; ``change`` gives a release other values."""
+    """Filters, sorts and pages like the real API; ``change`` gives a release other values."""
 
     def __init__(self, shared: Path) -> None:
         self._shared = shared

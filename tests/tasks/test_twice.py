@@ -35,7 +35,7 @@ from app.schemas.jobs import (
 from app.schemas.release_jobs import LinkReleases, MirrorReleases, NotifyNode, PollReleases, SyncRelease
 from app.tasks import performer
 from app.utils.db.database import Database
-from tests.fixtures.jobs import Bell, Table
+from tests.fixtures.jobs import RecordingQueue, Table
 from tests.standin import AniLibriaStandin, JikanStandin
 
 SAMPLES: list[Job] = [
@@ -71,7 +71,7 @@ async def services(
     jikan_standin: JikanStandin,
     anilibria_standin: AniLibriaStandin,
     database: Database,
-    bell: Bell,
+    bell: RecordingQueue,
 ) -> AsyncIterator[Container]:
     upstreams = {"jikan_base_url": jikan_standin.base_url, "anilibria_base_url": anilibria_standin.base_url}
     async with build(settings.model_copy(update=upstreams), db=database, queue=bell) as services:

@@ -1,4 +1,4 @@
-"""The cache: levels, ages, stale copies, absences, coalescing, invalidation across processes."""
+"""The cache: levels, ages, stale values, negative entries, coalescing, invalidation across processes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ KEY = "things:thing:7"
 
 @dataclass
 class Source:
-    """Counts how often it is asked; ``error`` makes it fail."""
+    """Counts its calls; ``error`` makes it fail."""
 
     answer: bytes | None = b"one"
     error: Exception | None = None
@@ -34,7 +34,7 @@ class Source:
 
 
 class Rows:
-    """A last level that keeps everything for good."""
+    """A last level that keeps everything."""
 
     name = "l3"
     ttl = 86_400.0
@@ -63,7 +63,7 @@ class Clock:
 
 @dataclass
 class World:
-    """Two processes over one Redis and one table, with a clock that the test moves."""
+    """Two processes over one Redis and one table, with a clock set by the test."""
 
     here: Cache
     there: Cache

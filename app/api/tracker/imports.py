@@ -53,10 +53,10 @@ async def _begin(
         return QueuedJobOut.of(await imports.start(user_id, body.username)), 202
     lists = [one.model_dump() for one in body.animes or ()]
     known, queued = await imports.take_lists(user_id, lists)
-    told = [
+    titles = [
         ReadAnimeOut.model_validate(
             {"id": one.anime_id, "thumbnail": one.thumbnail, "title": one.title, "status": one.status}
         )
         for one in known
     ]
-    return ReadListsOut(animes=told, job=QueuedJobOut.of(queued)), 200
+    return ReadListsOut(animes=titles, job=QueuedJobOut.of(queued)), 200

@@ -193,7 +193,7 @@ class AniListClient(Client):
             raise UpstreamError("AniList's response has no data.")
         return data
 
-    def _hear(self, headers: Mapping[str, str]) -> None:
+    def _on_headers(self, headers: Mapping[str, str]) -> None:
         """Adopt the rate limit of the headers, unless AniList recently refused calls within it."""
         told = headers.get("x-ratelimit-limit", "")
         if told.isdecimal() and time.monotonic() > self._distrusted_until:

@@ -275,10 +275,10 @@ class JobService:
                     _DEAD_WORKER, kind=dead.kind, attempts=dead.attempts, timings=self._timings
                 )
                 if isinstance(decision, Fail):
-                    await jobs.give_up(dead.id, error=decision.reason)
+                    await jobs.fail_dead(dead.id, error=decision.reason)
                     failed += 1
                 else:
-                    await jobs.take_back(dead.id, delay=decision.delay, error=decision.reason)
+                    await jobs.requeue_dead(dead.id, delay=decision.delay, error=decision.reason)
                     requeued += 1
         return requeued, failed
 

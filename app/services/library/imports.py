@@ -198,7 +198,7 @@ class ImportService:
         position = 0
         while position < reported:
             async with self._db.reader() as connection:
-                found = await ImportRepository(connection).find_piece(job_id, position=position)
+                found = await ImportRepository(connection).find_chunk(job_id, position=position)
             if found is None:
                 raise NoSuchImport
             piece, number = found

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.repositories.recommendations import PersonsList
-from app.schemas.domain.recommendations import RATING_STATUSES, Recommended, Wanted
+from app.repositories.recommendations import UserList
+from app.schemas.domain.recommendations import RATING_STATUSES, RecommendationSpec, Recommended
 from app.services.recommendations.fitted import Model
 from app.services.recommendations.ranking import Ranking, Taste, diversify, rank
 
@@ -49,7 +49,7 @@ class Personal:
         ] + rest
 
 
-def ranked(model: Model, own: PersonsList, wanted: Wanted) -> Ranking:
+def ranked(model: Model, own: UserList, wanted: RecommendationSpec) -> Ranking:
     """Rank the titles for a list with the model."""
     taste = Taste.of(
         model,

@@ -12,11 +12,11 @@ from app.repositories.accounts import AccountRepository
 from app.repositories.recommendations import (
     GenreRecommendations,
     IgnoredRepository,
-    PersonsList,
     ServingRepository,
     SimilarRepository,
+    UserList,
 )
-from app.schemas.domain.recommendations import RecommendationMode, Recommended, Stamp, Wanted
+from app.schemas.domain.recommendations import RecommendationMode, RecommendationSpec, Recommended, Stamp
 from app.services.library import UnknownTitle
 from app.utils.db.database import Database
 
@@ -52,7 +52,7 @@ class RecommendationService:
         self._model: tuple[int, Model] | None = None
         self._loading = asyncio.Lock()
 
-    async def list(self, user_id: int, wanted: Wanted) -> bytes:
+    async def list(self, user_id: int, wanted: RecommendationSpec) -> bytes:
         """Recommended titles that are not on the user's list, best first, as JSON ready to send."""
         if wanted.algo == "genres":
             async with self._db.driver(fresh_plans=None) as driver:
@@ -76,7 +76,7 @@ class RecommendationService:
                     break
         return body
 
-    async def list_for_username(self, username: str, wanted: Wanted) -> bytes:
+    async def list_for_username(self, username: str, wanted: RecommendationSpec) -> bytes:
         """The same for a user name in any case; raises ``NotFound`` if there is no such account."""
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find_by_username(username)
@@ -103,7 +103,7 @@ class RecommendationService:
             await IgnoredRepository(tx).delete(user_id, anime_id)
 
     async def _worked_out(
-        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: Wanted
+        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: RecommendationSpec
     ) -> _Kept:
         model = await self._model_of(repository, stamp.model_id)
         own = await repository.list_of(user_id)
@@ -133,7 +133,7 @@ def _unpacked(content: bytes) -> "Model":
     return Model.unpack(content)
 
 
-def _ranked(model: "Model", own: PersonsList, wanted: Wanted) -> "Personal":
+def _ranked(model: "Model", own: UserList, wanted: RecommendationSpec) -> "Personal":
     from app.services.recommendations.personal import Personal, ranked
 
     return Personal(ranked(model, own, wanted))
@@ -145,7 +145,7 @@ def _with_others(personal: "Personal | None", others: list[Recommended]) -> "Per
     return Personal(None, others) if personal is None else personal.followed_by(others)
 
 
-async def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
+async def _chosen(personal: "Personal | None", wanted: RecommendationSpec) -> list[Recommended]:
     """The recommendations of the page, and a few more for those that may no longer be shown."""
     if personal is None:
         return []

@@ -1,6 +1,7 @@
-"""Alternative readings of a search query: seasons, romanised Cyrillic, the wrong keyboard layout."""
+"""Other readings of a search query: seasons, Cyrillic as romaji or English, wrong keyboard layout."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _CYRILLIC = re.compile(r"[а-яё]")
@@ -100,15 +101,19 @@ def romanised(text: str) -> list[str]:
     return list(dict.fromkeys([japanese, plain]))
 
 
-def other_layout(text: str) -> str | None:
-    """The same keystrokes in the other layout of Russian and English.
+def other_layouts(text: str) -> list[str]:
+    """The same keystrokes in the other layout of Russian and English; none for a mixed text or other scripts.
 
-    None for a mixed text or other scripts.
+    Also with single letters unchanged, if there are any: they are often a part of a title in Latin letters.
     """
     folded = text.lower()
-    if _CYRILLIC.search(folded):
-        return folded.translate(_TO_QWERTY) if not _LATIN.search(folded) else None
-    return folded.translate(_TO_YCUKEN) if _LATIN.search(folded) else None
+    is_cyrillic, is_latin = bool(_CYRILLIC.search(folded)), bool(_LATIN.search(folded))
+    if is_cyrillic == is_latin:
+        return []
+    words = folded.split(" ")
+    swapped = [word.translate(_TO_QWERTY if is_cyrillic else _TO_YCUKEN) for word in words]
+    kept = [word if len(word) == 1 else other for word, other in zip(words, swapped, strict=True)]
+    return list(dict.fromkeys([" ".join(swapped), " ".join(kept)]))
 
 
 # Romanisations that sound alike; each replacement applies to the result of the one before. search_sound() in
@@ -134,3 +139,53 @@ def sound(text: str) -> str:
     for spelling, other in SOUNDS:
         text = text.replace(spelling, other)
     return text.translate(str.maketrans(*SOUND_LETTERS))
+
+
+# Consonants of English words by their sound, in capitals; search_consonants() in PostgreSQL takes the same
+# steps. Every word has a space before it. A vowel at its beginning becomes A, other vowels are dropped.
+CONSONANTS = (
+    ("cce", "kse"), ("cci", "ksi"), ("bb", "b"), ("cc", "c"), ("dd", "d"), ("ff", "f"), ("gg", "g"),
+    ("kk", "k"), ("ll", "l"), ("mm", "m"), ("nn", "n"), ("pp", "p"), ("rr", "r"), ("ss", "s"), ("tt", "t"),
+    ("zz", "z"), (" psych", " sK"), ("tch", "C"), ("sch", "SK"), ("chr", "KR"), ("ch", "C"), ("sh", "X"),
+    ("ght", "T"), (" gh", " G"), ("gh", ""), ("ph", "F"), ("th", "S"), (" kn", " N"), (" wr", " R"),
+    ("wh", "w"), ("ck", "K"), ("qu", "KV"), ("x", "KS"), ("tion", "XN"), ("sion", "XN"), ("ture", "CR"),
+    ("sce", "S"), ("sci", "S"), ("ce", "S"), ("ci", "S"), ("cy", "S"), ("c", "K"), ("dge", "G"), ("ts", "S"),
+    ("e", "a"), ("i", "a"), ("o", "a"), ("u", "a"), ("y", "a"), (" a", " A"), ("wa", "V"), ("w", ""),
+    ("a", ""),
+)  # fmt: skip
+CONSONANT_LETTERS = ("bdfghjklmnpqrstvz", "BDFGHGKLMNPKRSTVS")
+
+_DOUBLED = re.compile(r"(.)\1")
+_RUSSIAN_VOWELS = "аеёиоуыэюя"
+_RUSSIAN_CONSONANTS = (
+    (re.compile(r"^(?:х|икс)$"), "KS"),
+    (re.compile(r"^хр"), "KR"),
+    (re.compile(rf"у(?=[{_RUSSIAN_VOWELS}])"), "V"),  # the English w
+    (re.compile(rf"^[{_RUSSIAN_VOWELS}й]"), "A"),
+    (re.compile(r"дж|ж"), "G"),
+    (re.compile(r"тч|ч"), "C"),
+    (re.compile(r"[шщ]"), "X"),
+    (re.compile(r"тс|ц"), "S"),
+    (re.compile(rf"[{_RUSSIAN_VOWELS}йьъ]"), ""),
+)
+_RUSSIAN_CONSONANT_LETTERS = str.maketrans("бвгдзклмнпрстфх", "BVGDSKLMNPRSTFH")
+
+
+def consonants(words: Iterable[str]) -> str:
+    """The consonants of lower-case words, English or English in Cyrillic letters, to compare these two.
+
+    "чейнсо мен" and "chainsaw man" are both ``CNS MN``.
+    """
+    return " ".join(filter(None, map(_consonants_of, words)))
+
+
+def _consonants_of(word: str) -> str:
+    if is_cyrillic(word):
+        word = _DOUBLED.sub(r"\1", word)
+        for spelling, sound_ in _RUSSIAN_CONSONANTS:
+            word = spelling.sub(sound_, word)
+        return word.translate(_RUSSIAN_CONSONANT_LETTERS)
+    word = f" {word}"
+    for letters, sound_ in CONSONANTS:
+        word = word.replace(letters, sound_)
+    return word.translate(str.maketrans(*CONSONANT_LETTERS)).strip()

@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def url(settings: Settings, container: Container) -> AsyncIterator[str]:
-    """An API process of its own on the database of ``container``, which writes what happens."""
+    """A separate API process on the database of ``container``, which emits the events."""
     with served(create_app(settings)) as url:
         async with httpx.AsyncClient(base_url=url) as http:
             while (await http.get("/health/live")).status_code != 200:  # noqa: ASYNC110  # it is starting
@@ -100,7 +100,7 @@ async def test_the_seeds_messages(url: str, container: Container) -> None:
         assert (await ask(one, "ping"))["type"] == "pong"
 
 
-async def test_what_was_missed_is_replayed_once_and_in_order(url: str, container: Container) -> None:
+async def test_missed_events_are_replayed_once_and_in_order(url: str, container: Container) -> None:
     async with connect(url) as connection:
         await ask(connection, "subscribe_title", title_id=7)
         await tell(container, 7, 1)
@@ -175,7 +175,9 @@ async def test_a_session_that_ends_closes_its_sockets(url: str, container: Conta
         assert (await ask(anonymous, "ping"))["type"] == "pong"
 
 
-async def test_a_client_that_never_reads_is_cut_off_and_harms_nobody(url: str, container: Container) -> None:
+async def test_a_client_that_never_reads_is_disconnected_without_affecting_others(
+    url: str, container: Container
+) -> None:
     host, _, port = url.removeprefix("ws://").partition("/")[0].partition(":")
     frozen = sockets.socket()
     frozen.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)

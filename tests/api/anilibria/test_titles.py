@@ -1,4 +1,4 @@
-"""The AniLibria v2 surface in front of an AniLibria that works, and of one that does not."""
+"""The AniLibria v2 surface with a working AniLibria stand-in, and with one that fails."""
 
 import asyncio
 from typing import Any
@@ -143,7 +143,7 @@ async def test_search_schedule_genres_random_and_health(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("fault", ["refuse", "status", "html", "garbage", "hang", "limited"])
-async def test_what_is_known_is_served_while_anilibria_fails(
+async def test_stored_titles_are_served_while_anilibria_fails(
     client: httpx.AsyncClient, container: Container, anilibria_standin: AniLibriaStandin, fault: str
 ) -> None:
     paths = ["/titles/7", "/titles", "/search?q=number", "/popular", "/updates", "/schedule", "/genres"]

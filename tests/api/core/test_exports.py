@@ -13,14 +13,14 @@ from sqlalchemy import text
 from app.container import Container
 from app.utils.spool import Spool
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import IMPORT, long_list, upload, work_off
+from tests.fixtures.importing import IMPORT, long_list, run_queued, upload
 
 EXPORT = "/users/me/export"
 
 
 @pytest.fixture
 async def both(mine: httpx.AsyncClient) -> httpx.AsyncClient:
-    """With one anime and one manga on the list."""
+    """A user with one anime and one manga on the list."""
     for kind, title in (("manga", "Ash — Ωμέγα"), ("anime", "Bebop")):
         item = {"title": title, "type": kind, "source": "manual", "status": "watching"}
         assert (await mine.post("/api/library/items", json=item)).status_code == 200
@@ -72,7 +72,7 @@ async def test_a_mal_file_holds_one_type(both: httpx.AsyncClient) -> None:
 
 async def test_csv_begins_with_a_byte_order_mark(both: httpx.AsyncClient, container: Container) -> None:
     exported = await both.get(EXPORT, params={"format": "csv"})
-    job = await work_off(container, both, await both.post(IMPORT, files=upload(long_list(1))))
+    job = await run_queued(container, both, await both.post(IMPORT, files=upload(long_list(1))))
     report = await both.get(f"{IMPORT}/{job['id']}/report", params={"format": "csv"})
     for answer in (exported, report):
         assert answer.content.startswith(b"\xef\xbb\xbf")
@@ -102,7 +102,7 @@ async def test_a_list_of_any_length_is_whole(
     assert sorted(found) == wanted
 
 
-async def test_the_account_export_tells_of_an_unfinished_import_without_its_file(
+async def test_the_account_export_includes_an_unfinished_import_without_its_file(
     mine: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     begun = await mine.post(IMPORT, files=upload(long_list(3)))
@@ -111,7 +111,7 @@ async def test_the_account_export_tells_of_an_unfinished_import_without_its_file
     assert told["job_id"] == begun.json()["job_id"]
     assert (told["filename"], told["is_dry_run"], told["counts"]) == ("list.xml.gz", False, {})
     assert "content" not in told
-    await work_off(container, mine, begun)
+    await run_queued(container, mine, begun)
     answer = await mine.get(EXPORT)
     owned = answer.json()
     assert owned["imports"][0]["counts"] == {"added": 3}
@@ -169,11 +169,13 @@ async def test_a_failed_download_releases_its_slot(container: Container, user: S
         spool.close()
 
 
-async def test_our_own_file_of_both_types_comes_back(both: httpx.AsyncClient, container: Container) -> None:
+async def test_our_own_export_of_both_types_round_trips(
+    both: httpx.AsyncClient, container: Container
+) -> None:
     exported = await both.get(EXPORT, params={"format": "json"})
     assert json.loads(exported.content)["version"] == 1
     for item in (await both.get("/api/library/items")).json():
         await both.delete(f"/api/library/items/{item['id']}")
-    await work_off(container, both, await both.post(IMPORT, files={"file": ("l.json", exported.content)}))
+    await run_queued(container, both, await both.post(IMPORT, files={"file": ("l.json", exported.content)}))
     back = (await both.get("/api/library/items", params={"sort": "title"})).json()
     assert [(item["title"], item["type"]) for item in back] == [("Ash — Ωμέγα", "manga"), ("Bebop", "anime")]

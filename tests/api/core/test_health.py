@@ -23,7 +23,7 @@ GONE_REDIS = "redis://127.0.0.1:9/0"
 
 @asynccontextmanager
 async def client_of(settings: Settings, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that stands on other servers."""
+    """A client of an application with other servers."""
     other = Settings(_env_file=None, **{**settings.model_dump(exclude_none=True), **changed})
     async with build(other) as container:
         transport = httpx.ASGITransport(app=create_app(other, container=container))

@@ -107,7 +107,7 @@ async def test_pool_metrics_show_its_load(client: httpx.AsyncClient, database: D
 
 @pytest.fixture
 async def guarded(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application with a token, whose PostgreSQL is away."""
+    """A client of an application with a metrics token, whose PostgreSQL is down."""
     changed = {"metrics_token": TOKEN, "database_url": "postgresql+asyncpg://a@127.0.0.1:9/a"}
     guarded = Settings(_env_file=None, **{**settings.model_dump(exclude_none=True), **changed})
     async with build(guarded) as container:
@@ -162,7 +162,7 @@ async def test_processes_aggregate_in_a_folder(tmp_path: Path) -> None:
 
 
 class FailingOnce(Database):
-    """Fails the first time its figures are noted."""
+    """Fails the first time its metrics are read."""
 
     noted = 0
 

@@ -47,12 +47,14 @@ TITLES = [
     ("Gintama'", 50, []),
     ("!!!", 1, []),
     ("Spy x Family", 33, ["SPY×FAMILY"]),
+    ("Witch Watch", 7, []),
+    ("Little Witch Academia", 90, []),
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 async def searched(clones: Clones, servers: ServerUrls) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on a catalogue of few titles."""
+    """A client on a small catalogue."""
     url = await clones.make()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     rows = [{"title": title, "members": members, "synonyms": names} for title, members, names in TITLES]
@@ -71,7 +73,7 @@ async def found(client: httpx.AsyncClient, query: str, path: str = "/search/anim
     return titles
 
 
-async def test_the_better_match_comes_first_and_among_equals_the_better_known(
+async def test_better_matches_come_first_and_ties_are_ordered_by_popularity(
     searched: httpx.AsyncClient,
 ) -> None:
     assert await found(searched, "naruto") == [
@@ -323,6 +325,8 @@ async def test_all_searches_of_a_client_share_one_limit(client: httpx.AsyncClien
         ("кимецу но яиба", "Kimetsu no Yaiba"), ("ырштпулш тщ лнщошт", "Shingeki no Kyojin"),
         ("rjd,jq ,b,jg", "Cowboy Bebop"), ("singeki no kyouzin", "Shingeki no Kyojin"),
         ("kimetu no yaiba", "Kimetsu no Yaiba"), ("naruto sippuden", "Naruto: Shippuuden"),
+        ("спай фэмили", "Spy x Family"), ("атак он тайтан", "Shingeki no Kyojin"),
+        ("фейт стей найт", "Fate/stay night: Unlimited Blade Works"), ("демон слэйер", "Kimetsu no Yaiba"),
     ],
 )  # fmt: skip
 async def test_other_scripts_sounds_and_keyboards(
@@ -330,6 +334,21 @@ async def test_other_scripts_sounds_and_keyboards(
 ) -> None:
     assert (await found(searched, query))[0] == title
     assert title in await found(searched, query, "/anime")
+
+
+async def test_one_or_two_letters_begin_a_word(searched: httpx.AsyncClient) -> None:
+    for path in ("/search/anime", "/anime"):
+        titles = await found(searched, "na", path)
+        assert {"Naruto", "Naruto Gaiden", "The Last: Naruto the Movie", "Boruto"} <= set(titles)
+        assert not {"Onaruton", "Kimetsu no Yaiba"} & set(titles)
+        assert "Shingeki no Kyojin" in await found(searched, "進撃", path)
+        assert "Shingeki no Kyojin" in await found(searched, "巨人", path)  # ideographs stand inside of words
+
+
+async def test_a_mistyped_name_comes_before_better_known_titles_with_one_of_its_words(
+    searched: httpx.AsyncClient,
+) -> None:
+    assert (await found(searched, "Witch Wntch"))[:2] == ["Witch Watch", "Little Witch Academia"]
 
 
 async def test_a_season_comes_first_then_the_others_of_its_name(
@@ -348,7 +367,7 @@ async def test_a_season_comes_first_then_the_others_of_its_name(
         assert set(titles) == set(names), query
 
 
-async def test_what_is_hidden_is_counted(client: httpx.AsyncClient, container: Container) -> None:
+async def test_hidden_titles_are_counted(client: httpx.AsyncClient, container: Container) -> None:
     async with container.db.transaction() as tx:
         for title, adult in (("Night Story", False), ("Night Story Uncut", True), ("Night Story Two", True)):
             values = {"title": title, "adult": adult}

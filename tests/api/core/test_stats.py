@@ -15,7 +15,7 @@ NONE = {"watching": 0, "completed": 0, "plan_to_watch": 0, "dropped": 0, "on_hol
 
 
 async def make_titles(database: Database) -> list[int]:
-    """Ids of a series of 26 episodes of 24 minutes, a film of 115, and a series of unknown length."""
+    """Ids of a series with 26 episodes of 24 minutes, a film of 115, and a series of unknown length."""
     async with database.transaction() as tx:
         await tx.session.execute(text("insert into genres (kind, name) values ('genre', 'Action')"))
         rows = await tx.session.execute(

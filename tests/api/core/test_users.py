@@ -353,7 +353,7 @@ async def test_an_erased_account_leaves_no_data(
 
 
 async def rows_that_mention(container: Container, words: list[str]) -> dict[str, int]:
-    """Tables, and how many rows of theirs hold one of the words anywhere."""
+    """The tables with rows that contain one of the words in any column, with their number."""
     names = await container.db.scalar(
         "select string_agg(tablename, ',') from pg_tables where schemaname = 'public'"
     )

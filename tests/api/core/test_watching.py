@@ -15,7 +15,7 @@ PROGRESS = "/watch/progress"
 
 @pytest.fixture
 async def titles(database: Database) -> list[int]:
-    """Ids of a title of 26 episodes of 24 minutes, and of one of unknown length."""
+    """Ids of a title with 26 episodes of 24 minutes, and of one of unknown length."""
     async with database.transaction() as tx:
         rows = await tx.session.execute(
             text(
@@ -89,7 +89,7 @@ async def test_an_earlier_report_that_arrives_later_loses(mine: httpx.AsyncClien
 
 
 async def test_late_reports_still_count(mine: httpx.AsyncClient, titles: list[int]) -> None:
-    """A device that was offline tells late of an episode that another has begun anew."""
+    """A device that was offline reports an episode late, after another device has restarted it."""
     await mine.post("/users/me/list", json={"anime_id": titles[0], "status": "watching"})
     path = f"/users/me/list/{titles[0]}"
     await report(mine, titles[0], 2, progress_percent=30, client_ts="2026-11-20T20:00:00Z")

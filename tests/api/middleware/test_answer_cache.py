@@ -27,7 +27,7 @@ ETAG = etag_of(b"1")
 
 
 class Router:
-    """Answers with how often it was asked, when it is let."""
+    """Responds with the number of requests so far, once it is released."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -56,7 +56,7 @@ class Router:
 
 
 class Bench:
-    """A cache around a router, on a clock that the test moves."""
+    """A cache around a router, with a clock set by the test."""
 
     def __init__(self, **options: Any) -> None:
         self.now = 100.0
@@ -73,7 +73,7 @@ class Bench:
         request_id: str = "",
         **headers: str,
     ) -> tuple[int, bytes, dict[str, str], Any]:
-        """Status, body, headers, and the route that the rest of the application is told of."""
+        """Status, body, headers, and the route reported to the rest of the application."""
         sent: list[Message] = []
 
         async def send(message: Message) -> None:

@@ -38,7 +38,7 @@ async def person(container: Container) -> SignedIn:
 
 @dataclass
 class Sender:
-    """Sends a body piece by piece, and stops where an answer or the end of the connection comes."""
+    """Sends a body in chunks, and stops at a response or the end of the connection."""
 
     url: str
     method: str = "POST"
@@ -84,7 +84,10 @@ class Sender:
             self.sent += len(PIECE)
 
     def _read_answer(self, connection: socket.socket) -> None:
-        """Up to its end; who has a whole answer that says ``close`` goes, and does not wait for the end."""
+        """Read to the end.
+
+        A client with a complete ``close`` response disconnects without waiting for the server.
+        """
         try:
             while not self._is_whole() and (part := connection.recv(65536)):
                 self.answer += part

@@ -44,7 +44,9 @@ async def come_back(me: Connected, **query: str) -> httpx.Response:
     return await me.client.get(CALLBACK, params=query, headers={"Authorization": ""})
 
 
-async def test_a_person_connects_looks_and_disconnects(me: Connected, anilist: AniListStandin) -> None:
+async def test_a_user_connects_reads_the_status_and_disconnects(
+    me: Connected, anilist: AniListStandin
+) -> None:
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
     url = httpx.URL(await ask_url(me))
     assert (url.host, url.path) == ("anilist.test", "/oauth/authorize")
@@ -67,7 +69,7 @@ async def test_a_person_connects_looks_and_disconnects(me: Connected, anilist: A
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
 
 
-async def test_a_state_is_good_once_for_ten_minutes_for_one_person(
+async def test_an_oauth_state_is_valid_once_for_ten_minutes_for_one_user(
     me: Connected, anilist: AniListStandin
 ) -> None:
     state = state_of(await ask_url(me))
@@ -118,7 +120,9 @@ async def test_a_refused_code_connects_nothing(me: Connected) -> None:
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
 
 
-async def test_without_an_application_nobody_can_connect(client: httpx.AsyncClient, container: Any) -> None:
+async def test_without_oauth_settings_connecting_is_disabled(
+    client: httpx.AsyncClient, container: Any
+) -> None:
     user = await make_account(container)
     answer = await client.get("/api/anilist/connect-url", headers=user.headers)
     assert (answer.status_code, answer.json()["code"]) == (503, "UPSTREAM_DISABLED")
@@ -159,7 +163,7 @@ async def test_no_token_can_be_read_anywhere(
             Encryption(settings.secret).decrypt(link.token, f"service token:anilist:{me.user.id + 1}")
 
 
-async def test_tokens_outlive_a_new_secret_and_are_encrypted_anew(
+async def test_tokens_survive_a_new_secret_and_are_encrypted_again(
     settings: Settings, database: Database, anilist: AniListStandin
 ) -> None:
     async with connected(settings, database, anilist) as me:
@@ -178,7 +182,7 @@ async def test_tokens_outlive_a_new_secret_and_are_encrypted_anew(
         assert account.token == anilist.token
 
 
-async def test_who_will_have_to_connect_again_is_told_three_times(me: Connected) -> None:
+async def test_users_are_reminded_three_times_to_reconnect(me: Connected) -> None:
     await me.connect()
     told = []
     for days in (40, 29, 28, 6.5, 0.9, 0.5):
@@ -224,7 +228,7 @@ async def test_public_lists_are_imported_by_name_and_again_change_nothing(
     assert (report["unchanged"], report["added"]) == (1201, 0)
 
 
-async def test_a_name_that_nobody_has_says_so(me: Connected) -> None:
+async def test_an_unknown_user_name_is_reported(me: Connected) -> None:
     job = await me.order("/api/import/anilist", username="nobody")
     assert (job["status"], "has no such" in job["error"]) == ("failed", True)
     for name in ("", " ", "a b", "../x", "x" * 51):

@@ -93,7 +93,7 @@ async def test_invalid_items_are_rejected_in_both_formats(
     assert (await mine.get(ITEMS)).json() == []
 
 
-async def test_a_patch_keeps_what_is_null_or_absent(mine: httpx.AsyncClient) -> None:
+async def test_a_patch_keeps_null_or_missing_fields(mine: httpx.AsyncClient) -> None:
     item = (await mine.post(ITEMS, json={**MANGA, "max_progress": 380})).json()
     path = f"{ITEMS}/{item['id']}"
     assert (await mine.patch(path, json={})).json() == item

@@ -1,4 +1,4 @@
-"""AniLibria's bodies in our words: every recorded one, and what the real one is known to send at times."""
+"""Mapping of AniLibria's bodies: every recorded one, and known irregularities of the real API."""
 
 import json
 from datetime import UTC, datetime
@@ -145,7 +145,7 @@ def test_a_detail_that_cannot_be_read_costs_only_itself(garbage: Any) -> None:
 @pytest.mark.parametrize(
     "broken", [None, [], {}, {"id": None, "name": {}}, {"id": "7"}, {"id": 7, "name": {}}]
 )
-def test_what_is_no_release_is_told(broken: Any) -> None:
+def test_objects_that_are_not_releases_are_reported(broken: Any) -> None:
     with pytest.raises(MappingError):
         map_release(broken, site=SITE)
 
@@ -169,7 +169,7 @@ def test_names_fall_back_and_odd_values_are_dropped() -> None:
         map_episode({"id": episodes[0]["id"], "ordinal": float("nan")}, site=SITE)
 
 
-def test_announced_is_what_never_had_an_episode() -> None:
+def test_a_release_without_episodes_is_upcoming() -> None:
     told = {"is_ongoing": False, "is_in_production": True}
     assert release_of(**told, episodes=[]).status == "upcoming"
     assert release_of(**told, fresh_at=None).status == "upcoming"

@@ -1,4 +1,4 @@
-"""AniList's GraphQL: limits that its headers tell, failures in every dress, chunks, scales."""
+"""AniList's client: rate limits from headers, every kind of failure, chunks, score scales."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,17 +10,17 @@ from app.errors import NotFound, TokenRefused, UpstreamError, UpstreamRejected, 
 from app.external.anilist.client import AniListClient
 from app.external.anilist.lists import AniListLists, held_score
 from app.schemas.domain.sync import RemoteAccount, SyncState
-from tests.external.doubles import Answers, OpenGate, ToldClock
+from tests.external.doubles import Answers, ManualClock, OpenLimiter
 from tests.standin.anilist import AniListStandin, failure, fuzzy
 
 ME = RemoteAccount(77, "mio", "POINT_10_DECIMAL", "a-token-of-mio.that-nobody.may-see")
 
 
-def client_of(transport: httpx.AsyncBaseTransport, gate: OpenGate | None = None) -> AniListClient:
-    clock = ToldClock()
+def client_of(transport: httpx.AsyncBaseTransport, gate: OpenLimiter | None = None) -> AniListClient:
+    clock = ManualClock()
     return AniListClient(
         "http://anilist.test/graphql",
-        limiter=gate or OpenGate(),
+        limiter=gate or OpenLimiter(),
         transport=transport,
         clock=clock,
         sleep=clock.sleep,
@@ -36,8 +36,8 @@ def limits(limit: int, remaining: int) -> dict[str, str]:
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(remaining)}
 
 
-async def test_its_limit_is_what_its_headers_say_until_they_prove_wrong() -> None:
-    gate = OpenGate()
+async def test_the_rate_limit_follows_the_headers_until_they_prove_wrong() -> None:
+    gate = OpenLimiter()
     answers = Answers(good(limits(90, 71)), failure(429, "Too Many Requests."), good(limits(90, 60)))
     client = client_of(answers, gate)
     await client.get_viewer("t")
@@ -51,8 +51,8 @@ async def test_its_limit_is_what_its_headers_say_until_they_prove_wrong() -> Non
     assert [rate.count for rate in gate.rates] == [90, 30], "its word is not taken for an hour"
 
 
-async def test_where_nothing_is_left_there_is_silence() -> None:
-    gate = OpenGate()
+async def test_calls_pause_when_the_headers_report_none_left() -> None:
+    gate = OpenLimiter()
     client = client_of(Answers(good(limits(30, 0)), good(limits(30, 29))), gate)
     await client.get_viewer("t")
     assert gate.bans == [10.0]
@@ -83,7 +83,7 @@ FAILURES: dict[str, tuple[httpx.Response, type[Exception]]] = {
 
 
 @pytest.mark.parametrize("how", FAILURES)
-async def test_every_failure_is_told_apart(how: str) -> None:
+async def test_every_kind_of_failure_is_distinguished(how: str) -> None:
     answer, error = FAILURES[how]
     with pytest.raises(error):
         await client_of(Answers(answer)).get_viewer("t")

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 async def processes(kinds: Sequence[str], standin: JikanStandin, redis_url: str, seconds: float) -> list[Any]:
-    """Run one caller a kind at the same time; what each has to tell."""
+    """Run one caller of each kind concurrently; returns the output of each."""
     started = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.external.quota_caller",

@@ -33,7 +33,7 @@ def _counts() -> dict[str, float]:
 
 @contextmanager
 def trailed() -> Iterator[Trail]:
-    """What the block leaves in the log and in the counters."""
+    """The log lines and counters added during the block."""
     trail, before = Trail(), _counts()
     with capture_logs() as logs:
         yield trail

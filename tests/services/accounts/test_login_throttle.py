@@ -47,7 +47,7 @@ async def attempts(container: Container, names: Sequence[str], *, by: ClientInfo
 
 @pytest.fixture
 async def without_redis(settings: Settings, database: Database) -> AsyncIterator[list[Container]]:
-    """Two processes whose Redis is gone."""
+    """Two processes without Redis."""
     gone = settings.model_copy(update={"redis_url": "unix:///nowhere/at/all.sock"})
     async with build(gone, db=database) as first, build(gone, db=database) as second:
         yield [first, second]
@@ -87,7 +87,7 @@ async def test_success_clears_the_failures_of_the_pair(container: Container, use
             assert here.headers["RateLimit-Remaining"] == str(PAIR.limit)
 
 
-async def test_unknown_names_are_limited_alike(container: Container) -> None:
+async def test_unknown_names_are_limited_like_known_ones(container: Container) -> None:
     assert await attempts(container, ["nobody"] * 3 + [" NOBODY "] * 3) == ["wrong"] * 5 + ["limited"]
 
 
@@ -166,7 +166,7 @@ FEW = Quota("overall of a test", 100, 60)  # once it is spent, a turn every 0.6 
 
 
 async def under_attack(container: Container, **options: Any) -> LoginThrottle:
-    """Throttles that have seen so many failures that strangers are slowed down."""
+    """Throttles with so many failures that unknown networks are slowed down."""
     throttle = LoginThrottle(container.db, container.quotas, overall=FEW, **options)
     stranger = client("203.0.113.1")
     await throttle.fail(await throttle.begin("name", stranger, known_here=False))

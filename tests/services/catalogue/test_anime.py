@@ -23,7 +23,7 @@ PAGE = PageSpec(limit=20)
 
 @pytest.fixture
 async def writer(database_url: str) -> AsyncIterator[Driver]:
-    """Somebody else, who writes to the same database."""
+    """Another client that writes to the same database."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     await store_titles(connection, make_titles(300))
     yield connection
@@ -192,7 +192,7 @@ PLANS: dict[str, tuple[CatalogueFilter, AnimeSort, str]] = {
 
 @pytest.fixture(scope="module")
 async def large(clones: Clones) -> AsyncIterator[Database]:
-    """So many titles that a scan of all of them would show in a plan."""
+    """Enough titles for a full scan to show up in a plan."""
     url = await clones.make()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     await store_titles(connection, make_titles(12_000))
@@ -217,7 +217,7 @@ async def test_common_pages_use_their_index(large: Database, name: str) -> None:
 
 
 class Explained:
-    """Stands in for the driver: notes the plan of a statement instead of running it."""
+    """Replaces the driver: records the plan of a statement instead of running it."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

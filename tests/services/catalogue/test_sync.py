@@ -105,7 +105,7 @@ async def test_a_restart_in_the_middle_repeats_pages_harmlessly(
     assert (whole.n, whole.distinct) == (100, 100)
 
 
-async def test_a_list_that_repeats_itself_ends(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_a_list_with_repeating_pages_ends(parts: Parts, jikan_standin: JikanStandin) -> None:
     page = {
         "pagination": {"last_visible_page": 9, "has_next_page": True},
         "data": [{"mal_id": 5, "title": "Over and over"}],

@@ -31,7 +31,7 @@ async def changed(container: Container, user_id: int, since: datetime) -> list[d
 
 
 async def test_timestamps_grow_in_commit_order(container: Container, user: SignedIn) -> None:
-    """Otherwise a client that saw the faster change would never ask for the slower one."""
+    """Otherwise a client that saw the faster change would never request the slower one."""
     first, second, third = await make_titles(container)
     await container.library.entries.add(user.id, Target(anime_id=third), {"status": "watching"}, origin="api")
     began = datetime.fromisoformat((await changed(container, user.id, LONG_AGO))[0]["updated_at"])

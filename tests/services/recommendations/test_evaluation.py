@@ -1,4 +1,4 @@
-"""The measuring itself: nothing that was taken out is left, perfect foresight is 1, the order of methods."""
+"""The evaluation: test titles are not trained on, perfect prediction scores 1, order of methods."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def parted(setting: Setting, seed: int = 3) -> tuple[Lists, evaluation.Split]:
 
 
 @pytest.mark.parametrize("setting", ["all", "series"])
-def test_what_is_taken_out_is_not_left(setting: Setting) -> None:
+def test_test_titles_are_removed_from_training_lists(setting: Setting) -> None:
     lists, split = parted(setting)
     groups = CATALOGUE.franchises if setting == "series" else np.arange(TITLES)
     for number, out in enumerate(split.taken):
@@ -65,7 +65,7 @@ def test_perfect_foresight_is_one_and_none_is_nothing(setting: Setting) -> None:
     assert evaluation.evaluate(foresight(-1), split, CATALOGUE, YEARS).ndcg < 0.05
 
 
-def test_what_began_after_the_list_was_made_is_no_candidate() -> None:
+def test_titles_newer_than_the_list_are_no_candidates() -> None:
     _, split = parted("series")
     late = YEARS.copy()
     late[60:] = 2021
@@ -130,7 +130,7 @@ def test_of_several_entries_for_a_title_the_last_one_counts() -> None:
     assert dict(zip(lists.titles.tolist(), lists.scores.tolist(), strict=True)) == {0: 9, 1: 8}
 
 
-def test_franchises_are_not_glued_by_crossovers_and_later_prequels_hold_nobody_up() -> None:
+def test_crossovers_do_not_join_franchises_and_later_prequels_do_not_block_titles() -> None:
     titles = facts()[:6]
     titles[4] = titles[4]._replace(aired_from="2030")
     edges = [(1, 2, "sequel"), (2, 3, "character"), (3, 4, "side_story"), (6, 5, "prequel"), (4, 6, "other")]

@@ -1,4 +1,4 @@
-"""From lists in the database to recommendations over HTTP: a fit in its own process, and what is served."""
+"""From lists in the database to recommendations over HTTP: a fit in a separate process, and serving."""
 
 import asyncio
 import csv
@@ -46,7 +46,7 @@ def made_title(number: int) -> Title:
 async def served(
     clones: Clones, servers: ServerUrls, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Container]]:
-    """A server that has learned from the lists of a file."""
+    """A server whose model was fitted from the lists of a file."""
     async with (
         stocked(clones, [made_title(number) for number in range(TITLES)]) as stock,
         client_on(stock.url, servers.redis_url) as (client, container),
@@ -108,7 +108,7 @@ def numbers(found: list[dict[str, Any]]) -> list[int]:
     return [one["mal_id"] - 1000 for one in found]
 
 
-async def test_recommendations_fit_the_taste_and_name_what_they_come_from(person: Person) -> None:
+async def test_recommendations_fit_the_taste_and_name_their_reasons(person: Person) -> None:
     found = await person.recommended(limit=8)
     assert [one["part"] for one in found] == ["continue"] * 3 + ["discover"] * 5
     assert all(one["title"].startswith("Kind 1") for one in found[:7])
@@ -139,7 +139,7 @@ async def test_a_change_of_the_list_shows_at_once(person: Person) -> None:
     assert best in numbers(await person.recommended(mode="all", limit=50))
 
 
-async def test_what_is_ignored_is_not_recommended_until_it_is_no_longer(person: Person) -> None:
+async def test_ignored_titles_are_not_recommended(person: Person) -> None:
     ids = {one["mal_id"] - 1000: one["id"] for one in await person.recommended(mode="discover")}
     best = next(iter(ids))
     path = f"{RECOMMENDATIONS}/ignored/{ids[best]}"
@@ -154,7 +154,7 @@ async def test_what_is_ignored_is_not_recommended_until_it_is_no_longer(person: 
     assert unknown.status_code == 404
 
 
-async def test_adult_titles_are_for_those_who_list_some(person: Person) -> None:
+async def test_adult_titles_are_recommended_only_to_users_who_list_some(person: Person) -> None:
     adult = first(3, 11)
     assert adult not in numbers(await person.recommended(mode="discover", limit=50))
     await person.add(adult, score=9)

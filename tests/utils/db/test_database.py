@@ -206,7 +206,9 @@ async def test_an_unstorable_value_is_translated(
     assert await backend(database)
 
 
-async def test_plans_are_kept_for_writes_and_hot_reads_and_made_anew_for_filters(database_url: str) -> None:
+async def test_generic_plans_are_used_for_writes_and_hot_reads_custom_ones_for_filters(
+    database_url: str,
+) -> None:
     database = Database.connect(database_url, pool_size=1, max_overflow=0)
     shown = "select current_setting('plan_cache_mode')"
 
@@ -238,7 +240,7 @@ async def test_plans_are_kept_for_writes_and_hot_reads_and_made_anew_for_filters
     await database.close()
 
 
-async def test_a_connection_that_died_before_it_was_told_how_to_plan_is_a_fault_once(
+async def test_a_connection_lost_before_its_plan_settings_were_sent_fails_once(
     database: Database, database_url: str
 ) -> None:
     with nothing_leaks(database):

@@ -14,7 +14,7 @@ from app.utils.redis.client import connect_redis
 
 
 class Relay:
-    """Stands between the listener and Redis; ``silence`` makes all that is open swallow every byte."""
+    """A proxy between the listener and Redis; ``silence`` makes open connections swallow every byte."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -80,7 +80,7 @@ async def test_a_quiet_topic_keeps_its_connection(redis: Redis) -> None:
 
 
 async def subscribed(redis: Redis) -> set[str]:
-    """The ids of the connections that are subscribed to anything."""
+    """The ids of connections with any subscription."""
     return {client["id"] for client in await redis.client_list(_type="pubsub")}
 
 

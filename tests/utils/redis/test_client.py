@@ -11,7 +11,7 @@ from app.utils.redis.client import REDIS_FAULTS, connect_redis
 
 
 class Gate:
-    """Passes bytes on to a server, or swallows them."""
+    """Forwards bytes to a server, or swallows them."""
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -45,7 +45,7 @@ async def test_peeking_does_not_use_the_quota(redis: Redis) -> None:
         assert (await quotas.peek(THRICE, "me")).remaining == 3
 
 
-async def test_a_use_can_be_given_back(redis: Redis) -> None:
+async def test_a_use_of_a_quota_can_be_refunded(redis: Redis) -> None:
     quotas = Quotas(redis)
     for _ in range(3):
         await quotas.take(THRICE, "me")

@@ -12,7 +12,7 @@ from app.utils.redis.single_flight import SingleFlight
 
 
 class Counted:
-    """Work that counts its runs and takes its time."""
+    """Work that counts its runs and takes some time."""
 
     def __init__(self, seconds: float = 0.05) -> None:
         self.runs = 0
@@ -33,7 +33,7 @@ async def failing() -> bytes:
 
 @pytest.fixture
 async def pair(redis: Redis, redis_url: str) -> AsyncIterator[tuple[SingleFlight, SingleFlight]]:
-    """Two processes as far as Redis can tell."""
+    """Two processes from Redis's point of view."""
     async with connect_redis(redis_url) as other:
         flights = SingleFlight(redis, lease=0.3), SingleFlight(other, lease=0.3)
         yield flights

@@ -3,7 +3,7 @@
 import pytest
 
 from app.utils.db.database import Database
-from app.utils.text.readings import other_layout, romanised, season, sound
+from app.utils.text.readings import consonants, other_layouts, romanised, season, sound
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_season_is_named_in_many_ways(text: str, base: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Overlord", "22/7", "2", "Mob Psycho 100", "Area 88", "V", "season 2"])
-def test_what_names_no_season(text: str) -> None:
+def test_queries_that_name_no_season(text: str) -> None:
     assert season(text) is None
 
 
@@ -50,10 +50,24 @@ def test_ways_to_romanise_sound_the_same() -> None:
 
 
 def test_the_other_keyboard_is_the_same_keys() -> None:
-    assert other_layout("yfhenj") == "наруто"
-    assert other_layout("тфкгещ") == "naruto"
-    assert other_layout("<tk,jv") == "белбом"
-    assert other_layout("ナルト") is None
+    assert other_layouts("yfhenj") == ["наруто"]
+    assert other_layouts("тфкгещ") == ["naruto"]
+    assert other_layouts("<tk,jv") == ["белбом"]
+    assert other_layouts("htqkufy t") == ["рейлган е", "рейлган t"]
+    assert other_layouts("ナルト") == []
+
+
+@pytest.mark.parametrize(
+    ("cyrillic", "english"),
+    [
+        ("чейнсо мен", "chainsaw man"), ("хантер х хантер", "hunter x hunter"), ("токио гуль", "tokyo ghoul"),
+        ("сайко пасс", "psycho pass"), ("квин", "queen"), ("фейт стей найт", "fate stay night"),
+        ("принцесс принципал", "princess principal"), ("адвенчур", "adventure"), ("шэдоу", "shadow"),
+        ("уитч вотч", "witch watch"), ("эйдж оф стил", "age of steel"), ("хроно кросс", "chrono cross"),
+    ],
+)  # fmt: skip
+def test_english_in_cyrillic_letters_has_the_same_consonants(cyrillic: str, english: str) -> None:
+    assert consonants(cyrillic.split()) == consonants(english.split())
 
 
 async def test_postgresql_takes_the_same_steps(database: Database) -> None:
@@ -66,5 +80,10 @@ async def test_postgresql_takes_the_same_steps(database: Database) -> None:
         "aaa",
     ]
     async with database.driver() as driver:
-        heard = await driver.fetch("select search_sound(x) as heard from unnest($1::text[]) x", texts)
-    assert [row["heard"] for row in heard] == [sound(text) for text in texts]
+        rows = await driver.fetch(
+            "select search_sound(x) as sound, btrim(search_consonants(x)) as consonants"
+            " from unnest($1::text[]) x",
+            texts,
+        )
+    assert [row["sound"] for row in rows] == [sound(text) for text in texts]
+    assert [row["consonants"] for row in rows] == [consonants(text.split()) for text in texts]
