@@ -126,7 +126,7 @@ def test_the_compose_file_for_production_has_no_secrets() -> None:
         assert services[name]["command"][:2] == ["anisync", name]
         assert services[name]["env_file"] == "anisync.env"
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD:?}"
-    assert services["api"]["ports"] == ["127.0.0.1:8000:8000"]  # the proxy is in front
+    assert services["api"]["ports"] == ["127.0.0.1:8000:8000"]  # only the proxy connects to it
 
 
 def test_compose_waits_for_healthy_dependencies(compose: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ def test_compose_waits_for_healthy_dependencies(compose: dict[str, Any]) -> None
             waited_for.add(name)
     assert waited_for == {"postgres", "valkey", "api"}
     assert all("test" in services[name]["healthcheck"] for name in ("postgres", "valkey"))
-    assert "healthcheck" not in services["api"]  # it has that of the image
+    assert "healthcheck" not in services["api"]  # the image defines it
 
 
 def test_compose_provides_all_required_settings(
@@ -178,7 +178,7 @@ def test_compose_listens_on_localhost_only(compose: dict[str, Any]) -> None:
 
 
 def test_only_the_image_precompiles_bytecode() -> None:
-    # uv would say at every call of `uv run` how many files it has looked at
+    # otherwise every `uv run` would print how many files it checked
     assert "compile-bytecode" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]
     assert any("UV_COMPILE_BYTECODE=1" in value for value in values("ENV"))
 

@@ -58,7 +58,7 @@ def _at(document: dict[str, Any], reference: str) -> dict[str, Any]:
 async def _check(answer: httpx.Response, what: object) -> None:
     if answer.status_code >= 500:
         failure = answer.json()
-        code = failure.get("error", failure)["code"]  # AniLibria's clients find it one level deeper
+        code = failure.get("error", failure)["code"]  # AniLibria's clients have it one level deeper
         assert code.startswith("UPSTREAM"), (what, answer.text)
     answer.content.decode("utf-8")
 

@@ -1,4 +1,4 @@
-"""One account per person, and no disclosure of accounts."""
+"""One account per e-mail address, and no disclosure of accounts."""
 
 import asyncio
 import json

@@ -87,7 +87,7 @@ def modules() -> list[Path]:
     return sorted(path for path in (STATIC / "assets").rglob("*.js"))
 
 
-def test_the_page_asks_no_other_host_and_runs_no_text() -> None:
+def test_the_page_calls_no_other_host_and_evaluates_no_text() -> None:
     page = (STATIC / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|style=|<style", page)
     for path in [*modules(), STATIC / "index.html", *(STATIC / "assets").glob("*.css")]:
@@ -134,8 +134,8 @@ def test_the_first_load_is_small() -> None:
         assert size <= 150 * 1024, f"{size:,} bytes in {language}"
 
 
-def test_it_asks_only_routes_that_there_are() -> None:
-    """Calls of the client of the API, with what is filled in taken for an id."""
+def test_the_client_calls_only_existing_routes() -> None:
+    """The calls of the API client, with interpolated values replaced by ids."""
     call = re.compile(r"""\b(get|post|patch|remove)\(\s*[`"](/(?:[^`"$]|\$\{[^}]*\})*)[`"]""")
     methods = {"get": "GET", "post": "POST", "patch": "PATCH", "remove": "DELETE"}
     asked = {

@@ -135,7 +135,7 @@ def settings_of(order: Order) -> Settings:
         anisync_home=Path(order["home"]),
         secret_key="a secret of benchmarks, longer than 32 bytes",
         auto_migrate=False,
-        access_token_expire_minutes=120,  # longer than a bench
+        access_token_expire_minutes=120,  # longer than a benchmark
     )
 
 

@@ -1,7 +1,7 @@
 """The hot paths relative to bare statements: `python -m tests.bench hot`."""
 
-# Each is asked by sixteen people at once, statistics by two. A floor is bare ASGI with asyncpg, which does in
-# one statement what has to be done for an answer: find the session, read or write, build the same JSON.
+# Sixteen clients each, two for statistics. A floor is bare ASGI with asyncpg that does the necessary
+# work in one statement: find the session, read or write, build the same JSON.
 
 import tempfile
 from collections.abc import Callable, Sequence

@@ -86,7 +86,7 @@ async def compare(database: Database, path: Path, *, rounds: int) -> Outcome:
     async def copy() -> None:
         await admin.copy_records_to_table("bare", records=rows, columns=columns)
 
-    gc.freeze()  # the rows in memory are no part of the import
+    gc.freeze()  # the rows in memory do not count for the import
     for _ in range(rounds):
         for floor, definition in ((outcome.indexed, INDEXED), (outcome.unindexed, UNINDEXED)):
             await admin.execute(definition)

@@ -17,5 +17,5 @@ def pin(core: int, pids: Iterable[int] = (0,)) -> None:
     for pid in pids:
         try:
             os.sched_setaffinity(pid, {core})
-        except OSError:  # it ended, or belongs to somebody else
+        except OSError:  # it has ended, or belongs to another user
             continue

@@ -17,7 +17,7 @@ import psutil
 from tests.bench.pinning import OTHER_CORE, pin
 
 _ROOT = Path(__file__).parents[2]
-_WARM_UP = 0.4  # seconds of each round
+_WARM_UP = 0.4  # seconds per round
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.xdist_group("bench")]
 
 _PEOPLE = 8
 _ROUNDS = 3
-_SOME = 48  # sign-ins a round
+_SOME = 48  # sign-ins per round
 
 
 @pytest.fixture

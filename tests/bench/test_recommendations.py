@@ -62,7 +62,7 @@ async def test_a_request_is_within_three_pages_of_the_catalogue(served: Served, 
     headers = ANEW | await _listing(container, count, seed=100_000)
     pages = [f"/anime?sort=-score&limit=10&offset={start}" for start in range(_ROUNDS)]
     asked = ["/users/me/recommendations"] * _ROUNDS
-    await client.get(asked[0], headers=headers)  # works it out
+    await client.get(asked[0], headers=headers)  # computes and caches it
     page, recommended = await _medians(client, headers, pages, asked)
     assert recommended <= 3 * page, f"{1000 * recommended:.2f} ms against {1000 * page:.2f} ms of a page"
 

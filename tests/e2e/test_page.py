@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visits = Callable[..., Visit]
 
 
-def test_a_newcomer_finds_adds_and_keeps(visit: Visits) -> None:
+def test_a_new_user_searches_adds_and_returns(visit: Visits) -> None:
     page = visit().sign_up("newcomer")
     page.keyboard.press("/")
     page.keyboard.type("кавбой бибап")
@@ -100,10 +100,10 @@ def test_two_tabs_stay_in_step_and_refresh_once(visit: Visits) -> None:
     guest.context.on(
         "request", lambda sent: refreshes.append(sent.url) if "/auth/refresh" in sent.url else None
     )
-    three = guest.page("/library")  # it is told the token by the others
+    three = guest.page("/library")  # it gets the token from the other tabs
     expect(three.get_by_label("Seen so far")).to_have_value("1")
     assert refreshes == []
-    for page in (one, two, three):  # nobody has one any more
+    for page in (one, two, three):  # no tab has one any more
         page.evaluate("void location.reload()")
     for page in (one, two, three):
         expect(page.get_by_label("Seen so far").first).to_have_value("1", timeout=30_000)
@@ -234,7 +234,7 @@ def test_an_operator_follows_a_job_and_tries_it_again(visit: Visits) -> None:
     expect(page.get_by_label("Role of boss")).to_be_disabled()
 
 
-def test_a_collection_is_made_and_shown_by_its_link(visit: Visits) -> None:
+def test_a_collection_is_created_and_shared_by_its_link(visit: Visits) -> None:
     guest = visit()
     page = guest.sign_up("curator")
     for number, title in enumerate(("Cowboy Bebop", "Sousou no Frieren")):
@@ -276,13 +276,13 @@ def test_a_public_list_has_a_page(visit: Visits) -> None:
 
 
 def test_discover_is_painted_within_a_second(visit: Visits) -> None:
-    visit().page("/")  # the server has answered once
+    visit().page("/")  # the server has responded once
     page = visit().page("/")
     asked: list[str] = []
     page.on("request", lambda sent: asked.append(sent.url) if "/anime?" in sent.url else None)
     page.reload()
     expect(page.get_by_role("link", name="Sousou no Frieren", exact=True)).to_be_visible()
-    assert len(asked) == 1  # what is asked for early is what the view asks for
+    assert len(asked) == 1  # what is preloaded is what the view requests
     largest = page.evaluate(
         "new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))"
         ".observe({type: 'largest-contentful-paint', buffered: true}))"

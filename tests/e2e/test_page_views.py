@@ -25,8 +25,8 @@ SIGNED_OUT = ["/", "/title/1", "/library", "/sign-in", "/sign-up", "/reset-passw
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
-def test_nothing_stands_in_the_way_of_anybody(visit: Visits, scheme: str, locale: str) -> None:
-    # What axe does to look is not what the policy lets the page do.
+def test_views_have_no_accessibility_violations(visit: Visits, scheme: str, locale: str) -> None:
+    # axe injects code, which the page's policy forbids: hence bypass_csp.
     stranger = visit(color_scheme=scheme, locale=locale, bypass_csp=True)
     findings = {}
     page = stranger.page("/")
@@ -62,7 +62,7 @@ def test_every_view_fits(visit: Visits, width: int, ratio: int) -> None:
     assert {view: by for view, by in wide.items() if by > 0} == {}
 
 
-def test_a_long_list_keeps_few_rows(visit: Visits, site: Stack) -> None:
+def test_a_long_list_renders_few_rows(visit: Visits, site: Stack) -> None:
     guest = visit()
     page = guest.sign_up("collector")
     fill(site, "collector", 5000)
@@ -127,6 +127,6 @@ def fill(site: Stack, username: str, number: int) -> None:
         finally:
             await connection.close()
 
-    # Playwright holds the loop of this thread.
+    # Playwright uses the event loop of this thread.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, insert()).result()

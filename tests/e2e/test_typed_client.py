@@ -18,7 +18,7 @@ from tests.fixtures.stacks import Stack
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
-    pytest.mark.timeout(900),  # seconds; the client is installed and compiled first
+    pytest.mark.timeout(900),  # seconds; includes installing and compiling the client
 ]
 
 PAGE = """<!doctype html>

@@ -9,7 +9,7 @@ import pytest
 from app.errors import UpstreamError
 from app.external.mail import Mailer
 
-LOCALHOST = Path(__file__).parents[1] / "samples" / "localhost.pem"  # a certificate of ours, and its key
+LOCALHOST = Path(__file__).parents[1] / "samples" / "localhost.pem"  # a self-signed certificate, and its key
 
 
 class MailServer:
@@ -18,7 +18,7 @@ class MailServer:
     def __init__(self, *, starttls: str = "", implicit: bool = False) -> None:
         self.commands: list[tuple[str, bool]] = []
         self.mails: list[str] = []
-        self._starttls = starttls  # what it answers to STARTTLS, which it offers where it is not empty
+        self._starttls = starttls  # its response to STARTTLS, which is offered if this is not empty
         self._implicit = implicit
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(LOCALHOST)

@@ -31,7 +31,7 @@ def test_rows_are_kept_by_column(tmp_path: Path) -> None:
     assert statuses == ["completed", "plan_to_watch", "", "on_hold"]
 
 
-def test_columns_stand_in_any_order_and_lines_end_as_they_like(tmp_path: Path) -> None:
+def test_columns_can_have_any_order_and_lines_any_ending(tmp_path: Path) -> None:
     dump, faults = read(tmp_path / "lists.csv", "\ufeffScore, MAL_ID ,user_id\r\n10,1,Ä\r\n\r\n3,2,Ä")
     assert faults == []
     assert (list(dump.mal_ids), list(dump.scores), dump.names) == ([1, 2], [10, 3], ["Ä"])

@@ -160,7 +160,7 @@ def read_titles(shared: Path) -> Iterator[Title]:
     with gzip.open(shared / "datasets" / "catalogue.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             title = _of(json.loads(line))
-            if title.columns["anilist_id"] in seen:  # some stand twice
+            if title.columns["anilist_id"] in seen:  # some names are duplicates
                 title.columns["anilist_id"] = None
             seen.add(title.columns["anilist_id"])
             yield title

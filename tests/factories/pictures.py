@@ -58,7 +58,7 @@ def _plain() -> dict[str, Upload]:
 
 def _odd_but_right() -> dict[str, Upload]:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned
+    exif[0x0112] = 6  # rotated
     exif[0x010E] = PLACE.decode()
     exif.get_ifd(0x8825)[2] = (59.0, 56.0, 19.0)
     frames = [noise(100, 100, "P") for _ in range(12)]

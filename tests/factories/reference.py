@@ -36,7 +36,7 @@ def _sorted(titles: dict[int, Title], ids: list[int], key: str, *, falling: bool
     """Unknown values come last, rising and falling."""
     known = [id_ for id_ in ids if titles[id_].columns.get(key) is not None]
     unknown = [id_ for id_ in ids if titles[id_].columns.get(key) is None]
-    # by id among equals: rising, but falling where the whole order is turned round
+    # ties by id: ascending, or descending if the whole order is reversed
     turned = falling and key != "score"
     known.sort(reverse=turned)
     known.sort(key=lambda id_: titles[id_].columns[key], reverse=falling)

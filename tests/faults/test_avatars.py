@@ -21,7 +21,7 @@ from tests.fixtures.accounts import PASSWORD
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("avatar faults")]
 
-_MOST = 80 * 1024 * 1024  # bytes that the API process may grow by
+_MOST = 80 * 1024 * 1024  # bytes by which the API process may grow
 
 
 @pytest.fixture

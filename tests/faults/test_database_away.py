@@ -32,7 +32,7 @@ async def port(request: pytest.FixtureRequest, unused_port: int, mute_port: int)
     fields = f"SFATAL\0VFATAL\0C{request.param}\0M{STATES[request.param]}\0\0".encode()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (length := struct.unpack("!I", await reader.readexactly(4))[0]) == 8:  # a wish for TLS
+        while (length := struct.unpack("!I", await reader.readexactly(4))[0]) == 8:  # a TLS request
             await reader.readexactly(4)
             writer.write(b"N")
         await reader.readexactly(length - 4)

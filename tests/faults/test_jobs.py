@@ -126,7 +126,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
                 await submit_all(database, jobs, [Mark(deaths * 10 + more) for more in range(3)])
                 others += 3
             await asyncio.sleep(0.05)
-            # Time to the next attempt is not what this test is about.
+            # The delay of retries is not tested here.
             await table.rows("update jobs set lease_until = now() where kind = 'test.deadly'")
     row = await table.job(poison.id)
     assert (deaths, row.attempts) == (5, 5)
@@ -150,7 +150,7 @@ async def test_a_stopping_worker_releases_its_job_at_once(
     assert (released.status, released.attempts, released.error) == ("queued", 0, None)
     assert first.events()[-1] == "worker.stopped"
 
-    stack.worker()  # and no scheduler: the message must be there already
+    stack.worker()  # without a scheduler: the message must be there already
     await table.until_status(released.id, "running")
 
 

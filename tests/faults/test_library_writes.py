@@ -24,7 +24,7 @@ from tests.fixtures.accounts import PASSWORD
 
 pytestmark = pytest.mark.fault
 
-TITLES, COUNTED = 400, 8  # the first ``COUNTED`` titles are only counted up, the others only added
+TITLES, COUNTED = 400, 8  # the first ``COUNTED`` titles are only incremented, the others only added
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.standin import JikanStandin
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("job faults")]
 
-UNKNOWN = range(101, 126)  # ids that the catalogue has not and MyAnimeList has
+UNKNOWN = range(101, 126)  # ids that MyAnimeList has and the catalogue does not
 
 
 @pytest.fixture

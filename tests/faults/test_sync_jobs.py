@@ -50,7 +50,7 @@ class Orders:
         except httpx.ConnectError:
             return False
         except httpx.TransportError:
-            self.unanswered += 1  # it may have been heard nevertheless
+            self.unanswered += 1  # it may have arrived nevertheless
             return False
         assert answer.status_code == 202, answer.text
         self.accepted.append(answer.json()["job_id"])

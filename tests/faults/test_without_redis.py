@@ -182,4 +182,4 @@ async def test_a_hanging_redis_delays_requests_briefly(service: Service) -> None
     assert time.perf_counter() - started < 10 * _PATIENCE
 
 
-_PATIENCE = 0.5  # seconds a request, on average: twice the patience with one command of Redis
+_PATIENCE = 0.5  # seconds per request, on average: twice the timeout of one Redis command

@@ -16,20 +16,20 @@ import pytest
 from app.container import Container
 from tests.fixtures.accounts import SignedIn, make_account
 
-# A value that no row can hold is refused; one that a row can hold must not break what is added to it,
-# multiplied by it or shown of it later. So every sequence keeps an account with a list, and adds to it.
-# The variable says how many sequences there are; with it each run makes others.
+# Values that no row can hold must be rejected; values that a row can hold must not break later additions,
+# multiplications or reads. So every sequence keeps an account with a list, and adds to it.
+# The variable is the number of sequences; if it is set, each run generates different ones.
 MORE = os.environ.get("FUZZ_EXAMPLES")
 SEQUENCES = int(MORE or "200")
-STEPS = 4  # of each sequence
+STEPS = 4  # per sequence
 AT_ONCE = 8
-BEYOND = 0.2  # how often a value is one that no column of its type can hold: the others can do harm later
+BEYOND = 0.2  # probability of a value that no column of its type can hold; the others can do harm later
 
-# What stands in JSON as it is written here; Python itself has no such number.
+# A literal as written in JSON; Python has no such number.
 LITERALS = ("1e400", "-1e400", "-0", "1E-320", "1.0")
 WRONG: list[Any] = [None, True, [], {}, "7", "2147483648"]
 LATE, EARLY = "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"
-# By kind: values at an edge that a column could hold, and those that no column of the kind can.
+# By kind: boundary values that a column can hold, and values that no column of the kind can hold.
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "whole": (
         [0, 1, 9_999, 10_000, 10_001, 99_999, 100_000, 100_001, 1_000_000, 1_000_001, 2**31 - 2, 2**31 - 1],
@@ -112,7 +112,7 @@ QUERIES = {
 }
 COUNTED = {"duration_minutes": "number", "episodes": "whole", "scored_by": "whole", "members": "whole"}
 READS = ("/users/me/stats", "/watch/continue", "/users/me/recommendations")
-# Of these every sequence reads some.
+# Every sequence reads some of these.
 OTHER_READS = (
     "/users/me/list?updated_since=2020-01-01T00:00:00Z", "/api/library/items", "/api/library/summary",
     "/views", "/users/me/export", "/users/me/export?format=mal_xml", "/users/me/export?format=json",
@@ -156,7 +156,7 @@ def planned(draw: Draw) -> list[Step]:
 
 
 def _step(draw: Draw) -> Step:
-    # most steps are about the title of one's own, the newest
+    # most steps concern the user's own title, the newest
     kinds: dict[str, dict[str, Any]] = {
         "add_title": {"sent": draw.some(TITLE)},
         "add": {"sent": draw.some(ENTRY)},
@@ -328,7 +328,7 @@ def plain(value: Any) -> str:
     return str(value).removeprefix("@").encode("utf-8", "replace").decode()
 
 
-@pytest.mark.timeout(900)  # four thousand requests, on a machine that others may use
+@pytest.mark.timeout(900)  # four thousand requests, on a shared machine
 async def test_no_boundary_value_breaks_later_requests(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:

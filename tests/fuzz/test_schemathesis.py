@@ -25,9 +25,9 @@ from tests.standin.hianime import HiAnimeStandin
 METRICS_TOKEN = "a token for the one who reads figures"
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 
-# Rules between fields, and between requests, cannot be said in a schema: what fits it may still get a 422.
+# A schema cannot express rules between fields and requests: valid data may still get a 422.
 UNSAYABLE = "positive_data_acceptance"
-# A path that another template matches too is answered by that one for methods of its own.
+# A path that also matches another template is served by that route for its own methods.
 SHADOWED = "POST /users/me/list/batch"
 CONFIGURATION = f"""
 [phases.coverage]
@@ -41,7 +41,7 @@ checks.unsupported_method.enabled = false
 include-name = "GET /users/me/list/changes"
 checks.unsupported_method.enabled = false
 """
-# They end what a run stands on: the session, or the account.
+# They end what a run depends on: the session, or the account.
 FAREWELLS = {"POST /auth/logout", "POST /auth/logout-all", "POST /auth/password", "DELETE /users/me"}
 
 

@@ -240,7 +240,7 @@ async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     assert await version(database) == before
 
 
-async def test_many_inserts_of_one_title_at_once_make_one_row(database: Database) -> None:
+async def test_concurrent_inserts_of_one_title_create_one_row(database: Database) -> None:
     done = await asyncio.gather(*(upsert(database, WHOLE) for _ in range(10)))
 
     assert sum(len(one.added) for one in done) == 1
@@ -249,7 +249,7 @@ async def test_many_inserts_of_one_title_at_once_make_one_row(database: Database
     assert await database.scalar("select count(*) from genres") == 2
 
 
-async def test_many_creations_of_one_title_at_once_make_one_row(database: Database) -> None:
+async def test_concurrent_creations_of_one_title_create_one_row(database: Database) -> None:
     done = await asyncio.gather(*(create(database, WHOLE) for _ in range(10)), return_exceptions=True)
 
     (made,) = [one for one in done if isinstance(one, int)]

@@ -183,7 +183,7 @@ async def test_genres_themes_demographics_and_studios_are_kept_each_by_itself(lo
     assert (await load.row())["tags"] == row["tags"]
 
 
-async def test_a_count_of_nothing_does_not_replace_one_of_something(load: Importer) -> None:
+async def test_a_zero_count_does_not_replace_a_positive_one(load: Importer) -> None:
     await load(own_row(1, score=7, scored_by=10, members=20), dated="2026-01-01")
 
     await load(own_row(1, scored_by=0, members=0), dated="2026-02-01")
@@ -276,7 +276,7 @@ async def flushed(database: Database) -> None:
             await tx.session.execute(text("select pg_stat_force_next_flush()"))
 
 
-async def test_a_dump_is_dated_for_its_names_too(load: Importer) -> None:
+async def test_the_date_of_a_dump_applies_to_its_names_too(load: Importer) -> None:
     await load(own_row(1, synonyms=["a"]), dated="2026-01-01")
     await load.sync(MAL)
 

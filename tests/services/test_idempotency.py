@@ -31,7 +31,7 @@ async def test_a_request_that_lost_its_claim_does_not_overwrite_the_answer(
     slow = await claimed(service, user)
     quick = await claimed(impatient, user)
     assert quick != slow
-    await service.finish(slow, answer(b"slow"))  # while the other still runs
+    await service.finish(slow, answer(b"slow"))  # while the other is still running
     with pytest.raises(StillRunning):
         await service.begin(user.id, "k", ASKED)
     await service.finish(quick, answer(b"quick"))

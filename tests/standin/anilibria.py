@@ -15,7 +15,7 @@ _GENRES = ("Боевые искусства", "Вампиры", "Драма", "�
 _SEASONS = ("winter", "spring", "summer", "autumn")
 _TYPES = ("TV", "ONA", "OVA", "MOVIE", "SPECIAL")
 _START = datetime(2025, 1, 1, tzinfo=UTC)
-MADE = range(1, 121)  # ids of our own making
+MADE = range(1, 121)  # synthetic ids
 
 
 def made_episode(release_id: int, ordinal: float, *, hour: int = 0) -> dict[str, Any]:

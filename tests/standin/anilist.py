@@ -138,7 +138,7 @@ class AniListStandin:
             news["score"] = variables["scoreRaw"]
         total = self.media[media_id].get("episodes")
         if total is not None and "progress" in news:
-            news["progress"] = min(news["progress"], total)  # it clamps without a word
+            news["progress"] = min(news["progress"], total)  # AniList clamps silently
         self.now += 1
         entry |= {"updatedAt": self.now, **news}
         return {"SaveMediaListEntry": self._told(entry)}

@@ -73,7 +73,7 @@ class Listener:
             while (request := await _read(reader)) is not None:
                 await self._handler(request, link)
         except (Dropped, OSError, asyncio.CancelledError):
-            pass  # the far end went away, or was sent away: there is nobody left to tell
+            pass  # the client disconnected, or was disconnected: there is no receiver
         finally:
             del self._links[task]
             writer.close()

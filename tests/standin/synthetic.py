@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-LAST_ID = 70_000  # above it Jikan knows nothing
+LAST_ID = 70_000  # the largest id that Jikan has
 FIRST_SEASONAL = 30_000
 FIRST_YEAR, LAST_YEAR = 1960, 2030
 SEASONS = ("winter", "spring", "summer", "fall")

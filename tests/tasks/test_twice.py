@@ -57,10 +57,10 @@ SAMPLES: list[Job] = [
     PollReleases(),
     SyncRelease(1, force=True),
 ]
-# Need a file, an import, lists, or an account at a service beside them: their own tests run them twice.
+# These need a file, an import, lists, or an account at a service: their own tests run them twice.
 ELSEWHERE = {ImportList, PreviewImport, UndoImport, ImportPublicList, PushList, SyncList}
 ELSEWHERE |= {BackfillTotals, FitRecommendations, NotifyNode}
-# When something was done last (or a service was asked), and how often the catalogue was written, may move on.
+# Times of the last run (or call), and the version of the catalogue, may change.
 MOVING = {"synced_at", "updated_at", "fetched_at", "detailed_at", "polled_at", "mirrored_at"}
 LEFT_OUT = {"jobs", "catalogue_version", "marks"}
 

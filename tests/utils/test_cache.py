@@ -121,7 +121,7 @@ async def test_a_hit_refills_the_levels_above_and_ages_count_from_the_fetch(worl
     assert world.here.figures == {"l1": 1 / 5, "l2": 2 / 4, "l3": 1 / 2}
 
 
-async def test_a_stale_copy_is_answered_while_one_refresh_runs(world: World) -> None:
+async def test_a_stale_copy_is_served_during_a_refresh(world: World) -> None:
     await world.get()
     world.clock.now += 86_401
     world.source.answer, world.source.seconds = b"two", 0.1

@@ -122,7 +122,7 @@ async def test_missed_events_are_replayed_once_and_in_order(url: str, container:
         assert (await hear(connection))["data"]["title_id"] == 8
 
 
-async def test_bad_messages_answer_errors_and_too_many_close(url: str) -> None:
+async def test_bad_messages_get_errors_and_too_many_close_the_socket(url: str) -> None:
     async with connect(url) as connection:
         for kind, data, code in (
             ("dance", {}, "UNKNOWN_TYPE"),

@@ -163,7 +163,7 @@ async def test_stored_titles_are_served_while_anilibria_fails(
         body = await get(client, path)
         assert body["meta"]["stale"] is True, path
         assert body["meta"]["cache_level"] == "l3"
-        if path not in {"/titles", "/popular", "/updates"}:  # of these our own rows are all there is
+        if path not in {"/titles", "/popular", "/updates"}:  # these rely on our own rows alone
             assert body["data"] == before["data"]
         assert body["data"]
     unknown = await client.get(f"{V2}/titles/55555")
@@ -193,7 +193,7 @@ async def test_a_client_has_a_hundred_requests_a_minute(container: Container) ->
     assert int(refused.headers["retry-after"]) >= 1
 
 
-async def test_an_etag_stands_for_the_data(client: httpx.AsyncClient) -> None:
+async def test_an_etag_identifies_the_data(client: httpx.AsyncClient) -> None:
     first = await client.get(f"{V2}/titles/7")
     again = await client.get(f"{V2}/titles/7", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")

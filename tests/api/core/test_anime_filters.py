@@ -120,7 +120,7 @@ async def test_filters_together_over_the_real_catalogue(real: httpx.AsyncClient,
         if words := dict(given).get("search"):
             hits = await found_by(real, words)
             ids = [anime_id for anime_id in ids if anime_id in hits]
-        if not ids:  # then what was perhaps meant by a search is answered
+        if not ids:  # then inexact matches are returned
             continue
         offset = chance.randrange(len(ids))
         asked: Any = [*given, ("limit", 100), ("offset", offset), ("fields", "id")]

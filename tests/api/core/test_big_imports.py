@@ -82,7 +82,7 @@ async def test_undo_is_a_job_that_happens_once(mine: httpx.AsyncClient, containe
     assert (job["status"], job["progress"]) == ("succeeded", {"done": 1100, "total": 1100})
     assert await count(container, "entries") == 0
     assert (await mine.post(f"{IMPORT}/{done['id']}/undo")).status_code == 409
-    assert (await mine.post(f"{IMPORT}/{job['id']}/undo")).status_code == 404  # that is no import
+    assert (await mine.post(f"{IMPORT}/{job['id']}/undo")).status_code == 404  # not an import
 
 
 async def test_a_broken_file_that_only_the_worker_detects_is_a_failed_job(
@@ -152,7 +152,7 @@ async def test_a_failed_import_can_be_undone(mine: httpx.AsyncClient, container:
     assert (await report_of(mine, job_id))["added"] == await count(container, "entries") == 1000
     assert await undo_import(container, mine, job_id) == 1000
     assert await count(container, "entries") == 0
-    # a retry would bring back half of it
+    # a retry would import half of it again
     assert (await mine.post(f"/jobs/{job_id}/retry")).status_code == 409
     assert (await mine.get(f"/jobs/{job_id}")).json()["status"] == "failed"
     assert await count(container, "entries") == 0
@@ -164,7 +164,7 @@ async def test_a_failed_import_can_be_cancelled_and_undone(
     job_id = await failed_import(container, mine, rows=1500, after=1000)
     for _ in range(2):
         assert (await mine.post(f"{IMPORT}/{job_id}/cancel")).status_code == 204
-    await mine.post(f"/jobs/{job_id}/retry")  # which leaves out what was not reached
+    await mine.post(f"/jobs/{job_id}/retry")  # without the rows not reached
     await container.jobs.run(job_id, performer(container))
     report = await report_of(mine, job_id)
     assert (report["added"], report["skipped"]) == (1000, 500)
@@ -224,7 +224,7 @@ async def test_a_long_file_does_not_block_the_event_loop(
 ) -> None:
     """The request, the job, the downloads and the undo of one file run on one loop."""
     watch, content = Watch(), upload(long_list(4000))
-    gc.freeze()  # as the worker does: the tests' own modules are no part of the work
+    gc.freeze()  # as the worker does: the tests' own modules do not count
     looking = asyncio.create_task(watch.look())
     watch.during = "upload"
     begun = await mine.post(IMPORT, files=content)
@@ -241,4 +241,4 @@ async def test_a_long_file_does_not_block_the_event_loop(
     watch.during = "undo"
     await undo_import(container, mine, done["id"])
     looking.cancel()
-    assert watch.longest < 0.2, watch.where  # seconds; each of these took half a second and more
+    assert watch.longest < 0.2, watch.where  # seconds; each of these used to take half a second or more

@@ -131,7 +131,7 @@ async def test_a_share_link_can_be_shown_again_to_its_owner(
     assert (await mine.get(path)).json()["shared"] is False
 
 
-async def test_links_from_before_they_were_kept_still_work_and_can_be_replaced(
+async def test_older_share_links_still_work_and_can_be_replaced(
     mine: httpx.AsyncClient, path: str, database: Database
 ) -> None:
     link = urlsplit((await mine.post(f"{path}/share")).json()["share_url"]).path

@@ -225,7 +225,7 @@ async def test_another_device_hears_of_every_change_once(mine: httpx.AsyncClient
         assert (await mine.get(changes, params={"since": bad})).status_code == 422, bad
 
 
-async def test_many_changes_of_one_instant_come_in_parts(
+async def test_many_changes_at_one_instant_are_paged(
     mine: httpx.AsyncClient, database: Database, titles: list[int]
 ) -> None:
     for id_ in titles:

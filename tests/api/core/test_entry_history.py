@@ -153,7 +153,7 @@ async def test_an_import_is_undone_except_for_entries_edited_since(
     await container.jobs.run(job, performer(container))
     await mine.patch(f"{LIST}/{two}", json={"score": 7})
     await mine.patch(f"{LIST}/{one}", json={"score": 7})
-    await mine.post(f"{LIST}/{one}/undo")  # as the import left it
+    await mine.post(f"{LIST}/{one}/undo")  # as after the import
     assert await undo_import(container, mine, job) == 1
     assert (await mine.get(f"{LIST}/{one}")).json() == IsPartialDict(progress=1, score=None)
     assert (await mine.get(f"{LIST}/{two}")).json() == IsPartialDict(progress=9, score=7)
@@ -197,7 +197,7 @@ async def changes_of(database: Database) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-async def test_whole_states_of_an_older_version_are_read_too(
+async def test_complete_states_of_an_older_version_are_read_too(
     mine: httpx.AsyncClient, database: Database
 ) -> None:
     """During a migration, an old process may still write complete states."""

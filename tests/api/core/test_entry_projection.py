@@ -14,7 +14,7 @@ from tests.fixtures.accounts import SignedIn
 
 LIST, ITEMS = "/users/me/list", "/api/library/items"
 OWN = {"source": "manual", "cover_url": "https://img.example/own.jpg", "format": "ONA"}
-# linked by one id or another, or not at all; what they say of the title may not be what the catalogue says
+# linked by either id, or not at all; their own title data may differ from the catalogue's
 KINDS: dict[str, dict[str, Any]] = {
     "linked by mal_id": {"title": "Own name", "type": "anime", "mal_id": 1},
     "linked by anilist_id": {"title": "Own name", "type": "anime", "anilist_id": 22, **OWN},

@@ -86,7 +86,7 @@ async def test_a_list_of_any_length_is_whole(
     mine: httpx.AsyncClient, container: Container, user: SignedIn, count: int, file_format: str
 ) -> None:
     await fill(container, user.id, count)
-    plain = {"Accept-Encoding": "identity"}  # of a compressed stream the length is not known at its start
+    plain = {"Accept-Encoding": "identity"}  # the length of a compressed stream is unknown at its start
     answer = await mine.get(EXPORT, params={"format": file_format, "type": "anime"}, headers=plain)
     assert int(answer.headers["Content-Length"]) == len(answer.content)
     wanted = [n for n in range(1, count + 1) if n % 3]

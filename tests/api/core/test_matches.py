@@ -91,7 +91,7 @@ async def test_an_updated_entry_is_restored_and_stays_linked(
     await mine.post(ITEMS, json={**own, "status": "watching"})
     job = await story.imports(77, progress=9)
     await story.learns(77, episodes=episodes)
-    # the total may be learnt later still
+    # the total may be learnt later
     async with database.transaction() as tx:
         await tx.session.execute(text("update anime set episodes = 12"))
     assert await story.undoes(job) == 1

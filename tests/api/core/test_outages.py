@@ -106,7 +106,7 @@ async def test_authentication_costs_one_query(settings: Settings, database: Data
         _, program = await container.accounts.tokens.mint(
             principal, name="x", scopes=["read:content"], days=1
         )
-        await container.accounts.authentication.authenticate(program)  # its first use is noted
+        await container.accounts.authentication.authenticate(program)  # its first use is recorded
         counting.asked = 0
         assert (await container.accounts.authentication.authenticate(program)).session_id is None
         assert counting.asked == 1

@@ -202,7 +202,7 @@ async def test_an_api_token_cannot_manage_credentials(client: httpx.AsyncClient,
         {"user_id": 1},
     ],
 )
-async def test_api_tokens_that_are_not_made(
+async def test_invalid_api_tokens_are_not_created(
     client: httpx.AsyncClient, user: SignedIn, change: dict[str, object]
 ) -> None:
     body = {"name": "x", "scopes": ["read:content"], "expires_in_days": 7, **change}

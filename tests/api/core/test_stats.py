@@ -31,7 +31,7 @@ async def make_titles(database: Database) -> list[int]:
         return list(rows.scalars())
 
 
-async def test_an_empty_list_has_figures_too(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_an_empty_list_has_statistics(client: httpx.AsyncClient, user: SignedIn) -> None:
     stats = (await client.get("/users/me/stats", headers=user.headers)).json()
     assert StatsOut.model_validate(stats)
     assert stats == IsPartialDict(
@@ -53,7 +53,7 @@ async def test_time_counts_real_lengths_and_rewatches(
     await client.post(LIST, json={"anime_id": first, "status": "watching"}, headers=other_user.headers)
     stats = (await client.get("/users/me/stats")).json()
     assert StatsOut.model_validate(stats)
-    # the film reached its end: the rewatch that ran is over and counted
+    # the film reached its end: the running rewatch is completed and counted
     assert stats == IsPartialDict(
         total=3,
         episodes=26 * 2 + 2 + 5,

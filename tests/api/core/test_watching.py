@@ -98,7 +98,7 @@ async def test_late_reports_still_count(mine: httpx.AsyncClient, titles: list[in
     assert (await mine.get(path)).json()["progress"] == 2
     await report(mine, titles[0], 3, progress_percent=95, client_ts="2026-11-20T21:00:00Z")
     await mine.patch(path, json={"progress": 0})
-    # a report that is not of a whole episode raises nothing, whatever is kept
+    # a report below the whole episode does not raise progress, whatever is stored
     await report(mine, titles[0], 3, progress_percent=10, client_ts="2026-11-20T20:30:00Z")
     assert (await mine.get(path)).json()["progress"] == 0
 
@@ -138,9 +138,9 @@ async def test_continue_watching_offers_the_next_episode(mine: httpx.AsyncClient
 @pytest.mark.parametrize(
     ("reports", "wanted"),
     [
-        ([(5, 50), (4, 100)], (5, 50)),  # it was begun already
-        ([(3, 50), (4, 100)], (5, 0)),  # what lies behind is done with
-        ([(4, 100), (3, 50)], (3, 50)),  # begun anew
+        ([(5, 50), (4, 100)], (5, 50)),  # it was started already
+        ([(3, 50), (4, 100)], (5, 0)),  # earlier episodes are done
+        ([(4, 100), (3, 50)], (3, 50)),  # restarted
         ([(1, 100), (2, 95), (3, 90)], (4, 0)),
         ([(7, 20), (9, 20), (3, 100)], (9, 20)),
         ([(25, 100), (26, 100)], None),

@@ -140,7 +140,7 @@ async def test_a_custom_total_applies_to_playback(mine: Person, titles: list[int
 
 
 @pytest.mark.parametrize("status", ["plan_to_watch", "on_hold"])
-async def test_first_progress_by_hand_begins_it_unless_a_status_is_sent(
+async def test_first_progress_sets_watching_unless_a_status_is_sent(
     mine: Person, titles: list[int], status: str
 ) -> None:
     for anime_id, sent, then in (
@@ -216,21 +216,21 @@ async def test_finished_titles_are_not_offered_unless_watched_since(
         await mine.sets(over, notes="nor does this")
     assert await mine.goes_on() == {over: (1, 20), endless: (5, 70)}
     await mine.watches(over, 1)
-    # it is on the list again, with what was begun before; what was completed is begun anew
+    # it is on the list again, with the unfinished episode; a completed one starts again
     assert (await mine.goes_on())[over] == ((2, 0) if decision == "completed" else (3, 30))
 
 
 @pytest.mark.parametrize(
     ("reports", "progress", "wanted"),
     [
-        ([(2, 50)], 5, (6, 0)),  # what was begun lies behind
-        ([(8, 50)], 5, (8, 50)),  # and here beyond
+        ([(2, 50)], 5, (6, 0)),  # the unfinished episode is behind the progress
+        ([(8, 50)], 5, (8, 50)),  # and here ahead of it
         ([(2, 95)], 7, (8, 0)),
         ([(9, 95), (10, 40)], 3, (10, 40)),
-        ([(9, 95)], 3, (4, 0)),  # set back by hand
+        ([(9, 95)], 3, (4, 0)),  # lowered by hand
         ([(5, 95)], 11, (12, 0)),
         ([(3, 50)], 12, None),
-        ([], 4, (5, 0)),  # nothing was ever played
+        ([], 4, (5, 0)),  # nothing was played
         ([], 0, None),
     ],
 )

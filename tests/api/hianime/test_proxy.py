@@ -125,7 +125,7 @@ async def test_an_upstream_refusal_is_passed_on_and_not_cached(
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-# 429 comes last: the upstream is left alone after it
+# 429 comes last: no calls are made after it
 REFUSALS = {
     400: "VALIDATION_ERROR",
     401: "UPSTREAM_ERROR",
@@ -163,7 +163,7 @@ async def test_invalid_input_is_rejected_without_a_call(
     assert upstream.requests == []
 
 
-# Each is tried as a slug, as an episode id, as a server and as words to search for.
+# Each is sent as a slug, an episode id, a server and a search.
 PAYLOADS = [
     "..", ".", "../..", "../../..", "../../../etc/passwd", "..\\..", "..;/", "....//", "%2e%2e", "%2e%2e%2f",
     "%252e%252e%252f", "..%2f..%2f", "..%5c", "%c0%ae%c0%ae", "%e0%80%ae", "a/../../b", "a-1/../home",

@@ -159,7 +159,9 @@ async def test_a_clear_stays_inside_of_the_namespace(client: httpx.AsyncClient, 
         assert (await client.request("DELETE", "/internal/cache/clear", json=bad)).status_code == 422
 
 
-async def test_users_are_ours_or_those_of_node(client: httpx.AsyncClient, container: Container) -> None:
+async def test_users_are_ours_or_those_of_the_node_service(
+    client: httpx.AsyncClient, container: Container
+) -> None:
     client.headers.update(SERVICE)
     user = await make_account(container)
 

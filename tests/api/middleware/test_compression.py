@@ -138,7 +138,7 @@ async def test_bodies_that_would_not_shrink_are_not_compressed() -> None:
         assert ("Content-Encoding" in answer.headers, body) == (False, LONG)
 
 
-async def test_a_kept_body_is_not_compressed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stored_body_is_not_compressed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     real = compression._compress
 
@@ -161,9 +161,7 @@ async def test_a_kept_body_is_not_compressed_again(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("path", ["/anime?limit=30", "/search/anime?q=ka&limit=30", "/openapi.json", "/"])
-async def test_a_compressed_answer_has_a_tag_of_its_own_that_answers_304(
-    made: httpx.AsyncClient, path: str
-) -> None:
+async def test_a_compressed_response_has_its_own_etag_for_304(made: httpx.AsyncClient, path: str) -> None:
     plain, whole = await raw(made, path, "identity")
     tags = {plain.headers.get("ETag")}
     for encoding in ("gzip", "br"):

@@ -150,7 +150,7 @@ def test_a_chunked_body_is_read_up_to_the_limit(url: str, person: SignedIn) -> N
         headers = {**person.headers, "Content-Type": kind}
         sender = Sender(url, method, path, headers, chunked=True, pause=0).run()
         assert sender.status == 413
-        assert MB <= sender.sent < 7 * MB  # what the kernel holds of it was not taken
+        assert MB <= sender.sent < 7 * MB  # the part in the kernel's buffer was not read
 
 
 def test_unknown_paths_and_methods_read_no_body(url: str) -> None:

@@ -119,7 +119,7 @@ def test_a_batch_tells_its_operations_apart(document: Json) -> None:
     assert len(items["oneOf"]) == 4
 
 
-# A preview of a long file and the import of an account are jobs, those of a body are answered at once.
+# Long previews and imports by user name are jobs; others are answered at once.
 _SEVERAL_TYPES = {"POST /users/me/import/preview", "POST /api/import/anilist", "GET /users/me/marks"}
 
 
@@ -388,6 +388,6 @@ def test_every_origin_of_changes_is_documented() -> None:
     assert words == set(ORIGINS)
 
 
-def test_failures_of_fields_describe_each_key_by_itself(document: Json) -> None:
+def test_field_errors_have_separate_descriptions_of_keys(document: Json) -> None:
     properties = document["components"]["schemas"]["FieldError"]["properties"]
     assert len({shape["description"] for shape in properties.values()}) == len(properties)

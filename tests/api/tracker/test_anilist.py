@@ -1,4 +1,4 @@
-"""Connecting an account at AniList, and imports by name: what can go wrong, and what stays secret."""
+"""Connecting an AniList account, and imports by name: failures, and secrecy of tokens."""
 
 import hashlib
 import logging
@@ -134,7 +134,7 @@ async def test_without_oauth_settings_connecting_is_disabled(
 async def test_no_token_can_be_read_anywhere(
     me: Connected, anilist: AniListStandin, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
-    """Neither in any row, nor in Redis, nor in the log, nor in an export; nor is a stolen row of use."""
+    """Not in rows, Redis, the log or exports; and a stolen row is useless."""
     caplog.set_level(logging.DEBUG)
     await me.connect()
     await me.order("/api/anilist/sync")
@@ -203,7 +203,7 @@ async def test_users_are_reminded_three_times_to_reconnect(me: Connected) -> Non
 async def test_public_lists_are_imported_by_name_and_again_change_nothing(
     me: Connected, anilist: AniListStandin
 ) -> None:
-    """As many entries as a person of years has: one call a chunk, every field kept, no row lost."""
+    """A list of several years: one call per chunk, every field stored, no row lost."""
     statuses = ["CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING"]
     for number in range(1, 1201):
         anilist.add(

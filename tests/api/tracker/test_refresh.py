@@ -145,4 +145,4 @@ async def test_refreshes_per_user_are_limited(mine: httpx.AsyncClient, anilist: 
     assert 429 not in [answer.status_code for answer in answers[:-5]]
     assert [answer.headers["RateLimit-Remaining"] for answer in answers[:2]] == ["9", "8"]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
-    assert len(anilist.asked) <= REFRESHES.limit * 5  # each may have been tried again
+    assert len(anilist.asked) <= REFRESHES.limit * 5  # each may have been retried

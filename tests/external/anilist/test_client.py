@@ -27,7 +27,7 @@ def client_of(transport: httpx.AsyncBaseTransport, gate: OpenLimiter | None = No
     )
 
 
-def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # it is only read
+def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # it is read only
     viewer = {"id": 77, "name": "mio", "mediaListOptions": {"scoreFormat": "POINT_3"}}
     return httpx.Response(200, json={"data": {"Viewer": viewer}}, headers=dict(headers))
 
@@ -125,7 +125,7 @@ async def test_entries_of_wrong_types_cost_no_other_entry() -> None:
     assert [one.remote_id for one in found] == [9, 10]
 
 
-def test_our_scores_are_compared_as_each_scale_holds_them() -> None:
+def test_scores_are_compared_in_the_scale_of_the_service() -> None:
     held = {scale: [held_score(n, scale) for n in (None, 1, 35, 36, 74, 75, 84, 85, 100)] for scale in SCALES}
     assert held == SCALES
 

@@ -48,7 +48,7 @@ def test_old_failures_do_not_count(breaker: Breaker, clock: ManualClock) -> None
     assert not breaker.is_open
 
 
-def test_after_the_rest_a_probe_decides(breaker: Breaker, clock: ManualClock) -> None:
+def test_after_the_open_period_a_probe_decides(breaker: Breaker, clock: ManualClock) -> None:
     settle(breaker, *[False] * 4)
     clock.now += 29.9
     with pytest.raises(BreakerOpen):

@@ -66,7 +66,7 @@ async def test_one_429_pauses_every_process(jikan_standin: JikanStandin, redis_u
     assert min(pauses[len(on_the_way) :]) < 9
 
 
-async def test_a_process_of_its_own_pace_without_redis(jikan_standin: JikanStandin) -> None:
+async def test_without_redis_a_process_has_its_own_pace(jikan_standin: JikanStandin) -> None:
     redis = connect_redis("redis://127.0.0.1:9/0")
     client = JikanClient(jikan_standin.base_url, limiter=SharedLimiter("jikan", JIKAN_RATE, redis))
     begun = time.monotonic()

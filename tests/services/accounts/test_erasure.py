@@ -35,7 +35,7 @@ async def run_import(client: httpx.AsyncClient, small: Container, headers: dict[
     async with small.db.transaction() as tx:  # so that the import changes and locks them
         await tx.session.execute(text("update entries set progress = 0, version = version + 1"))
     begun = await client.post(IMPORT, files=upload(long_list(ROWS)), headers=headers)
-    if begun.status_code == 202:  # else the account is gone already
+    if begun.status_code == 202:  # otherwise the account is gone already
         await small.jobs.run(begun.json()["job_id"], performer(small))
 
 

@@ -121,7 +121,7 @@ async def test_a_hundred_an_hour_of_an_account_but_its_owner_gets_in(
     assert await attempt(container, user.username, password=PASSWORD, by=home) == "in"
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=61)):
         assert await attempt(container, user.username, password=PASSWORD, by=new_place) == "in"
-    with time_machine.travel(datetime.now(UTC) + timedelta(days=31)):  # home is forgotten by now
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=31)):  # the home network is forgotten by now
         for number in range(100):
             await attempt(container, user.username, by=client(f"203.0.113.{number}"))
         assert await attempt(container, user.username, password=PASSWORD, by=home) == "limited"
@@ -142,7 +142,7 @@ async def test_concurrent_correct_attempts_all_succeed(container: Container, use
 async def test_an_aborted_attempt_counts_as_failed(container: Container, user: SignedIn) -> None:
     throttle = LoginThrottle(container.db, container.quotas)
     subject = f"id {user.id}"
-    for _ in range(3):  # begun, and never ended: the process died
+    for _ in range(3):  # begun but never ended: the process died
         await throttle.begin(subject, client(), known_here=False)
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=11)):
         assert await attempts(container, [user.username] * 3) == ["wrong"] * 2 + ["limited"]

@@ -45,7 +45,7 @@ class FakeMailServer:
                 self.mails.append((await reader.readuntil(b"\r\n.\r\n")).decode())
             refused = self._refuses and line.startswith("RCPT")
             writer.write(b"550 nobody here\r\n" if refused else b"250 fine\r\n")
-            if line == "QUIT":  # with an answer that is not the agreed one: the mail is sent all the same
+            if line == "QUIT":  # with an unexpected response: the mail is sent nevertheless
                 break
         writer.close()
 

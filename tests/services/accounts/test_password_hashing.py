@@ -61,7 +61,7 @@ async def test_a_malformed_hash_matches_nothing(hasher: PasswordHasher, stored: 
 @pytest.mark.parametrize(
     "password", ["x" * 100_000, "\ufdfa" * 1024, "\u0345\u0334" * 100_000]
 )  # which grows by 18 when normalised
-async def test_a_text_too_long_for_a_hash_costs_one_and_matches_nothing(
+async def test_a_text_too_long_to_hash_costs_one_hash_and_matches_nothing(
     hasher: PasswordHasher, password: str
 ) -> None:
     stored = await hasher.hash("plain text")

@@ -205,7 +205,7 @@ async def _erase(container: Container, _: SignedIn, principal: Principal) -> Non
     await container.accounts.users.erase(principal, PASSWORD, HERE)
 
 
-# What is left afterwards: of the session that did it, of another one, of an API token.
+# What remains valid: of the acting session, of another session, of an API token.
 _LEFT: dict[Trigger, tuple[bool, bool, bool]] = {
     _sign_out: (False, True, True),
     _sign_out_by_refresh_token: (False, True, True),

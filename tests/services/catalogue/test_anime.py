@@ -57,7 +57,7 @@ async def test_a_page_is_one_statement(
     database: Database, anime: AnimeService, writer: Driver, wanted: CatalogueFilter
 ) -> None:
     wire = StatementLog(database)
-    await anime.list(wanted, "-score", PAGE)  # learns the names of genres
+    await anime.list(wanted, "-score", PAGE)  # loads the names of genres
     assert await wire.take()
     for part in (
         PAGE,
@@ -70,11 +70,11 @@ async def test_a_page_is_one_statement(
         assert len(await wire.take()) == 1
         assert len(json.loads(page.body)) == max(0, min(part.limit, page.total - part.offset))
     await writer.execute("update anime set updated_at = now() where id = 1")
-    await anime.list(wanted, "-score", PAGE)  # counts anew in the same statement
+    await anime.list(wanted, "-score", PAGE)  # counts again in the same statement
     assert len(await wire.take()) == 1
 
 
-async def test_titles_searches_and_genres_are_one_statement(
+async def test_title_pages_searches_and_genres_need_one_statement(
     database: Database, anime: AnimeService, writer: Driver
 ) -> None:
     wire = StatementLog(database)

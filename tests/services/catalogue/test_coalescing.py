@@ -93,7 +93,7 @@ async def test_an_exhausted_client_does_not_block_others(both: list[Make], upstr
     others = [both[turn % 2]("c", f"client {turn}") for turn in range(4)]
     ends = await asyncio.gather(*mine, *others, return_exceptions=True)
     assert set(ends[4:]) == {b"answer 3"}
-    # one of mine may have joined a call that somebody else had begun by then
+    # one of mine may have joined another client's call
     assert all(isinstance(end, RateLimited) or end == b"answer 3" for end in ends[:4])
 
 

@@ -92,7 +92,7 @@ async def test_repeated_titles_of_a_file_complete_the_first_and_are_reported(loa
 USER = "insert into users (username, password_hash) values ('u', 'x') returning id"
 
 
-async def test_lists_follow_a_title_into_the_one_that_absorbs_it(load: Importer) -> None:
+async def test_entries_move_to_the_title_that_absorbs_theirs(load: Importer) -> None:
     await load(own_row(1), own_row(None, anilist_id=11))
     await load.execute(f"""
         with u as ({USER}), old as (select id from anime where mal_id is null),

@@ -177,7 +177,7 @@ async def test_invalid_rows_are_reported_by_line_and_skipped(load: Importer) -> 
     assert all(fault.reason for fault in load.faults)
 
 
-async def test_the_summary_names_faults_too_but_not_without_end(load: Importer) -> None:
+async def test_the_summary_lists_a_limited_number_of_faults(load: Importer) -> None:
     path = dumps.write(load.folder, "x.jsonl", b"null\n" * 1500)
 
     summary = await DumpService(load.database).run(path)

@@ -42,7 +42,7 @@ async def test_an_id_that_mal_lacks_fails_with_that_reason(parts: Parts, jikan_s
     assert parts.told.announced == 0
 
 
-async def test_a_title_that_mal_dropped_is_kept_and_counts_as_asked_for(
+async def test_a_title_deleted_by_mal_is_kept_and_counts_as_synced(
     parts: Parts, jikan_standin: JikanStandin
 ) -> None:
     await parts.sync.sync_anime(777)

@@ -51,7 +51,7 @@ def ids(found: WatchPlan, role: str = "main") -> list[int]:
     return [step.mal_id for step in found.steps if step.role == role]
 
 
-def test_a_prequel_made_later_comes_first_in_the_story_and_is_marked() -> None:
+def test_a_later_prequel_comes_first_in_story_order_and_is_marked() -> None:
     titles = [title(1, "2006"), title(2, "2008"), title(3, "2011"), title(4, None)]
     records: list[Record] = [(1, "sequel", 2), (1, "prequel", 3), (2, "sequel", 4)]
     assert ids(ordered(titles, records)) == [1, 2, 3, 4]
@@ -98,7 +98,7 @@ def test_an_alternative_version_has_its_own_order_with_its_side_titles() -> None
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_cycles_end_the_same_way_from_everywhere_however_the_records_lie(seed: int) -> None:
+def test_cycles_give_the_same_order_from_every_title(seed: int) -> None:
     order = random.Random(seed)
     titles = [title(1, "2001"), title(2, "2005"), title(3, "2003"), title(4, "2007")]
     records: list[Record] = [(1, "sequel", 2), (2, "sequel", 3), (3, "sequel", 1), (3, "sequel", 4)]
@@ -186,7 +186,7 @@ def test_real_franchises_are_as_people_watch_them(
         for sort, accepted in (("release", ["release_main"]), ("story", ["story", "alt_story"])):
             found, members = _franchise(world, case["entry"], sort)
             main = ids(found)
-            if case["name"] == "Gundam UC":  # half of its main line has no sequel recorded at all
+            if case["name"] == "Gundam UC":  # half of its main line has no recorded sequel
                 assert set(case["alternative"]).isdisjoint(main)
                 continue
             told = [[id_ for id_ in case[key] if id_ in members] for key in accepted if key in case]

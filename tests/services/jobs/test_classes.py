@@ -36,7 +36,7 @@ async def finish(table: Table, key: str) -> None:
     )
 
 
-async def test_a_claim_takes_jobs_of_its_class_only(jobs: JobService, people: list[int]) -> None:
+async def test_a_claim_takes_only_jobs_of_its_class(jobs: JobService, people: list[int]) -> None:
     await jobs.submit(RefreshStale())
     await jobs.submit(SyncAnime(1), owner_id=people[0])
     await jobs.submit(SendMail(people[0], "reset", "a"))

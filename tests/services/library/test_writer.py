@@ -127,7 +127,7 @@ async def test_an_edit_of_a_list_that_a_service_follows_is_noted_for_it(
         assert await container.db.scalar(queued, own) == int(noted)
 
 
-async def test_many_edits_of_one_list_at_once_are_all_made(container: Container, user: SignedIn) -> None:
+async def test_concurrent_edits_of_one_list_all_succeed(container: Container, user: SignedIn) -> None:
     first, *_ = await make_titles(container)
     entries = container.library.entries
     await entries.add(user.id, Target(anime_id=first), {"status": "watching"}, origin="api")

@@ -46,7 +46,7 @@ def test_test_titles_are_removed_from_training_lists(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("setting", ["all", "series"])
-def test_perfect_foresight_is_one_and_none_is_nothing(setting: Setting) -> None:
+def test_perfect_prediction_scores_one_and_none_scores_zero(setting: Setting) -> None:
     _, split = parted(setting)
     size = TITLES // 2 if setting == "series" else TITLES
 
@@ -119,7 +119,7 @@ def test_methods_are_compared_on_unseen_lists_alone() -> None:
     assert seen.train_lists == 0, "a list that is foretold is not learned from"
 
 
-def test_of_several_entries_for_a_title_the_last_one_counts() -> None:
+def test_the_last_of_several_entries_for_a_title_counts() -> None:
     dump = RatingDump(names=["a"], sources=[""])
     for mal_id, score in ((1000, 3), (4, 9), (1001, 8), (1000, 9)):
         dump.users.append(0)

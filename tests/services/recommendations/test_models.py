@@ -97,7 +97,7 @@ def test_a_taste_is_recognised_and_nothing_listed_is_shown(model: Model, mode: s
     assert kinds(model, ranking.titles[:6])[:3].count(1) == 3
 
 
-def test_discoveries_are_of_franchises_that_are_not_begun_one_of_each(model: Model) -> None:
+def test_discoveries_are_one_title_of_each_new_franchise(model: Model) -> None:
     mine = taste(model, liking(1))
     ranking = rank(model, mine, "discover")
     franchises = [int(model.franchises[title]) for title in ranking.titles]
@@ -116,7 +116,7 @@ def test_a_sequel_waits_until_what_precedes_it_is_completed(model: Model) -> Non
     assert first(0, 6) + 1 in rank(model, taste(model, watching), "continue").titles
 
 
-def test_the_default_begins_with_a_few_to_go_on_with(model: Model) -> None:
+def test_by_default_a_few_continuations_come_first(model: Model) -> None:
     ranking = rank(model, taste(model, liking(3, 6)), None)
     assert ranking.parts[:4] == ["continue", "continue", "continue", "discover"]
     assert "continue" not in ranking.parts[3:]

@@ -120,7 +120,7 @@ async def test_recommendations_fit_the_taste_and_name_their_reasons(person: Pers
     assert set(sequels) <= {first(1, series) + 1 for series in range(4)}
 
 
-async def test_pages_go_on_where_the_last_one_ended(person: Person) -> None:
+async def test_pages_continue_where_the_last_one_ended(person: Person) -> None:
     whole = numbers(await person.recommended(limit=30))
     parts = [await person.recommended(limit=10, offset=offset) for offset in (0, 10, 20)]
     assert [number for part in parts for number in numbers(part)] == whole

@@ -57,10 +57,10 @@ def test_of_two_conflicting_edits_the_later_is_kept_on_both_sides(later: bool) -
 @pytest.mark.parametrize(
     ("ours", "theirs", "later", "progress", "told"),
     [
-        (5, 3, False, 5, True),  # lowered there: ours stays, and is told again
-        (9, 7, False, 9, True),  # both went on: the higher
+        (5, 3, False, 5, True),  # lowered there: ours is kept, and pushed again
+        (9, 7, False, 9, True),  # both increased: the higher one
         (7, 9, True, 9, False),
-        (3, 5, True, 3, True),  # lowered here, on purpose
+        (3, 5, True, 3, True),  # lowered here on purpose
         (3, 8, True, 3, True),
         (3, 8, False, 8, False),
         (2, 3, False, 3, False),

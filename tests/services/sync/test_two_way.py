@@ -67,7 +67,7 @@ async def test_lists_are_brought_together_and_then_nothing_is_left_to_do(
     assert status == IsPartialDict(connected=True, username="mio", pending=0, conflicts=0, reconnect=False)
 
 
-async def test_an_edit_is_pushed_by_a_job_and_a_burst_of_edits_by_one(
+async def test_an_edit_is_pushed_by_a_job_and_a_burst_by_a_single_one(
     me: Connected, anilist: AniListStandin
 ) -> None:
     anilist.add(1, progress=1)
@@ -147,7 +147,7 @@ async def test_a_refused_token_stops_all_calls_until_the_account_is_connected_ag
 async def test_conflicts_are_listed_and_the_other_value_can_be_chosen(
     me: Connected, anilist: AniListStandin
 ) -> None:
-    anilist.now = 2_000_000_000  # what is edited over there is later
+    anilist.now = 2_000_000_000  # the edit at AniList is later
     anilist.add(1, score=50, status="CURRENT", progress=3)
     await me.connect()
     await me.order("/api/anilist/sync")
@@ -185,7 +185,7 @@ async def test_deletions_do_not_travel(me: Connected, anilist: AniListStandin) -
     assert set(await me.items()) == {2}
     assert set(anilist.entries) == {1}
     assert anilist.saves == []
-    anilist.edit(1, progress=9)  # it is being watched over there after all
+    anilist.edit(1, progress=9)  # it is being watched at AniList after all
     await me.patch(items[2], progress=3)
     await make_quiet(me)
     await me.order("/api/anilist/sync")

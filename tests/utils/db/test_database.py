@@ -53,7 +53,7 @@ async def test_a_connection_lost_while_idle_is_replaced(database: Database, data
     with nothing_leaks(database):
         pid = await backend(database)
         await kill(database_url, pid)
-        await asyncio.sleep(1.1)  # one used a moment ago is trusted
+        await asyncio.sleep(1.1)  # a recently used one is trusted
         assert await backend(database) != pid
 
 
@@ -174,7 +174,7 @@ async def test_callbacks_do_not_run_after_a_rollback(database: Database) -> None
 
 
 _BEYOND_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
-# Statements with one parameter, and a value that makes them fail: in the server, or before asyncpg sends it.
+# Statements with one parameter, and a value that fails: in the server, or in asyncpg before sending.
 UNSTORABLE: dict[str, tuple[str, Any]] = {
     "an integer that overflows": ("select cast({0} as int) + 2147483647", 1),
     "an integer that does not fit": ("select cast({0} as int)", 2**31),

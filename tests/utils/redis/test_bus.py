@@ -87,7 +87,7 @@ async def subscribed(redis: Redis) -> set[str]:
 async def test_topics_share_one_connection(redis: Redis, redis_url: str) -> None:
     async with connect_redis(redis_url) as far, AsyncExitStack() as stack:
         here, there = Bus(redis), Bus(far)
-        others = await subscribed(redis)  # of tests before this one, which the server is closing
+        others = await subscribed(redis)  # from earlier tests; the server is closing them
         heard: dict[str, list[bytes]] = {"a": [], "b": [], "own": []}
         joins: list[str] = []
         for topic in ("a", "b"):

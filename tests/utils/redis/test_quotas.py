@@ -60,7 +60,7 @@ async def test_the_window_slides(redis: Redis) -> None:
     await asyncio.sleep(0.25)
     await quotas.take(short, "me")
     await asyncio.sleep(0.25)
-    # the first use is forgotten, the second is not
+    # the first use has expired, the second has not
     assert [(await quotas.take(short, "me")).allowed for _ in range(2)] == [True, False]
 
 
