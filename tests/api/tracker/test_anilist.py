@@ -108,7 +108,8 @@ async def test_a_state_ends_with_the_session_that_asked_for_it(
 
 async def test_only_anilist_can_be_imported_here(me: Connected) -> None:
     for provider in ("mal", "kitsu", "AniList", "%00", "%F0%9F%92%A9"):
-        for body in ({}, {"animes": []}, None):
+        bodies: list[dict[str, Any] | None] = [{}, {"animes": []}, None]
+        for body in bodies:
             answer = await me.client.post(f"/api/import/{provider}", json=body)
             assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR"), provider
     assert (await me.client.get("/api/import/mal")).status_code == 405
