@@ -115,7 +115,7 @@ async def releases(service: Service) -> None:
 
 async def live_events(service: Service) -> None:
     live, titles = service.container.releases.live, (1, 2, 3)
-    async with live.running(), live.connected(cut=lambda code: pytest.fail(f"closed: {code}")) as connection:
+    async with live.running(), live.connected(lambda code: pytest.fail(f"closed: {code}"), "") as connection:
         live.subscribe_kinds(connection, ["new_episode"])
         for title_id in titles:
             async with service.container.db.transaction() as tx:

@@ -61,8 +61,8 @@ class AniListLists:
         found: dict[int, RemoteEntry] = {}
         for group in whole["lists"]:
             status = as_object(group).get("status")
-            for said in as_object(group).get("entries") or ():
-                entry = _mapped(said, media_type, scale, status)
+            for raw in as_object(group).get("entries") or ():
+                entry = _mapped(raw, media_type, scale, status)
                 if entry is not None:  # entries of custom lists are repeated there
                     found.setdefault(entry.remote_id, entry)
         return list(found.values())
@@ -73,17 +73,17 @@ class AniListLists:
         found: dict[int, RemoteEntry] = {}
         for start in range(0, len(remote_ids), _AT_ONCE):
             some = remote_ids[start : start + _AT_ONCE]
-            told = await self._client.list_entries(media_type, some, account)
-            if told is None:
+            found_entries = await self._client.list_entries(media_type, some, account)
+            if found_entries is None:
                 return None
-            entries = (_mapped(said, media_type, account.score_format) for said in told)
+            entries = (_mapped(raw, media_type, account.score_format) for raw in found_entries)
             found |= {entry.remote_id: entry for entry in entries if entry and entry.remote_id in some}
         return found
 
     async def save(
         self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
     ) -> RemoteEntry:
-        answer = await self._client.save_entry({"mediaId": remote_id, **_told(news)}, account)
+        answer = await self._client.save_entry({"mediaId": remote_id, **_to_anilist(news)}, account)
         entry = _mapped({**answer, "mediaId": remote_id}, media_type, account.score_format)
         if entry is None:
             raise MappingError("an entry has no title")
@@ -102,7 +102,7 @@ def held_score(score: int | None, score_format: str | None) -> int | None:
     return same or min((one.value for one in known), key=lambda value: abs(value - score))
 
 
-_TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "status": ("status", lambda status: _WORDS[status]),
     "score": ("scoreRaw", lambda score: score or 0),
     "progress": ("progress", lambda progress: progress),
@@ -115,9 +115,9 @@ _TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-def _told(news: Mapping[str, Any]) -> dict[str, Any]:
+def _to_anilist(news: Mapping[str, Any]) -> dict[str, Any]:
     """Fields with AniList's names, statuses and dates."""
-    return {_TOLD[name][0]: _TOLD[name][1](value) for name, value in news.items()}
+    return {_FIELDS[name][0]: _FIELDS[name][1](value) for name, value in news.items()}
 
 
 def _fuzzy(text: str | None) -> dict[str, int | None]:
@@ -127,25 +127,25 @@ def _fuzzy(text: str | None) -> dict[str, int | None]:
 
 
 def _mapped(
-    said: Any, media_type: MediaType, scale: str | None, list_status: object = None
+    raw: Any, media_type: MediaType, scale: str | None, list_status: object = None
 ) -> RemoteEntry | None:
     """None, and a log line, if it is not an entry of a title.
 
     Fields that are missing or unreadable count as not told, so that they overwrite nothing. ``list_status``
     is the status of the list that has the entry, used if its own is unknown.
     """
-    entry = as_object(said)
+    entry = as_object(raw)
     media = as_object(entry.get("media"))
     remote_id = clean_int(as_number(entry.get("mediaId") or media.get("id")), low=1)
     if remote_id is None:
         log.warning("anilist.entry_skipped", status=str(entry.get("status"))[:50])
         return None
-    read = {name: _READ[name](entry.get(key), scale) for name, key in _SAID_AS.items()}
+    read = {name: _READ[name](entry.get(key), scale) for name, key in _RESPONSE_KEYS.items()}
     read["status"] = STATUSES.get(str(entry.get("status"))) or STATUSES.get(str(list_status))
     if media_type == "anime":
         read["volumes"] = None
     untold = {name for name, value in read.items() if value is UNREADABLE}
-    untold |= {name for name, key in _SAID_AS.items() if key not in entry}
+    untold |= {name for name, key in _RESPONSE_KEYS.items() if key not in entry}
     if read["status"] is None:
         log.warning("anilist.unknown_status", status=str(entry.get("status"))[:50], media_id=remote_id)
         read["status"] = "plan_to_watch"
@@ -162,7 +162,7 @@ def _mapped(
 
 
 # the keys in AniList's responses
-_SAID_AS = {
+_RESPONSE_KEYS = {
     "score": "score",
     "progress": "progress",
     "volumes": "progressVolumes",
@@ -178,23 +178,23 @@ UNREADABLE: Any = object()
 
 
 def _read_count(most: int, *, null: Any = UNREADABLE) -> Callable[[Any, str | None], Any]:
-    def read(said: Any, _: str | None) -> Any:
-        if said is None:
+    def read(raw: Any, _: str | None) -> Any:
+        if raw is None:
             return null
-        count = clean_int(as_number(said), 0, most)
+        count = clean_int(as_number(raw), 0, most)
         return UNREADABLE if count is None else count
 
     return read
 
 
-def _read_volumes(said: Any, scale: str | None) -> Any:
-    volumes = _read_count(MAX_PROGRESS, null=None)(said, scale)
+def _read_volumes(raw: Any, scale: str | None) -> Any:
+    volumes = _read_count(MAX_PROGRESS, null=None)(raw, scale)
     return volumes or None  # UNREADABLE is true
 
 
-def _read_score(said: Any, scale: str | None) -> Any:
+def _read_score(raw: Any, scale: str | None) -> Any:
     """0 is no score."""
-    number = as_number(said)
+    number = as_number(raw)
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 100:
         return UNREADABLE
     if number == 0:
@@ -205,27 +205,27 @@ def _read_score(said: Any, scale: str | None) -> Any:
     return int(number * 10 + 0.5) if scale == "POINT_10_DECIMAL" and number <= 10 else int(number + 0.5)
 
 
-def _read_date(said: Any, _: str | None) -> Any:
+def _read_date(raw: Any, _: str | None) -> Any:
     """A date without a year is empty; one that does not exist is unreadable."""
-    if not isinstance(said, dict):
+    if not isinstance(raw, dict):
         return UNREADABLE
-    year, month, day = (clean_int(as_number(said.get(name)), low=1) for name in ("year", "month", "day"))
+    year, month, day = (clean_int(as_number(raw.get(name)), low=1) for name in ("year", "month", "day"))
     if year is None:
-        return None if not said.get("year") else UNREADABLE
+        return None if not raw.get("year") else UNREADABLE
     if not 1900 <= year <= 2200:
         return UNREADABLE
     whole = f"{year:04}" + (f"-{month:02}" if month else "") + (f"-{day:02}" if month and day else "")
     return partial_date(whole) or UNREADABLE
 
 
-def _read_notes(said: Any, _: str | None) -> Any:
-    if said is not None and not isinstance(said, str):
+def _read_notes(raw: Any, _: str | None) -> Any:
+    if raw is not None and not isinstance(raw, str):
         return UNREADABLE
-    return (clean_text(said) or "")[:MAX_NOTES_LENGTH] or None
+    return (clean_text(raw) or "")[:MAX_NOTES_LENGTH] or None
 
 
-def _read_privacy(said: Any, _: str | None) -> Any:
-    return said if isinstance(said, bool) else UNREADABLE
+def _read_privacy(raw: Any, _: str | None) -> Any:
+    return raw if isinstance(raw, bool) else UNREADABLE
 
 
 _READ: dict[str, Callable[[Any, str | None], Any]] = {

@@ -21,7 +21,13 @@ _COLUMNS = [
 ]
 _LISTED = ", ".join(_COLUMNS)
 _SHAPE = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _COLUMNS)
-_CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "external_id")
+_EMPTY = {"description": "''", "favorites": "0"}  # what stands for a missing value
+_CHANGED = ", ".join(
+    f"{name} = case when excluded.detailed_at is not null then excluded.{name} "
+    f"else coalesce(nullif(excluded.{name}, {_EMPTY.get(name, 'null')}), releases.{name}) end"
+    for name in _COLUMNS
+    if name != "external_id"
+)
 
 _UPSERT = f"""
     insert into releases ({_LISTED}, genres, latest_ordinal, seen_ordinals, fetched_at, detailed_at,

@@ -141,7 +141,7 @@ def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
     The timestamps are the source's and are only compared with each other, so that clock differences do not
     matter.
     """
-    if known is None or known.followed_at is None or known.status != summary.status:
+    if known is None or known.followed_at is None or (summary.status or known.status) != known.status:
         return True
     latest = summary.latest
     if latest is not None and known.detailed_at is not None and latest.ordinal not in known.ordinals:
