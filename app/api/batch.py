@@ -81,8 +81,10 @@ def _status(outcome: Outcome) -> int:
 
 
 def _failed(anime_id: int | None, mal_id: int | None, error: AppError) -> orjson.Fragment:
-    said = BatchErrorOut(code=error.code, message=error.message, details=error.details)
-    result = BatchResultOut(anime_id=anime_id, mal_id=mal_id, status=error.status, version=None, error=said)
+    failure = BatchErrorOut(code=error.code, message=error.message, details=error.details)
+    result = BatchResultOut(
+        anime_id=anime_id, mal_id=mal_id, status=error.status, version=None, error=failure
+    )
     return orjson.Fragment(result.model_dump_json())  # orjson cannot write integers beyond 64 bits
 
 

@@ -17,7 +17,7 @@ from app.schemas.domain.idempotency import Answer, KeyClaim
 
 _KEPT_HEADERS = ("content-type", "etag", "location")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_PIECE = 256 * 1024  # bytes read into memory at once
+_CHUNK = 256 * 1024  # bytes read into memory at once
 
 _name = itemgetter(0)
 
@@ -122,8 +122,8 @@ async def _of_form(form: FormData) -> list[bytes]:
 async def _of_file(file: UploadFile) -> bytes:
     digest = hashlib.sha256()
     await file.seek(0)
-    while piece := await file.read(_PIECE):
-        digest.update(piece)
+    while chunk := await file.read(_CHUNK):
+        digest.update(chunk)
     await file.seek(0)
     return digest.digest()
 

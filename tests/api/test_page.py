@@ -11,7 +11,11 @@ from starlette.routing import compile_path
 from app.api.page import STATIC, VIEWS
 from tests.fixtures.routes import ROUTES
 
-PATHS = [re.sub(r"{\w+(:int)?}", "7", view) for view in VIEWS]
+PATHS = [re.sub(r"{\w+}", "7", view) for view in VIEWS] + [
+    "/title/abc",
+    "/my/collections/x",
+    "/operator/nothing",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -36,7 +40,7 @@ async def test_other_methods_are_refused_in_json(client: httpx.AsyncClient, path
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/title", "/title/x", "/library/x", "/assets", "/assets/x.js", "/assets/../app"]
+    "path", ["/nothing", "/title", "/title/7/x", "/library/x", "/assets", "/assets/x.js", "/assets/../app"]
 )
 async def test_other_paths_are_not_found_in_json(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)

@@ -60,8 +60,8 @@ class AniListLists:
         scale = clean_text(options.get("scoreFormat")) or account.score_format
         found: dict[int, RemoteEntry] = {}
         for group in whole["lists"]:
-            for said in as_object(group).get("entries") or ():
-                entry = _mapped(said, media_type, scale)
+            for raw in as_object(group).get("entries") or ():
+                entry = _mapped(raw, media_type, scale)
                 if entry is not None:  # entries of custom lists are repeated there
                     found.setdefault(entry.remote_id, entry)
         return list(found.values())
@@ -72,17 +72,17 @@ class AniListLists:
         found: dict[int, RemoteEntry] = {}
         for start in range(0, len(remote_ids), _AT_ONCE):
             some = remote_ids[start : start + _AT_ONCE]
-            told = await self._client.list_entries(media_type, some, account)
-            if told is None:
+            found_entries = await self._client.list_entries(media_type, some, account)
+            if found_entries is None:
                 return None
-            entries = (_mapped(said, media_type, account.score_format) for said in told)
+            entries = (_mapped(raw, media_type, account.score_format) for raw in found_entries)
             found |= {entry.remote_id: entry for entry in entries if entry and entry.remote_id in some}
         return found
 
     async def save(
         self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
     ) -> RemoteEntry:
-        answer = await self._client.save_entry({"mediaId": remote_id, **_told(news)}, account)
+        answer = await self._client.save_entry({"mediaId": remote_id, **_to_anilist(news)}, account)
         entry = _mapped({**answer, "mediaId": remote_id}, media_type, account.score_format)
         if entry is None:
             raise MappingError("an entry has no status")
@@ -101,7 +101,7 @@ def held_score(score: int | None, score_format: str | None) -> int | None:
     return same or min((one.value for one in known), key=lambda value: abs(value - score))
 
 
-_TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "status": ("status", lambda status: _WORDS[status]),
     "score": ("scoreRaw", lambda score: score or 0),
     "progress": ("progress", lambda progress: progress),
@@ -114,9 +114,9 @@ _TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-def _told(news: Mapping[str, Any]) -> dict[str, Any]:
+def _to_anilist(news: Mapping[str, Any]) -> dict[str, Any]:
     """Fields with AniList's names, statuses and dates."""
-    return {_TOLD[name][0]: _TOLD[name][1](value) for name, value in news.items()}
+    return {_FIELDS[name][0]: _FIELDS[name][1](value) for name, value in news.items()}
 
 
 def _fuzzy(text: str | None) -> dict[str, int | None]:
@@ -125,9 +125,9 @@ def _fuzzy(text: str | None) -> dict[str, int | None]:
     return {"year": year, "month": month, "day": day}
 
 
-def _mapped(said: Any, media_type: MediaType, scale: str | None) -> RemoteEntry | None:
+def _mapped(raw: Any, media_type: MediaType, scale: str | None) -> RemoteEntry | None:
     """None, and a log line, if it is not an entry or its status is unknown."""
-    entry = as_object(said)
+    entry = as_object(raw)
     media = as_object(entry.get("media"))
     remote_id = clean_int(entry.get("mediaId") or media.get("id"), low=1)
     status = STATUSES.get(str(entry.get("status")))
@@ -146,13 +146,13 @@ def _mapped(said: Any, media_type: MediaType, scale: str | None) -> RemoteEntry 
         is_private=entry.get("private") is True,
     )
     stamp = clean_int(entry.get("updatedAt"), 0) or 0
-    untold = frozenset(name for name, said_as in _SAID_AS.items() if said_as not in entry)
+    untold = frozenset(name for name, key in _RESPONSE_KEYS.items() if key not in entry)
     subject = _subject(media, media_type, remote_id)
     return RemoteEntry(remote_id, state, datetime.fromtimestamp(stamp, UTC), subject, untold)
 
 
 # the keys in AniList's responses
-_SAID_AS = {
+_RESPONSE_KEYS = {
     "score": "score",
     "progress": "progress",
     "volumes": "progressVolumes",
@@ -173,17 +173,17 @@ def _subject(media: Mapping[str, Any], media_type: MediaType, remote_id: int) ->
     return replace(bare, title=known.title, image_url=known.image_url, total=known.total)
 
 
-def _score(said: Any, scale: str | None) -> int | None:
-    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said <= 100:
+def _score(raw: Any, scale: str | None) -> int | None:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw <= 100:
         return None
     if scale in _SCALES:
-        read = _SCALES[scale][0](float(said))
+        read = _SCALES[scale][0](float(raw))
         return None if read is None else read.value
-    return int(said * 10 + 0.5) if scale == "POINT_10_DECIMAL" and said <= 10 else int(said + 0.5)
+    return int(raw * 10 + 0.5) if scale == "POINT_10_DECIMAL" and raw <= 10 else int(raw + 0.5)
 
 
-def _date(said: Any) -> str | None:
-    parts = as_object(said)
+def _date(raw: Any) -> str | None:
+    parts = as_object(raw)
     year, month, day = (clean_int(parts.get(name), low=1) for name in ("year", "month", "day"))
     if year is None or not 1900 <= year <= 2200:
         return None
