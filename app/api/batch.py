@@ -50,8 +50,8 @@ def _operation(given: BatchOperation) -> Operation:
     target = Target(anime_id=given.anime_id, mal_id=given.mal_id)
     if isinstance(given, DeleteOperation):
         return Operation("delete", target, versions=given.if_match)
-    steps = given.progress_delta if isinstance(given, UpdateOperation) else 0
-    return Operation(given.op, target, given.sent(), steps, given.if_match)
+    delta = given.progress_delta if isinstance(given, UpdateOperation) else 0
+    return Operation(given.op, target, given.sent(), delta, given.if_match)
 
 
 def _faults(error: ValidationError) -> list[Any]:

@@ -16,7 +16,7 @@ from app.repositories.library.states import STATE_COLUMNS, state_values
 from app.schemas.domain.library import EntryState
 from app.tasks import performer
 from app.utils.db.database import Database
-from app.utils.processes.heap import settle_heap
+from app.utils.processes.heap import tune_garbage_collector
 from tests.fixtures.accounts import SignedIn, make_account
 from tests.fixtures.statements import StatementLog
 
@@ -76,7 +76,7 @@ async def catalogue(database: Database) -> Database:
 
 async def seconds_of(database: Database, work: Callable[[], Awaitable[None]]) -> float:
     """Processor time, ours plus PostgreSQL's, so that other load does not count."""
-    settle_heap()  # as the worker does; the tests' own modules do not count
+    tune_garbage_collector()  # as the worker does; the tests' own modules do not count
     begun = await processor_time(database)
     await work()
     return await processor_time(database) - begun

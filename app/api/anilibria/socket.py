@@ -33,7 +33,7 @@ _SUBSCRIPTIONS = 200
 _MALFORMED, _BAD_TOKENS = 3, 3  # close the connection after this many
 
 _LONGEST = 4096  # characters of a message
-_FLUSH = 1.0  # seconds to send what waits before a close
+_FLUSH = 1.0  # seconds to send queued messages before a close
 _LINGER = 10.0  # seconds that a close may take
 
 _SILENT, _INVALID, _TOO_LONG, _TOO_MANY, _UNAUTHENTICATED = 4408, 1008, 1009, 4429, 4401
@@ -161,7 +161,7 @@ class _Session:
             self._closing = start(self._close(code), "close of a WebSocket")
 
     async def _flush(self, connection: Connection) -> None:
-        """Let the client have the error that explains why it is closed."""
+        """Wait until the queued messages are sent, including the error that explains the close."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH):
                 while connection.waiting:  # noqa: ASYNC110  # the queue has no event of its own

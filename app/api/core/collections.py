@@ -122,7 +122,7 @@ async def take_collection_item_out(
     collection_id: CollectionId, anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services
 ) -> None:
     """Remove an anime from a collection; succeeds if it is not in it."""
-    await services.watching.collections.take_out(collection_id, user.user_id, anime_id)
+    await services.watching.collections.remove_item(collection_id, user.user_id, anime_id)
 
 
 @router.post("/{collection_id}/share")

@@ -48,6 +48,7 @@ class ReleaseFollower:
         details = [detail for one in changed if (detail := await self._detail(one)) is not None]
         async with self._db.transaction() as tx:
             polls = PollRepository(tx.session, SOURCE)
+            # Compare and set under a row lock: of concurrent polls only one emits the events.
             if (await polls.lock()).polled_at != before:
                 return 0  # another poll was faster and has processed the same changes
             await store_releases(tx, details, at=began_at)

@@ -159,7 +159,7 @@ class LiveReleases:
         checking = start_loop(self._check_sessions, "sessions of live connections")
         hinted = lambda _=b"": self._hint.set()  # noqa: E731  # the two callbacks differ in their arguments
         try:
-            async with self._bus.subscribe(TOPIC, heard=hinted, missed=hinted):
+            async with self._bus.subscribe(TOPIC, on_message=hinted, on_gap=hinted):
                 yield
         finally:
             reading.cancel()
@@ -271,12 +271,13 @@ class LiveReleases:
 
     async def _read(self) -> None:
         while True:
+            # Cleared before the read, so that a notification during the read causes another one.
             self._hint.clear()
             if self._connections and self._cursor is not None:
                 try:
                     await self._read_new(self._cursor)
                 except DatabaseUnavailable:
-                    log.warning("live.database_away")
+                    log.warning("live.database_unavailable")
             elif not self._connections:
                 self._cursor = None  # the next connection starts after the newest event
             try:
@@ -362,5 +363,5 @@ def encode_event(event: Event) -> dict[str, Any]:
         old, new = STATUS_WORDS[event.old_status], STATUS_WORDS[event.new_status]
         told = {"type": "status_change", "title_id": event.title_id, "old_status": old, "new_status": new}
     else:
-        raise TypeError(f"{event.name} is no event of a release")
+        raise TypeError(f"{event.name} is not a release event")
     return {**told, "timestamp": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -96,6 +96,7 @@ class ServiceAccounts:
             for own in self._signatures(content, service)
         ):
             raise BadRequest("Invalid state")
+        # Taken in a transaction of its own: a state is spent even if the code turns out to be rejected.
         async with self._db.transaction() as tx:
             now = self._clock()
             user_id = await LinkRepository(tx).take_state(_digest(state), service=service, now=now)

@@ -1,4 +1,4 @@
-"""AniLibria's responses in unusual forms, over HTTP: they cost at most what cannot be read of them."""
+"""AniLibria's responses in unusual forms, over HTTP: only the unreadable parts are lost."""
 
 import copy
 import json

@@ -41,9 +41,9 @@ async def test_a_title_is_fetched_once_and_then_comes_from_the_nearest_level(
     assert title["poster"]["large"].startswith("http://127.0.0.1:")
     assert title["description"] == "О номере 7.\nИ не только."
     levels = [(await get(client, "/titles/7"))["meta"]["cache_level"]]
-    container.releases.titles._cache.miss()
+    container.releases.titles._cache.on_gap()
     levels.append((await get(client, "/titles/7"))["meta"]["cache_level"])
-    container.releases.titles._cache.miss()
+    container.releases.titles._cache.on_gap()
     await container.redis.flushall()
     levels.append((await get(client, "/titles/7"))["meta"]["cache_level"])
     levels.append((await get(client, "/titles/7"))["meta"]["cache_level"])
@@ -155,7 +155,7 @@ async def test_stored_titles_are_served_while_anilibria_fails(
         mode, options = ("status", limited) if fault == "limited" else (fault, dict[str, Any]())
         anilibria_standin.behave(mode, **options)
     await container.redis.flushall()
-    container.releases.titles._cache.miss()
+    container.releases.titles._cache.on_gap()
     async with container.db.transaction() as tx:
         await tx.session.execute(text("update releases set fetched_at = now() - interval '3 days'"))
         await tx.session.execute(text("update upstream_answers set fetched_at = now() - interval '3 days'"))

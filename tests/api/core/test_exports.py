@@ -137,9 +137,9 @@ async def test_every_instant_of_the_account_export_is_utc_with_z(both: httpx.Asy
 async def test_a_user_has_two_downloads_and_two_waiting(
     mine: httpx.AsyncClient, container: Container, user: SignedIn, other_user: SignedIn
 ) -> None:
-    async with container.library.exports._downloads.written(user.id) as first:
+    async with container.library.exports._downloads.open_spool(user.id) as first:
         pass
-    async with container.library.exports._downloads.written(user.id) as second:
+    async with container.library.exports._downloads.open_spool(user.id) as second:
         pass
     paths = [EXPORT, *(f"{EXPORT}?format={name}" for name in ("mal_xml", "json", "csv"))]
     asked = {asyncio.create_task(mine.get(path)) for path in [*paths, *paths[:2]]}
@@ -159,13 +159,13 @@ async def test_a_user_has_two_downloads_and_two_waiting(
 
 async def test_a_failed_download_releases_its_slot(container: Container, user: SignedIn) -> None:
     async def fail() -> Spool:
-        async with container.library.exports._downloads.written(user.id):
+        async with container.library.exports._downloads.open_spool(user.id):
             raise RuntimeError("on purpose")
 
     for _ in range(6):
         with pytest.raises(RuntimeError):
             await fail()
-    async with container.library.exports._downloads.written(user.id) as spool:
+    async with container.library.exports._downloads.open_spool(user.id) as spool:
         spool.close()
 
 

@@ -131,7 +131,7 @@ async def test_concurrent_edits_of_one_list_all_succeed(container: Container, us
     first, *_ = await make_titles(container)
     entries = container.library.entries
     await entries.add(user.id, Target(anime_id=first), {"status": "watching"}, origin="api")
-    step = Operation("update", Target(anime_id=first), steps=1)
+    step = Operation("update", Target(anime_id=first), delta=1)
     async with asyncio.TaskGroup() as group:
         made = [group.create_task(entries.edit(user.id, step, origin="api")) for _ in range(64)]
     assert sorted(task.result().version for task in made) == list(range(2, 66))

@@ -62,7 +62,7 @@ async def served(
             )
         file = tmp_path_factory.mktemp("ratings") / "ratings.csv"
         write_ratings(file)
-        dump = await container.recommendations.refits.keep_ratings(file, lambda _: None)
+        dump = await container.recommendations.refits.store_ratings(file, lambda _: None)
         assert (len(dump.names), dump.faults) == (300, 0)
         summary = await container.recommendations.refits.run()
         assert (summary.lists, summary.titles, summary.learned) == (300, TITLES, TITLES)

@@ -92,9 +92,9 @@ async def test_a_timeout_does_not_stop_the_work(pair: Pair) -> None:
     work = Counted(seconds=0.3)
     with pytest.raises(TimeoutError):
         await pair[0].join("k", work, seconds=0.05)
-    assert pair[0].under_way("k")
+    assert pair[0].is_running("k")
     assert await pair[0].join("k", work, seconds=5) == b"run 1"
-    assert not pair[0].under_way("k")
+    assert not pair[0].is_running("k")
 
 
 async def test_a_cancelled_caller_does_not_stop_the_work(pair: Pair) -> None:
