@@ -56,7 +56,7 @@ async def _until_up(program: Program, http: httpx.AsyncClient) -> None:
     deadline = time.monotonic() + _UP_WITHIN
     while True:
         assert program.alive, program.log_file.read_text()
-        assert time.monotonic() < deadline, "the API does not answer"
+        assert time.monotonic() < deadline, f"it does not answer: {program.log_file.read_text()}"
         try:
             if (await http.get("/health/live")).status_code == 200:
                 return

@@ -1,12 +1,15 @@
 """Imports in the format of the tracker's clients: lists they fetched from AniList, or a user's by name."""
 
-from fastapi import Response
+from typing import Annotated
+
+from fastapi import Path, Response
 
 from app.api.access import access
 from app.api.deps import CurrentUser, Services
 from app.api.idempotency import idempotent_router
 from app.api.limits import limited_by_person
 from app.api.openapi.failures import failures
+from app.api.validation import printable
 from app.container import Container
 from app.errors import BadRequest, RateLimited
 from app.schemas.core.jobs import QueuedJobOut
@@ -33,6 +36,13 @@ async def import_lists(body: ListImportIn, user: CurrentUser, services: Services
     """
     shown, status = await _begin(body, user.user_id, services)
     return Response(shown.model_dump_json(), status, media_type="application/json")
+
+
+@router.post("/{provider}", status_code=400, responses=failures(BadRequest))
+@access("write:content")
+async def refuse_provider(provider: Annotated[str, Path(max_length=100)], _: CurrentUser) -> None:
+    """Answer 400 for every other provider: only AniList lists can be imported here."""
+    raise BadRequest(f"Lists of this provider cannot be imported here: {printable(provider)}; use anilist.")
 
 
 async def _begin(

@@ -222,16 +222,29 @@ class LinkRepository:
         )
 
     async def insert_state(
-        self, state_hash: bytes, *, user_id: int, service: str, expires_at: datetime
+        self,
+        state_hash: bytes,
+        *,
+        user_id: int,
+        session_id: UUID | None,
+        service: str,
+        expires_at: datetime,
     ) -> None:
+        """Store an OAuth state; it is deleted with its session."""
         await self._connection.execute(
             text(
                 """
-                insert into oauth_states (state_hash, user_id, service, expires_at)
-                values (:state_hash, :user_id, :service, :expires_at)
+                insert into oauth_states (state_hash, user_id, session_id, service, expires_at)
+                values (:state_hash, :user_id, :session_id, :service, :expires_at)
                 """
             ),
-            {"state_hash": state_hash, "user_id": user_id, "service": service, "expires_at": expires_at},
+            {
+                "state_hash": state_hash,
+                "user_id": user_id,
+                "session_id": session_id,
+                "service": service,
+                "expires_at": expires_at,
+            },
         )
 
     async def take_state(self, state_hash: bytes, *, service: str, now: datetime) -> int | None:

@@ -96,6 +96,25 @@ async def test_an_oauth_state_is_valid_once_for_ten_minutes_for_one_user(
     assert (await come_back(me, state=old, code=CODE)).status_code == 400
 
 
+async def test_a_state_ends_with_the_session_that_asked_for_it(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    state = state_of(await ask_url(me))
+    assert (await me.client.post("/auth/logout")).status_code == 204
+    answer = await come_back(me, state=state, code=CODE)
+    assert (answer.status_code, answer.json()["detail"]) == (400, "Invalid state")
+    assert anilist.asked == []
+
+
+async def test_only_anilist_can_be_imported_here(me: Connected) -> None:
+    for provider in ("mal", "kitsu", "AniList", "%00", "%F0%9F%92%A9"):
+        bodies: list[dict[str, Any] | None] = [{}, {"animes": []}, None]
+        for body in bodies:
+            answer = await me.client.post(f"/api/import/{provider}", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR"), provider
+    assert (await me.client.get("/api/import/mal")).status_code == 405
+
+
 async def test_a_refused_code_connects_nothing(me: Connected) -> None:
     answer = await come_back(me, state=state_of(await ask_url(me)), code="another code")
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
