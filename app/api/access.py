@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from secrets import compare_digest
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from fastapi import Depends, FastAPI
@@ -13,9 +13,11 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from app.api.direct import DirectCall, Skipped
 from app.api.limits import limit_flood
 from app.api.middleware.request_body import announced_length, bounded, is_multipart
 from app.api.query import KnownParameters
+from app.api.routing import context_of
 from app.container import Container
 from app.errors import Forbidden, PayloadTooLarge, ServiceUnavailable, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
@@ -89,6 +91,9 @@ class CheckedRoute(APIRoute):
     be too late: FastAPI reads the body before it solves dependencies.
     """
 
+    skipped: ClassVar[tuple[Skipped, ...]] = ()
+    """Dependencies that do nothing for most requests."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if endpoint not in _declarations:
             raise UndeclaredRoute(
@@ -98,6 +103,7 @@ class CheckedRoute(APIRoute):
         self.declared = _declarations[endpoint]
         super().__init__(path, endpoint, **options)
         self._parameters = KnownParameters.of(self.dependant, self.openapi_extra)
+        self._direct: tuple[RouteContext | None, DirectCall | None] = None, None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in (self.methods or ()):
@@ -105,7 +111,21 @@ class CheckedRoute(APIRoute):
             scope[_CHECKED] = True
             self._parameters.check(scope["query_string"])
             receive = bounded(receive, self.declared.body_limit(scope))
+            if direct := self._direct_call(scope):
+                left = await direct.handle(scope, receive, send)
+                if left is None:
+                    return
+                receive = left
         await super().handle(scope, receive, send)
+
+    def _direct_call(self, scope: Scope) -> DirectCall | None:
+        """The endpoint with the dependencies of its routers, if FastAPI is not needed to call it."""
+        context = context_of(scope)
+        if context is None:
+            return None
+        if context is not self._direct[0]:
+            self._direct = context, DirectCall.of(context, [Skipped(_guard), *self.skipped])
+        return self._direct[1]
 
 
 async def _guard(connection: HTTPConnection) -> None:

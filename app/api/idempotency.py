@@ -12,6 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from app.api.access import CheckedRoute
 from app.api.deps import Services
+from app.api.direct import Skipped
 from app.schemas.domain.accounts import Principal
 from app.schemas.domain.idempotency import Answer, KeyClaim
 
@@ -66,6 +67,8 @@ def idempotent_router(prefix: str, tag: str) -> APIRouter:
 
 class IdempotentRoute(CheckedRoute):
     """Stores the response of a POST."""
+
+    skipped = (Skipped(_claim_key, b"idempotency-key"),)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

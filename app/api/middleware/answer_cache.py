@@ -16,6 +16,7 @@ from app.api.compression import Compressed
 from app.api.conditional import is_known
 from app.api.links import origin_of
 from app.api.middleware.compression import BODY
+from app.api.routing import context_of
 from app.api.surfaces import render
 from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
@@ -297,4 +298,4 @@ class _Recorder:
 
 
 def _route_of(scope: Scope) -> Any:
-    return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return context_of(scope) or scope.get("route")
