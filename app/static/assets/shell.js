@@ -161,6 +161,7 @@ export function shell() {
   });
   effect(() => {
     // On a phone the bar of places is wider than the screen.
+    isOperator(); // it appears once it is known who is signed in
     if (route()) requestAnimationFrame(() => document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }));
   });
   effect(() => {
