@@ -149,6 +149,8 @@ FIELDS = st.fixed_dictionaries(
         "progress": st.integers(0, 12),
         "notes": st.one_of(st.none(), st.sampled_from(["a", "b"])),
         "is_private": st.booleans(),
+        "rewatch_count": st.integers(0, 3),
+        "started_at": st.one_of(st.none(), st.sampled_from(["2020", "2020-05", "2020-05-01"])),
     },
 )
 KEYS = st.integers(1, 3)
@@ -242,3 +244,11 @@ def _restarts(before: SyncState, after: SyncState) -> bool:
 
 TestTwoWaySync = TwoWaySync.TestCase
 TestTwoWaySync.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+class TwoWaySyncAtLength(TwoWaySync):
+    """The same with many more and longer sequences."""
+
+
+TestTwoWaySyncAtLength = pytest.mark.soak(TwoWaySyncAtLength.TestCase)
+TestTwoWaySyncAtLength.settings = settings(max_examples=1500, stateful_step_count=40, deadline=None)
