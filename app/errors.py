@@ -131,8 +131,10 @@ class Taken(Conflict):
 
     def __init__(self, fields: Sequence[str] = ()) -> None:
         """``fields`` are those in use by another account: ``username``, ``email``."""
-        told = [FieldError(name, f"This {_NAMED[name]} is taken.", "taken") for name in fields]
-        super().__init__(told[0].message if told else None, details=field_details(told) if told else None)
+        errors = [FieldError(name, f"This {_NAMED[name]} is taken.", "taken") for name in fields]
+        super().__init__(
+            errors[0].message if errors else None, details=field_details(errors) if errors else None
+        )
 
 
 class PreconditionFailed(AppError):

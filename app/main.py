@@ -23,7 +23,7 @@ from app.api.surfaces import RENDERED, SURFACES, respond
 from app.config import Settings, load_settings
 from app.container import Container, build
 from app.logs import configure_logs
-from app.utils.processes.heap import settle_heap
+from app.utils.processes.heap import tune_garbage_collector
 
 
 def create_app(settings: Settings, *, container: Container | None = None) -> FastAPI:
@@ -38,7 +38,7 @@ def create_app(settings: Settings, *, container: Container | None = None) -> Fas
                 await built.accounts.registration.ensure_demo()
             app.state.container = built
             async with built.catalogue.events.subscribe(answers.forget), built.releases.live.running():
-                settle_heap()
+                tune_garbage_collector()
                 yield
 
     app = FastAPI(

@@ -18,7 +18,7 @@ from app.schemas.jobs import SHARES, JobClass
 from app.tasks import performer
 from app.utils.db import migrations
 from app.utils.db.database import DatabaseUnavailable
-from app.utils.processes.heap import settle_heap
+from app.utils.processes.heap import tune_garbage_collector
 from app.utils.processes.signals import stop_on_signals
 from app.utils.redis.client import REDIS_FAULTS
 from app.utils.text.cleaning import BIGINT_MAX
@@ -99,7 +99,7 @@ async def run(settings: Settings, *, build: Build = build) -> None:
     broker.is_worker_process = True
     async with build(settings) as services:
         worker = Worker(services)
-        settle_heap()
+        tune_garbage_collector()
         worker.serve(broker)
         receiver = Receiver(broker, max_async_tasks=_PREFETCH, wait_tasks_timeout=_GRACE)
         watch = asyncio.create_task(_when(stop, worker.stop_claiming))

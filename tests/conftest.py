@@ -26,10 +26,10 @@ pytest_plugins = [
 for name in Settings.model_fields:
     os.environ.pop(name.upper(), None)
 
-# dozens of programs would each compile all they import
+# otherwise dozens of programs would each compile all their imports
 cache_bytecode(Path(tempfile.gettempdir()) / f"anisync-byte-code-{os.getuid()}", unless_compiled="sqlalchemy")
 
-# Through the standard library, so that pytest shows the log of a test that failed, and no other.
+# Through the standard library, so that pytest shows only the log of failed tests.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
@@ -39,5 +39,5 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
 )
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # a worker would finish its test after the run was killed
+if "PYTEST_XDIST_WORKER" in os.environ:  # otherwise a worker would finish its test after the run was killed
     end_with_parent(os.getppid(), grace=0)

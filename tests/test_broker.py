@@ -69,7 +69,7 @@ async def test_each_message_reaches_exactly_one_listener(redis_url: str) -> None
 
 
 async def test_a_listener_survives_idle_periods_beyond_socket_timeouts(redis_url: str) -> None:
-    """redis-py's own limits are 5 s, and ours 0.25 s; the pop must outlast both."""
+    """redis-py's own timeout is 5 s, and ours 0.25 s; the blocking pop must last longer than both."""
     broker = JobBroker(redis_url)
     waiting = asyncio.create_task(take(broker, 1))
     await asyncio.sleep(6)
@@ -80,7 +80,7 @@ async def test_a_listener_survives_idle_periods_beyond_socket_timeouts(redis_url
 
 
 async def test_a_listener_can_be_cancelled_at_any_time(redis_url: str) -> None:
-    """Cancelled while it connects or sends, redis-py goes on as if nothing were, on Python 3.11."""
+    """On Python 3.11, redis-py ignores a cancellation while it connects or sends."""
     broker = JobBroker(redis_url)
 
     async def cancelled_after(seconds: float) -> None:

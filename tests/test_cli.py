@@ -24,7 +24,7 @@ SECRET = "a secret of tests, longer than 32 bytes"
 
 
 async def anisync(*arguments: str, cwd: Path, **environment: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command that knows only these settings."""
+    """Exit code, stdout and stderr of a command with only these settings."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "app.cli", *arguments,
         cwd=cwd,
@@ -40,7 +40,7 @@ async def anisync(*arguments: str, cwd: Path, **environment: str) -> tuple[int, 
 
 @pytest.fixture
 def given(settings: Settings) -> dict[str, str]:
-    """The variables that lead a command to the servers of the test."""
+    """The variables that point a command to the servers of the test."""
     return {
         "DATABASE_URL": settings.database,
         "REDIS_URL": settings.redis,
@@ -72,7 +72,7 @@ async def test_help_lists_every_command(tmp_path: Path) -> None:
 
 
 def test_help_is_fast() -> None:
-    """Nothing heavy is imported before a command needs it."""
+    """Nothing expensive is imported before a command needs it."""
     script = (
         "import sys, app.cli; print(*sorted({'sqlalchemy', 'alembic', 'fastapi', 'httpx', 'redis', 'uvicorn'}"
     )

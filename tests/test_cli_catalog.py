@@ -28,7 +28,7 @@ def given(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
-    """Three titles and a row that is none."""
+    """Three titles and an invalid row."""
     path = tmp_path / "dump.jsonl.gz"
     lines = [*(json.dumps(row) for row in ROWS), "no title at all {"]
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
@@ -62,7 +62,7 @@ async def test_an_unreadable_file_is_reported(
     assert content is not None or errors == f"anisync: {path}: No such file or directory\n"
 
 
-async def test_a_missing_file_is_told_before_any_server_is_started(tmp_path: Path) -> None:
+async def test_a_missing_file_is_reported_before_any_server_is_started(tmp_path: Path) -> None:
     home = tmp_path / "home"
     code, _, errors = await anisync("catalog", "import", "none.json", cwd=tmp_path, ANISYNC_HOME=str(home))
     assert (code, errors) == (2, "anisync: none.json: No such file or directory\n")

@@ -35,7 +35,7 @@ def given(environment: pytest.MonkeyPatch, **variables: str) -> Settings:
 
 
 def connect_arguments(settings: Settings) -> dict[str, Any]:
-    """What asyncpg would be called with."""
+    """The arguments asyncpg would be called with."""
     asyncpg: Any = dialect
     arguments: dict[str, Any] = asyncpg().create_connect_args(make_url(settings.database))[1]
     return arguments
@@ -298,7 +298,7 @@ def example_lines() -> dict[str, str]:
 
 
 def written(default: Any) -> str:
-    """A default as one would write it into the file."""
+    """A default as written in the file."""
     if default is None or default == [] or default is PydanticUndefined:
         return ""
     return json.dumps(default) if isinstance(default, bool) else str(default)

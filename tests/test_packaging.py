@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile, an instruction a line, without comments."""
+    """The Dockerfile, one instruction per line, without comments."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(word, rest.strip()) for line in lines if line.strip() for word, _, rest in [line.partition(" ")]]
@@ -41,7 +41,7 @@ def compose() -> dict[str, Any]:
 
 
 def commands() -> set[str]:
-    """What the command line offers."""
+    """The commands of the command line."""
     command = get_command(cli)
     assert isinstance(command, TyperGroup)
     return set(command.commands)
@@ -101,7 +101,7 @@ def test_the_image_serves_the_api_with_a_health_check() -> None:
     compile(json.loads(probe[probe.index("[") :])[2], "probe", "exec")
 
 
-def test_variables_of_the_image_are_known_settings() -> None:
+def test_the_images_variables_are_settings() -> None:
     names = {name for rest in values("ENV") for name in re.findall(r"([A-Z_]+)=", rest)}
     known = {"PATH", "PYTHONUNBUFFERED", "UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_PYTHON_DOWNLOADS"}
     assert {name.lower() for name in names - known} <= set(Settings.model_fields)
@@ -126,7 +126,7 @@ def test_the_compose_file_for_production_has_no_secrets() -> None:
         assert services[name]["command"][:2] == ["anisync", name]
         assert services[name]["env_file"] == "anisync.env"
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD:?}"
-    assert services["api"]["ports"] == ["127.0.0.1:8000:8000"]  # the proxy is in front
+    assert services["api"]["ports"] == ["127.0.0.1:8000:8000"]  # only the proxy connects to it
 
 
 def test_compose_waits_for_healthy_dependencies(compose: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ def test_compose_waits_for_healthy_dependencies(compose: dict[str, Any]) -> None
             waited_for.add(name)
     assert waited_for == {"postgres", "valkey", "api"}
     assert all("test" in services[name]["healthcheck"] for name in ("postgres", "valkey"))
-    assert "healthcheck" not in services["api"]  # it has that of the image
+    assert "healthcheck" not in services["api"]  # the image defines it
 
 
 def test_compose_provides_all_required_settings(
@@ -178,7 +178,7 @@ def test_compose_listens_on_localhost_only(compose: dict[str, Any]) -> None:
 
 
 def test_only_the_image_precompiles_bytecode() -> None:
-    # uv would say at every call of `uv run` how many files it has looked at
+    # otherwise every `uv run` would print how many files it checked
     assert "compile-bytecode" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]
     assert any("UV_COMPILE_BYTECODE=1" in value for value in values("ENV"))
 

@@ -16,7 +16,7 @@ from tests.fixtures.routes import ROUTES
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
-# The columns of the table of nouns, and where each looks.
+# The columns of the noun table, and where each looks.
 LAYERS = {
     "api": ("app/api/core", "app/api/tracker", "app/api/hianime"),
     "services": ("app/services",),
@@ -33,7 +33,7 @@ LAYERS = {
     "external": ("app/external",),
 }
 DEEP = {"app/services", "app/repositories"}
-# Parts of a layer that are no noun of the product.
+# Parts of a layer that are not nouns of the product.
 MACHINERY = {
     "models": {"base"},
     "schemas": {"fields", "domain", "core", "tracker", "hianime", "cached", "catalogue"},
@@ -43,9 +43,9 @@ MACHINERY = {
 
 
 def stems(folder: str) -> set[str]:
-    # A service or a repository of a noun may lie in the package of another, as collections in watching.
+    # A service or repository of a noun may be in another's package, like collections in watching.
     found = (ROOT / folder).rglob("*") if folder in DEEP else (ROOT / folder).iterdir()
-    # What a rename leaves behind, a folder with nothing but byte code, is in no clone.
+    # Folders left behind by a rename, with bytecode only, are not in a clone.
     return {
         path.stem
         for path in found
@@ -54,7 +54,7 @@ def stems(folder: str) -> set[str]:
 
 
 def noun_table() -> str:
-    """A row a noun that stands in two layers at least; a cell says by which folders it is there."""
+    """One row per noun that exists in at least two layers; a cell names the folders where it exists."""
     places: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for layer, folders in LAYERS.items():
         for folder in folders:
@@ -72,7 +72,7 @@ def _cell(layer: str, folders: list[str]) -> str:
 
 
 def table_after(heading: str) -> list[list[str]]:
-    """The cells of the first table under a heading, without its head."""
+    """The cells of the first table under a heading, without its header."""
     section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in rows[2:]]

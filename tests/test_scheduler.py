@@ -6,17 +6,21 @@ from app.scheduler import PERIODIC, tick, tick_until
 from app.schemas.domain.jobs import Sweep
 from app.services.jobs import JobService
 from app.utils.db.database import DatabaseUnavailable
-from tests.fixtures.jobs import Bell, Table
+from tests.fixtures.jobs import RecordingQueue, Table
 
 
-async def test_concurrent_schedulers_fire_each_job_once(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_concurrent_schedulers_fire_each_job_once(
+    jobs: JobService, bell: RecordingQueue, table: Table
+) -> None:
     for _ in range(3):
         await asyncio.gather(*(tick(jobs) for _ in range(4)))
     assert await table.statuses() == {"queued": len(PERIODIC)}
     assert len(set(bell.rung)) == len(PERIODIC)  # a slow sweep may send a waiting one again
 
 
-async def test_a_periodic_job_is_fired_again_when_due(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_a_periodic_job_is_fired_again_when_due(
+    jobs: JobService, bell: RecordingQueue, table: Table
+) -> None:
     await tick(jobs)
     await table.rows("update jobs set status = 'succeeded', finished_at = now()")
     await table.rows(
@@ -32,7 +36,7 @@ def test_periodic_jobs_have_unique_names() -> None:
 
 
 class Failing(JobService):
-    """Its sweeps fail in two ways, then work."""
+    """Its sweeps fail in two ways, then succeed."""
 
     def __init__(self, jobs: JobService, stop: asyncio.Event) -> None:
         super().__init__(jobs._db, jobs._queue)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from secrets import compare_digest
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from fastapi import Depends, FastAPI
@@ -13,9 +13,11 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from app.api.direct import DirectCall, Skipped
 from app.api.limits import limit_flood
 from app.api.middleware.request_body import announced_length, bounded, is_multipart
 from app.api.query import KnownParameters
+from app.api.routing import context_of
 from app.container import Container
 from app.errors import Forbidden, PayloadTooLarge, ServiceUnavailable, Unauthenticated
 from app.schemas.domain.accounts import Permission, Principal
@@ -89,6 +91,9 @@ class CheckedRoute(APIRoute):
     be too late: FastAPI reads the body before it solves dependencies.
     """
 
+    skipped: ClassVar[tuple[Skipped, ...]] = ()
+    """Dependencies that do nothing for most requests."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if endpoint not in _declarations:
             raise UndeclaredRoute(
@@ -98,14 +103,29 @@ class CheckedRoute(APIRoute):
         self.declared = _declarations[endpoint]
         super().__init__(path, endpoint, **options)
         self._parameters = KnownParameters.of(self.dependant, self.openapi_extra)
+        self._direct: tuple[RouteContext | None, DirectCall | None] = None, None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in (self.methods or ()):
-            await _admit(HTTPConnection(scope), self.declared)
+            await _authorize(HTTPConnection(scope), self.declared)
             scope[_CHECKED] = True
             self._parameters.check(scope["query_string"])
             receive = bounded(receive, self.declared.body_limit(scope))
+            if direct := self._direct_call(scope):
+                left = await direct.handle(scope, receive, send)
+                if left is None:
+                    return
+                receive = left
         await super().handle(scope, receive, send)
+
+    def _direct_call(self, scope: Scope) -> DirectCall | None:
+        """The endpoint with the dependencies of its routers, if FastAPI is not needed to call it."""
+        context = context_of(scope)
+        if context is None:
+            return None
+        if context is not self._direct[0]:
+            self._direct = context, DirectCall.of(context, [Skipped(_guard), *self.skipped])
+        return self._direct[1]
 
 
 async def _guard(connection: HTTPConnection) -> None:
@@ -115,7 +135,7 @@ async def _guard(connection: HTTPConnection) -> None:
     declared = _declarations.get(connection.scope["endpoint"])
     if declared is None:
         raise Forbidden("This route declares no access.")
-    await _admit(connection, declared)
+    await _authorize(connection, declared)
 
 
 guard = Depends(_guard)
@@ -135,7 +155,7 @@ def _lines(context: RouteContext) -> Iterator[RouteAccess]:
     if isinstance(route, Mount) and isinstance(route.app, StaticFiles):
         return  # static files are public
     declared = _declarations.get(context.endpoint) if context.endpoint else None
-    if declared is None or not _is_held(context, declared):
+    if declared is None or not _is_enforced(context, declared):
         raise UndeclaredRoute(
             f"{context.path}: needs @access(...), and a router whose route_class is CheckedRoute."
         )
@@ -144,7 +164,7 @@ def _lines(context: RouteContext) -> Iterator[RouteAccess]:
         yield RouteAccess(method, context.path_format or "", declared.access, declared.upload_limit)
 
 
-def _is_held(context: RouteContext, declared: Declaration) -> bool:
+def _is_enforced(context: RouteContext, declared: Declaration) -> bool:
     """Whether the route's class enforces the declaration; plain Starlette routes can only be public."""
     route = context.original_route
     if isinstance(route, CheckedRoute | WebSocketRoute):
@@ -152,7 +172,7 @@ def _is_held(context: RouteContext, declared: Declaration) -> bool:
     return isinstance(route, Route) and not isinstance(route, APIRoute) and declared.access == "public"
 
 
-async def _admit(connection: HTTPConnection, declared: Declaration) -> None:
+async def _authorize(connection: HTTPConnection, declared: Declaration) -> None:
     """Authenticate and authorize the request; the principal is stored in the state of the request."""
     container: Container = connection.app.state.container
     # Before authentication, so that rejections have rate limit headers too.

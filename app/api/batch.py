@@ -50,8 +50,8 @@ def _operation(given: BatchOperation) -> Operation:
     target = Target(anime_id=given.anime_id, mal_id=given.mal_id)
     if isinstance(given, DeleteOperation):
         return Operation("delete", target, versions=given.if_match)
-    steps = given.progress_delta if isinstance(given, UpdateOperation) else 0
-    return Operation(given.op, target, given.sent(), steps, given.if_match)
+    delta = given.progress_delta if isinstance(given, UpdateOperation) else 0
+    return Operation(given.op, target, given.sent(), delta, given.if_match)
 
 
 def _faults(error: ValidationError) -> list[Any]:
@@ -81,8 +81,10 @@ def _status(outcome: Outcome) -> int:
 
 
 def _failed(anime_id: int | None, mal_id: int | None, error: AppError) -> orjson.Fragment:
-    said = BatchErrorOut(code=error.code, message=error.message, details=error.details)
-    result = BatchResultOut(anime_id=anime_id, mal_id=mal_id, status=error.status, version=None, error=said)
+    failure = BatchErrorOut(code=error.code, message=error.message, details=error.details)
+    result = BatchResultOut(
+        anime_id=anime_id, mal_id=mal_id, status=error.status, version=None, error=failure
+    )
     return orjson.Fragment(result.model_dump_json())  # orjson cannot write integers beyond 64 bits
 
 

@@ -80,7 +80,7 @@ class TitleQuery(FastQuery):
         return tuple(key for key in ANIME_KEYS if key in self.fields) if self.fields else ANIME_KEYS
 
 
-class SliceQuery(TitleQuery, Page):
+class TitlePageQuery(TitleQuery, Page):
     """Paging parameters and ``fields``."""
 
     @property
@@ -88,7 +88,7 @@ class SliceQuery(TitleQuery, Page):
         return PageSpec(limit=self.limit, offset=self.start, keys=self.keys)
 
 
-class CatalogueQuery(SliceQuery):
+class CatalogueQuery(TitlePageQuery):
     """All conditions must hold. A genre is a name in any case or an id; themes and demographics count too."""
 
     genre: _Genres
@@ -147,7 +147,7 @@ class CatalogueQuery(SliceQuery):
         )
 
 
-class SearchQuery(SliceQuery):
+class SearchQuery(TitlePageQuery):
     q: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(storable)
     ]

@@ -84,14 +84,14 @@ class Stream:
     def __init__(self, encoding: Encoding) -> None:
         self._add, self._finish = _steps(encoding)
 
-    async def feed(self, piece: bytes, *, last: bool) -> bytes:
-        """The compressed bytes available after ``piece``, which may be none before the last."""
-        if len(piece) <= _INLINE:
-            return self._feed(piece, last)
-        return await asyncio.to_thread(self._feed, piece, last)
+    async def feed(self, chunk: bytes, *, last: bool) -> bytes:
+        """The compressed bytes available after ``chunk``, which may be none before the last."""
+        if len(chunk) <= _INLINE:
+            return self._feed(chunk, last)
+        return await asyncio.to_thread(self._feed, chunk, last)
 
-    def _feed(self, piece: bytes, last: bool) -> bytes:
-        made = self._add(piece) if piece else b""
+    def _feed(self, chunk: bytes, last: bool) -> bytes:
+        made = self._add(chunk) if chunk else b""
         return made + self._finish() if last else made
 
 

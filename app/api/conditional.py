@@ -65,8 +65,8 @@ def catalogue_answer(body: bytes, headers: Mapping[str, str] | None = None) -> R
     the 304.
     """
     headers = headers or {}
-    told = "".join(headers.values()).encode()
-    whole = {**headers, "ETag": etag_of(body, told), "Cache-Control": _SHARED}
+    header_values = "".join(headers.values()).encode()
+    whole = {**headers, "ETag": etag_of(body, header_values), "Cache-Control": _SHARED}
     return Response(body, headers=whole, media_type=_JSON)
 
 

@@ -12,12 +12,13 @@ from starlette.datastructures import FormData, UploadFile
 
 from app.api.access import CheckedRoute
 from app.api.deps import Services
+from app.api.direct import Skipped
 from app.schemas.domain.accounts import Principal
 from app.schemas.domain.idempotency import Answer, KeyClaim
 
 _KEPT_HEADERS = ("content-type", "etag", "location")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_PIECE = 256 * 1024  # bytes read into memory at once
+_CHUNK = 256 * 1024  # bytes read into memory at once
 
 _name = itemgetter(0)
 
@@ -66,6 +67,8 @@ def idempotent_router(prefix: str, tag: str) -> APIRouter:
 
 class IdempotentRoute(CheckedRoute):
     """Stores the response of a POST."""
+
+    skipped = (Skipped(_claim_key, b"idempotency-key"),)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -122,8 +125,8 @@ async def _of_form(form: FormData) -> list[bytes]:
 async def _of_file(file: UploadFile) -> bytes:
     digest = hashlib.sha256()
     await file.seek(0)
-    while piece := await file.read(_PIECE):
-        digest.update(piece)
+    while chunk := await file.read(_CHUNK):
+        digest.update(chunk)
     await file.seek(0)
     return digest.digest()
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from app.config import Settings
@@ -26,6 +27,14 @@ def page_url(connection: HTTPConnection, path: str) -> str:
     """The link to ``path`` for a user: at ``APP_URL``, otherwise like :func:`absolute_url`."""
     settings: Settings = connection.app.state.container.settings
     return f"{settings.app_url}{quote(path)}" if settings.app_url else absolute_url(connection, path)
+
+
+def redirect_browser(connection: HTTPConnection, path: str) -> Response | None:
+    """Redirect a user's browser to ``path`` of the page; None for programs, which do not ask for HTML."""
+    accepted = ",".join(connection.headers.getlist("accept")).lower()
+    if "text/html" not in accepted:
+        return None
+    return RedirectResponse(quote(path), 303, {"Vary": "Accept"})
 
 
 def origin_of(scope: Scope, settings: Settings) -> str:

@@ -18,9 +18,9 @@ from app.errors import NotFound
 STATIC = Path(__file__).parents[1] / "static"
 # All of these return the page, which reads the path. No view shares its first segment with an API path.
 VIEWS = (
-    "/", "/title/{anime_id:int}", "/library", "/continue", "/recommended", "/statistics", "/history",
-    "/import", "/connections", "/profile", "/my/collections", "/my/collections/{collection_id:int}",
-    "/shared/{token}", "/people/{username}", "/operator/jobs", "/operator/syncs", "/operator/users",
+    "/", "/title/{anime_id}", "/library", "/continue", "/recommended", "/statistics", "/history",
+    "/import", "/connections", "/profile", "/my/collections", "/my/collections/{collection_id}",
+    "/shared/{token}", "/people/{username}", "/operator/{part}",
     "/sign-in", "/sign-up", "/reset-password",
 )  # fmt: skip
 

@@ -160,8 +160,8 @@ class FastQuery(BaseModel):
         required = schema.get("required", ())
         parameters = []
         for name, shape in schema["properties"].items():
-            told = {"description": shape.pop("description")} if "description" in shape else {}
+            described = {"description": shape.pop("description")} if "description" in shape else {}
             parameters.append(
-                {"name": name, "in": "query", "required": name in required, **told, "schema": shape}
+                {"name": name, "in": "query", "required": name in required, **described, "schema": shape}
             )
         return {"parameters": parameters}

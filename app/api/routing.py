@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from cachetools import LRUCache
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 _NUMBER = re.compile(r"/\d+(?=/|$)")
+_FASTAPI, _CONTEXT = "fastapi", "effective_route_context"  # keys that FastAPI sets; a test checks them
 _REMEMBERED = 2048  # kinds of requests; about one per route, plus one per name in a path
-_WHOLE: tuple[Match, Scope] = (Match.FULL, {})
 
 
 class RememberedRoutes:
@@ -25,35 +26,41 @@ class RememberedRoutes:
 
     def __init__(self, router: APIRouter) -> None:
         self._router = router
-        self._known: LRUCache[tuple[str, str], BaseRoute] = LRUCache(_REMEMBERED)
+        self._known: LRUCache[tuple[str, str], Any] = LRUCache(_REMEMBERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._router.app(scope, receive, send)
             return
         kind = scope["method"], _NUMBER.sub("/0", scope["path"])
-        route = self._known.get(kind) or self._find(kind, scope)
-        if route is None or route.matches(scope) != _WHOLE:
-            await self._router.app(scope, receive, send)
+        context = self._known.get(kind)
+        match, found = (Match.NONE, {}) if context is None else context.matches(scope)
+        if context is None or match != Match.FULL:
+            try:
+                await self._router.app(scope, receive, send)
+            finally:
+                self._remember(kind, scope)
             return
+        route = context.original_route
         scope.setdefault("router", self._router)
+        scope.update(found, route=route)
+        scope.setdefault(_FASTAPI, {})[_CONTEXT] = context
         await route.handle(scope, receive, send)
 
-    def _find(self, kind: tuple[str, str], scope: Scope) -> BaseRoute | None:
-        """The matching route, if it is one of our routers: these do not change the scope."""
-        for route in self._router.routes:
-            match, changes = route.matches(scope)
-            if match == Match.FULL:
-                if changes:
-                    return None
-                self._known[kind] = route
-                return route
-        return None
+    def _remember(self, kind: tuple[str, str], scope: Scope) -> None:
+        context = context_of(scope)
+        if context is not None and scope["method"] in (context.methods or ()):
+            self._known[kind] = context
+
+
+def context_of(scope: Scope) -> Any:
+    """FastAPI's description of the matched route, router prefixes and dependencies included, or None."""
+    return scope.get(_FASTAPI, {}).get(_CONTEXT)
 
 
 def template_of(scope: Scope) -> str | None:
     """The path template of the matched route, router prefixes included."""
-    chosen = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    chosen = context_of(scope) or scope.get("route")
     return getattr(chosen, "path_format", None)
 
 

@@ -19,8 +19,8 @@ class SpooledResponse(Response):
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         try:
             await send(start)
-            async for piece in self._spool.read():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            async for chunk in self._spool.read():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
             self._spool.close()

@@ -52,7 +52,7 @@ def load_dump(
 @commands.command("sync")
 def sync(
     what: Annotated[list[str], typer.Argument(metavar="top|season|MAL_ID...")],
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many titles of `top`.")] = 25,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Number of titles for `top`.")] = 25,
     year: Annotated[int | None, typer.Option(min=1900, max=2100, help="The year of `season`.")] = None,
     season: Annotated[
         Season | None, typer.Option(help="The season of `season`; the current one by default.")

@@ -11,7 +11,7 @@ from app.cli.context import echo
 
 def openapi(
     url: Annotated[
-        str | None, typer.Option(help="Address of the server in the document; else `PUBLIC_BASE_URL`.")
+        str | None, typer.Option(help="Address of the server in the document; otherwise `PUBLIC_BASE_URL`.")
     ] = None,
 ) -> None:
     """Print the OpenAPI document; needs neither settings nor servers."""

@@ -166,9 +166,9 @@ def _access_log_of(wanted: bool) -> dict[str, str]:
 
 def _announce(url: str, origins: list[str], *, has_demo: bool) -> None:
     from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
-    from app.utils.processes.programs import header_of
+    from app.utils.processes.programs import response_header
 
-    titles = int(header_of(f"{url}/anime?limit=1", "X-Total-Count") or 0)
+    titles = int(response_header(f"{url}/anime?limit=1", "X-Total-Count") or 0)
     _log(f"AniSync is up at {url}")
     _log(f"  API documentation: {url}/docs")
     if has_demo:

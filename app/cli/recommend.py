@@ -11,7 +11,7 @@ from app.cli.context import echo, echo_error, run
 if TYPE_CHECKING:
     from app.container import Container
 
-_MOST_TOLD = 20  # malformed rows that are reported one by one
+_MAX_REPORTED = 20  # malformed rows that are reported one by one
 
 
 class _ByUsername(TyperGroup):
@@ -36,10 +36,12 @@ def recommend(
     """Show titles that a user may like and has not listed, each with a reason."""
     import orjson
 
-    from app.schemas.domain.recommendations import Wanted
+    from app.schemas.domain.recommendations import RecommendationSpec
 
     async def show(services: "Container") -> int:
-        found = await services.recommendations.served.list_for_username(username, Wanted(limit=limit))
+        found = await services.recommendations.served.list_for_username(
+            username, RecommendationSpec(limit=limit)
+        )
         for title in orjson.loads(found):
             about = ", ".join(str(part) for part in (title["type"], title["year"]) if part)
             echo(f"{title['title']}{f' ({about})' if about else ''}: {title['reason']}")
@@ -53,10 +55,10 @@ def fit(
     ratings: Annotated[
         Path | None,
         typer.Option(
-            help="Lists of others, for this fit and later ones: CSV user_id,mal_id,score,status; or .gz."
+            help="Ratings of others to train on, now and later: CSV user_id,mal_id,score,status, also .gz."
         ),
     ] = None,
-    forget_ratings: Annotated[bool, typer.Option(help="Learn from the lists of this server alone.")] = False,
+    forget_ratings: Annotated[bool, typer.Option(help="Train on the lists of this server only.")] = False,
 ) -> None:
     """Train the recommendations on all lists; they are served from then on."""
     from app.errors import DumpUnreadable
@@ -68,7 +70,7 @@ def fit(
         if ratings is not None:
             faults = _Faults()
             try:
-                dump = await refits.keep_ratings(ratings, faults)
+                dump = await refits.store_ratings(ratings, faults)
             except DumpUnreadable as error:
                 echo_error(f"anisync: {error}")
                 return 2
@@ -77,7 +79,7 @@ def fit(
             )
         summary = await refits.run()
         echo(
-            f"learned {summary.learned} of {summary.titles} titles from {summary.entries} entries of "
+            f"trained on {summary.learned} of {summary.titles} titles, from {summary.entries} entries of "
             f"{summary.lists} lists in {summary.seconds:g} s; {summary.size / 1e6:.1f} MB"
         )
         return 0
@@ -87,12 +89,12 @@ def fit(
 
 @commands.command("evaluate")
 def evaluate(
-    train: Annotated[Path, typer.Option(help="Lists to learn from, as for `fit`.")],
+    train: Annotated[Path, typer.Option(help="Ratings to train on, in the format of `fit --ratings`.")],
     test: Annotated[
-        Path | None, typer.Option(help="Lists to foretell; 2,000 of the others by default.")
+        Path | None, typer.Option(help="Ratings to predict; by default up to 2,000 lists of `--train`.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    seed: Annotated[int, typer.Option(help="Of what is drawn by lot.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of the random selection.")] = 7,
 ) -> None:
     """Measure how well recommendations predict held-out titles of lists that they were not trained on."""
     import orjson
@@ -117,11 +119,11 @@ class _Faults:
     """Prints the first malformed rows to stderr."""
 
     def __init__(self) -> None:
-        self._told = 0
+        self._reported = 0
 
     def __call__(self, fault: Any) -> None:
-        self._told += 1
-        if self._told <= _MOST_TOLD:
+        self._reported += 1
+        if self._reported <= _MAX_REPORTED:
             echo_error(f"line {fault.line}: {fault.outcome}: {fault.reason}")
-        elif self._told == _MOST_TOLD + 1:
-            echo_error("further bad rows are counted only")
+        elif self._reported == _MAX_REPORTED + 1:
+            echo_error("further malformed rows are only counted")

@@ -42,7 +42,7 @@ def create(
 @commands.command("list")
 def show(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
-    offset: Annotated[int, typer.Option(min=0, help="How many to skip.")] = 0,
+    offset: Annotated[int, typer.Option(min=0, help="Number of accounts to skip.")] = 0,
 ) -> None:
     """Show accounts, oldest first."""
 

@@ -28,6 +28,6 @@ async def build_operations(base: Foundation) -> AsyncIterator[OperationServices]
         stack.push_async_callback(health.close)
         metrics = MetricsService(base.db)
         stack.push_async_callback(metrics.close)
-        noting = start_loop(metrics.keep_noting, "figures of the pool")
+        noting = start_loop(metrics.update_periodically, "figures of the pool")
         stack.callback(noting.cancel)
         yield OperationServices(health=health, metrics=metrics)

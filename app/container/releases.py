@@ -15,7 +15,7 @@ from app.services.releases.node import NodeService
 from app.services.releases.reading import ReleaseService
 from app.services.releases.titles import SOURCE, TitleService
 from app.utils.cache import Cache, Level, MemoryLevel, RedisLevel
-from app.utils.metrics import note_hit_rate
+from app.utils.metrics import set_hit_rate
 from app.utils.redis.rate_limit import Rate, SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
 
@@ -43,10 +43,15 @@ async def build_releases(base: Foundation, *, rate: Rate = ANILIBRIA_RATE) -> As
         stack.push_async_callback(client.close)
         flights = SingleFlight(base.redis)
         stack.push_async_callback(flights.close)
-        levels: list[Level] = [MemoryLevel("l1", ttl=_L1), RedisLevel("l2", base.redis, ttl=_L2, kept=_KEPT)]
-        cache = Cache(SOURCE, levels, flights, base.bus, note_rate=note_hit_rate)
+        levels: list[Level] = [
+            MemoryLevel("l1", ttl=_L1),
+            RedisLevel("l2", base.redis, ttl=_L2, retention=_KEPT),
+        ]
+        cache = Cache(SOURCE, levels, flights, base.bus, on_hit_rate=set_hit_rate)
         stack.push_async_callback(cache.close)
-        await stack.enter_async_context(base.bus.subscribe(cache.topic, heard=cache.hear, missed=cache.miss))
+        await stack.enter_async_context(
+            base.bus.subscribe(cache.topic, on_message=cache.on_message, on_gap=cache.on_gap)
+        )
         node = NodeService(base.db, base.events, base.jobs, _node_client(base))
         stack.push_async_callback(node.close)
         titles = TitleService(base.db, client, cache, node=node)

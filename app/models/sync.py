@@ -84,7 +84,7 @@ class SyncConflictRow(Base):
 
 
 class OAuthStateRow(Base):
-    """The SHA-256 of an OAuth state that was issued and not used yet."""
+    """The SHA-256 of an OAuth state that was issued and not used yet; it ends with the session it is for."""
 
     __tablename__ = "oauth_states"
     __table_args__ = (Index("ix_oauth_states_expires_at", "expires_at"),)
@@ -93,3 +93,4 @@ class OAuthStateRow(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     service: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime]
+    session_id: Mapped[UUID | None] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)

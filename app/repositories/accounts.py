@@ -27,14 +27,14 @@ _ACCOUNT = [_u[name] for name in _NAMES]
 class AccountRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def insert(
         self, *, username: str, email: str | None, full_name: str | None, password_hash: str, role: Role
     ) -> Account | None:
         """Insert an account; None if the user name or e-mail is in use."""
-        row = await self._on.execute(
+        row = await self._connection.execute(
             insert(_users)
             .values(
                 username=username, email=email, full_name=full_name, password_hash=password_hash, role=role
@@ -51,35 +51,37 @@ class AccountRepository:
         for name, value in wanted.items():
             if value is not None:
                 found = select(_u.id).where(func.lower(_u[name]) == func.lower(value))
-                if (await self._on.execute(found)).scalar_one_or_none() is not None:
+                if (await self._connection.execute(found)).scalar_one_or_none() is not None:
                     taken.append(name)
         return taken
 
     async def has_email(self, email: str) -> bool:
-        found = await self._on.execute(select(_u.id).where(func.lower(_u.email) == func.lower(email)))
+        found = await self._connection.execute(select(_u.id).where(func.lower(_u.email) == func.lower(email)))
         return found.one_or_none() is not None
 
     async def find_by_email(self, email: str) -> Account | None:
         """An active account by its e-mail address, case-insensitive."""
         named = select(*_ACCOUNT).where(func.lower(_u.email) == func.lower(email), _u.is_active)
-        return _account((await self._on.execute(named)).one_or_none())
+        return _account((await self._connection.execute(named)).one_or_none())
 
     async def find_public(self, username: str) -> Account | None:
         """An active account by its user name (case-insensitive), if its list is public."""
         named = select(*_ACCOUNT).where(func.lower(_u.username) == func.lower(username), *_PUBLIC)
-        return _account((await self._on.execute(named)).one_or_none())
+        return _account((await self._connection.execute(named)).one_or_none())
 
     async def has_public_list(self, user_id: int) -> bool:
-        found = await self._on.execute(select(_u.id).where(_u.id == user_id, *_PUBLIC))
+        found = await self._connection.execute(select(_u.id).where(_u.id == user_id, *_PUBLIC))
         return found.one_or_none() is not None
 
     async def find_by_username(self, username: str) -> Account | None:
         """An account by its user name, case-insensitive."""
         named = select(*_ACCOUNT).where(func.lower(_u.username) == func.lower(username))
-        return _account((await self._on.execute(named)).one_or_none())
+        return _account((await self._connection.execute(named)).one_or_none())
 
     async def find(self, user_id: int) -> Account | None:
-        return _account((await self._on.execute(select(*_ACCOUNT).where(_u.id == user_id))).one_or_none())
+        return _account(
+            (await self._connection.execute(select(*_ACCOUNT).where(_u.id == user_id))).one_or_none()
+        )
 
     async def find_secrets(self, identifier: str, *, network: str, since: datetime) -> Secrets | None:
         """By user name or e-mail, case-insensitive; networks used since ``since`` count as known."""
@@ -93,16 +95,18 @@ class AccountRepository:
     async def find_avatar(self, user_id: int) -> str | None:
         """The avatar of an account; locks the row until the end of the transaction."""
         locked = select(_u.avatar).where(_u.id == user_id).with_for_update()
-        return (await self._on.execute(locked)).scalar_one_or_none()
+        return (await self._connection.execute(locked)).scalar_one_or_none()
 
     async def list_avatars(self) -> set[str]:
         """The file names of all avatars in use."""
-        return set((await self._on.execute(select(_u.avatar).where(_u.avatar.is_not(None)))).scalars())
+        return set(
+            (await self._connection.execute(select(_u.avatar).where(_u.avatar.is_not(None)))).scalars()
+        )
 
     async def list(self, *, limit: int, offset: int) -> tuple[list[Account], int]:
         """One page, oldest first, and the total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=", ".join(_NAMES),
             source="from users",
             order="id",
@@ -113,7 +117,7 @@ class AccountRepository:
     async def lock_admins(self) -> set[int]:
         """The ids of the active admins; locks their rows until the end of the transaction."""
         admins = select(_u.id).where(_u.role == "admin", _u.is_active).order_by(_u.id).with_for_update()
-        return set((await self._on.execute(admins)).scalars())
+        return set((await self._connection.execute(admins)).scalars())
 
     async def delete(self, user_id: int) -> bool:
         """Delete the account and everything it owns; False if it does not exist.
@@ -123,17 +127,19 @@ class AccountRepository:
         for statement in ERASED:
             while await self._erase_some(statement, user_id) == ERASED_AT_ONCE:
                 pass
-        gone = await self._on.execute(delete(_users).where(_u.id == user_id).returning(_u.id))
+        gone = await self._connection.execute(delete(_users).where(_u.id == user_id).returning(_u.id))
         return gone.one_or_none() is not None
 
     async def _erase_some(self, statement: TextClause, user_id: int) -> int:
-        result = await self._on.execute(statement, {"user_id": user_id, "limit": ERASED_AT_ONCE})
+        result = await self._connection.execute(statement, {"user_id": user_id, "limit": ERASED_AT_ONCE})
         return cast(CursorResult[Any], result).rowcount
 
     async def lock_with_password(self, user_id: int, password_hash: str) -> bool:
         """Whether the account is active and has this password; locks both until the transaction ends."""
         same = select(_u.id).where(_u.id == user_id, _u.password_hash == password_hash, _u.is_active)
-        return (await self._on.execute(same.with_for_update(key_share=True))).one_or_none() is not None
+        return (
+            await self._connection.execute(same.with_for_update(key_share=True))
+        ).one_or_none() is not None
 
     async def set_password(self, user_id: int, password_hash: str) -> None:
         await self.update(user_id, {"password_hash": password_hash})
@@ -147,7 +153,7 @@ class AccountRepository:
             .returning(*_ACCOUNT)
         )
         try:
-            return _account((await self._on.execute(changed)).one_or_none())
+            return _account((await self._connection.execute(changed)).one_or_none())
         except IntegrityError as error:
             raise Taken(
                 [name for name in ("username", "email") if f"uq_users_{name}" in str(error)]
@@ -156,14 +162,14 @@ class AccountRepository:
     async def note_address(self, user_id: int, network: str, now: datetime) -> None:
         """Record the network as known to the account."""
         new = insert(_known).values(user_id=user_id, network=network, last_used_at=now)
-        await self._on.execute(
+        await self._connection.execute(
             new.on_conflict_do_update(
                 index_elements=[_known.c.user_id, _known.c.network], set_={"last_used_at": now}
             )
         )
 
     async def delete_addresses(self, *, unused_since: datetime) -> None:
-        await self._on.execute(delete(_known).where(_known.c.last_used_at < unused_since))
+        await self._connection.execute(delete(_known).where(_known.c.last_used_at < unused_since))
 
     async def _secrets(self, whose: Any, network: str, since: datetime) -> Secrets | None:
         lately = (
@@ -172,7 +178,7 @@ class AccountRepository:
             .exists()
         )
         found = select(_u.id, _u.username, _u.password_hash, _u.is_active, lately).where(whose)
-        row = (await self._on.execute(found)).one_or_none()
+        row = (await self._connection.execute(found)).one_or_none()
         return None if row is None else Secrets(*row)
 
 

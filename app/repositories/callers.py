@@ -22,11 +22,22 @@ _LIVE = (
     "select s.id from sessions s join users u on u.id = s.user_id "
     "where s.id = any($1) and s.expires_at > $2 and u.is_active"
 )
+_LIVE_TOKENS = (
+    "select t.token_hash from api_tokens t join users u on u.id = t.user_id "
+    "where t.token_hash = any($1) and t.expires_at > $2 and u.is_active"
+)
 
 
 async def list_live_sessions(driver: Driver, session_ids: Iterable[UUID], *, now: datetime) -> set[UUID]:
     """Those of the sessions that have not ended and whose account is active."""
-    return {row["id"] for row in await driver.fetch(_LIVE, list(session_ids), now)}
+    ids = list(session_ids)
+    return {row["id"] for row in await driver.fetch(_LIVE, ids, now)} if ids else set()
+
+
+async def list_live_tokens(driver: Driver, token_hashes: Iterable[bytes], *, now: datetime) -> set[bytes]:
+    """Those of the API tokens that are neither revoked nor expired and whose account is active."""
+    hashes = list(token_hashes)
+    return {row["token_hash"] for row in await driver.fetch(_LIVE_TOKENS, hashes, now)} if hashes else set()
 
 
 class CallerRepository:

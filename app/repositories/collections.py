@@ -26,11 +26,11 @@ _TOUCH = "update collections set updated_at = clock_timestamp() where id = :coll
 class CollectionRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def insert(self, user_id: int, *, name: str, description: str | None, is_public: bool) -> int:
-        result = await self._on.execute(
+        result = await self._connection.execute(
             text(
                 """
                 insert into collections (user_id, name, description, is_public)
@@ -49,7 +49,7 @@ class CollectionRepository:
 
     async def find_for_update(self, collection_id: int, user_id: int) -> Collection | None:
         """The user's own collection, locked until the transaction ends."""
-        await self._on.execute(
+        await self._connection.execute(
             text("select 1 from collections where id = :id and user_id = :user_id for update"),
             {"id": collection_id, "user_id": user_id},
         )
@@ -58,13 +58,13 @@ class CollectionRepository:
 
     async def _find(self, condition: str, key: int | bytes) -> Collection | None:
         statement = text(f"select {_COLLECTION} from collections c where {condition}")
-        row = (await self._on.execute(statement, {"key": key})).first()
+        row = (await self._connection.execute(statement, {"key": key})).first()
         return None if row is None else _collection_of(row)
 
     async def list_by_user(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Collection], int]:
         """One page, newest first, and the total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=_COLLECTION,
             source="from collections c where c.user_id = :user_id",
             order="c.created_at desc, c.id desc",
@@ -75,7 +75,7 @@ class CollectionRepository:
     async def update(
         self, collection_id: int, *, name: str, description: str | None, is_public: bool
     ) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 update collections set name = :name, description = :description, is_public = :is_public,
@@ -88,7 +88,7 @@ class CollectionRepository:
 
     async def set_share(self, collection_id: int, share_hash: bytes | None, token: bytes | None) -> None:
         """Set the hash and the encrypted secret of the share link; None for both revokes the link."""
-        await self._on.execute(
+        await self._connection.execute(
             text("update collections set share_hash = :share_hash, share_token = :token where id = :id"),
             {"id": collection_id, "share_hash": share_hash, "token": token},
         )
@@ -96,18 +96,18 @@ class CollectionRepository:
     async def find_share(self, collection_id: int, user_id: int) -> bytes | None:
         """The encrypted secret of the share link of the user's own collection."""
         statement = text("select share_token from collections where id = :id and user_id = :user_id")
-        row = (await self._on.execute(statement, {"id": collection_id, "user_id": user_id})).first()
+        row = (await self._connection.execute(statement, {"id": collection_id, "user_id": user_id})).first()
         return None if row is None else row.share_token
 
     async def delete(self, collection_id: int) -> None:
-        await self._on.execute(text("delete from collections where id = :id"), {"id": collection_id})
+        await self._connection.execute(text("delete from collections where id = :id"), {"id": collection_id})
 
     async def list_items(
         self, collection_id: int, *, limit: int, offset: int
     ) -> tuple[list[CollectionItem], int]:
         """One page of items in the order of the collection, and their total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=f"i.position, i.added_at, {CARD}",
             source=(
                 "from collection_items i join anime a on a.id = i.anime_id "
@@ -120,7 +120,7 @@ class CollectionRepository:
 
     async def find_item(self, collection_id: int, anime_id: int) -> CollectionItem | None:
         row = (
-            await self._on.execute(
+            await self._connection.execute(
                 text(
                     f"""
                     select i.position, i.added_at, {CARD}
@@ -137,7 +137,7 @@ class CollectionRepository:
         """Insert a title at a position (from 1), or move it there; later items shift."""
         await self.remove(collection_id, anime_id)
         values = {"collection_id": collection_id, "anime_id": anime_id, "position": position}
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 update collection_items set position = position + 1
@@ -146,7 +146,7 @@ class CollectionRepository:
             ),
             values,
         )
-        row = await self._on.execute(
+        row = await self._connection.execute(
             text(
                 f"""
                 with added as (
@@ -158,13 +158,13 @@ class CollectionRepository:
             ),
             values,
         )
-        await self._on.execute(text(_TOUCH), values)
+        await self._connection.execute(text(_TOUCH), values)
         return _item_of(row.one())
 
     async def remove(self, collection_id: int, anime_id: int) -> None:
         """Remove a title and close the gap; does nothing if it is not in the collection."""
         values: dict[str, Any] = {"collection_id": collection_id, "anime_id": anime_id}
-        result = await self._on.execute(
+        result = await self._connection.execute(
             text(
                 """
                 with gone as (
@@ -180,7 +180,7 @@ class CollectionRepository:
             values,
         )
         if result.scalar():
-            await self._on.execute(text(_TOUCH), values)
+            await self._connection.execute(text(_TOUCH), values)
 
 
 def _collection_of(row: Row[Any]) -> Collection:

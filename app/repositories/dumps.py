@@ -26,7 +26,7 @@ from app.schemas.domain.anime import NameSource, UpstreamAnime, UpstreamStudio, 
 from app.schemas.domain.dumps import PlannedTitle, StoredTitle
 from app.utils.db.database import Transaction
 
-_PATIENCE = 300.0  # seconds per statement; requests have a much shorter timeout
+_TIMEOUT = 300.0  # seconds per statement; requests have a much shorter timeout
 _LABELS_KEPT = 20_000
 
 
@@ -56,25 +56,25 @@ class DumpRepository:
         self._dated = dated
 
     async def begin(self) -> None:
-        await self._session.execute(_PATIENT)
-        await (await self._tx.driver()).execute(_LOCK, timeout=_PATIENCE)
+        await self._session.execute(_SET_TIMEOUTS)
+        await (await self._tx.driver()).execute(_LOCK, timeout=_TIMEOUT)
 
     async def stored(self, mal_ids: Collection[int], anilist_ids: Collection[int]) -> list[StoredTitle]:
         """The stored titles with one of these ids."""
         ids = {"mal_ids": list(mal_ids), "anilist_ids": list(anilist_ids), "source": self._source}
         return [StoredTitle(*row) for row in await self._session.execute(_STORED, ids)]
 
-    async def repoint(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
+    async def reassign_references(self, pairs: Sequence[tuple[int, int]]) -> set[int]:
         """Move the rows of lists, favourites etc. from the second title of each pair to the first.
 
         If a user has rows for both, the pair is left unchanged and its second id is returned.
         """
         refused: set[int] = set()
-        for heir, old in pairs:
+        for survivor, old in pairs:
             try:
                 async with self._session.begin_nested():
-                    for statement in _REPOINT:
-                        await self._session.execute(statement, {"heir": heir, "old": old})
+                    for statement in _REASSIGN:
+                        await self._session.execute(statement, {"survivor": survivor, "old": old})
             except exc.IntegrityError:
                 refused.add(old)
         return refused
@@ -82,14 +82,14 @@ class DumpRepository:
     async def absorb(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Fill gaps of the first title of each pair from the second, and delete the second."""
         await self._names.absorb(pairs)
-        for heir, old in pairs:
-            await self._session.execute(_ABSORB, {"heir": heir, "old": old})
+        for survivor, old in pairs:
+            await self._session.execute(_ABSORB, {"survivor": survivor, "old": old})
             await self._session.execute(_DELETE, {"old": old})
 
-    async def release(self, ids: Collection[int]) -> None:
+    async def clear_anilist_ids(self, ids: Collection[int]) -> None:
         """Clear the AniList ids of these titles, so that others can have them."""
         if ids:
-            await self._session.execute(_RELEASE, {"ids": list(ids)})
+            await self._session.execute(_CLEAR_ANILIST_IDS, {"ids": list(ids)})
 
     async def insert(self, titles: Sequence[PlannedTitle]) -> None:
         if not titles:
@@ -104,7 +104,7 @@ class DumpRepository:
             names = (copied(id_, self._source, self._dated, title.anime) for id_, title in numbered)
             await self._copy("anime_names", COPIED, names)
 
-    async def state_names(self, titles: Mapping[int, UpstreamAnime], *, overwrite: bool) -> None:
+    async def store_names(self, titles: Mapping[int, UpstreamAnime], *, overwrite: bool) -> None:
         """Store the dump's names of existing titles, by our id; :meth:`merge` then updates the titles."""
         await self._names.state(titles, dated=self._dated, overwrite=overwrite)
 
@@ -117,17 +117,17 @@ class DumpRepository:
         await driver.execute(_INCOMING)
         records = ((title.target, title.overwrite, *_record(title, tags, studios)) for title in titles)
         await self._copy("incoming_titles", ["target", "overwrite", *_COLUMNS], records)
-        changed = {row["id"] for row in await driver.fetch(_CHANGED, timeout=_PATIENCE)}
+        changed = {row["id"] for row in await driver.fetch(_CHANGED, timeout=_TIMEOUT)}
         if changed:
-            await driver.execute(_MERGE, list(changed), self._dated, timeout=_PATIENCE)
+            await driver.execute(_MERGE, list(changed), self._dated, timeout=_TIMEOUT)
         confirmed = [title.target for title in titles if title.overwrite and title.target not in changed]
         if self._dated is not None and confirmed:
             await self._date(confirmed, self._dated)
         return changed
 
-    async def settle(self) -> None:
+    async def analyze(self) -> None:
         """Update the planner's statistics, and flush the pending lists of the search indexes."""
-        await (await self._tx.driver()).execute(_SETTLE, timeout=_PATIENCE)
+        await (await self._tx.driver()).execute(_ANALYZE, timeout=_TIMEOUT)
 
     async def _date(self, ids: Sequence[int | None], dated: date) -> None:
         older = (await self._session.execute(_OLDER, {"ids": ids, "dated": dated})).scalars().all()
@@ -147,7 +147,7 @@ class DumpRepository:
 
     async def _copy(self, table: str, columns: Sequence[str], records: Iterable[tuple[Any, ...]]) -> None:
         driver = await self._tx.driver()
-        await driver.copy_records_to_table(table, records=records, columns=columns, timeout=_PATIENCE)
+        await driver.copy_records_to_table(table, records=records, columns=columns, timeout=_TIMEOUT)
 
 
 def _record(title: PlannedTitle, tags: TagIds, studios: StudioIds) -> tuple[Any, ...]:
@@ -177,9 +177,9 @@ def _json(value: dict[str, Any] | None) -> str | None:
 _COLUMNS = ("mal_id", "anilist_id", *STATED)
 _SEASON, _YEAR = _COLUMNS.index("season"), _COLUMNS.index("year")
 
-_PATIENT = text(f"""
-    select set_config('statement_timeout', '{_PATIENCE:.0f}s', true),
-           set_config('lock_timeout', '{_PATIENCE:.0f}s', true)
+_SET_TIMEOUTS = text(f"""
+    select set_config('statement_timeout', '{_TIMEOUT:.0f}s', true),
+           set_config('lock_timeout', '{_TIMEOUT:.0f}s', true)
 """)
 _LOCK = "select from catalogue_version for no key update"
 
@@ -198,8 +198,8 @@ _STORED = text("""
 
 # Every reference to a title is in a column of this name, with or without a foreign key.
 _PARTS = {"anime_names", "anime_syncs"}
-_REPOINT = [
-    text(f"update {table.name} set anime_id = :heir where anime_id = :old")
+_REASSIGN = [
+    text(f"update {table.name} set anime_id = :survivor where anime_id = :old")
     for table in Base.metadata.sorted_tables
     if "anime_id" in table.columns and table.name not in _PARTS
 ]
@@ -213,10 +213,12 @@ _ABSORB = text(f"""
     set {", ".join(f"{name} = {merged(name, 'theirs', 'ours', _NEWER)}" for name in VALUES)},
         {", ".join(f"{name} = named.{name}" for name in NAMES)},
         dumped_on = greatest(ours.dumped_on, theirs.dumped_on), updated_at = now()
-    from anime as theirs, ({union("= :heir")}) as named where ours.id = :heir and theirs.id = :old
+    from anime as theirs, ({union("= :survivor")}) as named where ours.id = :survivor and theirs.id = :old
 """)
 _DELETE = text("delete from anime where id = :old")
-_RELEASE = text("update anime set anilist_id = null, updated_at = now() where id = any(cast(:ids as int[]))")
+_CLEAR_ANILIST_IDS = text(
+    "update anime set anilist_id = null, updated_at = now() where id = any(cast(:ids as int[]))"
+)
 
 _NEW_IDS = """
     select nextval(pg_get_serial_sequence('anime', 'id'))::int as id from generate_series(1, $1::int)
@@ -255,7 +257,7 @@ _OLDER = text("""
 _DATE = text("update anime set dumped_on = :dated where id = any(cast(:ids as int[]))")
 
 # A sufficient sample of the table; autovacuum takes a larger one later.
-_SETTLE = """
+_ANALYZE = """
     select gin_clean_pending_list('ix_anime_search_text'), gin_clean_pending_list('ix_anime_tag_ids');
     set local default_statistics_target = 30;
     analyze anime

@@ -12,13 +12,13 @@ from app.utils.db.database import Transaction
 class FavoriteRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def insert(self, user_id: int, anime_id: int) -> Favorite | None:
         """Add a favourite; None if it is one already or the title does not exist."""
         row = (
-            await self._on.execute(
+            await self._connection.execute(
                 text(
                     f"""
                     with added as (
@@ -36,7 +36,7 @@ class FavoriteRepository:
         return None if row is None else Favorite(row.id, card_of(row), row.created_at)
 
     async def find(self, user_id: int, anime_id: int) -> Favorite | None:
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text(
                 f"""
                 select f.id, f.created_at, {CARD} from favorites f join anime a on a.id = f.anime_id
@@ -49,7 +49,7 @@ class FavoriteRepository:
         return None if row is None else Favorite(row.id, card_of(row), row.created_at)
 
     async def delete(self, user_id: int, anime_id: int) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text("delete from favorites where user_id = :user_id and anime_id = :anime_id"),
             {"user_id": user_id, "anime_id": anime_id},
         )
@@ -57,7 +57,7 @@ class FavoriteRepository:
     async def list_by_user(self, user_id: int, *, limit: int, offset: int) -> tuple[list[Favorite], int]:
         """One page, newest first, and the total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=f"f.id, f.created_at, {CARD}",
             source="from favorites f join anime a on a.id = f.anime_id where f.user_id = :user_id",
             order="f.created_at desc, f.id desc",

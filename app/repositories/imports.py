@@ -31,14 +31,14 @@ class StoredImport:
 class ImportRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def insert(
         self, job_id: int, user_id: int, *, filename: str | None, content: bytes, is_dry_run: bool
     ) -> None:
         """Insert an import; ``content`` is the uploaded file."""
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 insert into imports (job_id, user_id, filename, content, is_dry_run)
@@ -66,7 +66,7 @@ class ImportRepository:
 
     async def _find(self, job_id: int, user_id: int, lock: str = "") -> StoredImport | None:
         row = (
-            await self._on.execute(
+            await self._connection.execute(
                 text(
                     f"""
                     select i.counts, j.status in ('queued', 'running') as running,
@@ -83,7 +83,7 @@ class ImportRepository:
 
     async def find_content(self, job_id: int) -> bytes | None:
         """The uploaded file; None once it is processed, or the import was undone."""
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text("select content from imports where job_id = :job_id"), {"job_id": job_id}
         )
         content: bytes | None = found.scalar()
@@ -91,20 +91,20 @@ class ImportRepository:
 
     async def is_without_content(self, job_id: int) -> bool:
         """Whether the job is an import without its file: it was undone, or has finished."""
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text("select content is null from imports where job_id = :job_id"), {"job_id": job_id}
         )
         return bool(found.scalar())
 
     async def is_cancelled(self, job_id: int) -> bool:
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text("select cancelled_at is not null from imports where job_id = :job_id"), {"job_id": job_id}
         )
         return bool(found.scalar())
 
     async def append(self, job_id: int, rows: bytes, *, position: int, counts: Mapping[str, int]) -> None:
         """Append ``rows`` of :func:`pack_rows` to the report; ``counts`` are those of all rows so far."""
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 with counted as (update imports set counts = cast(:counts as jsonb) where job_id = :job_id)
@@ -120,36 +120,36 @@ class ImportRepository:
             },
         )
 
-    async def find_piece(self, job_id: int, *, position: int) -> tuple[str, int] | None:
+    async def find_chunk(self, job_id: int, *, position: int) -> tuple[str, int] | None:
         """The chunk of the report that starts at row ``position``: its JSON array and its number of rows."""
         row = (
-            await self._on.execute(
+            await self._connection.execute(
                 text(
                     """
-                    select rows::text as piece, json_array_length(rows) as number from import_reports
+                    select rows::text as chunk, json_array_length(rows) as number from import_reports
                     where job_id = :job_id and position = :position
                     """
                 ),
                 {"job_id": job_id, "position": position},
             )
         ).first()
-        return None if row is None else (row.piece, row.number)
+        return None if row is None else (row.chunk, row.number)
 
     async def set_content(self, job_id: int, content: bytes) -> None:
         """Store the list that was fetched for an import that began without a file."""
-        await self._on.execute(
+        await self._connection.execute(
             text("update imports set content = :content where job_id = :job_id"),
             {"job_id": job_id, "content": content},
         )
 
     async def forget_content(self, job_id: int) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text("update imports set content = null where job_id = :job_id"), {"job_id": job_id}
         )
 
     async def mark_cancelled(self, job_id: int) -> None:
         """Cancel an import; does nothing if it has finished."""
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 update imports set cancelled_at = coalesce(cancelled_at, now())
@@ -160,7 +160,7 @@ class ImportRepository:
         )
 
     async def mark_undone(self, job_id: int) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text("update imports set undone_at = now() where job_id = :job_id"), {"job_id": job_id}
         )
 

@@ -39,8 +39,8 @@ def _ahead(seconds: float) -> ColumnElement[Any]:
 class JobRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def insert(self, job: Job, *, owner_id: int | None, run_after: datetime | None) -> EnqueuedJob:
         """Insert the job, or find the queued or running one with the same key.
@@ -49,7 +49,7 @@ class JobRepository:
         one; one without an owner gets this owner.
         """
         person = job.person if owner_id is None else owner_id
-        turn = await self._next_turn(job.queue_class, person, after_nobodys=False)
+        turn = await self._next_turn(job.queue_class, person, after_ownerless=False)
         new = insert(_jobs).values(
             **_columns(job, owner_id, job.queue_class),
             turn=turn,
@@ -59,11 +59,11 @@ class JobRepository:
         new = new.on_conflict_do_nothing(index_elements=[_j.key], index_where=_LIVE)
         live = select(_j.id, _j.status).where(_j.key == job.key, _LIVE)
         while True:
-            created = (await self._on.execute(new.returning(_j.id))).scalar()
+            created = (await self._connection.execute(new.returning(_j.id))).scalar()
             if created is not None:
                 return EnqueuedJob(created, job.key, "queued", created=True)
             promoted = await self._promote([job.key], job.queue_class, turn, owner_id=owner_id, person=person)
-            found = (await self._on.execute(live)).first()
+            found = (await self._connection.execute(live)).first()
             if found is not None:  # otherwise it finished between the two statements
                 moved = bool(promoted) and found.status == "queued"
                 return EnqueuedJob(found.id, job.key, found.status, created=False, promoted=moved)
@@ -80,20 +80,20 @@ class JobRepository:
         for job in jobs:
             one_class, person = job_class or job.queue_class, job.person if owner_id is None else owner_id
             if (one_class, person) not in next_turn:
-                next_turn[one_class, person] = await self._next_turn(one_class, person, after_nobodys=True)
+                next_turn[one_class, person] = await self._next_turn(one_class, person, after_ownerless=True)
             turn = next_turn[one_class, person]
             next_turn[one_class, person] += 1
             rows.append({**_columns(job, owner_id, one_class), "turn": turn, "sent_at": func.now()})
         rows.sort(key=lambda row: str(row["key"]))  # a fixed order prevents deadlocks
         new = insert(_jobs).values(rows).on_conflict_do_nothing(index_elements=[_j.key], index_where=_LIVE)
-        return [QueuedJob(*row) for row in await self._on.execute(new.returning(_j.id, _j.job_class))]
+        return [QueuedJob(*row) for row in await self._connection.execute(new.returning(_j.id, _j.job_class))]
 
     async def promote_upkeep(self, keys: Sequence[str], job_class: JobClass) -> list[QueuedJob]:
         """Move queued and running upkeep jobs with these keys to another class; returns the queued ones."""
-        turn = await self._next_turn(job_class, None, after_nobodys=True)
+        turn = await self._next_turn(job_class, None, after_ownerless=True)
         return await self._promote(keys, job_class, turn, owner_id=None, person=None)
 
-    async def _next_turn(self, job_class: JobClass, person: int | None, *, after_nobodys: bool) -> int:
+    async def _next_turn(self, job_class: JobClass, person: int | None, *, after_ownerless: bool) -> int:
         """The turn of the first queued job, or the one after this user's last job if that is later.
 
         So a user with many jobs gets at most one between two of any other user. A single job without a user
@@ -102,9 +102,9 @@ class JobRepository:
         queued = _QUEUED & (_j.job_class == job_class)
         first = select(func.min(_j.turn)).where(queued, _j.run_after <= func.now()).scalar_subquery()
         own = select(func.max(_j.turn) + 1).where(queued, _j.on_behalf_of.is_not_distinct_from(person))
-        candidates = [first, own.scalar_subquery()] if person is not None or after_nobodys else [first]
+        candidates = [first, own.scalar_subquery()] if person is not None or after_ownerless else [first]
         turn = func.greatest(0, *candidates)  # ignores NULLs
-        return int((await self._on.execute(select(turn))).scalar_one())
+        return int((await self._connection.execute(select(turn))).scalar_one())
 
     async def _promote(
         self, keys: Sequence[str], job_class: JobClass, turn: int, *, owner_id: int | None, person: int | None
@@ -132,7 +132,7 @@ class JobRepository:
             )
             .returning(_j.id, _j.job_class, _j.status)
         )
-        rows = await self._on.execute(statement)
+        rows = await self._connection.execute(statement)
         return [QueuedJob(row.id, row.job_class) for row in rows if row.status == "queued"]
 
     async def claim(self, job_id: int, token: UUID, *, lease: float) -> ClaimedJob | None:
@@ -145,14 +145,14 @@ class JobRepository:
         Jobs of users who already run as many as they may are skipped.
         """
         # One claim per class at a time: the per-user limit of the next claim depends on what this one takes.
-        await self._on.execute(select(func.pg_advisory_xact_lock(func.hashtext("jobs:" + job_class))))
+        await self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("jobs:" + job_class))))
         share = SHARES[job_class]
-        most = case((_j.on_behalf_of.is_(None), share.nobodys), else_=share.per_person)
+        max_running = case((_j.on_behalf_of.is_(None), share.without_user), else_=share.per_person)
         running = (
             select(_j.on_behalf_of)
             .where(_RUNNING, _j.job_class == job_class)
             .group_by(_j.on_behalf_of)
-            .having(func.count() >= most)
+            .having(func.count() >= max_running)
             .subquery()
         )
         served = exists().where(running.c.on_behalf_of.is_not_distinct_from(_j.on_behalf_of))
@@ -180,11 +180,11 @@ class JobRepository:
             )
             .returning(_j.id, _j.kind, _j.arguments, _j.attempts, age, _j.job_class)
         )
-        row = (await self._on.execute(statement)).first()
+        row = (await self._connection.execute(statement)).first()
         return None if row is None else ClaimedJob(row[0], row[1], row[2], row[3], float(row[4]), row[5])
 
     async def job_class_of(self, job_id: int) -> JobClass | None:
-        return (await self._on.execute(select(_j.job_class).where(_j.id == job_id))).scalar()
+        return (await self._connection.execute(select(_j.job_class).where(_j.id == job_id))).scalar()
 
     async def renew(self, job_id: int, token: UUID, *, lease: float) -> bool:
         return await self._write(job_id, token, lease_until=_ahead(lease))
@@ -192,7 +192,7 @@ class JobRepository:
     async def hold(self, job_id: int, token: UUID) -> bool:
         """Whether the run still holds the lease; if so, the row is locked until the commit."""
         statement = select(_j.id).where(_j.id == job_id, _j.lease_token == token).with_for_update(read=True)
-        return (await self._on.execute(statement)).first() is not None
+        return (await self._connection.execute(statement)).first() is not None
 
     async def set_progress(self, job_id: int, token: UUID, done: int, total: int | None) -> bool:
         return await self._write(job_id, token, done=done, total=total)
@@ -226,7 +226,7 @@ class JobRepository:
 
     async def _write(self, job_id: int, token: UUID, **values: Any) -> bool:
         statement = update(_jobs).where(_j.id == job_id, _j.lease_token == token).values(**values)
-        return (await self._on.execute(statement.returning(_j.id))).first() is not None
+        return (await self._connection.execute(statement.returning(_j.id))).first() is not None
 
     async def lock_expired(self, *, limit: int) -> list[ClaimedJob]:
         """Running jobs with an expired lease, locked; rows locked by others are skipped."""
@@ -237,22 +237,22 @@ class JobRepository:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        rows = await self._on.execute(statement)
+        rows = await self._connection.execute(statement)
         return [ClaimedJob(row.id, row.kind, row.arguments, row.attempts, 0, row.job_class) for row in rows]
 
-    async def take_back(self, job_id: int, *, delay: float, error: str) -> None:
+    async def requeue_dead(self, job_id: int, *, delay: float, error: str) -> None:
         """Requeue a locked job whose run is dead."""
-        await self._on.execute(update(_jobs).where(_j.id == job_id).values(**_requeued(delay, error)))
+        await self._connection.execute(update(_jobs).where(_j.id == job_id).values(**_requeued(delay, error)))
 
-    async def give_up(self, job_id: int, *, error: str) -> None:
+    async def fail_dead(self, job_id: int, *, error: str) -> None:
         """Fail a locked job whose run is dead."""
         values = {"status": "failed", "finished_at": func.now(), "error": error, **_RELEASED}
-        await self._on.execute(update(_jobs).where(_j.id == job_id).values(**values))
+        await self._connection.execute(update(_jobs).where(_j.id == job_id).values(**values))
 
     async def count_due(self) -> dict[JobClass, int]:
         """The number of due jobs per class."""
         counted = select(_j.job_class, func.count()).where(_DUE).group_by(_j.job_class)
-        return {row[0]: row[1] for row in await self._on.execute(counted)}
+        return {row[0]: row[1] for row in await self._connection.execute(counted)}
 
     async def mark_sent(self, job_class: JobClass, *, quiet: float, limit: int) -> list[QueuedJob]:
         """Mark due jobs that were not sent for ``quiet`` seconds as sent; those never sent come first."""
@@ -264,12 +264,12 @@ class JobRepository:
             .with_for_update(skip_locked=True)
         )
         statement = update(_jobs).where(_j.id.in_(unsent)).values(sent_at=func.now())
-        rows = await self._on.execute(statement.returning(_j.id, _j.job_class))
+        rows = await self._connection.execute(statement.returning(_j.id, _j.job_class))
         return sorted((QueuedJob(*row) for row in rows), key=lambda job: job.id)
 
     async def mark_unsent(self, job_ids: Sequence[int]) -> None:
         statement = update(_jobs).where(_j.id.in_(job_ids), _QUEUED).values(sent_at=None)
-        await self._on.execute(statement)
+        await self._connection.execute(statement)
 
     async def fire(self, name: str, *, every: float) -> bool:
         """Record that the periodic job ``name`` fires now; False if it did within ``every`` seconds."""
@@ -279,38 +279,40 @@ class JobRepository:
             set_={"fired_at": func.now()},
             where=_schedules.c.fired_at <= _ago(every),
         )
-        return (await self._on.execute(statement.returning(_schedules.c.name))).first() is not None
+        return (await self._connection.execute(statement.returning(_schedules.c.name))).first() is not None
 
     async def delete_old(self, *, older: float, unowned: float, limit: int) -> int:
         """Delete jobs that finished ``older`` seconds ago, successful unowned ones after ``unowned``."""
-        nobodys = (_j.status == "succeeded") & _j.owner_id.is_(None) & (_j.finished_at < _ago(unowned))
-        old = select(_j.id).where(or_(_j.finished_at < _ago(older), nobodys), ~_LIVE).limit(limit)
+        without_user = (_j.status == "succeeded") & _j.owner_id.is_(None) & (_j.finished_at < _ago(unowned))
+        old = select(_j.id).where(or_(_j.finished_at < _ago(older), without_user), ~_LIVE).limit(limit)
         statement = delete(_jobs).where(_j.id.in_(old.with_for_update(skip_locked=True)))
-        return len((await self._on.execute(statement.returning(_j.id))).all())
+        return len((await self._connection.execute(statement.returning(_j.id))).all())
 
     async def find(self, job_id: int, *, owner_id: int | None) -> JobState | None:
         statement = select(*_STATE).where(_j.id == job_id, *_of(owner_id))
-        row = (await self._on.execute(statement)).first()
+        row = (await self._connection.execute(statement)).first()
         return None if row is None else JobState(**row._mapping)
 
     async def list_page(
         self, *, owner_id: int | None, status: JobStatus | None, kind: str | None, limit: int, offset: int
     ) -> list[JobState]:
         statement = select(*_STATE).where(*_filters(owner_id, status, kind))
-        rows = await self._on.execute(statement.order_by(_j.id.desc()).limit(limit).offset(offset))
+        rows = await self._connection.execute(statement.order_by(_j.id.desc()).limit(limit).offset(offset))
         return [JobState(**row._mapping) for row in rows]
 
     async def count_queued(self, kind: str, job_class: JobClass) -> int:
         queued = _QUEUED & (_j.job_class == job_class) & (_j.kind == kind)
-        return (await self._on.execute(select(func.count()).select_from(_jobs).where(queued))).scalar_one()
+        return (
+            await self._connection.execute(select(func.count()).select_from(_jobs).where(queued))
+        ).scalar_one()
 
     async def count(self, *, owner_id: int | None, status: JobStatus | None, kind: str | None) -> int:
         statement = select(func.count()).select_from(_jobs).where(*_filters(owner_id, status, kind))
-        return (await self._on.execute(statement)).scalar_one()
+        return (await self._connection.execute(statement)).scalar_one()
 
     async def revive(self, job_id: int, job_class: JobClass) -> bool:
         """Queue a failed job again; False if it has not failed or its key is in use."""
-        turn = await self._next_turn(job_class, None, after_nobodys=False)
+        turn = await self._next_turn(job_class, None, after_ownerless=False)
         statement = (
             update(_jobs)
             .where(_j.id == job_id, _j.status == "failed")
@@ -326,7 +328,7 @@ class JobRepository:
             )
         )
         try:
-            return (await self._on.execute(statement.returning(_j.id))).first() is not None
+            return (await self._connection.execute(statement.returning(_j.id))).first() is not None
         except IntegrityError:
             return False
 

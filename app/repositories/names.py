@@ -39,9 +39,9 @@ class NameRepository:
 
     async def absorb(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Merge the names of the second title of each pair into the first; per source the later ones win."""
-        for heir, old in pairs:
-            await self._session.execute(_ADOPT, {"ids": [heir, old]})
-            await self._session.execute(_ABSORB, {"heir": heir, "old": old})
+        for survivor, old in pairs:
+            await self._session.execute(_ADOPT, {"ids": [survivor, old]})
+            await self._session.execute(_ABSORB, {"survivor": survivor, "old": old})
 
     async def _write(
         self, statement: TextClause, titles: Mapping[int, UpstreamAnime], dated: date | None
@@ -137,7 +137,7 @@ _BOTH = {name: f"case when {_LATER} then {_NEWER[name]} else {_OLDER[name]} end"
 _ABSORB = text(
     f"""
     insert into anime_names as n (anime_id, source, dated, {_LISTED})
-    select cast(:heir as int), source, dated, {_LISTED} from anime_names where anime_id = :old
+    select cast(:survivor as int), source, dated, {_LISTED} from anime_names where anime_id = :old
     """
     + _update(_BOTH, "greatest(n.dated, excluded.dated)")
 )

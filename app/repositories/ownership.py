@@ -92,7 +92,7 @@ ERASED: tuple[TextClause, ...] = (
 def _export_of(name: str, owned: Owned) -> Select[Any]:
     """A query of the rows as JSON objects in text form."""
     table = Base.metadata.tables[name]
-    shown = [pair for column in columns_shown(name) for pair in _told(column)]
+    shown = [pair for column in columns_shown(name) for pair in _key_and_value(column)]
     owner = table.c[owned.by]
     if owned.parent is None:
         mine = owner == _USER_ID
@@ -115,7 +115,7 @@ def _is_shown(column: "Column[Any]", owned: Owned) -> bool:
     return not hidden and not isinstance(column.type, LargeBinary)
 
 
-def _told(column: "Column[Any]") -> tuple[ColumnElement[str], ColumnElement[Any]]:
+def _key_and_value(column: "Column[Any]") -> tuple[ColumnElement[str], ColumnElement[Any]]:
     """SQL for the column's name and value; timestamps are in the format of the API."""
     name: ColumnElement[str] = literal_column(f"'{column.name}'")
     if isinstance(column.type, DateTime):

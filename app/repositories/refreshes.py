@@ -15,8 +15,8 @@ from app.utils.db.database import Transaction
 class RefreshRepository:
     """Runs in a transaction or, for reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def list_stale(self, stale_before: Mapping[Status | None, datetime], *, limit: int) -> list[int]:
         """MyAnimeList ids of titles last synced before the limit for their status, unless queued already.
@@ -25,12 +25,12 @@ class RefreshRepository:
         """
         parameters: dict[str, Any] = {f"before_{status}": at for status, at in stale_before.items()}
         parameters["latest"] = max(stale_before.values())
-        found = await self._on.execute(_STALE, {**parameters, "kind": SyncAnime.name, "limit": limit})
+        found = await self._connection.execute(_STALE, {**parameters, "kind": SyncAnime.name, "limit": limit})
         return list(found.scalars())
 
     async def touch(self, mal_id: int, *, synced_at: datetime) -> None:
         """Update only ``synced_at`` of a stored title, if there is one."""
-        await self._on.execute(_CONFIRM, {"mal_id": mal_id, "synced_at": synced_at})
+        await self._connection.execute(_CONFIRM, {"mal_id": mal_id, "synced_at": synced_at})
 
 
 _QUEUED = """

@@ -17,7 +17,7 @@ from app.schemas.domain.relations import (
 from app.schemas.domain.watching import AnimeCard
 from app.utils.db.database import Driver, Transaction
 
-_PATIENCE = 60.0  # seconds; a chunk of a dump has thousands of relations
+_TIMEOUT = 60.0  # seconds; a chunk of a dump has thousands of relations
 
 
 class RelationRepository:
@@ -105,7 +105,7 @@ class RelationReads:
 
         ``(a, b, type)``, where ``b`` is the ``type`` of ``a``.
         """
-        return [tuple(row) for row in await self._driver.fetch(_EDGES, timeout=_PATIENCE)]
+        return [tuple(row) for row in await self._driver.fetch(_EDGES, timeout=_TIMEOUT)]
 
 
 RELATIONS_COUNT = "coalesce((select relations from relation_counts c where c.mal_id = a.mal_id), 0)"

@@ -62,8 +62,8 @@ async def rotate_session(
 class SessionRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def insert(
         self,
@@ -75,7 +75,7 @@ class SessionRepository:
         now: datetime,
         expires_at: datetime,
     ) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             insert(_sessions).values(
                 id=session_id,
                 user_id=user_id,
@@ -92,7 +92,7 @@ class SessionRepository:
         found = select(*_ROTATION).where(
             _s.id == session_id, _s.expires_at > now, _u.id == _s.user_id, _u.is_active
         )
-        row = (await self._on.execute(found)).one_or_none()
+        row = (await self._connection.execute(found)).one_or_none()
         return None if row is None else Rotation(*row)
 
     async def list_by_user(
@@ -100,7 +100,7 @@ class SessionRepository:
     ) -> tuple[list[Session], int]:
         """One page of the live sessions, most recently used first, and their total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=", ".join(_SESSION),
             source="from sessions where user_id = :user_id and expires_at > :now",
             order="last_used_at desc, id",
@@ -113,14 +113,14 @@ class SessionRepository:
         ended = delete(_sessions).where(_s.id == session_id)
         if user_id is not None:
             ended = ended.where(_s.user_id == user_id)
-        return (await self._on.execute(ended.returning(_s.user_id))).scalar_one_or_none()
+        return (await self._connection.execute(ended.returning(_s.user_id))).scalar_one_or_none()
 
     async def delete_by_user(self, user_id: int, *, but: UUID | None = None) -> int:
         """Delete all sessions of the account except ``but``; returns how many."""
         ended = delete(_sessions).where(_s.user_id == user_id)
         if but is not None:
             ended = ended.where(_s.id != but)
-        return len((await self._on.execute(ended.returning(_s.id))).all())
+        return len((await self._connection.execute(ended.returning(_s.id))).all())
 
     async def delete_surplus(self, user_id: int, *, keep: int, now: datetime) -> None:
         """Delete expired sessions, and of the others all but the ``keep`` most recently used."""
@@ -130,7 +130,7 @@ class SessionRepository:
             .order_by(_s.last_used_at.desc(), _s.id)
             .limit(keep)
         )
-        await self._on.execute(delete(_sessions).where(_s.user_id == user_id, _s.id.not_in(kept)))
+        await self._connection.execute(delete(_sessions).where(_s.user_id == user_id, _s.id.not_in(kept)))
 
     async def delete_expired(self, now: datetime) -> None:
-        await self._on.execute(delete(_sessions).where(_s.expires_at <= now))
+        await self._connection.execute(delete(_sessions).where(_s.expires_at <= now))

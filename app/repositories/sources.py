@@ -13,12 +13,12 @@ from app.utils.text.search_words import search_words
 class SourceRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def find_total(self, user_id: int, title: str, media_type: MediaType) -> int | None:
         """The total of the user's entry with this title."""
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text(
                 f"""
                 select {TOTAL} {FROM_ENTRIES}
@@ -38,7 +38,7 @@ class SourceRepository:
         if not asked:
             return []
         conditions = " and ".join(f"m.search_text like search_pattern(:word{n})" for n in range(len(asked)))
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 f"""
                 select m.id, m.mal_id, m.anilist_id, m.title, m.image_url, m.format, m.chapters from manga m

@@ -150,8 +150,8 @@ class Report:
 class WatchRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def find_playback(
         self,
@@ -162,7 +162,7 @@ class WatchRepository:
         percent: float | None = None,
     ) -> Playback | None:
         """None if there is no such title; the total is the greater of the user's and the catalogue's."""
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text(_PLAYBACK),
             {
                 "user_id": user_id,
@@ -177,8 +177,8 @@ class WatchRepository:
     async def upsert(self, report: Report) -> WatchProgress:
         """Store the report unless a later one of the episode exists; returns the stored one."""
         values = asdict(report)
-        await self._on.execute(text(_KEEP), values)
-        kept = await self._on.execute(
+        await self._connection.execute(text(_KEEP), values)
+        kept = await self._connection.execute(
             text(
                 f"""
                 select {_PROGRESS}, {_PERCENT}, {CARD}
@@ -195,7 +195,7 @@ class WatchRepository:
     ) -> tuple[list[WatchProgress], int]:
         """Where to continue each unfinished title, most recent first, and the total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=f"{_PROGRESS}, w.percent, {CARD}",
             source=_CONTINUE,
             order="w.last_watched_at desc, w.anime_id desc",
@@ -208,7 +208,7 @@ class WatchRepository:
     ) -> tuple[list[WatchProgress], int]:
         """One page of the reports of one title, ordered by episode, and their total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=f"{_PROGRESS}, {_PERCENT}, {CARD}",
             source="""
                 from watch_progress w join anime a on a.id = w.anime_id
@@ -220,7 +220,7 @@ class WatchRepository:
         return [_progress_of(row) for row in rows], total
 
     async def delete_of_title(self, user_id: int, anime_id: int) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text("delete from watch_progress where user_id = :user_id and anime_id = :anime_id"),
             {"user_id": user_id, "anime_id": anime_id},
         )
@@ -229,7 +229,7 @@ class WatchRepository:
         self, user_id: int, anime_id: int, *, episode: int, release_id: int | None, viewed_at: datetime
     ) -> View:
         row = (
-            await self._on.execute(
+            await self._connection.execute(
                 text(
                     f"""
                     with added as (
@@ -254,7 +254,7 @@ class WatchRepository:
     async def list_views(self, user_id: int, *, limit: int, offset: int) -> tuple[list[View], int]:
         """One page, newest first, and the total number."""
         rows, total = await fetch_page(
-            self._on,
+            self._connection,
             select=f"v.id, v.episode, v.release_id, v.viewed_at, {CARD}",
             source="from views v join anime a on a.id = v.anime_id where v.user_id = :user_id",
             order="v.viewed_at desc, v.id desc",

@@ -22,20 +22,20 @@ class Share:
     """The concurrency limits of a job class.
 
     ``slots`` is the number in one worker; over all workers, ``per_person`` is the number per user, and
-    ``nobodys`` that of jobs without a user.
+    ``without_user`` that of jobs without a user.
     """
 
     slots: int
     per_person: int
-    nobodys: int
+    without_user: int
 
 
 SHARES: dict[JobClass, Share] = {
-    "mail": Share(4, per_person=2, nobodys=4),
-    "push": Share(4, per_person=2, nobodys=4),
-    "order": Share(4, per_person=2, nobodys=3),  # without a user: refreshes on demand
-    "import": Share(2, per_person=1, nobodys=2),
-    "upkeep": Share(3, per_person=3, nobodys=1_000),
+    "mail": Share(4, per_person=2, without_user=4),
+    "push": Share(4, per_person=2, without_user=4),
+    "order": Share(4, per_person=2, without_user=3),  # without a user: refreshes on demand
+    "import": Share(2, per_person=1, without_user=2),
+    "upkeep": Share(3, per_person=3, without_user=1_000),
 }
 
 

@@ -35,7 +35,7 @@ def entry_status(word: str) -> EntryStatus | None:
     return _STATUS_OF.get(_plain(word))
 
 
-def says_again(word: str) -> bool:
+def means_rewatching(word: str) -> bool:
     """Whether the word means that the title is being watched or read again."""
     return _plain(word) in _AGAIN
 

@@ -28,16 +28,16 @@ class Finding:
 
 async def diagnose(settings: Settings) -> list[Finding]:
     """Check everything that the settings configure; a failed check does not stop the others."""
-    own, upstreams = await asyncio.gather(_look_at_stores(settings), _look_at_upstreams(settings))
+    own, upstreams = await asyncio.gather(_check_stores(settings), _check_upstreams(settings))
     return [*own, *upstreams]
 
 
-async def _look_at_stores(settings: Settings) -> list[Finding]:
-    stores = [*await _look_at_database(settings.database), await _look_at_redis(settings.redis)]
-    return [*stores, _look_at_uploads(settings), await _look_at_smtp(settings)]
+async def _check_stores(settings: Settings) -> list[Finding]:
+    stores = [*await _check_database(settings.database), await _check_redis(settings.redis)]
+    return [*stores, _check_uploads(settings), await _check_smtp(settings)]
 
 
-async def _look_at_database(url: str) -> list[Finding]:
+async def _check_database(url: str) -> list[Finding]:
     try:
         state = await migrations.inspect(url)
     except (DatabaseUnavailable, migrations.LoginRefused) as error:
@@ -84,7 +84,7 @@ def _judge_worker(finished: float | None, waiting: float | None) -> Finding:
     return Finding("worker", "ok", f"ran a job {finished:.0f} s ago")
 
 
-def _look_at_uploads(settings: Settings) -> Finding:
+def _check_uploads(settings: Settings) -> Finding:
     try:
         check_folder(settings.upload_folder)
     except OSError as error:
@@ -93,14 +93,14 @@ def _look_at_uploads(settings: Settings) -> Finding:
     return Finding("uploads", "ok", str(settings.upload_folder))
 
 
-async def _look_at_smtp(settings: Settings) -> Finding:
+async def _check_smtp(settings: Settings) -> Finding:
     if settings.smtp_url is None:
         return Finding("smtp", "weak", "SMTP_URL is not set: mails go to the log")
     try:
         await Mailer(settings.smtp_url.get_secret_value(), settings.mail_from).greet()
     except UpstreamError as error:
         return Finding("smtp", "weak", f"{error} (check SMTP_URL)")
-    return Finding("smtp", "ok", "the mail server lets us in")
+    return Finding("smtp", "ok", "the mail server accepts the connection")
 
 
 _MISSING_EXTENSIONS = """
@@ -124,7 +124,7 @@ def _judge_schema(state: migrations.SchemaState) -> Finding:
     return Finding("migrations", "bad", f"{state}: {state.remedy}")
 
 
-async def _look_at_redis(url: str) -> Finding:
+async def _check_redis(url: str) -> Finding:
     redis = connect_redis(url)
     try:
         server = await redis.info("server")
@@ -136,7 +136,7 @@ async def _look_at_redis(url: str) -> Finding:
     return Finding("redis", "ok", f"{name} {server.get('valkey_version', server.get('redis_version'))}")
 
 
-async def _look_at_upstreams(settings: Settings) -> list[Finding]:
+async def _check_upstreams(settings: Settings) -> list[Finding]:
     addresses = {
         "jikan": settings.jikan_base_url,
         "anilist": settings.anilist_base_url,
@@ -147,11 +147,11 @@ async def _look_at_upstreams(settings: Settings) -> list[Finding]:
     }
     async with httpx.AsyncClient(timeout=_UPSTREAM_TIMEOUT) as client:
         return await asyncio.gather(
-            *(_look_at_upstream(client, name, url) for name, url in addresses.items() if url)
+            *(_check_upstream(client, name, url) for name, url in addresses.items() if url)
         )
 
 
-async def _look_at_upstream(client: httpx.AsyncClient, name: str, url: str) -> Finding:
+async def _check_upstream(client: httpx.AsyncClient, name: str, url: str) -> Finding:
     try:
         async with client.stream("GET", url) as answer:
             status = answer.status_code

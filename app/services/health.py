@@ -20,28 +20,28 @@ class HealthService:
         self._schema = HealthRepository(db)
         self._redis = redis
         self._wanted = wanted
-        self._schema_look = SharedProbe(self._look_at_schema)
-        self._redis_look = SharedProbe(self._look_at_redis)
+        self._schema_probe = SharedProbe(self._check_schema)
+        self._redis_probe = SharedProbe(self._check_redis)
 
     async def check(self) -> Health:
         """Check both concurrently; a dependency that does not answer within :data:`WITHIN` is down."""
-        schema, redis = await asyncio.gather(self._schema_look.ask(WITHIN), self._redis_look.ask(WITHIN))
+        schema, redis = await asyncio.gather(self._schema_probe.ask(WITHIN), self._redis_probe.ask(WITHIN))
         return Health(schema=schema or self._unreachable(), redis=bool(redis))
 
     async def close(self) -> None:
-        await asyncio.gather(self._schema_look.close(), self._redis_look.close())
+        await asyncio.gather(self._schema_probe.close(), self._redis_probe.close())
 
     def _unreachable(self) -> SchemaHealth:
         return SchemaHealth(reachable=False, found=None, wanted=self._wanted)
 
-    async def _look_at_schema(self) -> SchemaHealth:
+    async def _check_schema(self) -> SchemaHealth:
         try:
             found = await self._schema.find_revision()
         except DatabaseUnavailable:
             return self._unreachable()
         return SchemaHealth(reachable=True, found=found, wanted=self._wanted)
 
-    async def _look_at_redis(self) -> bool:
+    async def _check_redis(self) -> bool:
         try:
             return bool(await self._redis.ping())
         except REDIS_FAULTS:

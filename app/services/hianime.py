@@ -41,7 +41,7 @@ class HiAnimeService:
         self._upstream = upstream
         self._calls = calls
         self._clock = clock
-        self._probe = SharedProbe(self._look)
+        self._probe = SharedProbe(self._check)
         self._probed: tuple[float, HiAnimeState] | None = None
 
     async def home(self, *, client: str) -> CachedAnswer:
@@ -77,7 +77,7 @@ class HiAnimeService:
     async def sources(self, query: Mapping[str, str | int], *, client: str) -> CachedAnswer:
         upstream = self._enabled()
         return await self._answer(
-            f"sources:{_key(query)}", lambda: upstream.sources(query), client, keep=HIANIME_SOURCES_FOR
+            f"sources:{_key(query)}", lambda: upstream.sources(query), client, ttl=HIANIME_SOURCES_FOR
         )
 
     async def state(self) -> HiAnimeState:
@@ -93,7 +93,7 @@ class HiAnimeService:
         if self._upstream is not None:
             await self._upstream.close()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         try:
             await self.home(client="probe")
         except AppError:
@@ -102,13 +102,13 @@ class HiAnimeService:
             self._probed = (self._clock(), "up")
 
     async def _answer(
-        self, key: str, ask: Callable[[], Awaitable[Any]], client: str, *, keep: timedelta = HIANIME_FOR
+        self, key: str, ask: Callable[[], Awaitable[Any]], client: str, *, ttl: timedelta = HIANIME_FOR
     ) -> CachedAnswer:
         async def wrapped() -> dict[str, Any]:
             return {"data": await ask()}
 
         try:
-            return await self._calls.answer(key, wrapped, keep=keep, client=client)
+            return await self._calls.answer(key, wrapped, ttl=ttl, client=client)
         except UpstreamFailure as failure:  # this surface has one error code for all upstream failures
             raise UpstreamError(failure.message, retry_after=failure.retry_after) from failure
 

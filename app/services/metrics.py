@@ -15,7 +15,7 @@ _UPDATE_INTERVAL = 5.0  # seconds
 class MetricsService:
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._look = SharedProbe(self._count_jobs)
+        self._job_counts = SharedProbe(self._count_jobs)
 
     async def text(self) -> bytes:
         """All metrics in the Prometheus format.
@@ -24,19 +24,19 @@ class MetricsService:
         """
         self._db.update_metrics()
         snapshot = Snapshot()
-        jobs = await self._look.ask(_WITHIN)
+        jobs = await self._job_counts.ask(_WITHIN)
         if jobs is not None:
             _add_jobs(snapshot, jobs)
         return await asyncio.to_thread(as_text, snapshot)
 
-    async def keep_noting(self) -> None:
+    async def update_periodically(self) -> None:
         """Update this process's gauges periodically, for scrapes that another process answers."""
         while True:
             self._db.update_metrics()
             await asyncio.sleep(_UPDATE_INTERVAL)
 
     async def close(self) -> None:
-        await self._look.close()
+        await self._job_counts.close()
 
     async def _count_jobs(self) -> list[JobFigure] | None:
         try:

@@ -20,10 +20,10 @@ from app.services.catalogue.cached_calls import CachedCalls
 from app.services.catalogue.staleness import SUGGESTIONS_FOR
 from app.utils.db.database import Database
 
-MOST = 8  # suggestions
-_FEWEST_LETTERS = 2
+MAX_SUGGESTIONS = 8
+_MIN_LETTERS = 2
 _KEYS = ("id", "title", "type", "episodes", "image_url", "mal_id", "anilist_id")
-_AWAY = (UpstreamFailure, RateLimited, NotFound)
+_UPSTREAM_DOWN = (UpstreamFailure, RateLimited, NotFound)
 
 
 class SourceService:
@@ -52,7 +52,7 @@ class SourceService:
 
     async def search(self, words: str, media_type: MediaType | None, *, limit: int = 20) -> list[Suggestion]:
         """Titles of the catalogue, best match first; without ``media_type`` anime, then manga."""
-        if len(words) < _FEWEST_LETTERS:
+        if len(words) < _MIN_LETTERS:
             return []
         found: list[Suggestion] = []
         if media_type != "manga":
@@ -65,24 +65,24 @@ class SourceService:
 
     async def autocomplete(self, words: str, media_type: MediaType, *, client: str) -> list[Suggestion]:
         """Suggestions of AniList, or of the catalogue if AniList fails or finds nothing."""
-        if len(words) < _FEWEST_LETTERS:
+        if len(words) < _MIN_LETTERS:
             return []
         try:
             found = await self._ask_anilist(words, media_type, client)
-        except _AWAY:
+        except _UPSTREAM_DOWN:
             found = []
-        return found or await self.search(words, media_type, limit=MOST)
+        return found or await self.search(words, media_type, limit=MAX_SUGGESTIONS)
 
     async def search_mangadex(self, words: str, *, client: str) -> list[Suggestion]:
         """Search MangaDex. Raises an ``UpstreamFailure``, or ``RateLimited``."""
-        if len(words) < _FEWEST_LETTERS:
+        if len(words) < _MIN_LETTERS:
             return []
 
         async def ask() -> list[dict[str, Any]]:
             return [asdict(one) for one in await self._mangadex.search(words, limit=20)]
 
         answer = await self._mangadex_calls.answer(
-            f"search:{words.casefold()}", ask, keep=SUGGESTIONS_FOR, client=client
+            f"search:{words.casefold()}", ask, ttl=SUGGESTIONS_FOR, client=client
         )
         return [Suggestion(**row) for row in orjson.loads(answer.body)]
 
@@ -97,20 +97,20 @@ class SourceService:
                 named = (await NamedTitleRepository(tx).list_named([words])).get(words, [])
                 totals = (title.subject.total for title in named)
                 found = next((total for total in totals if total is not None), None)
-        if found is not None or len(words) < _FEWEST_LETTERS:
+        if found is not None or len(words) < _MIN_LETTERS:
             return found
         try:
             return _first_total(await self._ask_anilist(words, media_type, client))
-        except _AWAY:
+        except _UPSTREAM_DOWN:
             return _first_total(await self.search(words, media_type, limit=1))
 
     async def _ask_anilist(self, words: str, media_type: MediaType, client: str) -> list[Suggestion]:
         async def ask() -> list[dict[str, Any]]:
-            found = await self._anilist.search(words, media_type, limit=MOST)
+            found = await self._anilist.search(words, media_type, limit=MAX_SUGGESTIONS)
             return [asdict(_of_anilist(media)) for media in found]
 
         answer = await self._anilist_calls.answer(
-            f"search:{media_type}:{words.casefold()}", ask, keep=SUGGESTIONS_FOR, client=client
+            f"search:{media_type}:{words.casefold()}", ask, ttl=SUGGESTIONS_FOR, client=client
         )
         return [Suggestion(**row) for row in orjson.loads(answer.body)]
 

@@ -37,7 +37,7 @@ async def preview_import(job: PreviewImport, services: Container, run: JobRun) -
 
 @handles(UndoImport)
 async def undo_import(job: UndoImport, services: Container, run: JobRun) -> None:
-    await services.library.imports.take_back(job, run)
+    await services.library.imports.run_undo(job, run)
 
 
 @handles(MatchEntries)

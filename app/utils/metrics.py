@@ -119,7 +119,7 @@ for _level in ("l1", "l2", "l3"):
     ANILIBRIA_HIT_RATE.labels(_level)
 
 
-def note_hit_rate(level: str, rate: float) -> None:
+def set_hit_rate(level: str, rate: float) -> None:
     """Set the hit rate of a level of the AniLibria cache, 0 to 1."""
     ANILIBRIA_HIT_RATE.labels(level).set(rate)
 

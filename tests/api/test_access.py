@@ -65,7 +65,7 @@ async def test_forged_tokens_are_rejected_by_every_route(
 async def test_sign_out_rejects_forged_tokens(
     client: httpx.AsyncClient, settings: Settings, user: SignedIn
 ) -> None:
-    gone = {"a subject that is nobody", "a session that is not"}  # well made, of what has ended: no failure
+    gone = {"a subject that is nobody", "a session that is not"}  # validly signed but expired: not a failure
     for name, token in forged_tokens(user.access_token, settings.secret):
         answer = await client.post("/auth/logout", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 401 or name in gone, name
@@ -94,7 +94,7 @@ async def test_roles_have_access_as_the_table_states(
 ) -> None:
     for route in PROTECTED:
         for caller, permissions in ((user, PERMISSIONS["user"]), (admin, PERMISSIONS["admin"])):
-            if route.name == "POST /auth/logout-all":  # it would end what the others need
+            if route.name == "POST /auth/logout-all":  # it would end what the other cases need
                 continue
             answer = await client.request(route.method, route.url(), headers=caller.headers)
             allowed = route.access == "session" or route.access in permissions
@@ -133,7 +133,7 @@ async def test_an_api_token_loses_permissions_with_its_owner(
 
 
 async def _ids_of(container: Container, owner: SignedIn, client: httpx.AsyncClient) -> dict[str, Any]:
-    """An id of every kind that an account can own."""
+    """An id of every kind of object that an account can own."""
     principal = Principal(owner.id, owner.username, "user", PERMISSIONS["user"])
     token, _ = await container.accounts.tokens.mint(principal, name="mine", scopes=["read:content"], days=1)
     [session], _ = await container.accounts.sessions.list(owner.id, limit=20, offset=0)
@@ -170,7 +170,7 @@ async def _title(container: Container) -> int:
         return int(row.scalar_one())
 
 
-# Their id is of the catalogue, which is everybody's: a title that there is may be answered as one.
+# These ids belong to the public catalogue: an existing title may be returned.
 _OF_THE_CATALOGUE = {
     "PUT /users/me/list/{anime_id}",
     "PUT /favorites/{anime_id}",
@@ -183,7 +183,7 @@ def _is_of_somebody(route: Route) -> bool:
         return False
     own = ("/users/me", "/auth", "/jobs", "/api/library", "/favorites", "/watch", "/collections", "/views")
     is_own = bool(route.parameters) and route.path.startswith(own) and route.access != "public"
-    return is_own and route.name != "POST /users/me/recommendations/ignored/{anime_id}"  # any title may be
+    return is_own and route.name != "POST /users/me/recommendations/ignored/{anime_id}"  # any title is public
 
 
 _BODIES: Mapping[str, Any] = {
@@ -209,7 +209,7 @@ async def test_objects_of_other_users_look_like_missing_ones(
         ]
         assert answers[0].status_code == answers[1].status_code, route.name
         assert answers[0].content == answers[1].content, route.name
-    for route in owned:  # and nothing of it is gone or changed
+    for route in owned:  # and nothing is deleted or changed
         if route.method == "GET" and "/import/" not in route.path:
             assert (await client.get(route.url(ids), headers=user.headers)).status_code == 200, route.name
     assert (await container.accounts.sessions.list(user.id, limit=20, offset=0))[1] == 1
@@ -223,7 +223,7 @@ async def test_the_openapi_document_states_the_same_access(client: httpx.AsyncCl
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }
-    described = [route for route in ROUTES if route.method != "WS"]  # OpenAPI knows no WebSockets
+    described = [route for route in ROUTES if route.method != "WS"]  # OpenAPI has no WebSockets
     assert {route.name for route in described} == {name for name in operations if not name.endswith("/")}
     for route in described:
         schemes = operations[route.name].get("security", [])
@@ -240,7 +240,7 @@ async def test_the_openapi_document_states_the_same_access(client: httpx.AsyncCl
     assert flow["tokenUrl"] == "/api/auth/token"
 
 
-async def test_the_other_spelling_of_users_answers_alike(
+async def test_the_alias_of_the_users_routes_works(
     client: httpx.AsyncClient, user: SignedIn, admin: SignedIn
 ) -> None:
     for route in [route for route in ROUTES if route.path.startswith("/users") and route.method == "GET"]:
@@ -349,7 +349,7 @@ async def test_a_web_socket_declares_its_access_like_other_routes(
 
 
 async def _connect(app: FastAPI, path: str, headers: Mapping[str, str]) -> list[MutableMapping[str, Any]]:
-    """What the application sends to a client that opens a WebSocket."""
+    """The application's messages to a client that opens a WebSocket."""
     sent: list[MutableMapping[str, Any]] = []
     scope = {
         "type": "websocket",

@@ -76,7 +76,7 @@ async def test_headers_of_trusted_proxies_are_used(
 async def test_a_peer_replaced_by_uvicorn_is_not_trusted(
     settings: Settings, container: Container, user: SignedIn
 ) -> None:
-    """Started by hand with its own defaults, it puts a header in the place of the peer, with port 0."""
+    """With its own defaults, uvicorn replaces the peer by a header's value, with port 0."""
     async for client in connected(settings, container, ("1.2.3.4", 0)):
         assert await address_seen(client, user, {"X-Forwarded-For": "1.2.3.4"}) == "127.0.0.1"
 

@@ -33,7 +33,7 @@ _ASKED = [route for route in ROUTES if route.name not in _ENDS_IT_ALL and route.
 
 
 def bodies(document: dict[str, Any], operation: dict[str, Any]) -> Iterator[Any]:
-    """A value at a time, in each field and in place of the whole body."""
+    """One value at a time, in each field and in place of the whole body."""
     content = operation.get("requestBody", {}).get("content", {})
     schema = next((kind["schema"] for kind in content.values()), None)
     if schema is None:
@@ -58,7 +58,7 @@ def _at(document: dict[str, Any], reference: str) -> dict[str, Any]:
 async def _check(answer: httpx.Response, what: object) -> None:
     if answer.status_code >= 500:
         failure = answer.json()
-        code = failure.get("error", failure)["code"]  # AniLibria's clients find it one level deeper
+        code = failure.get("error", failure)["code"]  # AniLibria's clients have it one level deeper
         assert code.startswith("UPSTREAM"), (what, answer.text)
     answer.content.decode("utf-8")
 

@@ -23,7 +23,7 @@ async def mine(client: httpx.AsyncClient, user: SignedIn) -> httpx.AsyncClient:
 
 
 def form(boundary: str, *parts: str) -> dict[str, Any]:
-    """A form as bytes, put together by hand."""
+    """The bytes of a form, encoded by hand."""
     body = "".join(f"--{boundary}\r\n{part}\r\n" for part in parts) + f"--{boundary}--\r\n"
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     return {"content": body.encode(), "headers": headers}

@@ -1,4 +1,4 @@
-"""One account per person, and no disclosure of accounts."""
+"""One account per e-mail address, and no disclosure of accounts."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.fixtures.accounts import PASSWORD, SignedIn
 
 
 def spellings() -> list[str]:
-    """Of one address: by case, by white space, by look-alike forms of the same letters."""
+    """Variants of one address: case, white space, compatibility forms of letters."""
     locals_ = ["mio.a", "MIO.A", "Mio.A", "ｍio.a", "mio．a"]
     domains = ["bücher.example.org", "BÜCHER.example.ORG", "xn--bcher-kva.example.org", "ｂücher.Example.org"]
     spaces = ["{}", " {}", "{} ", "\t{}", "{}\n", " {} ", "\u3000{}", "{}\r\n", "\u00a0{}", "{}\t"]
@@ -125,7 +125,7 @@ async def test_a_huge_password_is_rejected_cheaply(client: httpx.AsyncClient) ->
 
 
 async def test_timing_does_not_reveal_accounts(container: Container, user: SignedIn) -> None:
-    """How well one could guess from the time alone: 0.5 is a coin."""
+    """The probability of a correct guess from the response time alone; 0.5 is chance."""
     known: list[float] = []
     unknown: list[float] = []
     for number in range(60):

@@ -28,7 +28,7 @@ def connected(
 
 
 async def origins_of(client: httpx.AsyncClient, headers: Mapping[str, str], user: SignedIn) -> set[str]:
-    """What the links of a public page, of a private one and of a share begin with."""
+    """The origins of links on a public page, a private page, and of a share link."""
     links = []
     signed = {**user.headers, **headers}
     for path in ("/anime", "/collections", "/api/library/items?limit=1"):

@@ -1,4 +1,4 @@
-"""The page at `/`: served whole, kept by browsers, and never in the way of the API."""
+"""The page at `/`: complete, cacheable, and never hiding API paths."""
 
 import gzip
 import re
@@ -11,7 +11,11 @@ from starlette.routing import compile_path
 from app.api.page import STATIC, VIEWS
 from tests.fixtures.routes import ROUTES
 
-PATHS = [re.sub(r"{\w+(:int)?}", "7", view) for view in VIEWS]
+PATHS = [re.sub(r"{\w+}", "7", view) for view in VIEWS] + [
+    "/title/abc",
+    "/my/collections/x",
+    "/operator/nothing",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -36,7 +40,7 @@ async def test_other_methods_are_refused_in_json(client: httpx.AsyncClient, path
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/title", "/title/x", "/library/x", "/assets", "/assets/x.js", "/assets/../app"]
+    "path", ["/nothing", "/title", "/title/7/x", "/library/x", "/assets", "/assets/x.js", "/assets/../app"]
 )
 async def test_other_paths_are_not_found_in_json(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
@@ -56,7 +60,7 @@ def test_no_view_is_a_prefix_of_an_api_route() -> None:
     assert [route.path for route in ROUTES if any(one.match(route.url()) for one in patterns)] == []
 
 
-async def test_files_are_kept_for_ever_below_the_digest_of_all(client: httpx.AsyncClient) -> None:
+async def test_files_under_the_digest_are_cacheable_for_ever(client: httpx.AsyncClient) -> None:
     page = (await client.get("/")).text
     linked = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page)
     assert len(linked) > 4
@@ -72,7 +76,7 @@ async def test_files_are_kept_for_ever_below_the_digest_of_all(client: httpx.Asy
         assert answer.headers["Content-Type"].startswith("text/javascript")
 
 
-async def test_files_come_packed_to_who_takes_that(client: httpx.AsyncClient) -> None:
+async def test_files_are_compressed_if_the_client_accepts_it(client: httpx.AsyncClient) -> None:
     whole = (STATIC / "assets/styles.css").read_bytes()
     async with client.stream("GET", "/assets/styles.css", headers={"Accept-Encoding": "gzip"}) as answer:
         packed = b"".join([part async for part in answer.aiter_raw()])
@@ -87,7 +91,7 @@ def modules() -> list[Path]:
     return sorted(path for path in (STATIC / "assets").rglob("*.js"))
 
 
-def test_the_page_asks_no_other_host_and_runs_no_text() -> None:
+def test_the_page_calls_no_other_host_and_evaluates_no_text() -> None:
     page = (STATIC / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|style=|<style", page)
     for path in [*modules(), STATIC / "index.html", *(STATIC / "assets").glob("*.css")]:
@@ -111,7 +115,7 @@ def test_both_languages_have_the_same_words() -> None:
 
 
 def test_the_first_load_is_small() -> None:
-    """Script and style that Discover needs, in either language, as they are."""
+    """The uncompressed scripts and styles needed by Discover, in either language."""
     assets = STATIC / "assets"
     for language in ("en", "ru"):
         wanted = {assets / "app.js", assets / "views/discover.js", assets / f"words/{language}.js"}
@@ -134,8 +138,8 @@ def test_the_first_load_is_small() -> None:
         assert size <= 150 * 1024, f"{size:,} bytes in {language}"
 
 
-def test_it_asks_only_routes_that_there_are() -> None:
-    """Calls of the client of the API, with what is filled in taken for an id."""
+def test_the_client_calls_only_existing_routes() -> None:
+    """The calls of the API client, with interpolated values replaced by ids."""
     call = re.compile(r"""\b(get|post|patch|remove)\(\s*[`"](/(?:[^`"$]|\$\{[^}]*\})*)[`"]""")
     methods = {"get": "GET", "post": "POST", "patch": "PATCH", "remove": "DELETE"}
     asked = {

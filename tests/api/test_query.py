@@ -1,4 +1,4 @@
-"""Query parameters: what a route does not have is refused, and so is one value given twice."""
+"""Query parameters: unknown ones and repeated single values are rejected."""
 
 from typing import Annotated
 

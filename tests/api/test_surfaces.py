@@ -111,7 +111,7 @@ def test_json_by_other_names_is_read(failing: httpx.Client, content_type: str) -
 
 
 @pytest.mark.parametrize("surface", PREFIXES)
-def test_too_large_bodies_are_refused_as_announced(failing: httpx.Client, surface: str) -> None:
+def test_too_large_bodies_are_rejected_by_their_announced_length(failing: httpx.Client, surface: str) -> None:
     answer = failing.post(
         f"{PREFIXES[surface]}/items", json={"name": "a" * 1_100_000}, headers={"Origin": ORIGIN}
     )
@@ -122,7 +122,7 @@ def test_too_large_bodies_are_refused_as_announced(failing: httpx.Client, surfac
 
 
 @pytest.mark.parametrize("surface", PREFIXES)
-def test_too_large_bodies_are_refused_as_they_come(failing: httpx.Client, surface: str) -> None:
+def test_too_large_bodies_are_rejected_while_they_are_read(failing: httpx.Client, surface: str) -> None:
     chunks = (b" " * 50_000 for _ in range(30))
     answer = failing.post(
         f"{PREFIXES[surface]}/items", content=chunks, headers={"Content-Type": "application/json"}

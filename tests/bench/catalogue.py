@@ -35,7 +35,7 @@ _SHARED = Path(__file__).parents[2].parent / "shared"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the servers of the comparison stand."""
+    """The servers of a comparison."""
 
     database_url: str
     redis_url: str
@@ -58,7 +58,10 @@ async def compare_filtered(place: Place, *, rounds: int, seconds: float) -> list
 
 
 async def compare_kept(place: Place, *, rounds: int, seconds: float) -> list[Contestant]:
-    """A kept page: bare ASGI, bare FastAPI, ours, ours with the cache behind the router; then their 304s."""
+    """A cached page: bare ASGI, bare FastAPI, ours, ours with the cache behind the router.
+
+    Then their 304s.
+    """
     async with AsyncExitStack() as stack:
         ours = await _stand(stack, "ours", "ours", place)
         body = place.home / "page.json"
@@ -105,7 +108,7 @@ async def _stand(
 
 
 async def _unchanged(contestant: Contestant) -> Contestant:
-    """The same, asked by a client that has the answer already."""
+    """The same request by a client that has the current version."""
     etag = (await contestant.ask()).headers["etag"]
     return replace(contestant, title=f"{contestant.title}, 304", headers={"if-none-match": etag}, status=304)
 
@@ -127,7 +130,7 @@ async def _floor_order(place: Place) -> dict[str, Any]:
 
 
 async def make_place(servers: ServerUrls, home: Path, name: str, titles: Sequence[Title]) -> Place:
-    """A migrated database of its own that holds ``titles``."""
+    """A separate migrated database with ``titles``."""
     admin = await asyncpg.connect(servers.database_url.replace("+asyncpg", ""))
     await admin.execute(f'create database "{name}"')
     await admin.close()
@@ -145,7 +148,7 @@ def real_or_made() -> list[Title]:
 
 
 def table(rows: Sequence[Contestant], against: Contestant) -> str:
-    """``ratio`` is what a core serves, next to what it serves of ``against``."""
+    """``ratio`` is the throughput per core divided by that of ``against``."""
     lines = [f"{'':34}{'answers/s':>10}{'server µs':>11}{'database µs':>13}{'ratio':>7}"]
     lines += [
         f"{row.title:34}{row.per_second:10.0f}{row.server_time:11.0f}{row.database_time:13.0f}"

@@ -25,7 +25,7 @@ JSON_HEADERS = [(b"content-type", b"application/json")]
 
 
 def bare_database(order: Order) -> Any:
-    """No framework: asyncpg, and the same JSON built by PostgreSQL in the plainest statement that does."""
+    """No framework: asyncpg, and the same JSON built by PostgreSQL in the simplest possible statement."""
 
     async def body(pool: asyncpg.Pool, _: Any) -> bytes:
         text: str = await pool.fetchval(order["sql"], *order["arguments"])
@@ -35,9 +35,9 @@ def bare_database(order: Order) -> Any:
 
 
 def bare_statements(order: Order) -> Any:
-    """No framework: asyncpg, a statement for each path, and its arguments as texts in the query.
+    """No framework: asyncpg and one statement per path, with its arguments in the query string.
 
-    A statement of one column answers the JSON itself; the rows of any other become JSON here.
+    A statement with one column returns the JSON itself; rows of others are encoded here.
     """
 
     async def body(pool: asyncpg.Pool, scope: Any) -> bytes:
@@ -71,7 +71,7 @@ def _bare(order: Order, body: Callable[[asyncpg.Pool, Any], Awaitable[bytes]]) -
 
 
 def bare_memory(order: Order) -> Any:
-    """No framework, and bytes that lie ready."""
+    """No framework, and a constant body."""
     body = Path(order["body"]).read_bytes()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -93,7 +93,7 @@ async def _send(send: Any, body: bytes) -> None:
 
 
 def fastapi_memory(order: Order) -> Any:
-    """One FastAPI route with bytes that lie ready, which knows what a 304 is."""
+    """One FastAPI route with a constant body, which supports 304."""
     body = Path(order["body"]).read_bytes()
     headers = {"ETag": etag_of(body), "Cache-Control": "no-cache"}
     app = FastAPI()
@@ -112,7 +112,7 @@ def ours(order: Order) -> Any:
 
 
 def ours_inside(order: Order) -> Any:
-    """The whole of ours, with the bytes kept behind the router instead of in front of it."""
+    """The whole application, with the body cached behind the router instead of in front of it."""
     app = create_app(settings_of(order))
     body = Path(order["body"]).read_bytes()
     headers = {"ETag": etag_of(body), "Cache-Control": "no-cache"}
@@ -135,7 +135,7 @@ def settings_of(order: Order) -> Settings:
         anisync_home=Path(order["home"]),
         secret_key="a secret of benchmarks, longer than 32 bytes",
         auto_migrate=False,
-        access_token_expire_minutes=120,  # longer than a bench
+        access_token_expire_minutes=120,  # longer than a benchmark
     )
 
 

@@ -1,7 +1,7 @@
 """The hot paths relative to bare statements: `python -m tests.bench hot`."""
 
-# Each is asked by sixteen people at once, statistics by two. A floor is bare ASGI with asyncpg, which does in
-# one statement what has to be done for an answer: find the session, read or write, build the same JSON.
+# Sixteen clients each, two for statistics. A floor is bare ASGI with asyncpg that does the necessary
+# work in one statement: find the session, read or write, build the same JSON.
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ LONG, ITEMS, HISTORY = 5_000, 600, 60_000
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a list, and an anime on it that is not finished."""
+    """A user with a list, and an unfinished anime on it."""
 
     user_id: int
     token: str
@@ -51,9 +51,9 @@ class Person:
 
 @dataclass(frozen=True)
 class People:
-    """``readers`` have lists of 5,000 anime, ``trackers`` of 600, and so have ``writers``.
+    """``readers`` have lists of 5,000 anime, ``trackers`` and ``writers`` of 600.
 
-    ``watchers`` are like the readers, with 60,000 lines of history each.
+    ``watchers`` are like the readers, with 60,000 history rows each.
     """
 
     readers: Sequence[Person]
@@ -64,7 +64,7 @@ class People:
 
 @dataclass(frozen=True)
 class Row:
-    """One hot path: what ours and the floors are asked, and the share of the better floor that is wanted."""
+    """One hot path: the requests to ours and to the floors, and the required share of the better floor."""
 
     title: str
     target: float
@@ -83,7 +83,7 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """What a core serves, in parts of what it serves of the floor."""
+        """Our throughput per core as a fraction of the floor's."""
         return self.floor.cost / self.ours.cost
 
 
@@ -210,7 +210,7 @@ async def measure(
 
 
 async def settle(place: Place) -> People:
-    """Store the people with their lists and histories."""
+    """Store the users with their lists and histories."""
     database = Database.connect(place.database_url)
     connection = await asyncpg.connect(place.dsn)
     try:
@@ -270,7 +270,10 @@ async def _people(
 
 
 def table(measured: Sequence[Measured]) -> str:
-    """Rates are best rounds; ``ratio`` compares the processor time, the server's and PostgreSQL's."""
+    """Rates are those of the best rounds.
+
+    ``ratio`` compares processor time, the server's plus PostgreSQL's.
+    """
     lines = [f"{'':36}{'ours/s':>8}{'floor/s':>9}{'ours µs':>15}{'floor µs':>15}{'ratio':>7}{'target':>8}"]
     for one in measured:
         spent = (

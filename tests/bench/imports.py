@@ -29,7 +29,7 @@ UNINDEXED = "create table bare (like anime including defaults including generate
 
 @dataclass
 class Contestant:
-    """One way to store the rows, and the least time that it took so far."""
+    """One way to store the rows, and its shortest time so far."""
 
     title: str
     seconds: float = float("inf")
@@ -60,16 +60,16 @@ class Outcome:
 
     @property
     def speed(self) -> float:
-        """Of the import, where a COPY into a table like ours is 1: by the clock or by processor time.
+        """The speed relative to a COPY into a table like ours, by the clock or by processor time.
 
-        A neighbour on the machine spoils the one or the other, and never makes an import faster.
+        Other load on the machine distorts one or the other, and never makes an import faster.
         """
         by_clock, by_cpu = self.indexed.seconds / self.first.seconds, self.indexed.cpu / self.first.cpu
         return max(by_clock, by_cpu)
 
 
 async def compare(database: Database, path: Path, *, rounds: int) -> Outcome:
-    """In turns, so that a noisy moment is shared. Empties the catalogue."""
+    """In turns, so that a noisy period affects all. Empties the catalogue."""
     service = DumpService(database)
     await service.run(path)
     url = database.engine.url.render_as_string(hide_password=False).replace("+asyncpg", "")
@@ -86,7 +86,7 @@ async def compare(database: Database, path: Path, *, rounds: int) -> Outcome:
     async def copy() -> None:
         await admin.copy_records_to_table("bare", records=rows, columns=columns)
 
-    gc.freeze()  # the rows in memory are no part of the import
+    gc.freeze()  # the rows in memory do not count for the import
     for _ in range(rounds):
         for floor, definition in ((outcome.indexed, INDEXED), (outcome.unindexed, UNINDEXED)):
             await admin.execute(definition)
@@ -101,7 +101,7 @@ async def compare(database: Database, path: Path, *, rounds: int) -> Outcome:
 
 
 async def _rows(admin: asyncpg.Connection) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """What the catalogue holds, as COPY takes it, in memory."""
+    """The rows of the catalogue in COPY format, in memory."""
     await admin.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=bytes, decoder=bytes)
     found = await admin.fetch(
         "select attname::text from pg_attribute where attrelid = 'anime'::regclass"
@@ -119,7 +119,7 @@ async def _processor_time(admin: asyncpg.Connection) -> float:
 
 
 def dump_file(folder: Path, *, rows: int = _MADE) -> Path:
-    """The first rows of the real catalogue where it lies beside the repository, else as many made ones."""
+    """The first rows of the real catalogue if available, otherwise as many synthetic ones."""
     real = _SHARED / "datasets" / "catalogue.jsonl.gz"
     if not real.exists():
         return dumps.write_made(folder, rows)
@@ -143,7 +143,7 @@ def table(outcome: Outcome) -> str:
 
 
 async def main() -> None:
-    """Print the table, on servers that have just been started."""
+    """Print the table, on newly started servers."""
     configure_logs("WARNING")
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -18,7 +18,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
 class Asker(asyncio.Protocol):
-    """Asks the next of its requests as soon as an answer is whole."""
+    """Sends its next request as soon as a response is complete."""
 
     def __init__(self, requests: Sequence[bytes], counts: Counter[bytes]) -> None:
         self._requests = cycle(requests)
@@ -55,9 +55,9 @@ class Asker(asyncio.Protocol):
 async def run(
     port: int, requests: Sequence[str], *, connections: int, seconds: float, warm_up: float
 ) -> dict[str, float]:
-    """Answers a second by status, after ``warm_up`` seconds that do not count.
+    """Responses per second by status, after ``warm_up`` uncounted seconds.
 
-    The requests are dealt out: with as many connections as there are people, each speaks for one of them.
+    The requests are dealt out to the connections: with as many connections as users, each acts for one user.
     """
     loop = asyncio.get_running_loop()
     counts: Counter[bytes] = Counter()

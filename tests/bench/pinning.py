@@ -11,11 +11,11 @@ def can_pin() -> bool:
 
 
 def pin(core: int, pids: Iterable[int] = (0,)) -> None:
-    """Keep processes, by default this one, on a core; where that is not possible they go where they like."""
+    """Pin processes, by default this one, to a core; without effect where that is not supported."""
     if not can_pin():
         return
     for pid in pids:
         try:
             os.sched_setaffinity(pid, {core})
-        except OSError:  # it ended, or belongs to somebody else
+        except OSError:  # it has ended, or belongs to another user
             continue

@@ -1,4 +1,4 @@
-"""How often a search finds what is meant, by class of query: `python -m tests.bench search`."""
+"""How often a search finds the intended title, by class of query: `python -m tests.bench search`."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ SEARCHES = Path(__file__).parents[1] / "samples/searches.jsonl"
 
 @dataclass
 class Found:
-    """Counts by class: of queries, of those whose title came first, and among the first five."""
+    """Counts per class: all queries, those whose title came first, and those with it among the first five."""
 
     asked: Counter[str] = field(default_factory=Counter)
     first: Counter[str] = field(default_factory=Counter)
@@ -33,7 +33,7 @@ class Found:
 
 
 async def measure(client: httpx.AsyncClient) -> Found:
-    """Ask every labelled query of a catalogue that holds the real titles."""
+    """Run every labelled query on a catalogue with the real titles."""
     found = Found()
     for line in SEARCHES.read_text().splitlines():
         labelled = json.loads(line)

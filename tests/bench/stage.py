@@ -17,7 +17,7 @@ import psutil
 from tests.bench.pinning import OTHER_CORE, pin
 
 _ROOT = Path(__file__).parents[2]
-_WARM_UP = 0.4  # seconds of each round
+_WARM_UP = 0.4  # seconds per round
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Ask:
 
 @dataclass
 class Contestant:
-    """A server, what it is asked, and the best that it did so far; times are microseconds of one answer."""
+    """A server, its requests, and its best results so far; times are microseconds per response."""
 
     title: str
     port: int
@@ -56,7 +56,10 @@ class Contestant:
 
     @property
     def cost(self) -> float:
-        """Processor time of one answer: what a core can serve, also where others use the cores too."""
+        """Processor time per response.
+
+        The throughput of a core, even while other processes use the machine.
+        """
         return self.server_time + self.database_time
 
     @property
@@ -68,14 +71,14 @@ class Contestant:
         return [ask.raw for ask in self.all_asks]
 
     async def ask(self) -> httpx.Response:
-        """The answer to the first of its requests."""
+        """The response to its first request."""
         ask = self.all_asks[0]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as client:
             headers = {"accept-encoding": "identity", **ask.headers, "host": "bench"}
             return await client.request(ask.method, ask.path, headers=headers, content=ask.body)
 
     async def warm_up(self, connections: int) -> None:
-        """Let it open its connections, prepare its statements, fill its caches."""
+        """Open its connections, prepare its statements, fill its caches."""
         await _load(
             {
                 "port": self.port,
@@ -87,7 +90,7 @@ class Contestant:
         )
 
     async def measure(self, *, connections: int, seconds: float) -> None:
-        """One round; keeps the better of it and those before."""
+        """Measure one round; keeps the best result of all rounds."""
         backends = await _backends(self.dsn)
         pin(OTHER_CORE, [backend.pid for backend in backends])
         before = _spent([self.process]), _spent(backends)
@@ -111,12 +114,12 @@ class Contestant:
 
 
 def _spent(processes: Sequence[psutil.Process]) -> float:
-    """Seconds of processor time."""
+    """Processor time in seconds."""
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 async def _backends(dsn: str) -> list[psutil.Process]:
-    """The processes of PostgreSQL that serve this database; a burst has opened all that there will be."""
+    """The PostgreSQL backends of this database; a burst of requests has opened all of them."""
     connection = await asyncpg.connect(dsn)
     rows = await connection.fetch(
         "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
@@ -136,7 +139,7 @@ async def _load(order: dict[str, Any]) -> dict[str, float]:
 
 @asynccontextmanager
 async def on_stage(name: str, order: dict[str, Any]) -> AsyncIterator[tuple[int, psutil.Process]]:
-    """The port and the process of a server for as long as the block lasts."""
+    """Run a server during the block; yields its port and process."""
     server = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -173,7 +176,7 @@ async def _until_it_answers(port: int) -> None:
 async def in_turns(
     contestants: Sequence[Contestant], *, rounds: int, seconds: float, connections: int = 16
 ) -> None:
-    """Measure everybody ``rounds`` times, one after the other, so that a noisy minute is shared by all."""
+    """Measure each contestant ``rounds`` times, alternating, so that a noisy period affects all."""
     for contestant in contestants:
         await contestant.warm_up(connections)
     for _ in range(rounds):

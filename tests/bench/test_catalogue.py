@@ -1,7 +1,7 @@
-"""The cost of a catalogue page, cached or not, of small and large catalogues, has a bound."""
+"""The cost of a catalogue page, cached or not, of small and large catalogues, is bounded."""
 
-# Compared is processor time, of the server and of PostgreSQL together: it is what a core can serve, and it
-# holds where tests beside this one use the cores too. `python -m tests.bench catalogue` prints rates as well.
+# Processor time of the server and PostgreSQL together is compared: it limits the throughput of a core, and
+# other tests on the machine do not affect it. `python -m tests.bench catalogue` prints rates as well.
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -60,12 +60,12 @@ async def small(
     await clones.drop(place.database_url)
 
 
-async def test_a_filtered_page_that_is_not_kept(large: Place) -> None:
+async def test_an_uncached_filtered_page(large: Place) -> None:
     floor, ours = await compare_filtered(large, **_SHORT)
     assert floor.cost / ours.cost >= 0.5, table([floor, ours], floor)
 
 
-async def test_a_page_that_is_kept_and_one_that_is_unchanged(large: Place) -> None:
+async def test_a_cached_page_and_an_unchanged_one(large: Place) -> None:
     rows = await compare_kept(large, **_SHORT)
     bare, framework, ours, inside, framework_304, ours_304, inside_304 = rows
     shown = table(rows, framework)

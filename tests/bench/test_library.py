@@ -16,7 +16,7 @@ from app.repositories.library.states import STATE_COLUMNS, state_values
 from app.schemas.domain.library import EntryState
 from app.tasks import performer
 from app.utils.db.database import Database
-from app.utils.processes.heap import settle_heap
+from app.utils.processes.heap import tune_garbage_collector
 from tests.fixtures.accounts import SignedIn, make_account
 from tests.fixtures.statements import StatementLog
 
@@ -75,8 +75,8 @@ async def catalogue(database: Database) -> Database:
 
 
 async def seconds_of(database: Database, work: Callable[[], Awaitable[None]]) -> float:
-    """Processor time, ours and PostgreSQL's: neighbours on the machine have no part in it."""
-    settle_heap()  # as the worker does; the tests' own modules are no part of the work
+    """Processor time, ours plus PostgreSQL's, so that other load does not count."""
+    tune_garbage_collector()  # as the worker does; the tests' own modules do not count
     begun = await processor_time(database)
     await work()
     return await processor_time(database) - begun
@@ -129,12 +129,12 @@ async def test_the_job_of_an_import_is_at_most_2_5_times_the_bare_upsert_of_its_
 
     floors: list[float] = []
     spent: list[float] = []
-    for _ in range(ROUNDS):  # in turns, so that a noisy moment is shared
+    for _ in range(ROUNDS):  # in turns, so that a noisy period affects all
         await bare()
         await ours()
     ratio = min(spent) / min(floors)
-    # The target is 2, of which 0.8 is asserted. The rows also have a history and a report, which are no part
-    # of the floor.
+    # The target is 2; 0.8 of it is asserted. The rows also have a history and a report, which the floor does
+    # not have.
     assert ratio < 2.5, f"bare {floors}, import {spent}: {ratio:.2f} times as long"
 
 

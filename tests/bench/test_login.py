@@ -17,12 +17,12 @@ pytestmark = [pytest.mark.bench, pytest.mark.xdist_group("bench")]
 
 _PEOPLE = 8
 _ROUNDS = 3
-_SOME = 48  # sign-ins a round
+_SOME = 48  # sign-ins per round
 
 
 @pytest.fixture
 async def api(tmp_path: Path, database_url: str) -> AsyncIterator[Api]:
-    """An API process at which eight people have accounts."""
+    """An API process with eight accounts."""
     for stack in running_stack(tmp_path, database_url):
         async with running_apis(stack, 1) as [api]:
             for number in range(_PEOPLE):
@@ -38,7 +38,7 @@ async def sign_in(http: httpx.AsyncClient, number: int) -> None:
 
 
 async def test_sign_ins_cost_what_their_hashes_cost(api: Api) -> None:
-    """In processor time, which does not depend on who else is busy; the floor is measured in turns."""
+    """In processor time, which does not depend on other load; the floor is measured in turns."""
     hasher, ratios = PasswordHasher(), []
     stored = await hasher.hash(PASSWORD)
     for _ in range(_ROUNDS):
@@ -58,7 +58,7 @@ async def _verify(hasher: PasswordHasher, stored: str) -> None:
 
 
 async def test_liveness_does_not_wait_for_sign_ins(api: Api) -> None:
-    """In units of one hash: computed on the event loop, eight of them would make everybody wait for eight."""
+    """In units of one hash: on the event loop, eight hashes would delay every request by eight."""
     alone = min([await _timed(sign_in(api.http, 0)) for _ in range(5)])
     done, waits = False, []
 

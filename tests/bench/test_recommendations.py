@@ -39,7 +39,7 @@ async def served(clones: Clones, servers: ServerUrls) -> AsyncIterator[Served]:
 
 
 async def _listing(container: Container, count: int, *, seed: int) -> dict[str, str]:
-    """The headers of a new account that lists ``count`` titles, mostly well known ones."""
+    """The headers of a new account with ``count`` titles on its list, mostly popular ones."""
     who = await make_account(container)
     async with container.db.transaction() as tx:
         await tx.session.execute(
@@ -62,13 +62,13 @@ async def test_a_request_is_within_three_pages_of_the_catalogue(served: Served, 
     headers = ANEW | await _listing(container, count, seed=100_000)
     pages = [f"/anime?sort=-score&limit=10&offset={start}" for start in range(_ROUNDS)]
     asked = ["/users/me/recommendations"] * _ROUNDS
-    await client.get(asked[0], headers=headers)  # works it out
+    await client.get(asked[0], headers=headers)  # computes and caches it
     page, recommended = await _medians(client, headers, pages, asked)
     assert recommended <= 3 * page, f"{1000 * recommended:.2f} ms against {1000 * page:.2f} ms of a page"
 
 
 async def _medians(client: httpx.AsyncClient, headers: dict[str, str], *kinds: Sequence[str]) -> list[float]:
-    """Seconds of each kind of request, taken by turns."""
+    """Seconds of each kind of request, alternating."""
     taken: list[list[float]] = [[] for _ in kinds]
     for paths in zip(*kinds, strict=True):
         for kind, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""What is searched for is found: 620 labelled queries in 18 classes, on the real catalogue."""
+"""Search quality: 620 labelled queries in 18 classes, on the real catalogue."""
 
 import sys
 
@@ -10,7 +10,7 @@ from tests.bench.search import measure
 pytestmark = pytest.mark.bench
 
 
-async def test_searches_find_what_is_meant(real: httpx.AsyncClient) -> None:
+async def test_searches_find_the_intended_titles(real: httpx.AsyncClient) -> None:
     found = await measure(real)
     sys.stderr.write("\n".join(["", *found.lines(), ""]))
     assert found.asked.total() >= 500

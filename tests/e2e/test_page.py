@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what people do, by keyboard too, and what a server that fails does to them."""
+"""The page in a real Chromium: user actions, also by keyboard, and failing servers."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 Visits = Callable[..., Visit]
 
 
-def test_a_newcomer_finds_adds_and_keeps(visit: Visits) -> None:
+def test_a_new_user_searches_adds_and_returns(visit: Visits) -> None:
     page = visit().sign_up("newcomer")
     page.keyboard.press("/")
     page.keyboard.type("кавбой бибап")
@@ -64,7 +64,7 @@ def test_the_library_by_keyboard(visit: Visits) -> None:
     expect(page.get_by_role("link", name="Sousou no Frieren")).to_be_visible()
 
 
-def test_what_the_server_refuses_is_taken_back_and_can_be_tried_again(visit: Visits) -> None:
+def test_an_edit_rejected_by_the_server_is_reverted_and_can_be_retried(visit: Visits) -> None:
     guest = visit()
     page = guest.sign_up("unlucky")
     page.get_by_role("button", name="Plan Cowboy Bebop").click()
@@ -100,10 +100,10 @@ def test_two_tabs_stay_in_step_and_refresh_once(visit: Visits) -> None:
     guest.context.on(
         "request", lambda sent: refreshes.append(sent.url) if "/auth/refresh" in sent.url else None
     )
-    three = guest.page("/library")  # it is told the token by the others
+    three = guest.page("/library")  # it gets the token from the other tabs
     expect(three.get_by_label("Seen so far")).to_have_value("1")
     assert refreshes == []
-    for page in (one, two, three):  # nobody has one any more
+    for page in (one, two, three):  # no tab has one any more
         page.evaluate("void location.reload()")
     for page in (one, two, three):
         expect(page.get_by_label("Seen so far").first).to_have_value("1", timeout=30_000)
@@ -114,7 +114,7 @@ def test_two_tabs_stay_in_step_and_refresh_once(visit: Visits) -> None:
 
 
 def list_file(folder: Path) -> Path:
-    """A list of MyAnimeList as it exports it: one title of the catalogue, one that nobody knows."""
+    """A MyAnimeList export with one title of the catalogue and one unknown title."""
     row = (
         "<anime><series_animedb_id>{}</series_animedb_id><series_title><![CDATA[{}]]></series_title>"
         "<series_episodes>{}</series_episodes><my_watched_episodes>{}</my_watched_episodes>"
@@ -202,8 +202,8 @@ def test_anilist_is_connected_synced_and_its_conflicts_are_decided(
     expect(page.get_by_role("button", name="Connect AniList")).to_be_visible()
 
 
-def test_a_first_start_says_what_to_do(visit: Visits) -> None:
-    """The catalogue of the others is not touched: its answers are replaced by empty ones."""
+def test_the_first_start_shows_instructions(visit: Visits) -> None:
+    """Empty responses are simulated, so that the catalogue of the other tests stays."""
     guest = visit()
     empty: dict[str, Any] = {"status": 200, "json": [], "headers": {"X-Total-Count": "0"}}
     guest.context.route(re.compile(r"/anime\?"), lambda route: route.fulfill(**empty))
@@ -234,7 +234,7 @@ def test_an_operator_follows_a_job_and_tries_it_again(visit: Visits) -> None:
     expect(page.get_by_label("Role of boss")).to_be_disabled()
 
 
-def test_a_collection_is_made_and_shown_by_its_link(visit: Visits) -> None:
+def test_a_collection_is_created_and_shared_by_its_link(visit: Visits) -> None:
     guest = visit()
     page = guest.sign_up("curator")
     for number, title in enumerate(("Cowboy Bebop", "Sousou no Frieren")):
@@ -276,13 +276,13 @@ def test_a_public_list_has_a_page(visit: Visits) -> None:
 
 
 def test_discover_is_painted_within_a_second(visit: Visits) -> None:
-    visit().page("/")  # the server has answered once
+    visit().page("/")  # the server has responded once
     page = visit().page("/")
     asked: list[str] = []
     page.on("request", lambda sent: asked.append(sent.url) if "/anime?" in sent.url else None)
     page.reload()
     expect(page.get_by_role("link", name="Sousou no Frieren", exact=True)).to_be_visible()
-    assert len(asked) == 1  # what is asked for early is what the view asks for
+    assert len(asked) == 1  # what is preloaded is what the view requests
     largest = page.evaluate(
         "new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))"
         ".observe({type: 'largest-contentful-paint', buffered: true}))"
@@ -304,7 +304,7 @@ def test_it_works_without_pictures_and_without_a_socket(visit: Visits) -> None:
     assert page.locator("svg.drawn").first.is_visible()
 
 
-def test_a_new_episode_of_a_title_that_is_followed_is_told(visit: Visits) -> None:
+def test_a_new_episode_of_a_followed_title_is_announced(visit: Visits) -> None:
     guest = visit()
     sockets: list[WebSocketRoute] = []
     guest.context.route_web_socket("**/api/anilibria/v2/ws", lambda socket: sockets.append(socket))

@@ -18,7 +18,7 @@ from tests.fixtures.stacks import Stack
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
-    pytest.mark.timeout(900),  # seconds; the client is installed and compiled first
+    pytest.mark.timeout(900),  # seconds; includes installing and compiling the client
 ]
 
 PAGE = """<!doctype html>
@@ -75,7 +75,7 @@ def origin(client_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def many_titles(site: Stack) -> None:
-    """As many as a grid has."""
+    """As many titles as a grid shows."""
     dump = site.folder / "many.jsonl"
     rows = (
         {"mal_id": 70_000 + number, "title": f"Another Title {number}", "type": "TV"} for number in range(100)

@@ -85,7 +85,7 @@ def test_clients_that_hold_connections_do_not_delay_the_end_of_a_killed_parent(s
     stack.run()
     host, _, port = stack.url.removeprefix("http://").rpartition(":")
     with ExitStack() as sockets:
-        for _ in range(20):  # half a request each, as of a client that polls and was cut off
+        for _ in range(20):  # half a request each, like a polling client that was cut off
             half = sockets.enter_context(socket.create_connection((host, int(port))))
             half.sendall(b"POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         started = time.monotonic()
@@ -107,7 +107,7 @@ def test_a_killed_parent_leaves_no_process_and_loses_nothing(stack: Stack) -> No
 @pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
 @pytest.mark.soak
 def test_a_killed_uv_run_leaves_no_process_either(stack: Stack) -> None:
-    """What the README says to type stays around as a parent, and cannot pass its own death on."""
+    """``uv run`` stays alive as the parent process, and does not forward its own death."""
     stack.launcher = ["uv", "run", "--project", str(ROOT), "--no-sync", "--offline", "python"]
     stack.run()
     assert stack.end(signal.SIGKILL) == -signal.SIGKILL

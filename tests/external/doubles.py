@@ -1,4 +1,4 @@
-"""Test doubles: a limiter that admits everything, a clock that is set by hand."""
+"""Test doubles: a limiter that admits everything, a manual clock."""
 
 import asyncio
 
@@ -10,8 +10,8 @@ from app.utils.redis.rate_limit import LimitReached, Rate, Traffic
 BASE = "https://jikan.test/v4"
 
 
-class OpenGate:
-    """A limiter that grants every slot at once and remembers what was asked of it."""
+class OpenLimiter:
+    """A limiter that grants every slot at once and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Traffic, float]] = []
@@ -34,8 +34,8 @@ class OpenGate:
         self.rates.append(rate)
 
 
-class ToldClock:
-    """Time that passes only in ``sleep``, and where the test says so."""
+class ManualClock:
+    """Time passes only in ``sleep``, or when the test advances it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -50,7 +50,7 @@ class ToldClock:
 
 
 class Answers(httpx.MockTransport):
-    """Gives these answers in turn, the last one for ever, and keeps the requests."""
+    """Returns these responses in turn, the last one repeatedly, and records the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         super().__init__(self._answer)
@@ -66,7 +66,9 @@ class Answers(httpx.MockTransport):
 
 
 def jikan(
-    transport: httpx.AsyncBaseTransport, *, gate: OpenGate | None = None, clock: ToldClock | None = None
+    transport: httpx.AsyncBaseTransport, *, gate: OpenLimiter | None = None, clock: ManualClock | None = None
 ) -> JikanClient:
-    clock = clock or ToldClock()
-    return JikanClient(BASE, limiter=gate or OpenGate(), transport=transport, clock=clock, sleep=clock.sleep)
+    clock = clock or ManualClock()
+    return JikanClient(
+        BASE, limiter=gate or OpenLimiter(), transport=transport, clock=clock, sleep=clock.sleep
+    )

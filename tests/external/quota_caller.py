@@ -12,7 +12,7 @@ from app.external.jikan.client import JIKAN_RATE, JikanClient
 from app.utils.redis.client import connect_redis
 from app.utils.redis.rate_limit import SharedLimiter
 
-_CALLERS = 20  # at a time; each asks again as soon as it was answered or refused
+_CALLERS = 20  # concurrent callers; each calls again as soon as it gets a response or an error
 
 
 @dataclass

@@ -9,16 +9,16 @@ import pytest
 from app.errors import UpstreamError
 from app.external.mail import Mailer
 
-LOCALHOST = Path(__file__).parents[1] / "samples" / "localhost.pem"  # a certificate of ours, and its key
+LOCALHOST = Path(__file__).parents[1] / "samples" / "localhost.pem"  # a self-signed certificate, and its key
 
 
 class MailServer:
-    """Takes every mail; notes each command, and whether it came encrypted."""
+    """Accepts every mail; records each command, and whether it was encrypted."""
 
     def __init__(self, *, starttls: str = "", implicit: bool = False) -> None:
         self.commands: list[tuple[str, bool]] = []
         self.mails: list[str] = []
-        self._starttls = starttls  # what it answers to STARTTLS, which it offers where it is not empty
+        self._starttls = starttls  # its response to STARTTLS, which is offered if this is not empty
         self._implicit = implicit
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(LOCALHOST)
@@ -61,7 +61,7 @@ class MailServer:
         return b"235 welcome\r\n" if word == "AUTH" else b"250 fine\r\n"
 
     def said(self, word: str) -> list[bool]:
-        """Whether each such command came encrypted."""
+        """Whether each such command was encrypted."""
         return [encrypted for line, encrypted in self.commands if line.upper().startswith(word)]
 
 

@@ -1,4 +1,4 @@
-"""Reading open dumps of lists: columns in any order, other words for a status, rows that are no good."""
+"""Reading open dumps of lists: columns in any order, other words for statuses, invalid rows."""
 
 import gzip
 from pathlib import Path
@@ -31,13 +31,13 @@ def test_rows_are_kept_by_column(tmp_path: Path) -> None:
     assert statuses == ["completed", "plan_to_watch", "", "on_hold"]
 
 
-def test_columns_stand_in_any_order_and_lines_end_as_they_like(tmp_path: Path) -> None:
+def test_columns_can_have_any_order_and_lines_any_ending(tmp_path: Path) -> None:
     dump, faults = read(tmp_path / "lists.csv", "\ufeffScore, MAL_ID ,user_id\r\n10,1,Ä\r\n\r\n3,2,Ä")
     assert faults == []
     assert (list(dump.mal_ids), list(dump.scores), dump.names) == ([1, 2], [10, 3], ["Ä"])
 
 
-def test_a_packed_file_says_the_same(tmp_path: Path) -> None:
+def test_a_compressed_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
     path = tmp_path / "lists.csv.gz"
     path.write_bytes(gzip.compress(b"user_id,mal_id,score\na,1,8\n"))
     assert list(read_ratings(path, lambda _: None).scores) == [8]
@@ -72,7 +72,7 @@ def test_a_file_without_the_columns_is_no_dump_of_lists(tmp_path: Path, content:
         read(tmp_path / "lists.csv", content)
 
 
-def test_a_file_that_is_not_there_or_cut_off_is_said_so(tmp_path: Path) -> None:
+def test_a_missing_or_truncated_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DumpUnreadable):
         read_ratings(tmp_path / "absent.csv", lambda _: None)
     path = tmp_path / "lists.csv.gz"

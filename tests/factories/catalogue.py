@@ -52,7 +52,7 @@ Tag = tuple[str, str]
 
 @dataclass
 class Title:
-    """One row of the catalogue before it is stored: its plain columns, tags as ``(kind, name)``, studios."""
+    """One catalogue row before it is stored: its plain columns, tags as ``(kind, name)``, studios."""
 
     columns: dict[str, Any]
     tags: list[Tag] = field(default_factory=list)
@@ -155,12 +155,12 @@ def _date(year: int | None, chance: random.Random) -> str | None:
 
 
 def read_titles(shared: Path) -> Iterator[Title]:
-    """The real catalogue; plain and apart from the importer, so that tests may compare with it."""
+    """The real catalogue, read independently of the importer, so that tests can compare with it."""
     seen: set[int | None] = set()
     with gzip.open(shared / "datasets" / "catalogue.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             title = _of(json.loads(line))
-            if title.columns["anilist_id"] in seen:  # some stand twice
+            if title.columns["anilist_id"] in seen:  # some names are duplicates
                 title.columns["anilist_id"] = None
             seen.add(title.columns["anilist_id"])
             yield title
@@ -190,7 +190,7 @@ def _of(row: dict[str, Any]) -> Title:
 
 
 async def store_titles(connection: asyncpg.Connection, titles: Iterable[Title]) -> list[int]:
-    """Store ``titles`` as they are, by COPY, and gather statistics; returns their ids."""
+    """Store ``titles`` by COPY, and update statistics; returns their ids."""
     titles = list(titles)
     tag_ids = await _ids(
         connection, "genres", ("kind", "name"), (tag for title in titles for tag in title.tags)
@@ -236,7 +236,7 @@ def _key(values: tuple[str, ...]) -> tuple[str, ...]:
 async def _ids(
     connection: asyncpg.Connection, table: str, columns: tuple[str, ...], wanted: Iterable[tuple[str, ...]]
 ) -> dict[tuple[str, ...], int]:
-    """The ids of named rows, which are made where there are none."""
+    """The ids of named rows; missing ones are created."""
     wanted = {_key(values): values for values in wanted}
     places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
     await connection.executemany(

@@ -19,12 +19,12 @@ HEAD = {
 
 
 def own_row(mal_id: int | None = 1, **fields: Any) -> dict[str, Any]:
-    """A row of our own kind of dump."""
+    """A row of our own dump format."""
     return {"mal_id": mal_id, "title": f"Title {mal_id}", **fields}
 
 
 def offline_row(mal_id: int | None = 1, anilist_id: int | None = None, **fields: Any) -> dict[str, Any]:
-    """A row of the anime-offline-database, whole as its schema wants it."""
+    """A row of the anime-offline-database that conforms to its schema."""
     sources = ["https://anidb.net/anime/23"]
     sources += [f"https://anilist.co/anime/{anilist_id}"] if anilist_id else []
     sources += [f"https://myanimelist.net/anime/{mal_id}"] if mal_id else []
@@ -49,7 +49,7 @@ def offline_row(mal_id: int | None = 1, anilist_id: int | None = None, **fields:
 
 
 def lines(rows: Iterable[Any], *, last_update: str | None = None) -> bytes:
-    """JSON Lines; a row of bytes stands there as it is."""
+    """JSON Lines; rows given as bytes are written unchanged."""
     head = [] if last_update is None else [HEAD | {"lastUpdate": last_update}]
     return b"".join(
         (row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()) + b"\n"
@@ -64,7 +64,7 @@ def document(rows: Iterable[Any], *, last_update: str = "2026-11-14", indent: in
 
 
 def packed(contents: bytes, name: str) -> bytes:
-    """The contents as a file of this name holds them."""
+    """The content compressed according to the file name."""
     if name.endswith(".gz"):
         return gzip.compress(contents, 1)
     if name.endswith(".zst"):
@@ -79,7 +79,7 @@ def write(folder: Path, name: str, contents: bytes) -> Path:
 
 
 def write_made(folder: Path, count: int) -> Path:
-    """So many titles made up after the real ones, as our own kind of dump."""
+    """Write this many synthetic titles, modelled on the real ones, in our own dump format."""
     rows = []
     for title in make_titles(count):
         lists = {"genres": "genre", "themes": "theme", "demographics": "demographic"}

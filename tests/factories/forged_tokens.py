@@ -13,7 +13,7 @@ _STRANGER = "a secret that somebody else has chosen, 32 bytes"
 
 
 def forged_tokens(good: str, secret: str) -> Iterator[tuple[str, str]]:
-    """A name and a token each; ``secret`` is the real one: even with it, the claims must be right."""
+    """Names and tokens; ``secret`` is the real key: even correctly signed claims must be right."""
     claims = jwt.decode(good, options={"verify_signature": False})
     yield from _unsigned(good)
     yield from _of_other_keys(claims, secret)

@@ -1,4 +1,4 @@
-"""Forty files claimed to be pictures, some of which are."""
+"""Forty files that claim to be pictures, some of which are."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ PLACE = b"GPS-CANARY-59.9386"
 
 @dataclass(frozen=True)
 class Upload:
-    """``is_picture``: it is to be accepted, and served without a trace of what it carried."""
+    """``is_picture``: it must be accepted, and served without its metadata."""
 
     content: bytes
     is_picture: bool
@@ -58,7 +58,7 @@ def _plain() -> dict[str, Upload]:
 
 def _odd_but_right() -> dict[str, Upload]:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned
+    exif[0x0112] = 6  # rotated
     exif[0x010E] = PLACE.decode()
     exif.get_ifd(0x8825)[2] = (59.0, 56.0, 19.0)
     frames = [noise(100, 100, "P") for _ in range(12)]

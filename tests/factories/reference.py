@@ -26,7 +26,7 @@ def fold(text: str) -> str:
 
 
 def expected(titles: dict[int, Title], given: Given) -> list[int]:
-    """The ids that a request with these parameters should answer, all pages of it, in order."""
+    """The ids that a request with these parameters should return, over all pages, in order."""
     ids = [id_ for id_, title in titles.items() if all(_holds(title, name, value) for name, value in given)]
     sort = dict(given).get("sort", "-score")
     return _sorted(titles, ids, _KEYS[sort.lstrip("-")], falling=sort.startswith("-"))
@@ -36,7 +36,7 @@ def _sorted(titles: dict[int, Title], ids: list[int], key: str, *, falling: bool
     """Unknown values come last, rising and falling."""
     known = [id_ for id_ in ids if titles[id_].columns.get(key) is not None]
     unknown = [id_ for id_ in ids if titles[id_].columns.get(key) is None]
-    # by id among equals: rising, but falling where the whole order is turned round
+    # ties by id: ascending, or descending if the whole order is reversed
     turned = falling and key != "score"
     known.sort(reverse=turned)
     known.sort(key=lambda id_: titles[id_].columns[key], reverse=falling)

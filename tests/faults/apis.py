@@ -23,7 +23,7 @@ class Api:
 
 @asynccontextmanager
 async def running_apis(stack: Stack, count: int, **environment: str) -> AsyncIterator[list[Api]]:
-    """So many processes, each with a client of its own."""
+    """This many processes, each with a client of its own."""
     apis = list(await asyncio.gather(*(_start(stack, environment) for _ in range(count))))
     try:
         yield apis

@@ -65,7 +65,7 @@ class Program:
         return times.user + times.system
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log, a line an object; a line that is no JSON is one with the key ``text``."""
+        """Its log, one object per line; a line that is not JSON is an object with the key ``text``."""
         return [_read(line) for line in self.log_file.read_text().splitlines()]
 
     def events(self) -> list[str]:
@@ -81,7 +81,7 @@ class Program:
 
 
 class Stack:
-    """Everything that one test starts; all of it ends with the test."""
+    """Everything that one test starts; it all ends with the test."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self._folder = folder
@@ -101,7 +101,7 @@ class Stack:
         }
 
     def start_valkey(self) -> None:
-        """Empty: it keeps nothing over its end."""
+        """Without persistence: it starts empty."""
         self.valkey.start()
 
     def kill_valkey(self) -> None:
@@ -124,7 +124,7 @@ class Stack:
         return program
 
     def worker(self) -> Program:
-        """With the tests' jobs and quick leases."""
+        """A worker with the tests' jobs and short intervals."""
         return self.start("tests.faults.programs", "worker")
 
     def scheduler(self) -> Program:
@@ -159,7 +159,7 @@ def _read(line: str) -> dict[str, Any]:
 
 
 class UnixProxy:
-    """Stands before a server's unix socket; ``cut`` makes the server look gone, ``heal`` brings it back."""
+    """A proxy in front of a server's unix socket; ``cut`` simulates an outage, ``heal`` ends it."""
 
     def __init__(self, target: Path, at: Path) -> None:
         self._target, self._at = str(target), str(at)

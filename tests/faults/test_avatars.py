@@ -21,7 +21,7 @@ from tests.fixtures.accounts import PASSWORD
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("avatar faults")]
 
-_MOST = 80 * 1024 * 1024  # bytes that the API process may grow by
+_MOST = 80 * 1024 * 1024  # bytes by which the API process may grow
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def _age(folder: Path) -> None:
         os.utime(file, (0, 0))
 
 
-async def test_whatever_is_killed_the_row_shows_a_whole_picture(
+async def test_the_row_shows_a_complete_picture_after_any_kill(
     stack: Stack, container: Container, tmp_path: Path
 ) -> None:
     await _kills(stack, container, tmp_path / "uploads" / "avatars", times=6)

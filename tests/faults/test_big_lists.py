@@ -22,9 +22,9 @@ from tests.fixtures.processes import python
 pytestmark = [pytest.mark.fault, pytest.mark.soak]
 
 ROWS = 20_000
-LONG = 50_000  # entries of the list that is exported
-P99 = 0.1  # seconds that 99 of 100 answers of /health/live may take
-GROWTH = 64 * 1024 * 1024  # bytes that the process may grow by
+LONG = 50_000  # entries of the exported list
+P99 = 0.1  # seconds: maximum of the 99th percentile of /health/live
+GROWTH = 64 * 1024 * 1024  # bytes by which the process may grow
 
 PROBE = """
 import http.client, json, sys, time
@@ -62,7 +62,7 @@ async def api(stack: Stack) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def probed(port: int) -> AsyncIterator[list[float]]:
-    """How long each answer took while the block ran, in seconds, sorted; filled at its end."""
+    """The response times in seconds during the block, sorted; filled at its end."""
     found: list[float] = []
     pipe = asyncio.subprocess.PIPE
     probe = await asyncio.create_subprocess_exec(
@@ -104,7 +104,7 @@ async def download(http: httpx.AsyncClient, path: str) -> int:
 
 
 @pytest.mark.timeout(900)
-async def test_others_are_answered_while_one_person_moves_a_long_list(stack: Stack, api: Api) -> None:
+async def test_other_requests_are_served_while_a_user_moves_a_long_list(stack: Stack, api: Api) -> None:
     stack.worker()
     http = api.http
     first = await until_over(http, await http.post(IMPORT, files=upload(long_list(ROWS))))
@@ -133,7 +133,7 @@ async def test_others_are_answered_while_one_person_moves_a_long_list(stack: Sta
 
 
 @pytest.mark.timeout(600)
-async def test_an_export_takes_little_memory_however_long_the_list(api: Api, database: Database) -> None:
+async def test_an_export_uses_little_memory_for_any_list(api: Api, database: Database) -> None:
     for first in range(1, LONG, 5000):
         async with database.transaction() as tx:
             await tx.session.execute(

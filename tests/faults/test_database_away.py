@@ -25,14 +25,14 @@ PATHS = ("/anime", "/anime/1", "/anime/mal/1", "/search/anime?q=abc", "/genres",
 
 @pytest.fixture(params=[*STATES, "refused", "mute"])
 async def port(request: pytest.FixtureRequest, unused_port: int, mute_port: int) -> AsyncIterator[int]:
-    """Where a server stands that refuses each connection with this state, or does not even do that."""
+    """The port of a server that refuses each connection with this SQLSTATE, or does not even do that."""
     if request.param in {"refused", "mute"}:
         yield unused_port if request.param == "refused" else mute_port
         return
     fields = f"SFATAL\0VFATAL\0C{request.param}\0M{STATES[request.param]}\0\0".encode()
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while (length := struct.unpack("!I", await reader.readexactly(4))[0]) == 8:  # a wish for TLS
+        while (length := struct.unpack("!I", await reader.readexactly(4))[0]) == 8:  # a TLS request
             await reader.readexactly(4)
             writer.write(b"N")
         await reader.readexactly(length - 4)

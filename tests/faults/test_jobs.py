@@ -17,7 +17,7 @@ from app.services.jobs import JobService
 from app.utils.db.database import Database
 from app.utils.redis.client import connect_redis
 from tests.faults.stack import Stack, UnixProxy, running_stack
-from tests.fixtures.jobs import Deadly, Endless, Mark, Table
+from tests.fixtures.jobs import Endless, KillingJob, Mark, Table
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("job faults")]
 
@@ -29,14 +29,14 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 
 @pytest.fixture
 async def jobs(stack: Stack, database: Database) -> AsyncIterator[JobService]:
-    """The service as the API process has it."""
+    """The job service as the API process uses it."""
     broker = JobBroker(stack.redis_url)
     yield JobService(database, broker)
     await broker.shutdown()
 
 
 async def until_done(table: Table, count: int, *, seconds: float) -> None:
-    """Until so many jobs of the tests succeeded; none may have failed."""
+    """Wait until this many test jobs have succeeded; none may fail."""
     async with asyncio.timeout(seconds):
         while True:
             statuses = await table.statuses(Mark.name)
@@ -115,7 +115,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
 ) -> None:
     stack.scheduler()
     worker = stack.worker()
-    poison = await jobs.submit(Deadly(1))
+    poison = await jobs.submit(KillingJob(1))
     deaths = 0
     others = 0
     async with asyncio.timeout(150):
@@ -126,7 +126,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
                 await submit_all(database, jobs, [Mark(deaths * 10 + more) for more in range(3)])
                 others += 3
             await asyncio.sleep(0.05)
-            # Time to the next attempt is not what this test is about.
+            # The delay of retries is not tested here.
             await table.rows("update jobs set lease_until = now() where kind = 'test.deadly'")
     row = await table.job(poison.id)
     assert (deaths, row.attempts) == (5, 5)
@@ -136,7 +136,7 @@ async def test_a_job_that_kills_its_worker_fails_after_five_attempts_and_spares_
             await asyncio.sleep(0.1)
 
 
-async def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(
+async def test_a_stopping_worker_releases_its_job_at_once(
     stack: Stack, jobs: JobService, table: Table
 ) -> None:
     first, quick, slow = stack.worker(), Mark(1, seconds=1.0), Endless(1)
@@ -150,7 +150,7 @@ async def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(
     assert (released.status, released.attempts, released.error) == ("queued", 0, None)
     assert first.events()[-1] == "worker.stopped"
 
-    stack.worker()  # and no scheduler: the message must be there already
+    stack.worker()  # without a scheduler: the message must be there already
     await table.until_status(released.id, "running")
 
 
@@ -263,7 +263,7 @@ async def test_two_schedulers_fire_a_periodic_job_once(
 
 
 async def idle(stack: Stack, jobs: JobService, table: Table, *, seconds: float) -> None:
-    """A worker with nothing to do stays the same process, says nothing, costs nothing, and still works."""
+    """An idle worker keeps its process, logs nothing, uses no processor time, and still works."""
     worker = stack.start("app.worker")
     await worker.until_logged("worker.started")
     pid, cpu, started = worker.pid, worker.cpu_seconds(), time.monotonic()

@@ -24,12 +24,12 @@ from tests.fixtures.accounts import PASSWORD
 
 pytestmark = pytest.mark.fault
 
-TITLES, COUNTED = 400, 8  # the first ``COUNTED`` titles are only counted up, the others only added
+TITLES, COUNTED = 400, 8  # the first ``COUNTED`` titles are only incremented, the others only added
 
 
 @pytest.fixture
 def postgres(tmp_path: Path) -> Iterator[Postgres]:
-    """With all that keeps a commit over a crash."""
+    """A PostgreSQL with full durability."""
     with tempfile.TemporaryDirectory(prefix="pg-") as run:
         (tmp_path / "logs").mkdir()
         identity = choose_identity(tmp_path, Path(run), postgres_binary("postgres"))
@@ -69,7 +69,7 @@ async def stack(tmp_path: Path, postgres: Postgres) -> AsyncIterator[Stack]:
 
 @dataclass
 class Ledger:
-    """What was acknowledged, and what may or may not have happened."""
+    """The acknowledged writes, and those that may or may not have happened."""
 
     counted: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(1, COUNTED + 1), 0))
     perhaps: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(1, COUNTED + 1), 0))
@@ -79,7 +79,7 @@ class Ledger:
 
 
 class Writers:
-    """Four of them, each on titles of its own, so that each knows what the next read has to show."""
+    """Four writers with titles of their own, so that each knows what the next read must return."""
 
     def __init__(self, ports: list[int], token: str) -> None:
         self.ports = ports
@@ -198,7 +198,7 @@ async def every_entry(http: httpx.AsyncClient, headers: dict[str, str]) -> dict[
 
 
 async def changes_that_do_not_add_up(postgres: Postgres) -> list[int]:
-    """Entries whose history does not end in what they are: written half."""
+    """Entries whose history does not end in their current state: half-written changes."""
     connection = await asyncpg.connect(postgres.url(postgres.run).replace("+asyncpg", ""))
     rows = await connection.fetch(
         """

@@ -22,7 +22,7 @@ from tests.standin import JikanStandin
 
 pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("job faults")]
 
-UNKNOWN = range(101, 126)  # ids that the catalogue has not and MyAnimeList has
+UNKNOWN = range(101, 126)  # ids that MyAnimeList has and the catalogue does not
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_readers_and_orders_do_not_wait_for_a_refresh_at_full(
 
 
 async def _queued_as_upkeep(table: Table) -> int:
-    """The title that would be refreshed last of all that wait."""
+    """The waiting title that would be refreshed last."""
     last = (
         "select arguments ->> 'mal_id' as mal_id from jobs where status = 'queued' and job_class = 'upkeep'"
     )

@@ -1,4 +1,4 @@
-"""Releases over two API processes: one call for one title, every event once, also while Redis is away."""
+"""Releases over two API processes: one call per title, every event once, also during Redis outages."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ async def apis(stack: Stack, anilibria_standin: AniLibriaStandin) -> AsyncIterat
 
 @pytest.fixture
 async def writer(settings: Settings, stack: Stack, database: Database) -> AsyncIterator[Container]:
-    """Another process, which stores what happens."""
+    """Another process, which stores the events."""
     told = settings.model_copy(update={"redis_url": stack.redis_url})
     async with build(told, db=database) as container:
         yield container
@@ -105,7 +105,7 @@ async def tell(writer: Container, *ordinals: int) -> None:
 async def test_two_hundred_misses_over_two_processes_make_one_call(
     apis: list[Api], anilibria_standin: AniLibriaStandin
 ) -> None:
-    """A hundred of each process, which is what one client may ask in a minute."""
+    """A hundred on each process, the maximum of one client per minute."""
     anilibria_standin.behave("slow", seconds=0.5)
     waiting = (timed_get(apis[turn % 2], f"{V2}/titles/9") for turn in range(100))
     answers: list[Any] = await asyncio.gather(*waiting)

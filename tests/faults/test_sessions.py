@@ -51,7 +51,7 @@ async def status_of_me(api: Api, access_token: str) -> int:
 
 
 async def _race(apis: list[Api], *, rounds: int) -> None:
-    """Twenty at once with one token, half of them at each process, round after round."""
+    """Twenty concurrent requests with one token, half of them on each process, in rounds."""
     first = await register(apis[0])
     token, latest = first["refresh_token"], first["access_token"]
     statuses: Counter[int] = Counter()
@@ -77,7 +77,7 @@ async def test_two_hundred_rounds(apis: list[Api], database: Database) -> None:
     assert await database.scalar("select count(*) from sessions") == 1
 
 
-async def test_an_answer_that_never_arrived_can_be_asked_for_again(apis: list[Api]) -> None:
+async def test_a_lost_response_can_be_requested_again(apis: list[Api]) -> None:
     token = (await register(apis[0]))["refresh_token"]
     for number in range(40):
         await asyncio.to_thread(_ask_and_leave, apis[number % 2].port, token)
@@ -94,7 +94,7 @@ def _ask_and_leave(port: int, token: str) -> None:
     )
     with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
         link.sendall(head.encode() + body)
-        select.select([link], [], [], 10)  # it was answered, and nobody reads it
+        select.select([link], [], [], 10)  # it was answered, and the client is gone
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
@@ -126,7 +126,7 @@ async def test_without_redis_everything_about_sessions_is_right(
     for tokens, api in zip(dead, cycle(apis), strict=False):
         assert await status_of_me(api, tokens["access_token"]) == 401
     if how == "killed":
-        stack.start_valkey()  # empty: it has forgotten every token that it was told of
+        stack.start_valkey()  # empty: it has lost every blacklisted token
     else:
         stack.thaw_valkey()
     for tokens, api in zip(dead, cycle(apis), strict=False):
@@ -211,6 +211,6 @@ async def _everything(database: Database) -> str:
 
 
 def _dump(at: Path) -> str:
-    """Every key of the Valkey and what it holds."""
+    """Every key of the Valkey with its content."""
     with Redis(unix_socket_path=str(at)) as client:
         return "\n".join(f"{key!r} {client.dump(key)!r}" for key in client.scan_iter("*"))

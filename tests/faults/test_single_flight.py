@@ -93,7 +93,7 @@ async def test_a_hanging_redis_delays_but_breaks_nothing(
 
 
 @pytest.mark.parametrize("redis", ["there", "gone"])
-async def test_a_thousand_asks_for_what_mal_lacks_make_one_call(
+async def test_a_thousand_requests_for_a_title_that_mal_lacks_make_one_call(
     stack: Stack, apis: list[Api], jikan_standin: JikanStandin, redis: str
 ) -> None:
     if redis == "gone":
@@ -106,7 +106,7 @@ async def test_a_thousand_asks_for_what_mal_lacks_make_one_call(
     assert jikan_standin.stats().total == (1 if redis == "there" else 2)
 
 
-async def test_one_client_who_walks_the_ids_leaves_room_for_the_syncs(
+async def test_a_client_that_walks_all_ids_leaves_capacity_for_syncs(
     apis: list[Api], jikan_standin: JikanStandin
 ) -> None:
     walked = []

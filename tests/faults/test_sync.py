@@ -28,7 +28,7 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 async def curator(
     stack: Stack, jikan_standin: JikanStandin, container: Container, admin: SignedIn
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API who may order syncs; a worker does them."""
+    """A client that may start syncs; a worker runs them."""
     stack.start("app.worker", JIKAN_BASE_URL=jikan_standin.base_url)
     async with api(stack, jikan_standin) as one:
         one.http.headers.update(admin.headers)
@@ -36,7 +36,7 @@ async def curator(
 
 
 async def ended(curator: httpx.AsyncClient, order: str, *, seconds: float) -> dict[str, Any]:
-    """The job that the order led to, when it is over."""
+    """The job of the sync, once it has finished."""
     accepted = await curator.post(order)
     assert accepted.status_code == 202, accepted.text
     async with asyncio.timeout(seconds):

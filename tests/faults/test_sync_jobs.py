@@ -32,7 +32,7 @@ def stack(tmp_path: Path, database_url: str, jikan_standin: JikanStandin) -> Ite
 
 @dataclass
 class Orders:
-    """An admin who asks for title after title, and asks again where no answer came."""
+    """An admin who starts the sync of one title after another, and repeats requests without a response."""
 
     api: Api
     admin: SignedIn
@@ -50,7 +50,7 @@ class Orders:
         except httpx.ConnectError:
             return False
         except httpx.TransportError:
-            self.unanswered += 1  # it may have been heard nevertheless
+            self.unanswered += 1  # it may have arrived nevertheless
             return False
         assert answer.status_code == 202, answer.text
         self.accepted.append(answer.json()["job_id"])
@@ -119,7 +119,7 @@ async def test_five_hundred_syncs_survive_kills_of_api_workers_scheduler_and_val
 async def test_five_hundred_syncs_at_jikans_pace_survive_the_same(
     stack: Stack, jikan_standin: JikanStandin, container: Container, table: Table
 ) -> None:
-    """The programs as they are, limits included: nine minutes at the least."""
+    """With the real limits: takes at least nine minutes."""
     chance = random.Random(20261121)
     jikan_standin.enforce()
     workers, scheduler = [stack.start("app.worker") for _ in range(2)], stack.start("app.scheduler")

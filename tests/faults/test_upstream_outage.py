@@ -35,7 +35,7 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 
 @pytest.fixture
 async def apis(stack: Stack, jikan_standin: JikanStandin, database: Database) -> AsyncIterator[list[Api]]:
-    """With twenty titles, half of them stale."""
+    """API processes with twenty titles, half of them stale."""
     async with database.transaction() as tx:
         await tx.session.execute(
             text(
@@ -63,8 +63,11 @@ def mend(standin: JikanStandin) -> None:
     standin.accept()
 
 
-async def live_through(apis: list[Api], *, first: int, seconds: float) -> tuple[list[float], list[Timed]]:
-    """Ask for known titles, and unknown ones from ``first`` on; the times of those, the answers of these."""
+async def request_titles(apis: list[Api], *, first: int, seconds: float) -> tuple[list[float], list[Timed]]:
+    """Request known titles, and unknown ones from ``first`` on.
+
+    Returns the former's times, the latter's responses.
+    """
     known: list[float] = []
     unknown: list[Timed] = []
     ends = time.monotonic() + seconds
@@ -111,7 +114,7 @@ def check_unknown(unknown: list[Timed]) -> None:
 
 
 async def seconds_to_recover(api: Api, *, first: int) -> float:
-    """From now until a title that nobody has asked for yet is served."""
+    """The seconds until a title that was never requested before is served."""
     healed = time.monotonic()
     for mal_id in range(first, first + 400):
         if (await timed_get(api, f"/anime/mal/{mal_id}")).answer.status_code == 200:
@@ -125,14 +128,14 @@ async def snapshot(database: Database) -> Any:
     return await database.scalar(f"select {columns} from anime where mal_id <= 20")
 
 
-async def live_through_outage(
+async def run_outage(
     apis: list[Api], standin: JikanStandin, database: Database, outage: str, *, seconds: float
 ) -> None:
     before = await snapshot(database)
-    usual, _ = await live_through(apis, first=40_000, seconds=1)
+    usual, _ = await request_titles(apis, first=40_000, seconds=1)
     standin.reset()
     break_it(standin, outage)
-    known, unknown = await live_through(apis, first=1000, seconds=seconds)
+    known, unknown = await request_titles(apis, first=1000, seconds=seconds)
     assert median(known) < 5 * median(usual), "nobody waits for Jikan"
     check_unknown(unknown)
     assert await snapshot(database) == before
@@ -141,7 +144,7 @@ async def live_through_outage(
 async def live_and_recover(
     apis: list[Api], standin: JikanStandin, database: Database, outage: str, *, seconds: float
 ) -> None:
-    await live_through_outage(apis, standin, database, outage, seconds=seconds)
+    await run_outage(apis, standin, database, outage, seconds=seconds)
     mend(standin)
     took = await asyncio.gather(
         *(seconds_to_recover(api, first=20_000 + turn * 1000) for turn, api in enumerate(apis))
@@ -150,10 +153,10 @@ async def live_and_recover(
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-async def test_an_outage_hides_nothing_that_is_known_and_fails_cleanly_for_the_rest(
+async def test_during_an_outage_known_titles_are_served_and_others_fail_cleanly(
     apis: list[Api], jikan_standin: JikanStandin, database: Database, outage: str
 ) -> None:
-    await live_through_outage(apis, jikan_standin, database, outage, seconds=4)
+    await run_outage(apis, jikan_standin, database, outage, seconds=4)
 
 
 @pytest.mark.parametrize("outage", ["500"])
@@ -174,7 +177,7 @@ async def test_five_minutes_of_outage(
     assert len(bothered) <= 100, "ten calls a minute from each of two processes"
 
 
-async def test_garbage_never_replaces_what_is_good(
+async def test_invalid_data_never_replaces_valid_data(
     apis: list[Api], jikan_standin: JikanStandin, database: Database
 ) -> None:
     first = await timed_get(apis[0], "/anime/mal/777")

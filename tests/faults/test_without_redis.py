@@ -54,7 +54,7 @@ async def service(
     mute_port: int,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Service]:
-    """The service on a Redis that is not there, or that never answers."""
+    """The service with a Redis that is down, or that never responds."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     ids = await store_titles(connection, make_titles(20))
     await connection.close()
@@ -115,7 +115,7 @@ async def releases(service: Service) -> None:
 
 async def live_events(service: Service) -> None:
     live, titles = service.container.releases.live, (1, 2, 3)
-    async with live.running(), live.connected(cut=lambda code: pytest.fail(f"closed: {code}")) as connection:
+    async with live.running(), live.connected(lambda code: pytest.fail(f"closed: {code}"), "") as connection:
         live.subscribe_kinds(connection, ["new_episode"])
         for title_id in titles:
             async with service.container.db.transaction() as tx:
@@ -182,4 +182,4 @@ async def test_a_hanging_redis_delays_requests_briefly(service: Service) -> None
     assert time.perf_counter() - started < 10 * _PATIENCE
 
 
-_PATIENCE = 0.5  # seconds a request, on average: twice the patience with one command of Redis
+_PATIENCE = 0.5  # seconds per request, on average: twice the timeout of one Redis command

@@ -24,7 +24,7 @@ class Api:
 
 @dataclass
 class Timed:
-    """One answer, and how many seconds it took."""
+    """A response and its time in seconds."""
 
     answer: httpx.Response
     seconds: float
@@ -32,7 +32,7 @@ class Timed:
 
 @asynccontextmanager
 async def api(stack: Stack, standin: JikanStandin, *, setting: str = "JIKAN_BASE_URL") -> AsyncIterator[Api]:
-    """A process that serves, whose ``setting`` leads to the stand-in, and a client of it."""
+    """An API process whose ``setting`` points to the stand-in, and a client of it."""
     port = _free_port()
     program = stack.start("app.cli", "api", "--port", str(port), **{setting: standin.base_url})
     limits = httpx.Limits(max_connections=200)
@@ -56,7 +56,7 @@ async def _until_up(program: Program, http: httpx.AsyncClient) -> None:
     deadline = time.monotonic() + _UP_WITHIN
     while True:
         assert program.alive, program.log_file.read_text()
-        assert time.monotonic() < deadline, "the API does not answer"
+        assert time.monotonic() < deadline, f"it does not answer: {program.log_file.read_text()}"
         try:
             if (await http.get("/health/live")).status_code == 200:
                 return

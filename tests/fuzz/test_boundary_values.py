@@ -16,20 +16,20 @@ import pytest
 from app.container import Container
 from tests.fixtures.accounts import SignedIn, make_account
 
-# A value that no row can hold is refused; one that a row can hold must not break what is added to it,
-# multiplied by it or shown of it later. So every sequence keeps an account with a list, and adds to it.
-# The variable says how many sequences there are; with it each run makes others.
+# Values that no row can hold must be rejected; values that a row can hold must not break later additions,
+# multiplications or reads. So every sequence keeps an account with a list, and adds to it.
+# The variable is the number of sequences; if it is set, each run generates different ones.
 MORE = os.environ.get("FUZZ_EXAMPLES")
 SEQUENCES = int(MORE or "200")
-STEPS = 4  # of each sequence
+STEPS = 4  # per sequence
 AT_ONCE = 8
-BEYOND = 0.2  # how often a value is one that no column of its type can hold: the others can do harm later
+BEYOND = 0.2  # probability of a value that no column of its type can hold; the others can do harm later
 
-# What stands in JSON as it is written here; Python itself has no such number.
+# A literal as written in JSON; Python has no such number.
 LITERALS = ("1e400", "-1e400", "-0", "1E-320", "1.0")
 WRONG: list[Any] = [None, True, [], {}, "7", "2147483648"]
 LATE, EARLY = "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"
-# By kind: values at an edge that a column could hold, and those that no column of the kind can.
+# By kind: boundary values that a column can hold, and values that no column of the kind can hold.
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "whole": (
         [0, 1, 9_999, 10_000, 10_001, 99_999, 100_000, 100_001, 1_000_000, 1_000_001, 2**31 - 2, 2**31 - 1],
@@ -112,7 +112,7 @@ QUERIES = {
 }
 COUNTED = {"duration_minutes": "number", "episodes": "whole", "scored_by": "whole", "members": "whole"}
 READS = ("/users/me/stats", "/watch/continue", "/users/me/recommendations")
-# Of these every sequence reads some.
+# Every sequence reads some of these.
 OTHER_READS = (
     "/users/me/list?updated_since=2020-01-01T00:00:00Z", "/api/library/items", "/api/library/summary",
     "/views", "/users/me/export", "/users/me/export?format=mal_xml", "/users/me/export?format=json",
@@ -123,7 +123,7 @@ Step = tuple[str, dict[str, Any]]
 
 
 class Draw:
-    """Boundary values by turns: of each field every value comes up before one comes up again."""
+    """Boundary values in rotation: each value of a field is used once before one repeats."""
 
     def __init__(self, seed: int | None) -> None:
         self.chance = random.Random(seed)
@@ -136,7 +136,7 @@ class Draw:
         return self._next(f"{kind} {name}", edges)
 
     def some(self, fields: Mapping[str, str], most: int = 2) -> dict[str, Any]:
-        """Up to so many of the fields: with more, one bad value would refuse nearly every body."""
+        """Up to this many of the fields: with more, one bad value would reject nearly every body."""
         names = self.chance.sample(sorted(fields), self.chance.randint(1, min(most, len(fields))))
         return {name: self.value(name, fields[name]) for name in names}
 
@@ -148,7 +148,7 @@ class Draw:
 
 
 def planned(draw: Draw) -> list[Step]:
-    """A title of one's own and something on the list to begin with, steps of any kind, then reads."""
+    """A title and a list entry to begin with, random steps, then reads."""
     begin: list[Step] = [("add_title", {"sent": {**draw.some(TITLE, 1), **draw.some(COUNTED)}})]
     begin += [("add", {"place": place, "sent": draw.some(ENTRY)}) for place in range(2)]
     end: list[Step] = [("read", {"others": draw.chance.sample(OTHER_READS, 3)})]
@@ -156,7 +156,7 @@ def planned(draw: Draw) -> list[Step]:
 
 
 def _step(draw: Draw) -> Step:
-    # most steps are about the title of one's own, the newest
+    # most steps concern the user's own title, the newest
     kinds: dict[str, dict[str, Any]] = {
         "add_title": {"sent": draw.some(TITLE)},
         "add": {"sent": draw.some(ENTRY)},
@@ -201,7 +201,7 @@ class World:
 
 
 class Person:
-    """One account, and what it does step by step."""
+    """One account, and its steps."""
 
     def __init__(self, world: World, account: SignedIn) -> None:
         self.world = world
@@ -243,7 +243,7 @@ class Person:
         await self.ask("PATCH", path, {"progress_delta": steps})
 
     async def rewatch(self, *, place: int, times: Any) -> None:
-        """Seen so often, and once more to the end."""
+        """Watched this many times, and once more to the end."""
         path = f"/users/me/list/{self.anime(place)}"
         await self.ask("PATCH", path, {"status": "completed", "is_rewatching": True, "rewatch_count": times})
         await self.ask("PATCH", path, {"status": "completed"})
@@ -295,7 +295,7 @@ class Person:
         await self.ask("GET", str(httpx.URL(path, params=parameters)))
 
     async def read(self, *, others: Iterable[str]) -> None:
-        """All that is shown of the account and of its titles."""
+        """Read everything of the account and its titles."""
         page = await self.ask("GET", "/users/me/list")
         paths = [*READS, *others]
         linked = [entry["anime_id"] for entry in page.json() if entry["anime_id"] is not None]
@@ -310,13 +310,13 @@ class Person:
 
 
 def ways(sent: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """All fields together, then each alone: one that is refused must not spare the others."""
+    """All fields together, then each alone, so that one rejected field does not hide the others."""
     yield sent
     yield from ({name: value} for name, value in sent.items() if len(sent) > 1)
 
 
 def written(body: Any) -> str:
-    """As JSON, with the literals that Python would not write."""
+    """JSON that may contain literals that Python would not write."""
     text = json.dumps(body)
     for literal in LITERALS:
         text = text.replace(f'"@{literal}"', literal)
@@ -324,12 +324,12 @@ def written(body: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """As a part of a query string; a lone surrogate cannot stand in one."""
+    """As part of a query string, which cannot contain a lone surrogate."""
     return str(value).removeprefix("@").encode("utf-8", "replace").decode()
 
 
-@pytest.mark.timeout(900)  # four thousand requests, on a machine that others may use
-async def test_no_boundary_value_breaks_what_is_done_with_it_later(
+@pytest.mark.timeout(900)  # four thousand requests, on a shared machine
+async def test_no_boundary_value_breaks_later_requests(
     client: httpx.AsyncClient, container: Container, admin: SignedIn
 ) -> None:
     world = World(client, container, admin)

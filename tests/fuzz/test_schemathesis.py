@@ -25,9 +25,9 @@ from tests.standin.hianime import HiAnimeStandin
 METRICS_TOKEN = "a token for the one who reads figures"
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 
-# Rules between fields, and between requests, cannot be said in a schema: what fits it may still get a 422.
+# A schema cannot express rules between fields and requests: valid data may still get a 422.
 UNSAYABLE = "positive_data_acceptance"
-# A path that another template matches too is answered by that one for methods of its own.
+# A path that also matches another template is served by that route for its own methods.
 SHADOWED = "POST /users/me/list/batch"
 CONFIGURATION = f"""
 [phases.coverage]
@@ -41,13 +41,13 @@ checks.unsupported_method.enabled = false
 include-name = "GET /users/me/list/changes"
 checks.unsupported_method.enabled = false
 """
-# They end what a run stands on: the session, or the account.
+# They end what a run depends on: the session, or the account.
 FAREWELLS = {"POST /auth/logout", "POST /auth/logout-all", "POST /auth/password", "DELETE /users/me"}
 
 
 @pytest.fixture
 def upstreams(jikan_standin: JikanStandin, anilibria_standin: AniLibriaStandin) -> Iterator[dict[str, str]]:
-    """The settings that lead to a stand-in for each upstream."""
+    """Settings with a stand-in for each upstream."""
     with (
         served(Relay(AniListStandin(), API)) as anilist,
         served(Relay(HiAnimeStandin(), HIANIME)) as hianime,
@@ -78,7 +78,7 @@ async def base_url(settings: Settings, upstreams: dict[str, str], database_url: 
 
 
 async def fuzz(base_url: str, folder: Path, wanted: Callable[[str, str], bool], *options: str) -> str:
-    """What Schemathesis prints of the wanted operations; empty when it found nothing."""
+    """Schemathesis's output for the selected operations; empty if it found nothing."""
     names = [route.name for route in ROUTES if wanted(route.name, route.access)]
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
     chosen = [f"--include-name={name}" for name in names]

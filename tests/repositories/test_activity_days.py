@@ -1,4 +1,4 @@
-"""The episodes per user and day, kept by triggers: always what the history adds up to."""
+"""The episodes per user and day, maintained by triggers: always equal to the sum of the history."""
 
 import json
 from random import Random
@@ -50,7 +50,7 @@ async def titles(database: Database) -> list[int]:
 
 
 class Person:
-    """Does something to a list that may change its statistics, at random."""
+    """Makes random changes to a list that may affect its statistics."""
 
     def __init__(self, client: httpx.AsyncClient, database: Database, titles: list[int], seed: int) -> None:
         self._client, self._database, self._titles = client, database, titles
@@ -81,7 +81,7 @@ class Person:
         return {name: fields[name] for name in kept}
 
     async def _remember(self, anime_id: int | None) -> None:
-        """Something of an earlier day."""
+        """Add a change of an earlier day."""
         values = {
             "anime_id": anime_id,
             "origin": self._random.choice(["api", "api", "watch", "import", "undo"]),
@@ -94,7 +94,7 @@ class Person:
 
 
 async def counted(database: Database, user_id: int) -> list[list[tuple[str, int]]]:
-    """By day as the statistics show it, for the user and for others."""
+    """The statistics by day, for the user and for others."""
     shown = []
     async with database.reader() as connection:
         for public in (False, True):

@@ -92,7 +92,7 @@ async def execute(database: Database, sql: str, **parameters: Any) -> None:
 
 
 async def traces(database: Database) -> tuple[int, str]:
-    """What any write to the catalogue would move: its version, and the place of the rows."""
+    """What any write to the catalogue would change: its version, and the positions of rows."""
     places: str = await database.scalar("select string_agg(ctid || ' ' || xmin, ',' order by id) from anime")
     return await version(database), places
 
@@ -146,7 +146,7 @@ async def test_an_upstream_overwrites_and_its_null_erases_nothing(database: Data
     }
 
 
-async def test_what_an_upstream_says_of_a_title_by_hand_replaces_it_and_completes_it(
+async def test_an_upstream_replaces_and_completes_a_title_added_by_hand(
     database: Database,
 ) -> None:
     await create(database, replace(WHOLE, title_russian="Город", anilist_id=11, synopsis=None, members=None))
@@ -240,7 +240,7 @@ async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     assert await version(database) == before
 
 
-async def test_many_inserts_of_one_title_at_once_make_one_row(database: Database) -> None:
+async def test_concurrent_inserts_of_one_title_create_one_row(database: Database) -> None:
     done = await asyncio.gather(*(upsert(database, WHOLE) for _ in range(10)))
 
     assert sum(len(one.added) for one in done) == 1
@@ -249,7 +249,7 @@ async def test_many_inserts_of_one_title_at_once_make_one_row(database: Database
     assert await database.scalar("select count(*) from genres") == 2
 
 
-async def test_many_creations_of_one_title_at_once_make_one_row(database: Database) -> None:
+async def test_concurrent_creations_of_one_title_create_one_row(database: Database) -> None:
     done = await asyncio.gather(*(create(database, WHOLE) for _ in range(10)), return_exceptions=True)
 
     (made,) = [one for one in done if isinstance(one, int)]

@@ -82,7 +82,7 @@ async def test_a_new_name_that_is_taken_is_not_given_twice(database: Database) -
     assert await rows(database, "genres") == [("theme", "Demons", None), ("theme", "Mythology", 6)]
 
 
-async def test_two_labels_renamed_to_one_name_in_one_go(database: Database) -> None:
+async def test_two_labels_renamed_to_one_name_at_once(database: Database) -> None:
     before = await studio_ids(database, UpstreamStudio("A", 1), UpstreamStudio("B", 2))
 
     after = await studio_ids(database, UpstreamStudio("C", 1), UpstreamStudio("c", 2))
@@ -91,7 +91,7 @@ async def test_two_labels_renamed_to_one_name_in_one_go(database: Database) -> N
     assert await rows(database, "studios") == [("C", 1), ("B", 2)]
 
 
-async def test_a_name_freed_by_a_renaming_is_a_label_of_its_own(database: Database) -> None:
+async def test_a_name_freed_by_a_renaming_becomes_a_new_label(database: Database) -> None:
     (old,) = await studio_ids(database, UpstreamStudio("Old", 1))
 
     renamed, namesake = await studio_ids(database, UpstreamStudio("New", 1), UpstreamStudio("Old"))

@@ -13,7 +13,7 @@ _SECRETS = {"hash", "secret", "token", "lease"}
 
 
 def _owned_tables() -> set[str]:
-    """Those with a way to ``users``, over any number of foreign keys that erase along."""
+    """The tables that reference ``users`` through any number of cascading foreign keys."""
     found = {"users"}
     while True:
         more = {name for name, to in _references() if to in found} - found
@@ -33,7 +33,7 @@ def test_every_owned_table_is_in_the_plan() -> None:
     assert _owned_tables() - _SHARED == set(OWNED), "say in app/repositories/ownership.py what becomes of it"
 
 
-def test_what_is_owned_goes_with_its_owner() -> None:
+def test_owned_rows_are_erased_with_their_owner() -> None:
     explicit = " ".join(str(statement) for statement in ERASED)
     for table in Base.metadata.sorted_tables:
         for constraint in table.constraints:
@@ -54,7 +54,7 @@ def test_no_secret_is_exported() -> None:
 
 
 def test_no_bytes_are_exported() -> None:
-    """They have no form in JSON, but for the one that a programming language shows them in."""
+    """Bytes have no JSON form other than Python's notation."""
     for name in OWNED:
         assert not [column for column in columns_shown(name) if isinstance(column.type, LargeBinary)]
 

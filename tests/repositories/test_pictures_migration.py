@@ -19,7 +19,7 @@ FILL = """
 """
 
 
-async def test_stored_covers_get_their_sizes_and_go_back(empty_database_url: str) -> None:
+async def test_stored_covers_get_their_sizes_and_the_migration_is_reversible(empty_database_url: str) -> None:
     alembic(empty_database_url, "upgrade", BEFORE)
     connection = await asyncpg.connect(empty_database_url.replace("+asyncpg", ""))
     await connection.execute(FILL.replace("$1", f"'{MAL}'"))

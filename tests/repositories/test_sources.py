@@ -68,7 +68,7 @@ async def test_the_order_in_which_sources_come_does_not_matter_to_names(load: Im
         (None, ["both", "only mal", "only dump"]),
     ],
 )
-async def test_mal_takes_back_its_own_synonyms_only(
+async def test_mal_removes_only_its_own_synonyms(
     load: Importer, left: tuple[str, ...] | None, synonyms: list[str]
 ) -> None:
     await load(own_row(1, title="M", synonyms=["both", "only dump"]))
@@ -79,7 +79,7 @@ async def test_mal_takes_back_its_own_synonyms_only(
     assert (await names(load))[4] == synonyms
 
 
-async def test_a_dump_takes_back_its_own_synonyms_only_and_not_by_silence(load: Importer) -> None:
+async def test_a_dump_removes_only_its_own_synonyms_and_only_if_it_states_them(load: Importer) -> None:
     await load(own_row(1, title="M", title_russian="Р", synonyms=["both", "a", "b"]), dated="2026-01-01")
     await load.sync(MAL)
 
@@ -90,7 +90,7 @@ async def test_a_dump_takes_back_its_own_synonyms_only_and_not_by_silence(load: 
     assert await names(load) == ["M", None, None, "Р2", ["both", "only mal", "b"]]
 
 
-async def test_an_older_dump_does_not_take_back_what_a_later_one_said(load: Importer) -> None:
+async def test_an_older_dump_does_not_revert_a_later_one(load: Importer) -> None:
     await load(own_row(1, synonyms=["new"]), dated="2026-02-01")
 
     await load(own_row(1, title="Old", title_english="E", synonyms=["old"]), dated="2026-01-01")
@@ -131,7 +131,7 @@ async def test_names_that_came_by_other_ways_stay(database: Database, load: Impo
     assert await names(load) == ["M", None, None, "Р", ["both", "only mal", "T", "s"]]
 
 
-async def test_two_titles_that_are_one_have_the_names_of_both(load: Importer) -> None:
+async def test_merged_titles_have_the_names_of_both(load: Importer) -> None:
     await load(
         own_row(1, title="A", synonyms=["a"]), own_row(None, anilist_id=11, title="B", title_russian="Р")
     )
@@ -183,7 +183,7 @@ async def test_genres_themes_demographics_and_studios_are_kept_each_by_itself(lo
     assert (await load.row())["tags"] == row["tags"]
 
 
-async def test_a_count_of_nothing_does_not_replace_one_of_something(load: Importer) -> None:
+async def test_a_zero_count_does_not_replace_a_positive_one(load: Importer) -> None:
     await load(own_row(1, score=7, scored_by=10, members=20), dated="2026-01-01")
 
     await load(own_row(1, scored_by=0, members=0), dated="2026-02-01")
@@ -204,7 +204,7 @@ DATES: list[tuple[str | None, int | None, str | None]] = [
 
 @pytest.mark.parametrize(("aired", "year", "season"), DATES)
 @pytest.mark.parametrize("source", ["mal", "mal later", "dump", "dump later", "hand"])
-async def test_year_and_season_come_from_the_date_where_a_source_leaves_them_null(
+async def test_year_and_season_are_derived_from_the_date_if_missing(
     database: Database, load: Importer, source: str, aired: str | None, year: int | None, season: str | None
 ) -> None:
     title = UpstreamAnime(title="Film", mal_id=1, aired_from=aired)
@@ -270,13 +270,13 @@ async def test_refreshes_that_find_nothing_new_write_no_title(database: Database
 
 
 async def flushed(database: Database) -> None:
-    """Statistics of other connections are told a second late; of one's own, when asked to."""
+    """Publish the statistics of this connection; those of others appear a second late."""
     for _ in range(5):
         async with database.transaction() as tx:
             await tx.session.execute(text("select pg_stat_force_next_flush()"))
 
 
-async def test_a_dump_is_dated_for_its_names_too(load: Importer) -> None:
+async def test_the_date_of_a_dump_applies_to_its_names_too(load: Importer) -> None:
     await load(own_row(1, synonyms=["a"]), dated="2026-01-01")
     await load.sync(MAL)
 

@@ -134,7 +134,7 @@ def test_stated_sizes_lose_their_placeholders_only() -> None:
     assert stated_sizes(None) is None
 
 
-def test_a_title_has_what_its_source_states_and_the_rest_derived() -> None:
+def test_stated_values_are_kept_and_missing_ones_derived() -> None:
     assert UpstreamAnime(title="x", image_url=f"{MAL}.jpg").images == sizes_of(f"{MAL}.jpg")
     stated = stated_sizes({"jpg": {"small_image_url": "https://cdn.example.org/s.jpg"}})
     whole = UpstreamAnime(title="x", image_url=f"{MAL}.jpg", images=stated).images
@@ -142,7 +142,7 @@ def test_a_title_has_what_its_source_states_and_the_rest_derived() -> None:
     assert UpstreamAnime(title="x").images is None, "says nothing, so it erases nothing"
 
 
-def test_in_the_real_catalogue_what_many_titles_share_is_a_placeholder_and_nothing_else(shared: Path) -> None:
+def test_in_the_real_catalogue_exactly_the_shared_pictures_are_placeholders(shared: Path) -> None:
     uses: dict[str, int] = {}
     with gzip.open(shared / "datasets" / "catalogue.jsonl.gz", "rt", encoding="utf-8") as file:
         for row in map(json.loads, file):

@@ -21,14 +21,14 @@ from app.services.jobs import JobService
 from app.utils.db.database import Database
 from app.utils.redis.quotas import Quotas
 from app.utils.redis.single_flight import SingleFlight
-from tests.external.doubles import OpenGate
-from tests.fixtures.jobs import Bell
+from tests.external.doubles import OpenLimiter
+from tests.fixtures.jobs import RecordingQueue
 from tests.standin import JikanStandin
 
 
 @dataclass
-class Told:
-    """A clock that stands still, a count of announcements, and the titles that they were only about."""
+class CatalogueSignals:
+    """A stopped clock, a count of announcements, and the titles that they were limited to."""
 
     now: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC)
     announced: int = 0
@@ -51,7 +51,7 @@ class Told:
 @dataclass
 class Parts:
     db: Database
-    told: Told
+    told: CatalogueSignals
     jikan: JikanClient
     jobs: JobService
     absent: NegativeCache
@@ -72,9 +72,9 @@ class Parts:
 
 @asynccontextmanager
 async def parts_on(standin: JikanStandin, database: Database, redis: Redis) -> AsyncIterator[Parts]:
-    told = Told()
-    jikan = JikanClient(standin.base_url, limiter=OpenGate())
-    jobs = JobService(database, Bell())
+    told = CatalogueSignals()
+    jikan = JikanClient(standin.base_url, limiter=OpenLimiter())
+    jobs = JobService(database, RecordingQueue())
     absent = NegativeCache(redis)
     ingest = CatalogueIngest(database, told, clock=told)
     refresh_queue = RefreshQueue(database, jobs)

@@ -30,7 +30,7 @@ _CONTENT = """
 
 
 class Importer:
-    """One file after another, in chunks of a few rows."""
+    """Imports one file after another, in chunks of a few rows."""
 
     def __init__(self, database: Database, folder: Path, *, chunk: int = 3) -> None:
         self.database = database
@@ -63,7 +63,7 @@ class Importer:
             await tx.session.execute(text(sql))
 
     async def traces(self) -> tuple[Any, ...]:
-        """What any write would change: the version of the catalogue, the times and places of the rows."""
+        """What any write would change: the version of the catalogue, the times and positions of rows."""
         async with self.database.reader() as connection:
             rows = await connection.execute(text("select id, updated_at, xmin::text from anime order by id"))
             version = await connection.execute(text("select version from catalogue_version"))

@@ -31,7 +31,7 @@ async def test_a_request_that_lost_its_claim_does_not_overwrite_the_answer(
     slow = await claimed(service, user)
     quick = await claimed(impatient, user)
     assert quick != slow
-    await service.finish(slow, answer(b"slow"))  # while the other still runs
+    await service.finish(slow, answer(b"slow"))  # while the other is still running
     with pytest.raises(StillRunning):
         await service.begin(user.id, "k", ASKED)
     await service.finish(quick, answer(b"quick"))
@@ -52,7 +52,7 @@ async def test_a_claim_is_renewed_while_its_request_runs(database: Database, use
     assert await service.begin(user.id, "k", ASKED) == answer(b"slow")
 
 
-async def test_a_dead_request_is_taken_over_by_its_repetition_and_by_nothing_else(
+async def test_a_dead_request_is_taken_over_only_by_its_repetition(
     database: Database, user: SignedIn
 ) -> None:
     service = IdempotencyService(database, ENCRYPTION, lease=0)
@@ -62,7 +62,9 @@ async def test_a_dead_request_is_taken_over_by_its_repetition_and_by_nothing_els
     await claimed(service, user)
 
 
-async def test_a_new_secret_still_replays_what_the_old_one_kept(database: Database, user: SignedIn) -> None:
+async def test_responses_stored_under_the_old_secret_are_replayed_under_the_new_one(
+    database: Database, user: SignedIn
+) -> None:
     old = "a secret of tests, longer than 32 bytes"
     before = IdempotencyService(database, ENCRYPTION)
     await before.finish(await claimed(before, user), answer(b"body"))

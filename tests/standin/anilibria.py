@@ -1,4 +1,4 @@
-"""What an AniLibria of our own answers: recorded releases, and some of our own making."""
+"""The data of the AniLibria stand-in: recorded releases, and synthetic ones."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ _GENRES = ("Боевые искусства", "Вампиры", "Драма", "�
 _SEASONS = ("winter", "spring", "summer", "autumn")
 _TYPES = ("TV", "ONA", "OVA", "MOVIE", "SPECIAL")
 _START = datetime(2025, 1, 1, tzinfo=UTC)
-MADE = range(1, 121)  # ids of our own making
+MADE = range(1, 121)  # synthetic ids
 
 
 def made_episode(release_id: int, ordinal: float, *, hour: int = 0) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def made_release(number: int) -> dict[str, Any]:
 
 
 class AniLibriaWorld:
-    """Filters, orders and pages as the real one does; ``change`` gives a release other values."""
+    """Filters, sorts and pages like the real API; ``change`` gives a release other values."""
 
     def __init__(self, shared: Path) -> None:
         self._shared = shared

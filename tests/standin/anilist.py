@@ -1,4 +1,4 @@
-"""AniList in memory, for ``httpx.MockTransport``: lists to be read and written, and ways to misbehave."""
+"""An in-memory AniList for ``httpx.MockTransport``: readable and writable lists, and ways to misbehave."""
 
 import json
 from collections.abc import Callable
@@ -16,9 +16,9 @@ _STARS = {1: 10, 2: 30, 3: 50, 4: 70, 5: 90}
 
 
 class AniListStandin:
-    """One person's lists. Scores are kept in hundredths and told in ``score_format``, as AniList does.
+    """One user's lists. Scores are stored in hundredths and returned in ``score_format``, as AniList does.
 
-    ``answer`` goes before everything, and may answer None to let a call pass; ``asked`` has every call.
+    ``answer`` handles calls first, and may return None to pass a call on; ``asked`` has every call.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class AniListStandin:
         self.now = 1_700_000_000
 
     def add(self, media_id: int, *, type: str = "ANIME", mal_id: int | None = None, **fields: Any) -> None:
-        """A title, and the person's entry of it."""
+        """Add a title, and the user's entry of it."""
         self.know(media_id, type=type, mal_id=mal_id)
         self.entries[media_id] = {**_blank(media_id), "id": 9_000_000 + media_id}
         self.edit(media_id, **fields)
@@ -55,7 +55,7 @@ class AniListStandin:
         }  # fmt: skip
 
     def edit(self, media_id: int, **fields: Any) -> None:
-        """The person edits an entry over there; ``score`` is in hundredths."""
+        """Edit an entry on AniList's side; ``score`` is in hundredths."""
         self.now += 1
         self.entries[media_id] |= {"updatedAt": self.now, **fields}
 
@@ -138,7 +138,7 @@ class AniListStandin:
             news["score"] = variables["scoreRaw"]
         total = self.media[media_id].get("episodes")
         if total is not None and "progress" in news:
-            news["progress"] = min(news["progress"], total)  # it clamps without a word
+            news["progress"] = min(news["progress"], total)  # AniList clamps silently
         self.now += 1
         entry |= {"updatedAt": self.now, **news}
         return {"SaveMediaListEntry": self._told(entry)}
@@ -185,7 +185,7 @@ _OPERATIONS = {
 
 
 def failure(status: int, message: str, **found: Any) -> httpx.Response:
-    """As AniList says it: by the status, and in the body."""
+    """A failure as AniList reports it: by status and in the body."""
     body = {"errors": [{"message": message, "status": status}], "data": found or None}
     headers = {"Retry-After": "60"} if status == 429 else {}
     return httpx.Response(status, json=body, headers=headers)
@@ -196,7 +196,7 @@ def fuzzy(year: int | None = None, month: int | None = None, day: int | None = N
 
 
 def state_of(url: str) -> str:
-    """The ``state`` in the address that a person is sent to."""
+    """The ``state`` parameter of the sign-in URL."""
     return parse_qs(httpx.URL(url).query.decode())["state"][0]
 
 

@@ -94,7 +94,7 @@ class JikanStandin:
         self._order("/clear", {} if rule is None else {"id": rule})
 
     def refuse(self, seconds: float | None = None) -> None:
-        """Cut all connections and accept none, for so long or until :meth:`accept`."""
+        """Cut all connections and accept none, for this long or until :meth:`accept`."""
         self._order("/refuse", {} if seconds is None else {"seconds": seconds})
 
     def accept(self) -> None:
@@ -109,11 +109,11 @@ class JikanStandin:
         self._order("/change", {"mal_id": mal_id, "fields": fields})
 
     def forget(self, mal_id: int) -> None:
-        """This title is 404 from now on, and in no list."""
+        """Make this title a 404, and remove it from lists."""
         self._order("/forget", {"mal_id": mal_id})
 
     def reset(self) -> None:
-        """As new: no rules, no changes, an empty log, every connection cut."""
+        """Reset everything: no rules, no changes, an empty log, every connection cut."""
         self._order("/reset")
 
     def calls(self, matching: Callable[[Call], bool] = lambda _: True) -> list[Call]:

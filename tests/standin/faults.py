@@ -51,7 +51,7 @@ class Rule:
 
 
 class Dropped(Exception):
-    """The connection is of no more use."""
+    """The connection is unusable."""
 
 
 async def write(writer: asyncio.StreamWriter, reply: Reply, content_type: str = JSON, **headers: str) -> None:
@@ -59,7 +59,7 @@ async def write(writer: asyncio.StreamWriter, reply: Reply, content_type: str = 
 
 
 def status_of(rule: Rule, reply: Reply) -> int | None:
-    """The status that the log shows; ``None`` where no whole answer is given."""
+    """The status to log; ``None`` if no complete response is sent."""
     if rule.mode == "status":
         return int(rule.options.get("status", 500))
     if rule.mode in {"hang", "close", "reset"}:
@@ -72,7 +72,7 @@ async def misbehave(writer: asyncio.StreamWriter, rule: Rule, reply: Reply) -> N
 
 
 async def _status(writer: asyncio.StreamWriter, _: Reply, options: dict[str, Any]) -> None:
-    """``retry_after`` is sent as it is; ``date:7`` becomes the HTTP date seven seconds from now."""
+    """``retry_after`` is sent unchanged; ``date:7`` becomes the HTTP date seven seconds from now."""
     status = int(options.get("status", 500))
     body = (
         str(options["body"]).encode() if "body" in options else _BODIES.get(status, b'{"status":%d}' % status)

@@ -15,7 +15,7 @@ def jikan_process() -> Iterator[JikanStandin]:
 
 @pytest.fixture
 def jikan_standin(jikan_process: JikanStandin) -> JikanStandin:
-    """A Jikan of our own, as new for every test; give ``.base_url`` to the application."""
+    """A Jikan stand-in, reset for every test; pass ``.base_url`` to the application."""
     jikan_process.reset()
     return jikan_process
 
@@ -28,6 +28,6 @@ def anilibria_process() -> Iterator[AniLibriaStandin]:
 
 @pytest.fixture
 def anilibria_standin(anilibria_process: AniLibriaStandin) -> AniLibriaStandin:
-    """An AniLibria of our own, as new for every test; give ``.base_url`` to the application."""
+    """An AniLibria stand-in, reset for every test; pass ``.base_url`` to the application."""
     anilibria_process.reset()
     return anilibria_process

@@ -11,7 +11,7 @@ _ROOT = "/api/v2/hianime"
 
 
 class HiAnimeStandin:
-    """Keeps every request that anybody sends, to whichever host, and answers as told or as it knows."""
+    """Records every request to any host, and responds with what the test sets or with its own data."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
@@ -28,7 +28,7 @@ class HiAnimeStandin:
 
     @property
     def asked(self) -> list[str]:
-        """The path and query of each request, as they went over the wire."""
+        """The path and query of each request, exactly as sent."""
         return [request.url.raw_path.decode() for request in self.requests]
 
     def _data(self, path: str) -> dict[str, Any]:

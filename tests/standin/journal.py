@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Call:
-    """``at`` is ``time.monotonic()``, the same for all processes; ``mode`` is how the call was met."""
+    """``at`` is ``time.monotonic()``, comparable between processes.
+
+    ``mode`` is the fault applied to the call.
+    """
 
     at: float
     connection: int
@@ -22,7 +25,7 @@ class Call:
 
 
 def most_in(times: Sequence[float], seconds: float) -> int:
-    """The largest number of arrivals in any window of this length, its end not counted in."""
+    """The largest number of arrivals in any half-open window of this length."""
     window: deque[float] = deque()
     most = 0
     for at in sorted(times):

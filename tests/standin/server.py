@@ -55,7 +55,7 @@ class Listener:
         await self.cut_all()
 
     async def cut_all(self) -> None:
-        """End every connection with RST; returns when their answers have stopped."""
+        """End every connection with RST; returns when their responses have stopped."""
         tasks = dict(self._links)
         for task, link in tasks.items():
             cut(link.writer)
@@ -73,7 +73,7 @@ class Listener:
             while (request := await _read(reader)) is not None:
                 await self._handler(request, link)
         except (Dropped, OSError, asyncio.CancelledError):
-            pass  # the far end went away, or was sent away: there is nobody left to tell
+            pass  # the client disconnected, or was disconnected: there is no receiver
         finally:
             del self._links[task]
             writer.close()
@@ -93,7 +93,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
 
 
 class Standin:
-    """The upstream: looks an answer up, spoils it if a rule says so, and writes every call down."""
+    """The upstream: finds the response, applies a matching rule, and logs every call."""
 
     def __init__(self, world: World | AniLibriaWorld, *, enforce: bool = False) -> None:
         self.world = world
@@ -172,7 +172,7 @@ class Standin:
         return {"id": rule.id}
 
     async def _clear(self, order: dict[str, Any]) -> dict[str, int]:
-        """Drops one rule, or all; what they had already spoiled stays so."""
+        """Drop one rule, or all; responses already in progress stay faulty."""
         wanted = order.get("id")
         self.rules = [rule for rule in self.rules if wanted is not None and rule.id != wanted]
         return {"left": len(self.rules)}
@@ -229,7 +229,7 @@ class Standin:
 
 
 async def _stop_when_gone(link: Link, task: "asyncio.Task[Any] | None") -> None:
-    """Stop answering a client that has hung up, so that ``in_flight`` tells the truth."""
+    """Stop responding to a disconnected client, so that ``in_flight`` is accurate."""
     while not (link.reader.at_eof() or link.writer.transport.is_closing()):  # noqa: ASYNC110  streams tell of neither
         await asyncio.sleep(0.05)
     if task is not None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-LAST_ID = 70_000  # above it Jikan knows nothing
+LAST_ID = 70_000  # the largest id that Jikan has
 FIRST_SEASONAL = 30_000
 FIRST_YEAR, LAST_YEAR = 1960, 2030
 SEASONS = ("winter", "spring", "summer", "fall")
@@ -18,7 +18,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def season_ids(year: int, season: str) -> list[int]:
-    """The ids of one season: 30 to 79 of the 100 that are set aside for it."""
+    """The ids of one season: 30 to 79 of the 100 reserved for it."""
     if not FIRST_YEAR <= year < LAST_YEAR:
         return []
     slot = (year - FIRST_YEAR) * 4 + SEASONS.index(season)
@@ -27,14 +27,14 @@ def season_ids(year: int, season: str) -> list[int]:
 
 
 def score_of(mal_id: int) -> float:
-    """Falls with the id, so that a list in order of ids is in order of scores too."""
+    """Decreases with the id, so that a list ordered by id is ordered by score too."""
     if mal_id < FIRST_SEASONAL:
         return round(9.05 - mal_id * 0.0001, 2)
     return round(5 + mal_id * 37 % 390 / 100, 2)
 
 
 def make_anime(mal_id: int, *, full: bool = False) -> dict[str, Any]:
-    """What Jikan would say of this id, with every key of the real thing."""
+    """Jikan's object for this id, with every key of the real API."""
     begins, ends, season, kind = _run(mal_id)
     upcoming, airing = begins > NOW, begins <= NOW and ends > NOW
     name = _name(mal_id)
@@ -121,7 +121,7 @@ def _titles(name: str, native: str, mal_id: int) -> dict[str, Any]:
 
 
 def _aired(begins: date, ends: date, mal_id: int, *, upcoming: bool, airing: bool) -> dict[str, Any]:
-    """Like Jikan, pads what is not known with the first of January and tells only in ``string``."""
+    """Like Jikan, pads unknown parts with January 1; only ``string`` has the real precision."""
     if upcoming and mal_id % 3 == 0:
         begins, text = date(begins.year, 1, 1), f"{begins.year} to ?"
     elif upcoming and mal_id % 3 == 1:

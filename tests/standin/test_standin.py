@@ -20,7 +20,7 @@ def get(standin: JikanStandin, path: str, timeout: float = 5.0) -> httpx.Respons
     return httpx.get(standin.base_url + path, timeout=timeout)
 
 
-def test_an_unrecorded_title_has_every_key_of_the_real_thing(jikan_standin: JikanStandin) -> None:
+def test_a_synthetic_title_has_every_key_of_a_real_one(jikan_standin: JikanStandin) -> None:
     data = get(jikan_standin, "/anime/40001/full").json()["data"]
     assert data["mal_id"] == 40001
     assert {"titles", "aired", "broadcast", "relations", "explicit_genres", "streaming"} <= set(data)

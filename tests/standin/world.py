@@ -42,7 +42,7 @@ class World:
         self._top.reverse()
 
     def change(self, mal_id: int, fields: dict[str, Any]) -> None:
-        """From now on this title has these fields, in every answer made here."""
+        """Give this title these fields in every response."""
         self._gone.discard(mal_id)
         self._changed[mal_id] = self._changed.get(mal_id, {}) | fields
 

@@ -5,7 +5,7 @@ from app.tasks import HANDLERS
 
 
 def ours(kinds: dict[str, type[Job]]) -> set[type[Job]]:
-    """Without those that tests make."""
+    """The jobs without those defined by tests."""
     return {kind for kind in kinds.values() if kind.__module__.startswith("app.")}
 
 

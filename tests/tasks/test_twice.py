@@ -35,7 +35,7 @@ from app.schemas.jobs import (
 from app.schemas.release_jobs import LinkReleases, MirrorReleases, NotifyNode, PollReleases, SyncRelease
 from app.tasks import performer
 from app.utils.db.database import Database
-from tests.fixtures.jobs import Bell, Table
+from tests.fixtures.jobs import RecordingQueue, Table
 from tests.standin import AniLibriaStandin, JikanStandin
 
 SAMPLES: list[Job] = [
@@ -57,10 +57,10 @@ SAMPLES: list[Job] = [
     PollReleases(),
     SyncRelease(1, force=True),
 ]
-# Need a file, an import, lists, or an account at a service beside them: their own tests run them twice.
+# These need a file, an import, lists, or an account at a service: their own tests run them twice.
 ELSEWHERE = {ImportList, PreviewImport, UndoImport, ImportPublicList, PushList, SyncList}
 ELSEWHERE |= {BackfillTotals, FitRecommendations, NotifyNode}
-# When something was done last (or a service was asked), and how often the catalogue was written, may move on.
+# Times of the last run (or call), and the version of the catalogue, may change.
 MOVING = {"synced_at", "updated_at", "fetched_at", "detailed_at", "polled_at", "mirrored_at"}
 LEFT_OUT = {"jobs", "catalogue_version", "marks"}
 
@@ -71,7 +71,7 @@ async def services(
     jikan_standin: JikanStandin,
     anilibria_standin: AniLibriaStandin,
     database: Database,
-    bell: Bell,
+    bell: RecordingQueue,
 ) -> AsyncIterator[Container]:
     upstreams = {"jikan_base_url": jikan_standin.base_url, "anilibria_base_url": anilibria_standin.base_url}
     async with build(settings.model_copy(update=upstreams), db=database, queue=bell) as services:

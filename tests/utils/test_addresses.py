@@ -1,4 +1,4 @@
-"""Client addresses behind proxies: only trusted ones are believed."""
+"""Client addresses behind proxies: only trusted proxies are used."""
 
 from ipaddress import ip_network
 

@@ -1,4 +1,4 @@
-"""The cache: levels, ages, stale copies, absences, coalescing, invalidation across processes."""
+"""The cache: levels, ages, stale values, negative entries, coalescing, invalidation across processes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from redis.asyncio import Redis
 
-from app.utils.cache import Cache, Copy, Level, MemoryLevel, RedisLevel
+from app.utils.cache import Cache, CacheEntry, Level, MemoryLevel, RedisLevel
 from app.utils.redis.bus import Bus
 from app.utils.redis.client import connect_redis
 from app.utils.redis.single_flight import SingleFlight
@@ -18,7 +18,7 @@ KEY = "things:thing:7"
 
 @dataclass
 class Source:
-    """Counts how often it is asked; ``error`` makes it fail."""
+    """Counts its calls; ``error`` makes it fail."""
 
     answer: bytes | None = b"one"
     error: Exception | None = None
@@ -34,23 +34,23 @@ class Source:
 
 
 class Rows:
-    """A last level that keeps everything for good."""
+    """A last level that keeps everything."""
 
     name = "l3"
     ttl = 86_400.0
 
     def __init__(self) -> None:
-        self.copies: dict[str, Copy] = {}
+        self.entries: dict[str, CacheEntry] = {}
 
-    async def find(self, key: str) -> Copy | None:
-        return self.copies.get(key)
+    async def find(self, key: str) -> CacheEntry | None:
+        return self.entries.get(key)
 
-    async def keep(self, key: str, copy: Copy) -> None:
-        if copy.body is not None:
-            self.copies[key] = copy
+    async def store(self, key: str, entry: CacheEntry) -> None:
+        if entry.body is not None:
+            self.entries[key] = entry
 
     async def drop(self, pattern: str) -> None:
-        self.copies.pop(pattern, None)
+        self.entries.pop(pattern, None)
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Clock:
 
 @dataclass
 class World:
-    """Two processes over one Redis and one table, with a clock that the test moves."""
+    """Two processes over one Redis and one table, with a clock set by the test."""
 
     here: Cache
     there: Cache
@@ -74,16 +74,16 @@ class World:
 
     async def get(self, cache: Cache | None = None) -> tuple[bytes | None, str | None, bool]:
         found = await (cache or self.here).get_or_fetch(KEY, self.source, row=self.rows)
-        return found.copy.body, found.level, found.stale
+        return found.entry.body, found.level, found.stale
 
 
 @asynccontextmanager
 async def _process(redis: Redis, clock: Clock) -> AsyncIterator[Cache]:
     bus, flights = Bus(redis), SingleFlight(redis)
-    levels: list[Level] = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
+    levels: list[Level] = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, retention=86_400)]
     cache = Cache("things", levels, flights, bus, now=clock)
     joined = asyncio.Event()
-    async with bus.subscribe(cache.topic, heard=cache.hear, missed=joined.set):
+    async with bus.subscribe(cache.topic, on_message=cache.on_message, on_gap=joined.set):
         await joined.wait()
         yield cache
     await cache.close()
@@ -118,15 +118,15 @@ async def test_a_hit_refills_the_levels_above_and_ages_count_from_the_fetch(worl
     world.clock.now += 1800
     assert await world.get() == (b"one", "l3", False)
     assert world.source.asked == 1
-    assert world.here.figures == {"l1": 1 / 5, "l2": 2 / 4, "l3": 1 / 2}
+    assert world.here.hit_rates == {"l1": 1 / 5, "l2": 2 / 4, "l3": 1 / 2}
 
 
-async def test_a_stale_copy_is_answered_while_one_refresh_runs(world: World) -> None:
+async def test_a_stale_copy_is_served_during_a_refresh(world: World) -> None:
     await world.get()
     world.clock.now += 86_401
     world.source.answer, world.source.seconds = b"two", 0.1
     assert await asyncio.gather(*(world.get() for _ in range(50))) == [(b"one", "l1", True)] * 50
-    await until(lambda: world.rows.copies[KEY].body == b"two")
+    await until(lambda: world.rows.entries[KEY].body == b"two")
     assert await world.get() == (b"two", "l1", False)
     assert world.source.asked == 2
 
@@ -166,7 +166,7 @@ async def test_a_drop_reaches_every_level_of_every_process(world: World) -> None
     await world.get(world.there)
     await world.redis.set("cache:other:thing", b"kept")
     world.source.answer = b"two"
-    world.rows.copies.clear()
+    world.rows.entries.clear()
     await world.here.drop("things:thing:*")
     assert await world.get() == (b"two", None, False)
     async with asyncio.timeout(5):
@@ -191,7 +191,10 @@ async def test_a_fetch_that_started_before_a_drop_is_not_cached(world: World) ->
 
 async def test_without_redis_memory_and_rows_serve() -> None:
     async with connect_redis("unix:///nowhere/valkey.sock") as redis:
-        levels: list[Level] = [MemoryLevel("l1", ttl=300), RedisLevel("l2", redis, ttl=1800, kept=86_400)]
+        levels: list[Level] = [
+            MemoryLevel("l1", ttl=300),
+            RedisLevel("l2", redis, ttl=1800, retention=86_400),
+        ]
         flights = SingleFlight(redis)
         cache, source = Cache("things", levels, flights, Bus(redis)), Source()
         for level in (None, "l1"):

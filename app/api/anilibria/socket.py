@@ -3,20 +3,23 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, WebSocket
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
 from app.api.access import access
+from app.api.limits import client_of
 from app.api.links import origin_of
 from app.container import Container
 from app.errors import Unauthenticated
 from app.services.releases.live import KINDS, Connection, Kind
+from app.utils.addresses import address_group, parse_address
 from app.utils.background import start
 from app.utils.clock import utc_now
 from app.utils.db.database import DatabaseUnavailable
@@ -29,7 +32,11 @@ _MESSAGES, _PERIOD = 20, 10.0  # messages per period in seconds
 _SUBSCRIPTIONS = 200
 _MALFORMED, _BAD_TOKENS = 3, 3  # close the connection after this many
 
-_SILENT, _INVALID, _TOO_MANY, _UNAUTHENTICATED = 4408, 1008, 4429, 4401
+_LONGEST = 4096  # characters of a message
+_FLUSH = 1.0  # seconds to send queued messages before a close
+_LINGER = 10.0  # seconds that a close may take
+
+_SILENT, _INVALID, _TOO_LONG, _TOO_MANY, _UNAUTHENTICATED = 4408, 1008, 1009, 4429, 4401
 
 _MESSAGES_OF = {
     "AUTH_FAILED": "Неверный токен аутентификации",
@@ -42,7 +49,16 @@ _MESSAGES_OF = {
     "SERVICE_UNAVAILABLE": "Сервис временно недоступен",
 }
 
-_Since = Annotated[int, Field(ge=0, le=BIGINT_MAX, strict=True)] | AwareDatetime | None
+
+def _event_id(since: Any) -> Any:
+    """The id of an event as a number, also if it was sent as text."""
+    return int(since) if isinstance(since, str) and since.isascii() and since.isdecimal() else since
+
+
+_Since = Annotated[
+    Annotated[int, Field(ge=0, le=BIGINT_MAX, strict=True)] | AwareDatetime | None,
+    BeforeValidator(_event_id),
+]
 
 
 class _Auth(BaseModel):
@@ -89,6 +105,7 @@ class _Session:
         self._times: deque[float] = deque(maxlen=_MESSAGES)
         self._malformed = 0
         self._bad_tokens = 0
+        self._closing: asyncio.Task[None] | None = None
         self._answers: dict[str, Callable[[Connection, Any], Awaitable[None]]] = {
             "auth": self._authenticate,
             "subscribe_title": self._subscribe_title,
@@ -104,25 +121,57 @@ class _Session:
         if self._live.is_full:
             await self._socket.send_denial_response(Response(status_code=503, headers={"Retry-After": "5"}))
             return
+        address = self._counted_address()
+        if self._live.is_crowded(address):
+            await self._socket.send_denial_response(Response(status_code=429, headers={"Retry-After": "5"}))
+            return
         await self._socket.accept()
         try:
-            async with self._live.connected(self._cut) as connection:
+            async with self._live.connected(self._cut, address) as connection:
                 sending = start(self._send_all(connection), "messages of a WebSocket")
                 try:
                     await self._receive_all(connection)
+                except _Closed as closed:
+                    await self._flush(connection)
+                    self._cut(closed.code)
                 finally:
                     sending.cancel()
         except DatabaseUnavailable:
             self._cut(1013)
-        except _Closed as closed:
-            self._cut(closed.code)
         except WebSocketDisconnect:
             return
+        finally:
+            if self._closing is not None:
+                await self._closing
+
+    def _counted_address(self) -> str:
+        """The address by which anonymous connections are counted.
+
+        Empty for a loopback address: behind a local proxy all clients may have that one.
+        """
+        address = client_of(self._socket, self._services.settings.trusted_proxies)
+        ip = parse_address(address)
+        return address_group(address) if ip is not None and not ip.is_loopback else ""
 
     def _cut(self, code: int) -> None:
         cut: Callable[[int], None] | None = self._socket.scope.get("extensions", {}).get("anisync.cut")
         if cut is not None:
             cut(code)
+        elif self._closing is None:  # served by another program than our own
+            self._closing = start(self._close(code), "close of a WebSocket")
+
+    async def _flush(self, connection: Connection) -> None:
+        """Wait until the queued messages are sent, including the error that explains the close."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH):
+                while connection.waiting:  # noqa: ASYNC110  # the queue has no event of its own
+                    await asyncio.sleep(0.01)
+
+    async def _close(self, code: int) -> None:
+        """Close by ASGI alone; ``receive`` then reports the disconnect."""
+        with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
+            async with asyncio.timeout(_LINGER):
+                await self._socket.close(code)
 
     def _is_allowed_origin(self) -> bool:
         """Whether there is no ``Origin`` header, or it is our own or an allowed one."""
@@ -146,13 +195,16 @@ class _Session:
         except TimeoutError:
             raise _Closed(_SILENT) from None
         while message["type"] == "websocket.receive":
-            self._count()
+            if len(message.get("text") or message.get("bytes") or "") > _LONGEST:
+                raise _Closed(_TOO_LONG)
+            self._count(connection)
             await self._handle(connection, message)
             message = await self._socket.receive()
 
-    def _count(self) -> None:
+    def _count(self, connection: Connection) -> None:
         now = asyncio.get_running_loop().time()
         if len(self._times) == _MESSAGES and now - self._times[0] < _PERIOD:
+            self._error(connection, "RATE_LIMITED")
             raise _Closed(_TOO_MANY)
         self._times.append(now)
 
@@ -190,7 +242,7 @@ class _Session:
             if self._bad_tokens >= _BAD_TOKENS:
                 raise _Closed(_UNAUTHENTICATED) from None
             return
-        if not self._live.authenticate(connection, principal):
+        if not self._live.authenticate(connection, principal, given.token):
             self._error(connection, "TOO_MANY_CONNECTIONS")
             raise _Closed(_TOO_MANY)
         told = {"user_id": principal.user_id, "username": principal.username}

@@ -7,7 +7,8 @@ from fastapi import Path, Request, Response
 from app.api.access import access
 from app.api.deps import CurrentUser, Paging, Services, set_page_headers
 from app.api.idempotency import idempotent_router
-from app.api.links import page_url
+from app.api.links import page_url, redirect_browser
+from app.api.openapi.failures import Responses
 from app.schemas.core.watching import (
     CollectionIn,
     CollectionItemIn,
@@ -22,6 +23,7 @@ from app.schemas.fields import BigId, Id
 router = idempotent_router("/collections", "collections")
 
 CollectionId = Annotated[BigId, Path()]
+_PAGE_INSTEAD: Responses = {303: {"description": "To the page that shows it; for `Accept: text/html` only."}}
 
 
 @router.get("")
@@ -44,16 +46,21 @@ async def create_collection(body: CollectionIn, user: CurrentUser, services: Ser
     return CollectionOut.of(await services.watching.collections.create(user.user_id, **body.model_dump()))
 
 
-@router.get("/shared/{token}")
+@router.get("/shared/{token}", response_model=SharedCollectionOut, responses=_PAGE_INSTEAD)
 @access("public")
 async def get_shared_collection(
-    token: Annotated[str, Path(max_length=100)], page: Paging, services: Services
-) -> SharedCollectionOut:
-    """Get a shared collection by its link; no sign-in needed."""
-    collection, items = await services.watching.collections.get_shared(
-        token, limit=page.limit, offset=page.start
+    token: Annotated[str, Path(max_length=100)],
+    page: Paging,
+    services: Services,
+    request: Request,
+    response: Response,
+) -> Response | SharedCollectionOut:
+    """Get a shared collection by its link; no sign-in needed. A browser is led to the page that shows it."""
+    response.headers["Vary"] = "Accept"
+    find = services.watching.collections.get_shared
+    return redirect_browser(request, f"/shared/{token}") or SharedCollectionOut.shown(
+        *await find(token, limit=page.limit, offset=page.start)
     )
-    return SharedCollectionOut.shown(collection, items)
 
 
 @router.get("/{collection_id}")
@@ -115,7 +122,7 @@ async def take_collection_item_out(
     collection_id: CollectionId, anime_id: Annotated[Id, Path()], user: CurrentUser, services: Services
 ) -> None:
     """Remove an anime from a collection; succeeds if it is not in it."""
-    await services.watching.collections.take_out(collection_id, user.user_id, anime_id)
+    await services.watching.collections.remove_item(collection_id, user.user_id, anime_id)
 
 
 @router.post("/{collection_id}/share")
@@ -125,7 +132,7 @@ async def share_collection(
 ) -> ShareOut:
     """Create a share link for a collection; replaces an earlier link.
 
-    It leads to `/collections/shared/{token}` at `APP_URL`, else here.
+    It leads to `/collections/shared/{token}` at `APP_URL`; else here, where a browser gets the page.
     """
     return _shown(request, await services.watching.collections.share(collection_id, user.user_id))
 

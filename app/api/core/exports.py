@@ -30,7 +30,7 @@ async def export_account(
     """Export your whole account as JSON or, with `format`, your list as a file.
 
     `json` and `csv` contain anime and manga unless `type` is given; `mal_xml` contains one type, anime by
-    default. At most two downloads per person run at once.
+    default. At most two downloads per user run at once.
     """
     return await _download(services, user, format, type)
 

@@ -13,7 +13,7 @@ from app.api.openapi.failures import KNOWN_ALREADY, failures
 from app.api.query import FastQuery
 from app.errors import Invalid, NotFound, ServiceUnavailable
 from app.schemas.core.recommendations import RecommendationOut, SimilarOut
-from app.schemas.domain.recommendations import Algorithm, RecommendationMode, Wanted
+from app.schemas.domain.recommendations import Algorithm, RecommendationMode, RecommendationSpec
 from app.schemas.fields import Id
 
 router = APIRouter(route_class=CheckedRoute)
@@ -42,8 +42,8 @@ class RecommendationQuery(TitleQuery):
     ] = "model"
     sfw: Annotated[bool, Field(description="Exclude adult titles, even if your list has some.")] = False
 
-    def wanted(self) -> Wanted:
-        return Wanted(
+    def wanted(self) -> RecommendationSpec:
+        return RecommendationSpec(
             mode=self.mode,
             algo=self.algo,
             diversity=self.diversity,

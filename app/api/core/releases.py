@@ -38,7 +38,7 @@ async def list_releases(
     wanted = ReleaseFilter(anime_id=query.anime_id)
     page = await services.releases.reading.page(wanted, limit=query.limit, offset=query.start)
     body = _Releases.dump_json([ReleaseOut.of(release) for release in page.releases])
-    return known_or_whole(request, body, page_headers(request, query, page.total))
+    return conditional_answer(request, body, page_headers(request, query, page.total))
 
 
 @router.get("/releases/{release_id}", response_model=ReleaseOut, responses=_RESPONSES)
@@ -46,7 +46,7 @@ async def list_releases(
 async def get_release(release_id: Annotated[Id, Path()], request: Request, services: Services) -> Response:
     """Get one release by its id."""
     release = await services.releases.reading.get(release_id)
-    return known_or_whole(request, ReleaseOut.of(release).model_dump_json().encode(), {})
+    return conditional_answer(request, ReleaseOut.of(release).model_dump_json().encode(), {})
 
 
 @router.get("/episodes", response_model=list[EpisodeOut], responses=_RESPONSES)
@@ -59,10 +59,10 @@ async def list_episodes(
         query.release_id, limit=query.limit, offset=query.start
     )
     body = _Episodes.dump_json([EpisodeOut.of(episode) for episode in episodes])
-    return known_or_whole(request, body, page_headers(request, query, total))
+    return conditional_answer(request, body, page_headers(request, query, total))
 
 
-def known_or_whole(request: Request, body: bytes, headers: dict[str, str]) -> Response:
+def conditional_answer(request: Request, body: bytes, headers: dict[str, str]) -> Response:
     """The response, or 304 if the client has this version."""
     answer = catalogue_answer(body, headers)
     if is_known_to(request, answer.headers["ETag"]):

@@ -58,11 +58,11 @@ async def clear_cache(body: ClearCacheIn, services: Services) -> ClearCacheOut:
 
 
 def _queued(job: EnqueuedJob) -> SyncTitleOut:
-    told = "queued" if job.created else "already queued"
+    outcome = "queued" if job.created else "already queued"
     return SyncTitleOut(
         job_id=job.id,
         key=job.key,
         status=job.status,
         status_url=f"/jobs/{job.id}",
-        message=f"The sync is {told}.",
+        message=f"The sync is {outcome}.",
     )

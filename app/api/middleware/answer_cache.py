@@ -16,6 +16,7 @@ from app.api.compression import Compressed
 from app.api.conditional import is_known
 from app.api.links import origin_of
 from app.api.middleware.compression import BODY
+from app.api.routing import context_of
 from app.api.surfaces import render
 from app.config import Settings
 from app.utils.metrics import CACHE_REQUESTS
@@ -56,7 +57,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamFault:
+class SharedFailure:
     """A failure, shared with concurrent requests for the same URL; never stored."""
 
     error: Exception
@@ -65,7 +66,7 @@ class UpstreamFault:
     """False for a bug, whose response is made outside the router."""
 
 
-Outcome: TypeAlias = Answer | UpstreamFault | None
+Outcome: TypeAlias = Answer | SharedFailure | None
 """None: the response was sent already and cannot be shared."""
 
 
@@ -188,7 +189,7 @@ class AnswerCache:
             outcome = await self._make(asked, scope, receive, send)
             flight.set_result(outcome)
         except Exception as error:
-            flight.set_result(UpstreamFault(error, _route_of(scope), rendered=False))
+            flight.set_result(SharedFailure(error, _route_of(scope), rendered=False))
             raise
         finally:
             if flights.get(asked.key) is flight:
@@ -208,9 +209,9 @@ class AnswerCache:
         return answer
 
 
-async def _share(outcome: Answer | UpstreamFault, scope: Scope, receive: Receive, send: Send) -> Outcome:
+async def _share(outcome: Answer | SharedFailure, scope: Scope, receive: Receive, send: Send) -> Outcome:
     """The outcome of a concurrent request; a failure is rendered again with this request's id."""
-    if isinstance(outcome, UpstreamFault):
+    if isinstance(outcome, SharedFailure):
         scope["route"] = outcome.route
         if not outcome.rendered:
             raise outcome.error
@@ -289,13 +290,13 @@ class _Recorder:
         body = Compressed(b"".join(self.body))
         return Answer(list(self.start["headers"]), body, self.etag, _route_of(scope), now)
 
-    def failed(self, scope: Scope) -> UpstreamFault | None:
+    def failed(self, scope: Scope) -> SharedFailure | None:
         """The failure that was sent, unless it depends on the caller."""
         error = scope.get("state", {}).get("failure")
         if error is None or self.status in _PERSONAL:
             return None
-        return UpstreamFault(error, _route_of(scope), rendered=True)
+        return SharedFailure(error, _route_of(scope), rendered=True)
 
 
 def _route_of(scope: Scope) -> Any:
-    return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return context_of(scope) or scope.get("route")

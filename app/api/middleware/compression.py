@@ -131,9 +131,9 @@ class _Answer:
 
     async def _go_on(self, stream: Stream, message: Message) -> None:
         more = message.get("more_body", False)
-        piece = await stream.feed(message.get("body", b""), last=not more)
-        if piece or not more:
-            await self._send({**message, "body": piece})
+        chunk = await stream.feed(message.get("body", b""), last=not more)
+        if chunk or not more:
+            await self._send({**message, "body": chunk})
 
 
 def _headers(start: Message, encoding: Encoding | None = None) -> Headers:

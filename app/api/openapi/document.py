@@ -11,9 +11,9 @@ from app import errors
 from app.api.access import Access, route_table
 from app.api.openapi.conventions import PERMISSIONS, TAGS, TEXT
 from app.api.openapi.failures import FAILURES, UNDOCUMENTED
-from app.api.openapi.glossary import word
+from app.api.openapi.glossary import description_of
 from app.api.openapi.schemas import (
-    add_parts,
+    add_partial_operations,
     describe_properties,
     describe_schemas,
     drop_unused,
@@ -194,7 +194,7 @@ def _complete(document: Json, access: Mapping[str, Access]) -> None:
             _Operation(method.upper(), path, operation, access[f"{method.upper()} {path}"]).complete()
             used |= set(operation["tags"])
     document["tags"] = [tag for tag in document["tags"] if tag["name"] in used]
-    add_parts(document)
+    add_partial_operations(document)
     for name, key, shape in _ENUMS:
         schemas[name]["properties"][key] |= shape
     describe_schemas(schemas)
@@ -240,9 +240,9 @@ class _Operation:
     def complete(self) -> None:
         self._declare_access()
         self._describe()
-        told = self._told()
+        declared = self._declared()
         self._responses.pop("422", None)
-        for error in (*told, *self._usual()):
+        for error in (*declared, *self._implied()):
             self._add(error)
         if "304" in self._responses:
             self._operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
@@ -273,7 +273,11 @@ class _Operation:
             schema.pop("title", None)
             if schema.get("default") == INT_MAX:  # the default means no limit
                 del schema["default"]
-            text = parameter.get("description") or schema.pop("description", None) or word(parameter["name"])
+            text = (
+                parameter.get("description")
+                or schema.pop("description", None)
+                or description_of(parameter["name"])
+            )
             if text is not None:
                 parameter["description"] = text
         for status, response in self._responses.items():
@@ -284,15 +288,15 @@ class _Operation:
         for content in self._operation.get("requestBody", {}).get("content", {}).values():
             describe_properties(content["schema"])
 
-    def _told(self) -> list[type[AppError]]:
+    def _declared(self) -> list[type[AppError]]:
         """The failures declared by the route; removes them from its responses."""
         named = [name for response in self._responses.values() for name in response.pop(FAILURES, [])]
-        told: list[type[AppError]] = [getattr(errors, name) for name in named]
-        for error in told:
+        declared: list[type[AppError]] = [getattr(errors, name) for name in named]
+        for error in declared:
             self._responses.pop(str(error.status), None)
-        return told
+        return declared
 
-    def _usual(self) -> Iterator[type[AppError]]:
+    def _implied(self) -> Iterator[type[AppError]]:
         """The failures that any route of this kind can return."""
         if self._operation["security"]:
             yield errors.Unauthenticated

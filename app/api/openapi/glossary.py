@@ -351,7 +351,7 @@ SCHEMAS: Mapping[str, str] = {
 }
 
 
-def word(name: str, schema: str = "") -> str | None:
+def description_of(name: str, schema: str = "") -> str | None:
     """The description of a property of ``schema``, or of a parameter."""
     bases = (schema, schema.removesuffix("Out").removesuffix("In") + "Out") if schema else ()
     return next((WORDS[f"{base}.{name}"] for base in bases if f"{base}.{name}" in WORDS), WORDS.get(name))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.api.openapi.glossary import PATCH_EXAMPLES, SCHEMAS, word
+from app.api.openapi.glossary import PATCH_EXAMPLES, SCHEMAS, description_of
 
 Json = dict[str, Any]
 
@@ -35,9 +35,9 @@ def restore_examples(schemas: Json) -> None:
 def describe_schemas(schemas: Json) -> None:
     """Give every property a description, and patches one example and no defaults."""
     for name, schema in schemas.items():
-        schema.setdefault("description", SCHEMAS.get(name) or _spoken(name))
+        schema.setdefault("description", SCHEMAS.get(name) or _as_sentence(name))
         if schema["description"].startswith("``"):
-            schema["description"] = f"{_spoken(name)} {schema['description']}"
+            schema["description"] = f"{_as_sentence(name)} {schema['description']}"
         schema["description"] = schema["description"].replace("``", "`")
         describe_properties(schema, name)
         if _PARTIAL.search(name):
@@ -51,14 +51,14 @@ def describe_properties(schema: Json, name: str = "") -> None:
     properties = schema.get("properties", {})
     for key, shared in properties.items():
         properties[key] = shape = dict(shared)  # a copy, since constants are shared by several schemas
-        text = shape.get("description") or word(key, name)
+        text = shape.get("description") or description_of(key, name)
         if text is not None:
             shape["description"] = text
         shape.pop("title", None)
         describe_properties(shape)
 
 
-def add_parts(document: Json) -> None:
+def add_partial_operations(document: Json) -> None:
     """Give each operation that takes ``fields`` a second form, whose response has optional keys.
 
     Its path is the same with a trailing slash, which every route accepts.
@@ -141,7 +141,7 @@ def _plain(name: str) -> str:
     return f"{name.removesuffix('In')}Input" if name.endswith("In") else name
 
 
-def _spoken(name: str) -> str:
+def _as_sentence(name: str) -> str:
     """`ApiToken` as `Api token.`, for schemas without a description."""
     words = re.findall(r"[A-Z][a-z]*", _plain(name).removesuffix("Input"))
     return f"{' '.join(words).capitalize()}." if words else f"{name}."

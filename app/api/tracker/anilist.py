@@ -71,7 +71,9 @@ class CallbackQuery(BaseModel):
 @access("session")
 async def get_connect_url(user: CurrentUser, services: Services) -> ConnectUrlOut:
     """Get the AniList URL where you connect your account; valid once, for ten minutes."""
-    return ConnectUrlOut(url=await services.sync.accounts.connect_url(user.user_id, _SERVICE))
+    accounts = services.sync.accounts
+    url = await accounts.connect_url(user.user_id, _SERVICE, session_id=user.session_id)
+    return ConnectUrlOut(url=url)
 
 
 @callbacks.get(

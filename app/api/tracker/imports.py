@@ -1,12 +1,15 @@
 """Imports in the format of the tracker's clients: lists they fetched from AniList, or a user's by name."""
 
-from fastapi import Response
+from typing import Annotated
+
+from fastapi import Path, Response
 
 from app.api.access import access
 from app.api.deps import CurrentUser, Services
 from app.api.idempotency import idempotent_router
 from app.api.limits import limited_by_person
 from app.api.openapi.failures import failures
+from app.api.validation import printable
 from app.container import Container
 from app.errors import BadRequest, RateLimited
 from app.schemas.core.jobs import QueuedJobOut
@@ -35,6 +38,13 @@ async def import_lists(body: ListImportIn, user: CurrentUser, services: Services
     return Response(shown.model_dump_json(), status, media_type="application/json")
 
 
+@router.post("/{provider}", status_code=400, responses=failures(BadRequest))
+@access("write:content")
+async def refuse_provider(provider: Annotated[str, Path(max_length=100)], _: CurrentUser) -> None:
+    """Answer 400 for every other provider: only AniList lists can be imported here."""
+    raise BadRequest(f"Lists of this provider cannot be imported here: {printable(provider)}; use anilist.")
+
+
 async def _begin(
     body: ListImportIn, user_id: int, services: Container
 ) -> tuple[QueuedJobOut | ReadListsOut, int]:
@@ -43,10 +53,10 @@ async def _begin(
         return QueuedJobOut.of(await imports.start(user_id, body.username)), 202
     lists = [one.model_dump() for one in body.animes or ()]
     known, queued = await imports.take_lists(user_id, lists)
-    told = [
+    titles = [
         ReadAnimeOut.model_validate(
             {"id": one.anime_id, "thumbnail": one.thumbnail, "title": one.title, "status": one.status}
         )
         for one in known
     ]
-    return ReadListsOut(animes=told, job=QueuedJobOut.of(queued)), 200
+    return ReadListsOut(animes=titles, job=QueuedJobOut.of(queued)), 200

@@ -8,6 +8,7 @@ from app.errors import NotFound, UpstreamError
 from app.external.anilibria.mapping import (
     MappingError,
     all_of,
+    item_of,
     items_of,
     map_genre,
     map_release,
@@ -55,7 +56,7 @@ class AniLibriaClient(Client):
         if not 1 <= release_id <= INT_MAX:
             raise NotFound(f"AniLibria has no release {release_id}.")
         body = await self._get("anime", "releases", release_id, deadline=deadline)
-        release = _understood(self._release, body.get("data", body) if isinstance(body, dict) else body)
+        release = _understood(self._release, item_of(body))
         if release.external_id != release_id:
             raise UpstreamError(f"AniLibria returned release {release.external_id} instead of {release_id}.")
         return release
@@ -81,7 +82,11 @@ class AniLibriaClient(Client):
         items, skipped = all_of(_understood(items_of, body), self._release)
         if skipped:
             UPSTREAM_ITEMS_SKIPPED.labels(ANILIBRIA.name).inc(skipped)
-        total, pages = paging_of(body, len(items))
+        total, pages = paging_of(body)
+        if pages is None:  # not stated: there may be another page unless this one is not full
+            pages = page + (len(items) + skipped >= limit)
+        if total is None:
+            total = (page - 1) * limit + len(items)
         return UpstreamReleasePage(tuple(items), total, pages, skipped)
 
     async def search(self, query: str, *, deadline: Deadline = USER) -> list[UpstreamRelease]:

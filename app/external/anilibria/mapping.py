@@ -1,11 +1,10 @@
 """Map AniLibria's objects to ours; pure functions."""
 
-import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from app.logs import log
 from app.schemas.domain.anime import Season, Status
@@ -16,17 +15,22 @@ from app.schemas.domain.releases import (
     UpstreamRelease,
     VideoSource,
 )
-from app.utils.text.cleaning import clean_int, clean_text
+from app.utils.text.cleaning import INT_MAX, clean_int, clean_number, clean_text
 
 _TYPES = {
     "TV": "TV", "ONA": "ONA", "WEB": "WEB", "OVA": "OVA", "OAD": "OAD", "MOVIE": "Movie", "DORAMA": "Dorama",
     "SPECIAL": "Special", "ТВ": "TV", "ФИЛЬМ": "Movie", "СПЕШЛ": "Special", "ДОРАМА": "Dorama",
 }  # fmt: skip
-_SEASONS: dict[str, Season] = {"winter": "winter", "spring": "spring", "summer": "summer", "autumn": "fall"}
+_SEASONS: dict[str, Season] = {
+    "winter": "winter", "spring": "spring", "summer": "summer", "autumn": "fall", "fall": "fall",
+    "зима": "winter", "весна": "spring", "лето": "summer", "осень": "fall",
+}  # fmt: skip
 # Cyrillic letters that look like Latin ones: descriptions of types mix both alphabets.
 _LOOK_ALIKES = str.maketrans("АВЕКМНОРСТХаеорсух", "ABEKMHOPCTXaeopcyx")
 _QUALITIES = {"hls_1080": "1080p", "hls_720": "720p", "hls_480": "480p"}
 _YEARS = range(1900, 2201)
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_FIRST_SECOND = 86_400 * 365  # a smaller number is no timestamp
 
 
 class MappingError(Exception):
@@ -40,10 +44,10 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
     """
     if not isinstance(data, dict):
         raise MappingError("a release is not an object")
-    external_id, (name, name_en, alternative) = clean_int(data.get("id"), 1), _names(data)
+    external_id, (name, name_en, alternative) = _int(data.get("id"), 1), _names(data)
     if external_id is None or name is None:
         raise MappingError("a release has no id or no name")
-    episodes = _episodes(data.get("episodes"), site)
+    episodes = _episodes(data.get("episodes"), site, external_id)
     posters = _pictures(data.get("poster"), site)
     return UpstreamRelease(
         external_id=external_id,
@@ -56,53 +60,59 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
         status=_status(data, episodes),
         year=_year(data.get("year")),
         season=_season(data.get("season")),
-        episodes_total=clean_int(data.get("episodes_total"), 1, 100_000),
+        episodes_total=_int(data.get("episodes_total"), 1, 100_000),
         **dict(zip(("poster_small", "poster_medium", "poster_large"), posters, strict=True)),
-        favorites=clean_int(data.get("added_in_users_favorites")) or 0,
-        publish_day=clean_int(_object(data.get("publish_day")).get("value"), 1, 7),
-        age_rating=clean_text(_object(data.get("age_rating")).get("label")),
+        favorites=_int(data.get("added_in_users_favorites")) or 0,
+        publish_day=_int(_field(data.get("publish_day"), "value"), 1, 7),
+        age_rating=clean_text(_field(data.get("age_rating"), "label")),
         notification=clean_text(data.get("notification")),
         external_player=_link(data.get("external_player"), site),
-        episode_minutes=clean_int(data.get("average_duration_of_episode"), 1, 10_000),
-        blocked=data.get("is_blocked_by_geo") is True or data.get("is_blocked_by_copyrights") is True,
+        episode_minutes=_rounded(data.get("average_duration_of_episode"), 1, 10_000),
+        blocked=any(_flag(data.get(key)) for key in ("is_blocked_by_geo", "is_blocked_by_copyrights")),
         fresh_at=instant(data.get("fresh_at")),
         added_at=instant(data.get("created_at")),
         updated_at=instant(data.get("updated_at")),
         genres=_genres(data.get("genres")),
         episodes=episodes,
-        latest=next(iter(_episodes([data.get("latest_episode")], site) or ()), None),
+        latest=next(iter(_episodes([data.get("latest_episode")], site, external_id) or ()), None),
     )
 
 
 def _names(data: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
     """The Russian name (or any other if it is missing), the English and the alternative one."""
-    names = _object(data.get("name"))
-    main, english, other = (clean_text(names.get(key)) for key in ("main", "english", "alternative"))
+    names = data.get("name")
+    if isinstance(names, str):
+        names = {"main": names}
+    names = _object(names)
+    main, english, other = (_text(names.get(key)) for key in ("main", "english", "alternative"))
     return main or english or other or clean_text(data.get("alias")), english, other
 
 
-def map_episode(data: object, *, site: str) -> UpstreamEpisode:
-    """Map an episode; raises :class:`MappingError` if it has no id or no number."""
+def map_episode(data: object, *, site: str, release_id: int) -> UpstreamEpisode:
+    """Map an episode; raises :class:`MappingError` if it has no number.
+
+    The number stands in for an id that is missing or malformed.
+    """
     if not isinstance(data, dict):
         raise MappingError("an episode is not an object")
-    external_id, ordinal = _uuid(data.get("id")), _ordinal(data.get("ordinal"))
-    if external_id is None or ordinal is None:
-        raise MappingError("an episode has no id or no number")
+    ordinal = _ordinal(data.get("ordinal"))
+    if ordinal is None:
+        raise MappingError("an episode has no number")
     preview = _pictures(data.get("preview"), site)
     links = ((quality, _link(data.get(key), site)) for key, quality in _QUALITIES.items())
     return UpstreamEpisode(
-        external_id=external_id,
+        external_id=_uuid(data.get("id")) or str(uuid5(NAMESPACE_URL, f"anilibria:{release_id}:{ordinal:g}")),
         ordinal=ordinal,
         name=clean_text(data.get("name")),
         name_english=clean_text(data.get("name_english")),
         preview=preview[2],
-        duration=clean_int(data.get("duration"), 1),
+        duration=_rounded(data.get("duration"), 1),
         sources=tuple(VideoSource(quality, url) for quality, url in links if url),
-        rutube_id=clean_text(data.get("rutube_id")),
-        youtube_id=clean_text(data.get("youtube_id")),
+        rutube_id=_text(data.get("rutube_id")),
+        youtube_id=_text(data.get("youtube_id")),
         opening=_span(data.get("opening")),
         ending=_span(data.get("ending")),
-        sort_order=clean_int(data.get("sort_order"), -(2**31)) or 0,
+        sort_order=_place(data.get("sort_order"), ordinal),
         updated_at=instant(data.get("updated_at")),
     )
 
@@ -111,7 +121,7 @@ def map_scheduled(data: object, *, site: str) -> ScheduledRelease:
     """Map an item of the schedule; raises :class:`MappingError` like :func:`map_release`."""
     if not isinstance(data, dict):
         raise MappingError("an item of the schedule is not an object")
-    number = clean_int(data.get("next_release_episode_number"), 0, 100_000)
+    number = _int(data.get("next_release_episode_number"), 0, 100_000)
     return ScheduledRelease(map_release(data.get("release"), site=site), number)
 
 
@@ -119,31 +129,35 @@ def map_genre(data: object, *, site: str) -> UpstreamGenre:
     """Map a genre; raises :class:`MappingError` if it has no id or no name."""
     if not isinstance(data, dict):
         raise MappingError("a genre is not an object")
-    genre_id, name = clean_int(data.get("id"), 1), clean_text(data.get("name"))
+    genre_id, name = _int(data.get("id"), 1), clean_text(data.get("name"))
     if genre_id is None or name is None:
         raise MappingError("a genre has no id or no name")
     return UpstreamGenre(
-        genre_id, name, clean_int(data.get("total_releases")), _pictures(data.get("image"), site)[2]
+        genre_id, name, _int(data.get("total_releases")), _pictures(data.get("image"), site)[2]
     )
 
 
 def items_of(body: object) -> list[Any]:
-    """The items of a bare array or of ``{data: […]}``: endpoints return either form."""
+    """The items of a bare array or of ``{data: […]}``: endpoints return either form, or one bare item."""
     if isinstance(body, dict):
-        body = body.get("data")
+        data = body.get("data")
+        body = [body] if data is None and "id" in body else [data] if isinstance(data, dict) else data
     if not isinstance(body, list):
         raise MappingError("neither a list nor an object with a list")
     return body
 
 
-def paging_of(body: object, shown: int) -> tuple[int, int]:
-    """The total numbers of items and pages, which may be strings.
+def item_of(body: object) -> object:
+    """The item of ``{…}``, ``{data: {…}}`` or a list of one."""
+    if isinstance(body, dict) and isinstance(body.get("data"), dict | list):
+        body = body["data"]
+    return body[0] if isinstance(body, list) and len(body) == 1 else body
 
-    Defaults: ``shown`` items, one page.
-    """
+
+def paging_of(body: object) -> tuple[int | None, int | None]:
+    """The total numbers of items and pages; None if the response does not state them."""
     meta = _object(_object(_object(body).get("meta")).get("pagination"))
-    total, pages = (_number(meta.get(name)) for name in ("total", "total_pages"))
-    return (shown if total is None else total), (1 if pages is None else pages)
+    return _int(meta.get("total")), _int(meta.get("total_pages"))
 
 
 def site_of(base_url: str) -> str:
@@ -153,12 +167,16 @@ def site_of(base_url: str) -> str:
 
 
 def instant(value: object) -> datetime | None:
-    """Parse an ISO 8601 timestamp to UTC; None if it is invalid or outside 1900 to 2200."""
+    """Parse an ISO 8601 timestamp, or seconds since 1970, to UTC; None if invalid or outside 1900 to 2200."""
+    seconds = clean_number(value)
     text = clean_text(value)
     try:
-        moment = datetime.fromisoformat(text) if text else None
+        if seconds is not None:
+            moment = datetime.fromtimestamp(seconds, UTC) if seconds >= _FIRST_SECOND else None
+        else:
+            moment = datetime.fromisoformat(text) if text else None
         moment = moment and moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return None
     return moment if moment is not None and moment.year in _YEARS else None
 
@@ -167,14 +185,39 @@ def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _number(value: object) -> int | None:
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        value = int(value[:12])
-    return clean_int(value)
+def _field(value: object, name: str) -> object:
+    """The field of an object; a bare value stands for itself."""
+    return value.get(name) if isinstance(value, dict) else value
+
+
+def _int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
+    """An integer within the inclusive limits, which may be sent as text; else None."""
+    return clean_int(clean_number(value), low, high)
+
+
+def _rounded(value: object, low: int, high: int = INT_MAX) -> int | None:
+    number = clean_number(value)
+    return None if number is None else clean_int(round(number), low, high)
+
+
+def _flag(value: object) -> bool | None:
+    """A boolean, which may be sent as a number or text; None if it is neither true nor false."""
+    return _FLAGS.get(str(value).strip().lower())
+
+
+def _text(value: object) -> str | None:
+    """Text, which may be sent as a number: a name such as 86, an id of another site."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else clean_text(value)
+
+
+def _place(value: object, ordinal: float) -> int:
+    """The position in the source's list; the number stands in for one that is missing."""
+    place = _rounded(value, -(2**31))
+    return int(ordinal) if place is None else place
 
 
 def _year(value: object) -> int | None:
-    year = _number(value)
+    year = _int(value)
     return year if year in _YEARS else None
 
 
@@ -186,15 +229,14 @@ def _uuid(value: object) -> str | None:
 
 
 def _ordinal(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value) if 0 <= value <= 100_000 else None
+    number = clean_number(value)
+    return number if number is not None and 0 <= number <= 100_000 else None
 
 
 def _span(value: object) -> tuple[int | None, int | None] | None:
     """Start and stop in seconds; either may be unknown."""
     span = _object(value)
-    start, stop = clean_int(span.get("start")), clean_int(span.get("stop"))
+    start, stop = _rounded(span.get("start"), 0), _rounded(span.get("stop"), 0)
     return None if start is None and stop is None else (start, stop)
 
 
@@ -205,11 +247,11 @@ def _paragraphs(value: object) -> str:
 def _genres(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list):
         return None
-    names = (clean_text(_object(genre).get("name")) for genre in value)
+    names = (clean_text(_field(genre, "name")) for genre in value)
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _episodes(value: object, site: str) -> tuple[UpstreamEpisode, ...] | None:
+def _episodes(value: object, site: str, release_id: int) -> tuple[UpstreamEpisode, ...] | None:
     """The episodes in the source's order; invalid ones are skipped and logged."""
     if not isinstance(value, list):
         return None
@@ -218,7 +260,7 @@ def _episodes(value: object, site: str) -> tuple[UpstreamEpisode, ...] | None:
         if item is None:
             continue
         try:
-            episode = map_episode(item, site=site)
+            episode = map_episode(item, site=site, release_id=release_id)
         except MappingError as fault:
             log.warning("anilibria.episode_skipped", reason=str(fault))
         else:
@@ -226,12 +268,17 @@ def _episodes(value: object, site: str) -> tuple[UpstreamEpisode, ...] | None:
     return tuple(sorted(found.values(), key=lambda episode: (episode.sort_order, episode.ordinal)))
 
 
+def _words(value: object) -> list[str]:
+    """The code and the description of a term; either may be missing, and a bare text is accepted."""
+    if isinstance(value, str):
+        value = {"value": value}
+    said = _object(value)
+    return [word for key in ("value", "description") if (word := clean_text(said.get(key)))]
+
+
 def _type(value: object) -> str | None:
     """The type by its code, otherwise by its description, which can be Russian or mix both alphabets."""
-    said = _object(value)
-    for word in (clean_text(said.get("value")), clean_text(said.get("description"))):
-        if word is None:
-            continue
+    for word in _words(value):
         upper = word.upper()
         if known := _TYPES.get(upper) or _TYPES.get(upper.translate(_LOOK_ALIKES)):
             return known
@@ -240,26 +287,32 @@ def _type(value: object) -> str | None:
 
 
 def _season(value: object) -> Season | None:
-    word = clean_text(_object(value).get("value"))
-    if word is not None and word not in _SEASONS:
+    for word in _words(value):
+        if known := _SEASONS.get(word.lower()):
+            return known
         log.warning("anilibria.unknown_word", kind="season", word=word[:50])
-    return _SEASONS.get(word or "")
+    return None
 
 
-def _status(data: dict[str, Any], episodes: tuple[UpstreamEpisode, ...] | None) -> Status:
-    """``upcoming`` if there has been no episode yet and the release is in production."""
-    if data.get("is_ongoing") is True:
+def _status(data: dict[str, Any], episodes: tuple[UpstreamEpisode, ...] | None) -> Status | None:
+    """``upcoming`` if there has been no episode yet and the release is in production; None if not stated."""
+    is_ongoing = _flag(data.get("is_ongoing"))
+    if is_ongoing is None:
+        return None
+    if is_ongoing:
         return "airing"
     has_none = episodes == () if episodes is not None else instant(data.get("fresh_at")) is None
-    return "upcoming" if has_none and data.get("is_in_production") is True else "finished"
+    return "upcoming" if has_none and _flag(data.get("is_in_production")) else "finished"
 
 
 def _pictures(value: object, site: str) -> tuple[str | None, str | None, str | None]:
     """URLs of the small, medium and large picture; the large one is under either of two keys."""
+    if isinstance(value, str):
+        value = {"preview": value}
     whole, light = _object(value), _object(_object(value).get("optimized"))
-    large = _link(whole.get("preview") or whole.get("src"), site)
-    medium = _link(light.get("preview") or light.get("src"), site) or large
-    small = _link(whole.get("thumbnail") or light.get("thumbnail"), site) or medium
+    large = _link(whole.get("preview"), site) or _link(whole.get("src"), site)
+    medium = _link(light.get("preview"), site) or _link(light.get("src"), site) or large
+    small = _link(whole.get("thumbnail"), site) or _link(light.get("thumbnail"), site) or medium
     return small, medium, large
 
 

@@ -30,14 +30,14 @@ _MOST_PER_MINUTE = 90
 _DISTRUST = 3600.0  # seconds for which the limit in the headers is not trusted after a 429
 _SWITCHED_OFF = 120.0  # seconds until the next call while the API is switched off
 _SPENT = 10.0  # seconds without calls after the headers said that none are left
-_SILENCE = 60.0  # seconds without calls after a 429 in the body; AniList's documentation asks for one minute
+_SILENCE = 60.0  # seconds without calls after a 429 in the body, as AniList requests
 
 
 def _explain(status: int, body: Any) -> AppError | None:
     """The meaning of an error response, by its status and the GraphQL errors in it."""
     errors = body.get("errors") if isinstance(body, dict) else None
-    said = _message(errors)
-    if status == 401 or "invalid token" in said.lower():
+    message = _message(errors)
+    if status == 401 or "invalid token" in message.lower():
         return TokenRefused()
     if status == 403:
         return UpstreamUnavailable(
@@ -45,7 +45,7 @@ def _explain(status: int, body: Any) -> AppError | None:
             retry_after=_SWITCHED_OFF,
             details={"upstream": "anilist", "status": status},
         )
-    return UpstreamRejected(f"AniList rejected the request: {said}") if status == 400 and errors else None
+    return UpstreamRejected(f"AniList rejected the request: {message}") if status == 400 and errors else None
 
 
 ANILIST = Policy("anilist", "AniList", explain=_explain)
@@ -193,11 +193,11 @@ class AniListClient(Client):
             raise UpstreamError("AniList's response has no data.")
         return data
 
-    def _hear(self, headers: Mapping[str, str]) -> None:
+    def _on_headers(self, headers: Mapping[str, str]) -> None:
         """Adopt the rate limit of the headers, unless AniList recently refused calls within it."""
-        told = headers.get("x-ratelimit-limit", "")
-        if told.isdecimal() and time.monotonic() > self._distrusted_until:
-            self._pace(min(max(int(told), 1), _MOST_PER_MINUTE))
+        limit = headers.get("x-ratelimit-limit", "")
+        if limit.isdecimal() and time.monotonic() > self._distrusted_until:
+            self._pace(min(max(int(limit), 1), _MOST_PER_MINUTE))
         self._spent = headers.get("x-ratelimit-remaining") == "0"
 
     def _pace(self, per_minute: int, *, distrust: bool = False) -> None:
@@ -226,8 +226,8 @@ def _media_of(answer: Mapping[str, Any], media_type: MediaType) -> list[Upstream
 
 def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
     """The list without entries whose ids are in ``seen``; adds the ids of the others to it."""
-    said, entries = group.get("entries"), []
-    for entry in said if isinstance(said, list) else ():
+    listed, entries = group.get("entries"), []
+    for entry in listed if isinstance(listed, list) else ():
         entry_id = clean_int(entry.get("id"), low=1) if isinstance(entry, dict) else None
         if entry_id is None:
             entries.append(entry)
@@ -240,7 +240,7 @@ def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
 def _failure(errors: Any) -> AppError:
     """The failure described by GraphQL errors in a response with status 200."""
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    status, said = first.get("status"), _message(errors)
+    status, message = first.get("status"), _message(errors)
     if status == 404:
         return NotFound("AniList has no such object.")
     if status == 429:
@@ -248,14 +248,14 @@ def _failure(errors: Any) -> AppError:
         return UpstreamUnavailable("AniList limits our requests.", retry_after=_SILENCE, details=details)
     if isinstance(status, int) and (known := _explain(status, {"errors": errors})):
         return known
-    if "invalid token" in said.lower():
+    if "invalid token" in message.lower():
         return TokenRefused()
-    return UpstreamError(f"AniList returned an error: {said}", details={"upstream": ANILIST.name})
+    return UpstreamError(f"AniList returned an error: {message}", details={"upstream": ANILIST.name})
 
 
 def _message(errors: Any) -> str:
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    said = str(first.get("message") or "no reason given")
+    text = str(first.get("message") or "no reason given")
     if first.get("validation"):
-        said += f" {first['validation']}"
-    return said[:300]
+        text += f" {first['validation']}"
+    return text[:300]

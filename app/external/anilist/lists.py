@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from app.external.anilist.client import AniListClient
-from app.external.anilist.mapping import MappingError, as_object, map_media
+from app.external.anilist.mapping import MappingError, as_number, as_object, map_media
 from app.external.list_files import scores
 from app.logs import log
 from app.schemas.domain.library import MediaType, Subject
-from app.schemas.domain.sync import Hold, RemoteAccount, RemoteEntry, SyncState, SyncStatus
+from app.schemas.domain.sync import NOTHING, Hold, RemoteAccount, RemoteEntry, SyncState, SyncStatus
 from app.schemas.limits import MAX_NOTES_LENGTH, MAX_PROGRESS, MAX_REWATCHES
 from app.utils.text.cleaning import clean_int, clean_text, partial_date
 
@@ -60,8 +60,9 @@ class AniListLists:
         scale = clean_text(options.get("scoreFormat")) or account.score_format
         found: dict[int, RemoteEntry] = {}
         for group in whole["lists"]:
-            for said in as_object(group).get("entries") or ():
-                entry = _mapped(said, media_type, scale)
+            status = as_object(group).get("status")
+            for raw in as_object(group).get("entries") or ():
+                entry = _mapped(raw, media_type, scale, status)
                 if entry is not None:  # entries of custom lists are repeated there
                     found.setdefault(entry.remote_id, entry)
         return list(found.values())
@@ -72,20 +73,20 @@ class AniListLists:
         found: dict[int, RemoteEntry] = {}
         for start in range(0, len(remote_ids), _AT_ONCE):
             some = remote_ids[start : start + _AT_ONCE]
-            told = await self._client.list_entries(media_type, some, account)
-            if told is None:
+            found_entries = await self._client.list_entries(media_type, some, account)
+            if found_entries is None:
                 return None
-            entries = (_mapped(said, media_type, account.score_format) for said in told)
+            entries = (_mapped(raw, media_type, account.score_format) for raw in found_entries)
             found |= {entry.remote_id: entry for entry in entries if entry and entry.remote_id in some}
         return found
 
     async def save(
         self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
     ) -> RemoteEntry:
-        answer = await self._client.save_entry({"mediaId": remote_id, **_told(news)}, account)
+        answer = await self._client.save_entry({"mediaId": remote_id, **_to_anilist(news)}, account)
         entry = _mapped({**answer, "mediaId": remote_id}, media_type, account.score_format)
         if entry is None:
-            raise MappingError("an entry has no status")
+            raise MappingError("an entry has no title")
         return entry
 
 
@@ -101,7 +102,7 @@ def held_score(score: int | None, score_format: str | None) -> int | None:
     return same or min((one.value for one in known), key=lambda value: abs(value - score))
 
 
-_TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "status": ("status", lambda status: _WORDS[status]),
     "score": ("scoreRaw", lambda score: score or 0),
     "progress": ("progress", lambda progress: progress),
@@ -114,9 +115,9 @@ _TOLD: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-def _told(news: Mapping[str, Any]) -> dict[str, Any]:
+def _to_anilist(news: Mapping[str, Any]) -> dict[str, Any]:
     """Fields with AniList's names, statuses and dates."""
-    return {_TOLD[name][0]: _TOLD[name][1](value) for name, value in news.items()}
+    return {_FIELDS[name][0]: _FIELDS[name][1](value) for name, value in news.items()}
 
 
 def _fuzzy(text: str | None) -> dict[str, int | None]:
@@ -125,34 +126,43 @@ def _fuzzy(text: str | None) -> dict[str, int | None]:
     return {"year": year, "month": month, "day": day}
 
 
-def _mapped(said: Any, media_type: MediaType, scale: str | None) -> RemoteEntry | None:
-    """None, and a log line, if it is not an entry or its status is unknown."""
-    entry = as_object(said)
+def _mapped(
+    raw: Any, media_type: MediaType, scale: str | None, list_status: object = None
+) -> RemoteEntry | None:
+    """None, and a log line, if it is not an entry of a title.
+
+    Fields that are missing or unreadable count as not told, so that they overwrite nothing. ``list_status``
+    is the status of the list that has the entry, used if its own is unknown.
+    """
+    entry = as_object(raw)
     media = as_object(entry.get("media"))
-    remote_id = clean_int(entry.get("mediaId") or media.get("id"), low=1)
-    status = STATUSES.get(str(entry.get("status")))
-    if remote_id is None or status is None:
-        log.warning("anilist.entry_skipped", status=str(entry.get("status"))[:50], media_id=remote_id)
+    remote_id = clean_int(as_number(entry.get("mediaId") or media.get("id")), low=1)
+    if remote_id is None:
+        log.warning("anilist.entry_skipped", status=str(entry.get("status"))[:50])
         return None
-    state = SyncState(
-        status=status,
-        score=_score(entry.get("score"), scale),
-        progress=clean_int(entry.get("progress"), 0, MAX_PROGRESS) or 0,
-        volumes=clean_int(entry.get("progressVolumes"), 1, MAX_PROGRESS) if media_type == "manga" else None,
-        rewatch_count=clean_int(entry.get("repeat"), 0, MAX_REWATCHES) or 0,
-        started_at=_date(entry.get("startedAt")),
-        finished_at=_date(entry.get("completedAt")),
-        notes=(clean_text(entry.get("notes")) or "")[:MAX_NOTES_LENGTH] or None,
-        is_private=entry.get("private") is True,
+    read = {name: _READ[name](entry.get(key), scale) for name, key in _RESPONSE_KEYS.items()}
+    read["status"] = STATUSES.get(str(entry.get("status"))) or STATUSES.get(str(list_status))
+    if media_type == "anime":
+        read["volumes"] = None
+    untold = {name for name, value in read.items() if value is UNREADABLE}
+    untold |= {name for name, key in _RESPONSE_KEYS.items() if key not in entry}
+    if read["status"] is None:
+        log.warning("anilist.unknown_status", status=str(entry.get("status"))[:50], media_id=remote_id)
+        read["status"] = "plan_to_watch"
+        untold.add("status")
+    known = {name: getattr(NOTHING, name) if value is UNREADABLE else value for name, value in read.items()}
+    stamp = clean_int(as_number(entry.get("updatedAt"))) or 0
+    return RemoteEntry(
+        remote_id,
+        SyncState(**known),
+        datetime.fromtimestamp(stamp, UTC),
+        _subject(media, media_type, remote_id),
+        frozenset(untold),
     )
-    stamp = clean_int(entry.get("updatedAt"), 0) or 0
-    untold = frozenset(name for name, said_as in _SAID_AS.items() if said_as not in entry)
-    subject = _subject(media, media_type, remote_id)
-    return RemoteEntry(remote_id, state, datetime.fromtimestamp(stamp, UTC), subject, untold)
 
 
 # the keys in AniList's responses
-_SAID_AS = {
+_RESPONSE_KEYS = {
     "score": "score",
     "progress": "progress",
     "volumes": "progressVolumes",
@@ -164,28 +174,78 @@ _SAID_AS = {
 }
 
 
+UNREADABLE: Any = object()
+
+
+def _read_count(most: int, *, null: Any = UNREADABLE) -> Callable[[Any, str | None], Any]:
+    def read(raw: Any, _: str | None) -> Any:
+        if raw is None:
+            return null
+        count = clean_int(as_number(raw), 0, most)
+        return UNREADABLE if count is None else count
+
+    return read
+
+
+def _read_volumes(raw: Any, scale: str | None) -> Any:
+    volumes = _read_count(MAX_PROGRESS, null=None)(raw, scale)
+    return volumes or None  # UNREADABLE is true
+
+
+def _read_score(raw: Any, scale: str | None) -> Any:
+    """0 is no score."""
+    number = as_number(raw)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 100:
+        return UNREADABLE
+    if number == 0:
+        return None
+    if scale in _SCALES:
+        read = _SCALES[scale][0](float(number))
+        return UNREADABLE if read is None else read.value
+    return int(number * 10 + 0.5) if scale == "POINT_10_DECIMAL" and number <= 10 else int(number + 0.5)
+
+
+def _read_date(raw: Any, _: str | None) -> Any:
+    """A date without a year is empty; one that does not exist is unreadable."""
+    if not isinstance(raw, dict):
+        return UNREADABLE
+    year, month, day = (clean_int(as_number(raw.get(name)), low=1) for name in ("year", "month", "day"))
+    if year is None:
+        return None if not raw.get("year") else UNREADABLE
+    if not 1900 <= year <= 2200:
+        return UNREADABLE
+    whole = f"{year:04}" + (f"-{month:02}" if month else "") + (f"-{day:02}" if month and day else "")
+    return partial_date(whole) or UNREADABLE
+
+
+def _read_notes(raw: Any, _: str | None) -> Any:
+    if raw is not None and not isinstance(raw, str):
+        return UNREADABLE
+    return (clean_text(raw) or "")[:MAX_NOTES_LENGTH] or None
+
+
+def _read_privacy(raw: Any, _: str | None) -> Any:
+    return raw if isinstance(raw, bool) else UNREADABLE
+
+
+_READ: dict[str, Callable[[Any, str | None], Any]] = {
+    "score": _read_score,
+    "progress": _read_count(MAX_PROGRESS),
+    "volumes": _read_volumes,
+    "rewatch_count": _read_count(MAX_REWATCHES),
+    "started_at": _read_date,
+    "finished_at": _read_date,
+    "notes": _read_notes,
+    "is_private": _read_privacy,
+}
+
+
 def _subject(media: Mapping[str, Any], media_type: MediaType, remote_id: int) -> Subject:
-    bare = Subject(media_type=media_type, anilist_id=remote_id, mal_id=clean_int(media.get("idMal"), low=1))
+    bare = Subject(
+        media_type=media_type, anilist_id=remote_id, mal_id=clean_int(as_number(media.get("idMal")), low=1)
+    )
     try:
         known = map_media({**media, "id": remote_id}, media_type)
     except MappingError:
         return bare
     return replace(bare, title=known.title, image_url=known.image_url, total=known.total)
-
-
-def _score(said: Any, scale: str | None) -> int | None:
-    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 < said <= 100:
-        return None
-    if scale in _SCALES:
-        read = _SCALES[scale][0](float(said))
-        return None if read is None else read.value
-    return int(said * 10 + 0.5) if scale == "POINT_10_DECIMAL" and said <= 10 else int(said + 0.5)
-
-
-def _date(said: Any) -> str | None:
-    parts = as_object(said)
-    year, month, day = (clean_int(parts.get(name), low=1) for name in ("year", "month", "day"))
-    if year is None or not 1900 <= year <= 2200:
-        return None
-    whole = f"{year:04}" + (f"-{month:02}" if month else "") + (f"-{day:02}" if month and day else "")
-    return partial_date(whole)

@@ -1,5 +1,6 @@
 """Map AniList's objects to ours."""
 
+import re
 from typing import Any
 
 from app.schemas.domain.library import MediaType
@@ -8,49 +9,58 @@ from app.schemas.domain.sync import RemoteAccount
 from app.schemas.limits import MAX_PROGRESS
 from app.utils.text.cleaning import clean_int, clean_text
 
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,6})?", re.ASCII)
+
 
 class MappingError(ValueError):
     """The object does not have AniList's documented structure."""
 
 
-def map_media(said: Any, asked: MediaType | None = None) -> UpstreamMedia:
+def map_media(raw: Any, asked: MediaType | None = None) -> UpstreamMedia:
     """Map a title; raises :class:`MappingError` if there is no id or no title.
 
     ``asked`` is the media type to assume if the object does not state it.
     """
-    if not isinstance(said, dict):
+    if not isinstance(raw, dict):
         raise MappingError("a title is not an object")
-    anilist_id = clean_int(said.get("id"), low=1)
-    titles, covers = as_object(said.get("title")), as_object(said.get("coverImage"))
+    anilist_id = clean_int(as_number(raw.get("id")), low=1)
+    titles, covers = as_object(raw.get("title")), as_object(raw.get("coverImage"))
     title = _first(titles, "romaji", "english", "native", "userPreferred")
     if anilist_id is None or title is None:
         raise MappingError("a title has no id or no name")
-    manga = said["type"] == "MANGA" if said.get("type") else asked == "manga"
+    manga = raw["type"] == "MANGA" if raw.get("type") else asked == "manga"
     return UpstreamMedia(
         anilist_id=anilist_id,
-        mal_id=clean_int(said.get("idMal"), low=1),
+        mal_id=clean_int(as_number(raw.get("idMal")), low=1),
         media_type="manga" if manga else "anime",
         title=title[:500],
         image_url=_first(covers, "extraLarge", "large", "medium"),
-        total=clean_int(said.get("chapters" if manga else "episodes"), 1, MAX_PROGRESS),
-        format=clean_text(said.get("format")),
-        site_url=clean_text(said.get("siteUrl")),
+        total=clean_int(as_number(raw.get("chapters" if manga else "episodes")), 1, MAX_PROGRESS),
+        format=clean_text(raw.get("format")),
+        site_url=clean_text(raw.get("siteUrl")),
     )
 
 
-def map_viewer(said: Any, token: str) -> RemoteAccount:
+def map_viewer(raw: Any, token: str) -> RemoteAccount:
     """The account of the token; raises :class:`MappingError`."""
-    viewer = as_object(said)
-    user_id, name = clean_int(viewer.get("id"), low=1), clean_text(viewer.get("name"))
+    viewer = as_object(raw)
+    user_id, name = clean_int(as_number(viewer.get("id")), low=1), clean_text(viewer.get("name"))
     if user_id is None:
         raise MappingError("a user has no id")
     scale = clean_text(as_object(viewer.get("mediaListOptions")).get("scoreFormat"))
     return RemoteAccount(user_id, (name or str(user_id))[:100], scale, token)
 
 
-def as_object(said: Any) -> dict[str, Any]:
-    return said if isinstance(said, dict) else {}
+def as_object(raw: Any) -> dict[str, Any]:
+    return raw if isinstance(raw, dict) else {}
 
 
-def _first(said: dict[str, Any], *names: str) -> str | None:
-    return next((text for name in names if (text := clean_text(said.get(name)))), None)
+def as_number(raw: object) -> object:
+    """The number that a text such as "12" or "8.5" states; other values unchanged."""
+    if isinstance(raw, str) and _NUMBER.fullmatch(raw):
+        return float(raw) if "." in raw else int(raw)
+    return raw
+
+
+def _first(raw: dict[str, Any], *names: str) -> str | None:
+    return next((text for name in names if (text := clean_text(raw.get(name)))), None)

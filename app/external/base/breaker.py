@@ -24,10 +24,10 @@ class Ticket:
 
 
 class Breaker:
-    """Opens when at least ``share`` of the last ``calls`` calls failed, given at least ``least`` calls.
+    """Opens when at least ``share`` of the last ``calls`` calls failed, given at least ``min_calls``.
 
-    Only calls of the last ``window`` seconds count. After ``rest`` seconds open, one probe call is admitted;
-    its result closes the breaker or keeps it open for another ``rest`` seconds.
+    Only calls of the last ``window`` seconds count. After ``open_seconds`` open, one probe call is admitted;
+    its result closes the breaker or keeps it open for as long again.
     """
 
     def __init__(
@@ -35,14 +35,19 @@ class Breaker:
         name: str,
         *,
         calls: int = 16,
-        least: int = 8,
+        min_calls: int = 8,
         share: float = 0.5,
         window: float = 60.0,
-        rest: float = 30.0,
+        open_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
-        self._least, self._share, self._window, self._rest = least, share, window, rest
+        self._min_calls, self._share, self._window, self._open_seconds = (
+            min_calls,
+            share,
+            window,
+            open_seconds,
+        )
         self._clock = clock
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=calls)
         self._era = 0
@@ -61,7 +66,7 @@ class Breaker:
                 raise BreakerOpen(self._open_until - now)
             if now < self._probe_ends:
                 raise BreakerOpen(1.0)
-            self._probe_ends = now + self._rest
+            self._probe_ends = now + self._open_seconds
         return Ticket(self._era)
 
     def settle(self, ticket: Ticket, *, up: bool | None) -> None:
@@ -84,16 +89,16 @@ class Breaker:
             self._outcomes.clear()
             log.info("upstream.breaker_closed", upstream=self._name)
         elif up is False:
-            self._rest_from(now)
+            self._open_from(now)
 
     def _open(self, now: float) -> None:
-        self._rest_from(now)
-        log.warning("upstream.breaker_opened", upstream=self._name, seconds=self._rest)
+        self._open_from(now)
+        log.warning("upstream.breaker_opened", upstream=self._name, seconds=self._open_seconds)
 
-    def _rest_from(self, now: float) -> None:
+    def _open_from(self, now: float) -> None:
         self._era += 1
-        self._open_until = now + self._rest
+        self._open_until = now + self._open_seconds
 
     def _too_many_failures(self, now: float) -> bool:
         recent = [up for at, up in self._outcomes if now - at < self._window]
-        return len(recent) >= self._least and recent.count(False) >= self._share * len(recent)
+        return len(recent) >= self._min_calls and recent.count(False) >= self._share * len(recent)

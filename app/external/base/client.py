@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from app.errors import AppError
 from app.external.base.breaker import Breaker, BreakerOpen
 from app.external.base.exchange import Body, HttpExchange, Query
-from app.external.base.faults import UpstreamFault, not_asked
+from app.external.base.faults import UpstreamFault, not_sent
 from app.external.base.policy import JOB, UPKEEP, USER, Deadline, Limiter, Policy
 from app.logs import log
 from app.utils.metrics import (
@@ -46,11 +46,11 @@ class Request:
 
 @dataclass(slots=True)
 class _Host:
-    """``is_away``: the last call could not connect."""
+    """``is_unreachable``: the last call could not connect."""
 
     base_url: str
     breaker: Breaker
-    is_away: bool = False
+    is_unreachable: bool = False
 
 
 class UpstreamClient:
@@ -70,14 +70,14 @@ class UpstreamClient:
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        hear: Callable[[Mapping[str, str]], None] = lambda _: None,
+        on_headers: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
         urls = [url.strip().rstrip("/") for url in base_url.split(",")]
         self._hosts = [_Host(url, breaker()) for url in urls]
         self._best = self._hosts[0]
         self._policy = policy
         self._limiter = limiter
-        self._http = HttpExchange(policy, transport=transport, hear=hear)
+        self._http = HttpExchange(policy, transport=transport, on_headers=on_headers)
         self._clock = clock
         self._sleep = sleep
         self._is_failing = False
@@ -130,15 +130,15 @@ class UpstreamClient:
         try:
             ticket = host.breaker.admit()
         except BreakerOpen as open_:
-            why = _AWAY if host.is_away else "it kept failing"
-            raise not_asked(name, title, open_.retry_after, outcome="breaker", why=why) from None
+            why = _AWAY if host.is_unreachable else "it kept failing"
+            raise not_sent(name, title, open_.retry_after, outcome="breaker", why=why) from None
         up: bool | None = None
         try:
             answer = await self._through_limiter(host, request, deadline, ends_at)
-            up, host.is_away = True, False
+            up, host.is_unreachable = True, False
         except UpstreamFault as failure:
             if failure.verdict != "unknown":
-                host.is_away = failure.outcome == "unreachable"
+                host.is_unreachable = failure.outcome == "unreachable"
             up = {"up": True, "down": False, "unknown": None}[failure.verdict]
             raise
         finally:
@@ -159,8 +159,8 @@ class UpstreamClient:
             outcome, why = (
                 ("ban", "it asked us to pause") if limit.banned else ("limit", "its rate limit is exhausted")
             )
-            why = _AWAY if host.is_away and not limit.banned else why
-            raise not_asked(name, title, limit.retry_after, outcome=outcome, why=why) from None
+            why = _AWAY if host.is_unreachable and not limit.banned else why
+            raise not_sent(name, title, limit.retry_after, outcome=outcome, why=why) from None
         UPSTREAM_WAIT_SECONDS.labels(name, deadline.name).observe(waited)
         return await self._attempt(host, request, min(deadline.attempt, ends_at - self._clock()))
 
@@ -247,10 +247,10 @@ class Client:
             transport=transport,
             clock=clock,
             sleep=sleep,
-            hear=self._hear,
+            on_headers=self._on_headers,
         )
 
-    def _hear(self, headers: Mapping[str, str]) -> None:
+    def _on_headers(self, headers: Mapping[str, str]) -> None:
         """Called with the headers of every response; a subclass can read rate limits from them."""
 
     async def close(self) -> None:

@@ -17,11 +17,11 @@ import httpx
 from app.errors import AppError
 from app.external.base.faults import (
     UpstreamFault,
-    broken_off,
+    connection_lost,
+    invalid_response,
     of_status,
     out_of_time,
     unreachable,
-    unreadable,
 )
 from app.external.base.policy import Policy
 
@@ -62,11 +62,11 @@ class HttpExchange:
         policy: Policy,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        hear: Callable[[Mapping[str, str]], None] = lambda _: None,
+        on_headers: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
-        """``hear`` is called with the headers of every response; their names are in lower case."""
+        """``on_headers`` is called with the headers of every response; their names are in lower case."""
         self._policy = policy
-        self._hear = hear
+        self._on_headers = on_headers
         self._exchanges: set[asyncio.Task[_Answer]] = set()
         self._free = asyncio.Semaphore(policy.connections)
         self._http = httpx.AsyncClient(
@@ -105,7 +105,7 @@ class HttpExchange:
         if not done:
             raise out_of_time(self._policy.name, self._policy.title)
         answer = exchange.result()
-        self._hear(answer.headers)
+        self._on_headers(answer.headers)
         return self._read(answer, shapes)
 
     async def close(self) -> None:
@@ -146,14 +146,14 @@ class HttpExchange:
         except httpx.ConnectError as error:
             raise unreachable(name, title) from error
         except (httpx.HTTPError, OSError) as error:
-            raise broken_off(name, title) from error
+            raise connection_lost(name, title) from error
 
     async def _body(self, response: httpx.Response, ends: float) -> bytes:
         loop, body = asyncio.get_running_loop(), bytearray()
         async for part in self._parts(response):
             body += part
             if len(body) > self._policy.size_limit:
-                raise self._unreadable("a body that is too large")
+                raise self._invalid_response("a body that is too large")
             if loop.time() > ends:
                 raise out_of_time(self._policy.name, self._policy.title)
         return bytes(body)
@@ -169,31 +169,31 @@ class HttpExchange:
                 yield part
             return
         if encoding not in {"gzip", "x-gzip"}:
-            raise self._unreadable("an encoding that was not requested")
+            raise self._invalid_response("an encoding that was not requested")
         unpacker = zlib.decompressobj(wbits=31)
         try:
             async for part in response.aiter_raw():
                 yield unpacker.decompress(part, self._policy.size_limit + 1)
         except zlib.error as error:
-            raise self._unreadable("a body that cannot be decompressed") from error
+            raise self._invalid_response("a body that cannot be decompressed") from error
         if not unpacker.eof:
-            raise broken_off(self._policy.name, self._policy.title)
+            raise connection_lost(self._policy.name, self._policy.title)
 
     def _read(self, answer: _Answer, shapes: tuple[type, ...]) -> Any:
         if answer.status not in _GOOD:
             asked = answer.headers.get("retry-after")
-            told = self._explained(answer)
-            raise of_status(self._policy.name, self._policy.title, answer.status, asked, told=told)
+            explained = self._explained(answer)
+            raise of_status(self._policy.name, self._policy.title, answer.status, asked, explained=explained)
         if not answer.body and NoneType in shapes:
             return None
         if answer.content_type and not _JSON_TYPE.match(answer.content_type.strip()):
-            raise self._unreadable("something other than JSON")
+            raise self._invalid_response("something other than JSON")
         try:
             value: Any = json.loads(answer.body.decode("utf-8"), parse_constant=_reject, parse_float=_finite)
         except (ValueError, RecursionError) as error:
-            raise self._unreadable("invalid JSON") from error
+            raise self._invalid_response("invalid JSON") from error
         if not isinstance(value, shapes):
-            raise self._unreadable("JSON of an unexpected type")
+            raise self._invalid_response("JSON of an unexpected type")
         return _cleaned(value) if _MAYBE_UNCLEAN.search(answer.body) else value
 
     def _explained(self, answer: _Answer) -> AppError | None:
@@ -206,8 +206,8 @@ class HttpExchange:
             body = None
         return self._policy.explain(answer.status, body)
 
-    def _unreadable(self, why: str) -> UpstreamFault:
-        return unreadable(self._policy.name, self._policy.title, why)
+    def _invalid_response(self, why: str) -> UpstreamFault:
+        return invalid_response(self._policy.name, self._policy.title, why)
 
 
 def _reject(constant: str) -> NoReturn:

@@ -45,11 +45,11 @@ class UpstreamFault(Exception):
 
 
 def of_status(
-    name: str, title: str, status: int, header: str | None, *, told: AppError | None = None
+    name: str, title: str, status: int, header: str | None, *, explained: AppError | None = None
 ) -> UpstreamFault:
     """The meaning of a status other than 200; ``header`` is its Retry-After.
 
-    ``told`` is the failure that the upstream's body describes, if it rejected the request.
+    ``explained`` is the failure that the upstream's body describes, if it rejected the request.
     """
     details = {"upstream": name, "status": status}
     if status == 404:
@@ -64,7 +64,7 @@ def of_status(
     asked = seconds_of(header)
     if status == 408 or status >= 500:
         return UpstreamFault(error, outcome="server_error", verdict="down", retry=True, retry_after=asked)
-    return UpstreamFault(told or error, outcome="rejected", verdict="up", retry_after=asked)
+    return UpstreamFault(explained or error, outcome="rejected", verdict="up", retry_after=asked)
 
 
 def out_of_time(name: str, title: str) -> UpstreamFault:
@@ -81,7 +81,7 @@ def unreachable(name: str, title: str) -> UpstreamFault:
     return UpstreamFault(error, outcome="unreachable", verdict="down", retry=True)
 
 
-def broken_off(name: str, title: str) -> UpstreamFault:
+def connection_lost(name: str, title: str) -> UpstreamFault:
     """The connection was closed before the response was complete."""
     error = UpstreamError(
         f"{title} closed the connection early.", retry_after=_CLIENT_RETRY_AFTER, details={"upstream": name}
@@ -89,13 +89,13 @@ def broken_off(name: str, title: str) -> UpstreamFault:
     return UpstreamFault(error, outcome="broken_off", verdict="down", retry=True)
 
 
-def unreadable(name: str, title: str, why: str) -> UpstreamFault:
+def invalid_response(name: str, title: str, why: str) -> UpstreamFault:
     """A 200 response that breaks the upstream's contract; retrying would not help."""
     error = UpstreamError(f"{title} answered with {why}.", details={"upstream": name})
     return UpstreamFault(error, outcome="unreadable", verdict="down")
 
 
-def not_asked(name: str, title: str, retry_after: float, *, outcome: str, why: str) -> UpstreamFault:
+def not_sent(name: str, title: str, retry_after: float, *, outcome: str, why: str) -> UpstreamFault:
     """The call was not sent."""
     error = UpstreamUnavailable(
         f"{title} is not being called: {why}.", retry_after=retry_after, details={"upstream": name}

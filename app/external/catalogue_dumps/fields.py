@@ -76,20 +76,20 @@ def title(row: Mapping[str, Any]) -> str:
 def texts(row: Mapping[str, Any], keys: Iterable[tuple[str, int]]) -> list[str | None]:
     """The texts under these keys, each with its maximum length in characters."""
     found: list[str | None] = []
-    for key, most in keys:
+    for key, max_length in keys:
         value = row.get(key)
-        found.append(None if value is None else _fit(key, value, most))
+        found.append(None if value is None else _fit(key, value, max_length))
     return found
 
 
-def names(row: Mapping[str, Any], key: str, most: int = NAME_MAX) -> tuple[str, ...]:
+def names(row: Mapping[str, Any], key: str, max_length: int = NAME_MAX) -> tuple[str, ...]:
     """A list of texts without duplicates."""
     values = row.get(key)
     if not values and (values is None or values == []):
         return ()
     if not isinstance(values, list) or len(values) > _LIST_MAX:
         raise InvalidRow(f"{key} is not a list, or too long")
-    found = [_fit(key, value, most) for value in values]
+    found = [_fit(key, value, max_length) for value in values]
     return tuple(dict.fromkeys([name for name in found if name is not None]))
 
 
@@ -168,11 +168,11 @@ def picture(value: str | None) -> str | None:
     return real_picture(value)
 
 
-def _fit(key: str, value: Any, most: int) -> str | None:
+def _fit(key: str, value: Any, max_length: int) -> str | None:
     if not isinstance(value, str):
         raise InvalidRow(f"{key} is not text")
-    if len(value) > most:
-        raise InvalidRow(f"{key} is longer than {most} characters")
+    if len(value) > max_length:
+        raise InvalidRow(f"{key} is longer than {max_length} characters")
     return value.strip() or None
 
 

@@ -52,13 +52,13 @@ class Dump:
         """Bytes read from disk so far."""
         return self._blocks.read
 
-    def read(self, most: int) -> list[DumpRow]:
-        """Up to ``most`` more rows, none at the end; a fault is raised after the rows before it."""
+    def read(self, max_rows: int) -> list[DumpRow]:
+        """Up to ``max_rows`` more rows, none at the end; a fault is raised after the rows before it."""
         if self._fault is not None:
             raise self._fault
         rows: list[DumpRow] = []
         try:
-            for line, value, suspect in islice(self._rows, most):
+            for line, value, suspect in islice(self._rows, max_rows):
                 rows.append(self._mapped(line, value, suspect))
         except DumpUnreadable as fault:
             if not rows:

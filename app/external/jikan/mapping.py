@@ -74,19 +74,19 @@ def _anime(mal_id: int, title: str, titles: "_Titles", body: Mapping[str, Any]) 
         title_russian=titles.russian,
         synonyms=titles.synonyms,
         type=_word(body, "type", _TYPES),
-        source=_said(body.get("source")),
+        source=_known_text(body.get("source")),
         status=cast("Status | None", _word(body, "status", _STATUSES)),
         season=cast("Season | None", _word(body, "season", _SEASONS)),
         year=clean_int(body.get("year"), MIN_YEAR, MAX_YEAR),
         episodes=clean_int(body.get("episodes"), 1, MAX_PROGRESS),
-        duration_minutes=_minutes(_said(body.get("duration")) or ""),
+        duration_minutes=_minutes(_known_text(body.get("duration")) or ""),
         rating=rating,
         score=_score(body.get("score")),
         scored_by=clean_int(body.get("scored_by"), low=1),
         rank=clean_int(body.get("rank"), low=1),
         popularity=clean_int(body.get("popularity"), low=1),
         members=clean_int(body.get("members"), low=1),
-        synopsis=_said(body.get("synopsis")),
+        synopsis=_known_text(body.get("synopsis")),
         image_url=_main_image(images),
         images=images,
         trailer_url=_trailer(body.get("trailer")),
@@ -130,7 +130,7 @@ def _typed_titles(value: object) -> Iterator[tuple[str, str]]:
 
 
 def _first(typed: Iterable[tuple[str, str]], kind: str) -> str | None:
-    return next((title for said, title in typed if said == kind), None)
+    return next((title for data, title in typed if data == kind), None)
 
 
 def _title(value: object) -> str | None:
@@ -138,14 +138,14 @@ def _title(value: object) -> str | None:
     return title if title is not None and len(title) <= TITLE_MAX else None
 
 
-def _said(value: object) -> str | None:
+def _known_text(value: object) -> str | None:
     """The text, or None if it is a placeholder for an unknown value."""
     text = clean_text(value)
     return None if text is None or text.lower() in _SAYS_NOTHING else text
 
 
 def _word(body: Mapping[str, Any], key: str, known: Mapping[str, str]) -> str | None:
-    word = _said(body.get(key))
+    word = _known_text(body.get(key))
     if word is None:
         return None
     ours = known.get(word.lower())
@@ -249,9 +249,9 @@ def _stated(year: int | str, month: int | None, day: int | str | None) -> str | 
         return f"{int(year):04}-{month:02}" if month <= 12 else f"{int(year):04}"
 
 
-def _broadcast(said: Mapping[str, Any]) -> dict[str, Any] | None:
-    slot: dict[str, Any] = {key: _said(said.get(key)) for key in ("time", "timezone", "string")}
-    slot = {"day": _word(said, "day", _DAYS), **slot}
+def _broadcast(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    slot: dict[str, Any] = {key: _known_text(data.get(key)) for key in ("time", "timezone", "string")}
+    slot = {"day": _word(data, "day", _DAYS), **slot}
     return slot if any(slot.values()) else None
 
 

@@ -12,7 +12,7 @@ from app.external.list_files.kinds import kind_of_keys, kind_of_url, kind_of_wor
 from app.external.list_files.scores import Scale
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ListedRow, ListFile
-from app.schemas.words import says_again
+from app.schemas.words import means_rewatching
 
 _ARCHIVE_STATUS = {
     "0": "CURRENT", "1": "PLANNING", "2": "COMPLETED", "3": "DROPPED", "4": "PAUSED", "5": "REPEATING",
@@ -209,7 +209,7 @@ def _listed(line: int, row: Mapping[str, Any], kind: MediaType, scale: Scale) ->
 def _state(reader: RowReader, row: Mapping[str, Any], word: Any) -> dict[str, Any]:
     return {
         "status": reader.status(word),
-        "is_rewatching": says_again(str(word)),
+        "is_rewatching": means_rewatching(str(word)),
         "progress": reader.count("progress", row.get("progress")),
         "rewatch_count": reader.rewatches(row.get("repeat")),
         "notes": reader.notes(row.get("notes")),

@@ -53,7 +53,7 @@ class RowReader:
     def add_note(self, text: str) -> None:
         self._notes.append(text)
 
-    def count(self, name: str, value: Any, *, most: int = MAX_PROGRESS) -> int | None:
+    def count(self, name: str, value: Any, *, maximum: int = MAX_PROGRESS) -> int | None:
         """A non-negative integer."""
         if _is_empty(value):
             return None
@@ -61,12 +61,12 @@ class RowReader:
         if number is None or number < 0:
             self._leave_out(name, value)
             return None
-        if number > most:
-            self._notes.append(f"{name} {number} exceeds the maximum: set to {most}")
-        return min(number, most)
+        if number > maximum:
+            self._notes.append(f"{name} {number} exceeds the maximum: set to {maximum}")
+        return min(number, maximum)
 
     def rewatches(self, value: Any) -> int | None:
-        return self.count("number of rewatches", value, most=MAX_REWATCHES)
+        return self.count("number of rewatches", value, maximum=MAX_REWATCHES)
 
     def total(self, *values: Any) -> int | None:
         """The first known total; 0 means unknown."""
@@ -188,7 +188,7 @@ class RowReader:
             unclear_status=self._unclear_status,
         )
 
-    def _text(self, name: str, value: Any, most: int) -> str | None:
+    def _text(self, name: str, value: Any, max_length: int) -> str | None:
         if not value:
             return None
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -197,10 +197,10 @@ class RowReader:
             self._leave_out(name, value)
             return None
         stated = value.strip()
-        found = clean_text(readable(stated[: most * _ESCAPED])) or ""
-        if len(found) > most or len(stated) > most * _ESCAPED:
-            self._notes.append(f"{name} is longer than {most:,} characters: cut")
-        return found[:most].strip() or None
+        found = clean_text(readable(stated[: max_length * _ESCAPED])) or ""
+        if len(found) > max_length or len(stated) > max_length * _ESCAPED:
+            self._notes.append(f"{name} is longer than {max_length:,} characters: cut")
+        return found[:max_length].strip() or None
 
     def _leave_out(self, name: str, value: Any) -> None:
         self._notes.append(f"{name} {str(value)[:_QUOTED]!r} is invalid: left out")

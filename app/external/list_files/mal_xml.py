@@ -17,7 +17,7 @@ from app.external.list_files.details import RowReader, is_yes
 from app.external.list_files.xml_repair import repaired
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import BadRow, ListedRow, ListFile
-from app.schemas.words import says_again
+from app.schemas.words import means_rewatching
 from app.utils.text.cleaning import clean_text
 
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -170,7 +170,7 @@ def _row(line: int, kind: MediaType, row: Mapping[str, str]) -> ListedRow:
         "tags": reader.tags(row.get(tags["tags"])),
         "started_at": reader.date("start date", row.get(tags["started_at"])),
         "finished_at": reader.date("finish date", row.get(tags["finished_at"])),
-        "is_rewatching": is_yes(row.get(tags["is_rewatching"])) or says_again(word),
+        "is_rewatching": is_yes(row.get(tags["is_rewatching"])) or means_rewatching(word),
         "carried": {"mal": carried_tags(reader, {tag: row[tag] for tag in row if tag not in known})},
     }
     subject = reader.subject(
@@ -183,9 +183,9 @@ def _row(line: int, kind: MediaType, row: Mapping[str, str]) -> ListedRow:
     return reader.row(line, subject, reader.score(row.get(tags["score"]), scores.TEN_POINTS), fields)
 
 
-def carried_tags(reader: RowReader, said: Mapping[str, Any]) -> dict[str, str]:
+def carried_tags(reader: RowReader, data: Mapping[str, Any]) -> dict[str, str]:
     """The tags without a field of their own that can be written back unchanged, within the limits."""
-    found = {tag: (clean_text(text) or "") if text else "" for tag, text in said.items() if is_carried(tag)}
+    found = {tag: (clean_text(text) or "") if text else "" for tag, text in data.items() if is_carried(tag)}
     if len(found) > _MOST_CARRIED:
         reader.add_note(f"{len(found)} other fields exceed the maximum: cut to {_MOST_CARRIED}")
         found = dict(islice(found.items(), _MOST_CARRIED))

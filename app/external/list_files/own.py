@@ -31,25 +31,25 @@ def read(document: Mapping[str, Any], asked: MediaType | None) -> ListFile:
 
 
 def _row(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRow:
-    said = row["fields"]
+    data = row["fields"]
     reader = RowReader()
-    if not set(said) <= _STATE:
-        reader.add_note(f"unknown fields: {', '.join(sorted(set(said) - _STATE))[:100]}")
+    if not set(data) <= _STATE:
+        reader.add_note(f"unknown fields: {', '.join(sorted(set(data) - _STATE))[:100]}")
     state = {
-        "status": reader.status(said.get("status")),
-        "progress": reader.count("progress", said.get("progress")),
-        "rewatch_count": reader.rewatches(said.get("rewatch_count")),
-        "volumes": reader.volumes(said.get("volumes")),
-        "max_progress": reader.total(said.get("max_progress")),
-        "is_rewatching": is_yes(said.get("is_rewatching")),
-        "is_private": is_yes(said.get("is_private")),
-        "started_at": reader.date("started_at", said.get("started_at")),
-        "finished_at": reader.date("finished_at", said.get("finished_at")),
-        "notes": reader.notes(said.get("notes")),
-        "tags": reader.tags(said.get("tags")),
-        "carried": _carried(reader, said.get("carried") or {}),
-        **{name: reader.short_text(name, said.get(name)) for name in _TEXTS},
-        **{name: reader.url(said.get(name)) for name in _URLS},
+        "status": reader.status(data.get("status")),
+        "progress": reader.count("progress", data.get("progress")),
+        "rewatch_count": reader.rewatches(data.get("rewatch_count")),
+        "volumes": reader.volumes(data.get("volumes")),
+        "max_progress": reader.total(data.get("max_progress")),
+        "is_rewatching": is_yes(data.get("is_rewatching")),
+        "is_private": is_yes(data.get("is_private")),
+        "started_at": reader.date("started_at", data.get("started_at")),
+        "finished_at": reader.date("finished_at", data.get("finished_at")),
+        "notes": reader.notes(data.get("notes")),
+        "tags": reader.tags(data.get("tags")),
+        "carried": _carried(reader, data.get("carried") or {}),
+        **{name: reader.short_text(name, data.get(name)) for name in _TEXTS},
+        **{name: reader.url(data.get(name)) for name in _URLS},
     }
     subject = reader.subject(
         stated(kind_of_word(row.get("media_type")), asked),
@@ -58,7 +58,7 @@ def _row(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRo
         anilist_id=reader.identifier("anilist_id", row.get("anilist_id")),
         total=reader.total(row.get("total")),
     )
-    return reader.row(line, subject, _score(reader, said.get("score")), state)
+    return reader.row(line, subject, _score(reader, data.get("score")), state)
 
 
 def _score(reader: RowReader, value: Any) -> Score | None:
@@ -67,9 +67,9 @@ def _score(reader: RowReader, value: Any) -> Score | None:
     return Score(0, 0, 0) if is_zero else reader.score(value, scores.HUNDRED_POINTS)
 
 
-def _carried(reader: RowReader, said: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _carried(reader: RowReader, data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Carried fields of other services, validated so that they can be written back."""
-    mal, kitsu = said.get("mal"), said.get("kitsu")
+    mal, kitsu = data.get("mal"), data.get("kitsu")
     kept: dict[str, dict[str, str]] = {}
     if mal is not None:
         kept["mal"] = carried_tags(reader, mal)

@@ -9,7 +9,7 @@ from app.external.list_files.details import RowReader, as_object, is_yes
 from app.external.list_files.kinds import kind_of_keys, kind_of_url, kind_of_word, stated
 from app.schemas.domain.library import MediaType, Subject
 from app.schemas.domain.lists import ListedRow, ListFile
-from app.schemas.words import says_again
+from app.schemas.words import means_rewatching
 
 _KINDS: tuple[MediaType, ...] = ("anime", "manga")
 _COUNTED: dict[MediaType, tuple[str, ...]] = {"anime": ("episodes",), "manga": ("chapters", "volumes")}
@@ -81,7 +81,7 @@ def _shikimori(line: int, row: Mapping[str, Any], reader: RowReader, subject: Su
     counted = "chapters" if is_manga else "episodes"
     fields = {
         "status": reader.status(row.get("status")),
-        "is_rewatching": says_again(str(row.get("status"))),
+        "is_rewatching": means_rewatching(str(row.get("status"))),
         "progress": reader.count(counted, row.get(counted)),
         "volumes": reader.volumes(row.get("volumes")) if is_manga else None,
         "rewatch_count": reader.rewatches(row.get("rewatches")),
@@ -117,30 +117,30 @@ _TITLE_KEYS = {kind: keys["of_title"] for kind, keys in _MAL_API.items()}
 def _mal_api(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRow:
     """A row of MyAnimeList's official API."""
     node = as_object(row.get("node"))
-    said = as_object(row.get("list_status") or node.get("my_list_status"))
+    data = as_object(row.get("list_status") or node.get("my_list_status"))
     picture = as_object(node.get("main_picture"))
     image_url = picture.get("large") or picture.get("medium")
     kind = stated(
         kind_of_word(node.get("media_type")),
-        kind_of_keys(said, _STATE_KEYS),
+        kind_of_keys(data, _STATE_KEYS),
         kind_of_keys(node, _TITLE_KEYS),
-        next((kind for kind, keys in _MAL_API.items() if said.get("status") in keys["statuses"]), None),
+        next((kind for kind, keys in _MAL_API.items() if data.get("status") in keys["statuses"]), None),
         kind_of_url(image_url),
         asked,
     )
     reader, keys = RowReader(), _MAL_API[kind]
     fields = {
-        "status": reader.status(said.get("status")),
-        "is_rewatching": is_yes(said.get(keys["again"][0])),
+        "status": reader.status(data.get("status")),
+        "is_rewatching": is_yes(data.get(keys["again"][0])),
         "progress": reader.count(
-            "progress", next((said[key] for key in keys["progress"] if key in said), None)
+            "progress", next((data[key] for key in keys["progress"] if key in data), None)
         ),
-        "volumes": reader.volumes(said.get("num_volumes_read")) if kind == "manga" else None,
-        "rewatch_count": reader.rewatches(said.get(keys["times"][0])),
-        "notes": reader.notes(said.get("comments")),
-        "tags": reader.tags(said.get("tags")),
-        "started_at": reader.date("start date", said.get("start_date")),
-        "finished_at": reader.date("finish date", said.get("finish_date")),
+        "volumes": reader.volumes(data.get("num_volumes_read")) if kind == "manga" else None,
+        "rewatch_count": reader.rewatches(data.get(keys["times"][0])),
+        "notes": reader.notes(data.get("comments")),
+        "tags": reader.tags(data.get("tags")),
+        "started_at": reader.date("start date", data.get("start_date")),
+        "finished_at": reader.date("finish date", data.get("finish_date")),
     }
     subject = reader.subject(
         kind,
@@ -149,7 +149,7 @@ def _mal_api(line: int, row: Mapping[str, Any], asked: MediaType | None) -> List
         total=reader.total(node.get("num_episodes"), node.get("num_chapters")),
         image_url=reader.url(image_url),
     )
-    return reader.row(line, subject, reader.score(said.get("score"), scores.TEN_POINTS), fields)
+    return reader.row(line, subject, reader.score(data.get("score"), scores.TEN_POINTS), fields)
 
 
 def _mal_page(kind: MediaType) -> Any:

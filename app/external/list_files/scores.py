@@ -16,13 +16,13 @@ Scale = Callable[[float], Score | None]
 """Converts a number above 0; None if it is not on the scale."""
 
 
-def _even(most: int, *, step: int) -> Scale:
-    """A linear scale up to ``most``; ``step`` is the width of one point in hundredths."""
+def _even(points: int, *, step: int) -> Scale:
+    """A linear scale up to ``points``; ``step`` is the width of one point in hundredths."""
 
     def read(number: float) -> Score | None:
-        if not 0 < number <= most:
+        if not 0 < number <= points:
             return None
-        value = int(number * 100 / most + 0.5)
+        value = int(number * 100 / points + 0.5)
         around = (step - 1) / 2 if number.is_integer() else 0.0
         return Score(value, int(value - around), min(int(value + around), 100)) if value else None
 

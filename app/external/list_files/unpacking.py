@@ -33,7 +33,7 @@ def unpacked(content: bytes) -> bytes:
         if not content.startswith(_GZIP):
             break
         content = _inflated(content)
-    if any(content.count(mark) > most for mark, most in _MOST_MARKS.items()):
+    if any(content.count(mark) > limit for mark, limit in _MOST_MARKS.items()):
         raise PayloadTooLarge("The file has more elements than a list of 50,000 entries.")
     return _utf8(content)
 

@@ -40,12 +40,12 @@ class MangaDexClient(Client):
         return [one for one in mapped if one is not None][:limit]
 
 
-def map_manga(said: Any) -> Suggestion | None:
+def map_manga(raw: Any) -> Suggestion | None:
     """Map a manga; None if it has no id or no title.
 
     Empty objects may be arrays or null in MangaDex's JSON.
     """
-    entity = _object(said)
+    entity = _object(raw)
     attributes, manga_id = _object(entity.get("attributes")), clean_text(entity.get("id"))
     title = _title(attributes)
     if manga_id is None or title is None:
@@ -84,16 +84,16 @@ def _cover(manga_id: str, relationships: Any) -> str | None:
     return None
 
 
-def _whole(said: Any) -> int | None:
+def _whole(raw: Any) -> int | None:
     """The whole part of a chapter number; None if it is unknown or not a number."""
-    digits = (clean_text(said) or "").partition(".")[0]
+    digits = (clean_text(raw) or "").partition(".")[0]
     return clean_int(int(digits), 1, MAX_PROGRESS) if digits.isdecimal() and len(digits) < 9 else None
 
 
-def _number(said: Any) -> int | None:
-    text = clean_text(said) or ""
+def _number(raw: Any) -> int | None:
+    text = clean_text(raw) or ""
     return clean_int(int(text), low=1) if text.isdecimal() and len(text) < 11 else None
 
 
-def _object(said: Any) -> dict[str, Any]:
-    return said if isinstance(said, dict) else {}
+def _object(raw: Any) -> dict[str, Any]:
+    return raw if isinstance(raw, dict) else {}

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 from app.external.anilibria.mapping import MappingError
 from app.schemas.domain.anime import Season, Status
 from app.schemas.domain.releases import UpstreamEpisode, UpstreamRelease, VideoSource
-from app.utils.text.cleaning import clean_int, clean_text
+from app.utils.text.cleaning import clean_int, clean_number, clean_text
 
 _SITE = "https://anilibria.tv"
 _SEASONS: dict[str, Season] = {"зима": "winter", "весна": "spring", "лето": "summer", "осень": "fall"}
@@ -51,15 +51,15 @@ def _episodes(player: dict[str, Any]) -> tuple[UpstreamEpisode, ...]:
     items = listed.values() if isinstance(listed, dict) else listed if isinstance(listed, list) else ()
     found = []
     for item in map(_object, items):
-        ordinal = item.get("episode")
-        if isinstance(ordinal, bool) or not isinstance(ordinal, int | float) or not 0 <= ordinal <= 100_000:
+        ordinal = clean_number(item.get("episode"))
+        if ordinal is None or not 0 <= ordinal <= 100_000:
             continue
         hls = _object(item.get("hls"))
         links = ((quality, _link(hls.get(key), host)) for key, quality in _QUALITIES.items())
         found.append(
             UpstreamEpisode(
                 external_id=clean_text(item.get("uuid")) or f"{ordinal:g}",
-                ordinal=float(ordinal),
+                ordinal=ordinal,
                 name=clean_text(item.get("name")),
                 preview=_link(item.get("preview"), None),
                 sources=tuple(VideoSource(quality, url) for quality, url in links if url),

@@ -27,48 +27,48 @@ SAFE = "a.is_adult is not true and (a.rating is null or a.rating !~* '^rx')"
 class Arguments(list[Any]):
     """The values of one statement, in the order of their placeholders."""
 
-    def place(self, value: Any, kind: str) -> str:
+    def add(self, value: Any, kind: str) -> str:
         """Add a value of the SQL type ``kind``; returns its placeholder."""
         self.append(value)
         return f"${len(self)}::{kind}"
 
 
-def conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
-    """The conditions of ``wanted``, except for its free-text search."""
+def conditions(filters: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
+    """The conditions of ``filters``, except for its free-text search."""
     several: tuple[tuple[str, tuple[Any, ...], str], ...] = (
-        ("a.status", wanted.statuses, "text"),
-        ("a.season", wanted.seasons, "text"),
-        ("a.type", wanted.types, "text"),
-        ("a.id", wanted.ids, "int"),
+        ("a.status", filters.statuses, "text"),
+        ("a.season", filters.seasons, "text"),
+        ("a.type", filters.types, "text"),
+        ("a.id", filters.ids, "int"),
     )
     for column, values, kind in several:
         if len(values) == 1:
-            yield f"{column} = {arguments.place(values[0], kind)}"
+            yield f"{column} = {arguments.add(values[0], kind)}"
         elif values:
-            yield f"{column} = any({arguments.place(list(values), f'{kind}[]')})"
+            yield f"{column} = any({arguments.add(list(values), f'{kind}[]')})"
     plain = (
-        ("a.year =", wanted.year, "int"),
-        ("a.year >=", wanted.year_from, "int"),
-        ("a.year <=", wanted.year_to, "int"),
-        ("a.score >=", wanted.min_score, "double precision"),
+        ("a.year =", filters.year, "int"),
+        ("a.year >=", filters.year_from, "int"),
+        ("a.year <=", filters.year_to, "int"),
+        ("a.score >=", filters.min_score, "double precision"),
     )
     for condition, value, kind in plain:
         if value is not None:
-            yield f"{condition} {arguments.place(value, kind)}"
-    if wanted.sfw:
+            yield f"{condition} {arguments.add(value, kind)}"
+    if filters.sfw:
         yield SAFE
-    yield from _genre_conditions(wanted, genres, arguments)
+    yield from _genre_conditions(filters, genres, arguments)
 
 
-def _genre_conditions(wanted: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
-    sets = [genres.ids(genre) for genre in wanted.genres]
+def _genre_conditions(filters: CatalogueFilter, genres: GenreIndex, arguments: Arguments) -> Iterator[str]:
+    sets = [genres.ids(genre) for genre in filters.genres]
     if single := sorted({ids[0] for ids in sets if len(ids) == 1}):
-        yield f"a.tag_ids @> {arguments.place(single, 'int[]')}"
+        yield f"a.tag_ids @> {arguments.add(single, 'int[]')}"
     for ids in sets:
         if len(ids) != 1:  # the name has several kinds, or is unknown: then the empty array matches nothing
-            yield f"a.tag_ids && {arguments.place(ids, 'int[]')}"
-    if excluded := sorted({id_ for genre in wanted.genres_excluded for id_ in genres.ids(genre)}):
-        yield f"not a.tag_ids && {arguments.place(excluded, 'int[]')}"
+            yield f"a.tag_ids && {arguments.add(ids, 'int[]')}"
+    if excluded := sorted({id_ for genre in filters.genres_excluded for id_ in genres.ids(genre)}):
+        yield f"not a.tag_ids && {arguments.add(excluded, 'int[]')}"
 
 
 def all_words(
@@ -79,13 +79,13 @@ def all_words(
     With ``at_start`` it must be at the start of a word there. One or two letters of an alphabet always must:
     they occur inside words of almost every title, and no index finds them there.
     """
-    found = units(search)
+    found = word_groups(search)
     if not found:
         yield "false"
     for words in found:
         # words next to each other (K-On, No.6) may also be written as one
         joined = "".join(words)
-        is_little = joined.isalnum() and says_little(joined)
+        is_little = joined.isalnum() and is_short_word(joined)
         together = _holds(joined, arguments, once=once, at_start=at_start or is_little)
         if len(words) == 1:
             yield together
@@ -94,19 +94,19 @@ def all_words(
 
 
 def _holds(text: str, arguments: Arguments, *, once: bool, at_start: bool) -> str:
-    """The names hold ``text``, at the start of a word if ``at_start``."""
+    """SQL: the names contain ``text``, at the start of a word if ``at_start``."""
     like = pattern(text, arguments, once=once)
     if at_start:
         like = f"'% ' || substr({like}, 2)"
     return f"a.search_text like {like}"
 
 
-def units(search: str) -> list[list[str]]:
+def word_groups(search: str) -> list[list[str]]:
     """The words of ``search``; a token such as ``K-On`` stays one group if one of its words is short."""
     found: list[list[str]] = []
     for token in search.split():
         words = search_words(token)
-        if any(map(says_little, words)):
+        if any(map(is_short_word, words)):
             found.append(words)
         else:
             found += ([word] for word in words)
@@ -119,11 +119,11 @@ def pattern(text: str, arguments: Arguments, *, once: bool = False) -> str:
     With ``once`` it is a subquery, evaluated once per execution even by a generic plan; a custom plan then
     cannot estimate how many titles match this particular text.
     """
-    found = f"search_pattern({arguments.place(text, 'text')})"
+    found = f"search_pattern({arguments.add(text, 'text')})"
     return f"(select {found})" if once else found
 
 
-def says_little(word: str) -> bool:
+def is_short_word(word: str) -> bool:
     """Whether it is one or two letters, which occur almost everywhere; two ideographs can be a whole name."""
     return len(word) < _FEW_LETTERS and max(word) < _FIRST_IDEOGRAPH
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-_NO_BOOK_YET = -1
+_NOT_LOADED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class GenreIndex:
     """Maps names to ids; ``version`` is the ``labels`` counter of ``catalogue_version``."""
 
-    version: int = _NO_BOOK_YET
+    version: int = _NOT_LOADED
     by_name: Mapping[str, list[int]] = field(default_factory=dict)
 
     @classmethod

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from app.repositories.anime.filters import ORDERS, SAFE, Arguments, conditions, where
 from app.repositories.anime.genres import GenreIndex
 from app.repositories.anime.rendering import columns, joins
-from app.repositories.anime.search import matching, meant, ranked
+from app.repositories.anime.search import inexact_matches, matching, ranked
 from app.schemas.domain.anime import AnimePage, StoredAnime, TagKind, UpstreamTag
 from app.schemas.domain.catalogue import ANIME_KEYS, AnimeSort, CatalogueFilter, PageSpec
 from app.utils.db.database import Driver
 
-_FAR = 1000  # offset from which it is faster to sort ids alone and to join the rows afterwards
+_DEEP_OFFSET = 1000  # offset from which it is faster to sort ids alone and to join the rows afterwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +36,40 @@ class AnimeRepository:
 
     async def page(
         self,
-        wanted: CatalogueFilter,
+        filters: CatalogueFilter,
         sort: AnimeSort,
-        part: PageSpec,
+        spec: PageSpec,
         *,
         genres: GenreIndex,
         known_version: int | None,
     ) -> PageRead:
         """The matching titles in order; they are counted unless the version is still ``known_version``."""
         arguments = Arguments()
-        parts = list(conditions(wanted, genres, arguments))
-        if wanted.search is not None:
-            parts.append(matching(wanted.search, arguments))
-        return await self._page("", where(parts), sort, part, arguments, known_version)
+        parts = list(conditions(filters, genres, arguments))
+        if filters.search is not None:
+            parts.append(matching(filters.search, arguments))
+        return await self._page("", where(parts), sort, spec, arguments, known_version)
 
-    async def page_of_meant(
-        self, wanted: CatalogueFilter, search: str, sort: AnimeSort, part: PageSpec, *, genres: GenreIndex
+    async def page_of_inexact(
+        self, filters: CatalogueFilter, search: str, sort: AnimeSort, spec: PageSpec, *, genres: GenreIndex
     ) -> PageRead:
         """Like :meth:`page`, for a search without exact matches: other spellings and typos."""
         arguments = Arguments()
-        tables, condition = meant(search, arguments)
-        parts = [condition, *conditions(wanted, genres, arguments)]
-        return await self._page(tables, where(parts), sort, part, arguments, None)
+        tables, condition = inexact_matches(search, arguments)
+        parts = [condition, *conditions(filters, genres, arguments)]
+        return await self._page(tables, where(parts), sort, spec, arguments, None)
 
-    async def count_hidden(self, wanted: CatalogueFilter, *, genres: GenreIndex) -> int:
-        """How many adult titles match ``wanted``, ignoring its ``sfw``."""
+    async def count_hidden(self, filters: CatalogueFilter, *, genres: GenreIndex) -> int:
+        """How many adult titles match ``filters``, ignoring its ``sfw``."""
         arguments = Arguments()
-        parts = list(conditions(replace(wanted, sfw=False), genres, arguments))
-        if wanted.search is not None:
-            parts.append(matching(wanted.search, arguments))
+        parts = list(conditions(replace(filters, sfw=False), genres, arguments))
+        if filters.search is not None:
+            parts.append(matching(filters.search, arguments))
         sql = f"select count(*) from anime a where {where(parts)} and not ({SAFE})"
         hidden: int = await self._driver.fetchval(sql, *arguments)
         return hidden
 
-    async def search(self, query: str, part: PageSpec, *, safe: bool = False) -> AnimePage:
+    async def search(self, query: str, spec: PageSpec, *, safe: bool = False) -> AnimePage:
         """Best matches first, ties by number of members; ``safe`` hides adult titles."""
         arguments = Arguments()
         tables = ranked(query, arguments, safe=safe)
@@ -80,10 +80,10 @@ class AnimeRepository:
             page as (
                 select id, row_number() over (order by {place}) as place
                 from found order by place
-                limit {arguments.place(part.limit, "bigint")} offset {arguments.place(part.offset, "bigint")}
+                limit {arguments.add(spec.limit, "bigint")} offset {arguments.add(spec.offset, "bigint")}
             )
             select (select count(*) from found) as total, {hidden} as hidden,
-                   {_array(part.keys, "page join anime a using (id)", "page.place")} as body
+                   {_array(spec.keys, "page join anime a using (id)", "page.place")} as body
         """
         row = await self._driver.fetchrow(sql, *arguments)
         assert row is not None
@@ -100,7 +100,7 @@ class AnimeRepository:
         return {row["id"]: UpstreamTag(row["kind"], row["name"], row["mal_id"]) for row in rows}
 
     async def genre_index(self) -> GenreIndex:
-        row = await self._driver.fetchrow(_BOOK)
+        row = await self._driver.fetchrow(_GENRE_INDEX)
         assert row is not None
         return GenreIndex.of(row["labels"], zip(row["ids"], row["names"], strict=True))
 
@@ -120,24 +120,24 @@ class AnimeRepository:
         tables: str,
         condition: str,
         sort: AnimeSort,
-        part: PageSpec,
+        spec: PageSpec,
         arguments: Arguments,
         known_version: int | None,
     ) -> PageRead:
         total = f"(select count(*) from anime a where {condition})"
         if known_version is not None:
-            total = f"case when v.version <> {arguments.place(known_version, 'bigint')} then {total} end"
+            total = f"case when v.version <> {arguments.add(known_version, 'bigint')} then {total} end"
         order = ORDERS[sort]
         rows = f"""
             from anime a where {condition} order by {order}
-            limit {arguments.place(part.limit, "bigint")} offset {arguments.place(part.offset, "bigint")}
+            limit {arguments.add(spec.limit, "bigint")} offset {arguments.add(spec.offset, "bigint")}
         """
         page = f"(select a.* {rows}) a"
-        if part.offset >= _FAR:
+        if spec.offset >= _DEEP_OFFSET:
             page = f"(select a.id {rows}) i join anime a using (id)"
         sql = f"""
             {tables}
-            select v.version, v.labels, {total} as total, {_array(part.keys, page, order)} as body
+            select v.version, v.labels, {total} as total, {_array(spec.keys, page, order)} as body
             from catalogue_version v
         """
         row = await self._driver.fetchrow(sql, *arguments)
@@ -151,7 +151,7 @@ def _array(keys: tuple[str, ...], source: str, order: str) -> str:
     return f"convert_to(coalesce((select json_agg(p) from ({rows}) p), '[]')::text, 'UTF8')"
 
 
-_BOOK = """
+_GENRE_INDEX = """
     select v.labels,
            array(select id from genres order by id) as ids,
            array(select name from genres order by id) as names

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.repositories.anime.filters import SAFE, Arguments, all_words, pattern, units, where
+from app.repositories.anime.filters import SAFE, Arguments, all_words, pattern, where, word_groups
 from app.utils.text.readings import (
     Season,
     consonants,
@@ -20,7 +20,7 @@ _ENOUGH = 5  # matches as written; if there are that many, or one is the whole n
 _TRIGRAM = 3  # letters
 _FEW = 3  # matches with one typo; only below that are similar titles looked for
 _MIN_CONSONANTS = 3  # fewer must be those of a whole name
-_SURE_CONSONANTS = 5  # a name that begins with so many is no coincidence
+_SURE_CONSONANTS = 5  # a name that starts with this many is no coincidence
 _SAME_NAME = 0.45  # trigram similarity of the beginning of a name and the same with one or two typos
 
 # Tiers, the lowest is the best match: as written, then phonetic matches, then the other keyboard layout
@@ -126,22 +126,22 @@ class _Readings:
 
     @property
     def has_sure_consonants(self) -> bool:
-        """Whether a name that begins with these consonants is one that was meant."""
+        """Whether a name that starts with these consonants is likely to be the intended one."""
         return _count_letters(self.consonants) >= _SURE_CONSONANTS
 
     @property
     def has_others(self) -> bool:
-        """Whether there are spellings for where nothing is found as written."""
+        """Whether there are other spellings to try if nothing matches as written."""
         return bool(self.otherwise or self.consonants or self.sounds)
 
     @classmethod
     def of(cls, search: str) -> "_Readings":
         if is_exact(search):
             return cls(None, (), (), "")
-        swapped = [text for layout in other_layouts(search) for text in (layout, *sounds_of(layout))]
+        swapped = [text for layout in other_layouts(search) for text in (layout, *phonetic_spellings(layout))]
         return cls(
             season(search),
-            sounds_of(search),
+            phonetic_spellings(search),
             tuple(other for other in dict.fromkeys(swapped) if search_words(other)),
             consonants(word.lower() for word in search_words(search)) if is_cyrillic(search) else "",
         )
@@ -160,12 +160,12 @@ def has_trigrams(search: str) -> bool:
     return any(len(word) >= _TRIGRAM for word in _words(search))
 
 
-def sounds_of(search: str) -> tuple[str, ...]:
+def phonetic_spellings(search: str) -> tuple[str, ...]:
     """The phonetic spellings of a search, normalised as in the index; none if equal to the text."""
     spelled = romanised(search) if is_cyrillic(search) else [search]
     written = " ".join(search_words(search)).lower()
-    heard = [sound(" ".join(search_words(text)).lower()) for text in spelled]
-    return tuple(dict.fromkeys(text for text in heard if text != written and any(map(str.isascii, text))))
+    spoken = [sound(" ".join(search_words(text)).lower()) for text in spelled]
+    return tuple(dict.fromkeys(text for text in spoken if text != written and any(map(str.isascii, text))))
 
 
 def is_tolerant(search: str) -> bool:
@@ -178,7 +178,7 @@ def ranked(search: str, arguments: Arguments, *, safe: bool = False) -> str:
 
     With ``safe``, ``found`` excludes adult titles and ``hidden`` has their number.
     """
-    query = arguments.place(search, "text")
+    query = arguments.add(search, "text")
     readings = _Readings.of(search)
     tables = [_strict(search, query, readings, arguments)]
     found = "select id, tier, 1 as likeness, members from strict"
@@ -231,19 +231,19 @@ def matching(search: str, arguments: Arguments) -> str:
     either = [list(all_words(search, arguments))]
     either += [list(all_words(text, arguments, at_start=True)) for text in readings.sounds]
     if readings.has_sure_consonants:
-        either.append([f"a.search_text like {arguments.place(_begun(readings.consonants), 'text')}"])
+        either.append([f"a.search_text like {arguments.add(_begun(readings.consonants), 'text')}"])
     if readings.season is not None:
         either.append(_season_words(readings.season, arguments))
     return f"({' or '.join(where(words) for words in either)})"
 
 
-def meant(search: str, arguments: Arguments) -> tuple[str, str]:
+def inexact_matches(search: str, arguments: Arguments) -> tuple[str, str]:
     """A WITH list and a condition on ``a`` for inexact matches, which are used only without exact ones."""
     readings = _Readings.of(search)
     none = f"not exists (select from anime a where {matching(search, arguments)})"
     others = [where(list(all_words(text, arguments))) for text in (*readings.otherwise, *readings.sounds)]
     if readings.consonants:
-        others.append(f"a.search_text like {arguments.place(_spoken(readings.consonants), 'text')}")
+        others.append(f"a.search_text like {arguments.add(_spoken(readings.consonants), 'text')}")
     other = " or ".join(others) or "false"
     tables = f"""
         with otherwise as materialized (select a.id from anime a where {none} and ({other}))
@@ -251,7 +251,7 @@ def meant(search: str, arguments: Arguments) -> tuple[str, str]:
     found = "select id from otherwise"
     if is_tolerant(search):
         if_none = "not exists (select from otherwise)"
-        query = arguments.place(search, "text")
+        query = arguments.add(search, "text")
         tolerance = _tolerance(
             search, query, readings, arguments, close_if=f"{none} and {if_none}", alike_if=none
         )
@@ -271,11 +271,11 @@ def _strict(search: str, query: str, readings: _Readings, arguments: Arguments) 
     if readings.season is not None:
         blocks.append(_season(readings.season, 0, arguments))
         blocks.append(_tiers(readings.season.base, _OTHER_SEASONS, arguments))
-        for base in sounds_of(readings.season.base):
+        for base in phonetic_spellings(readings.season.base):
             blocks.append(_season(Season(base, readings.season.endings), _SOUNDS, arguments))
     unquoted = search[1:-1] if _QUOTES.get(search[:1]) == search[-1:] and len(search) > 2 else search
     return _STRICT.format(
-        query=query, unquoted=arguments.place(unquoted, "text"), found=" union all ".join(blocks)
+        query=query, unquoted=arguments.add(unquoted, "text"), found=" union all ".join(blocks)
     )
 
 
@@ -312,7 +312,7 @@ def _tiers(search: str, first: int, arguments: Arguments, *, at_start: bool = Fa
 
 
 def _within(sound_: str, arguments: Arguments) -> str:
-    """Names that sound so inside of their words, which is often a coincidence."""
+    """Phonetic matches inside words, which are often coincidences."""
     words = where(list(all_words(sound_, arguments)))
     return f"select a.id, a.members, a.title, {_SOUNDS_WITHIN} as tier from anime a where {words}"
 
@@ -321,7 +321,7 @@ def _consonant_tiers(spoken: str, first: int, arguments: Arguments, *, begun: bo
     """Names with these consonants; only those that begin with them if ``begun``."""
     like = _begun(spoken) if begun else _spoken(spoken)
     return _CONSONANTS.format(
-        first=first, spoken=arguments.place(spoken, "text"), pattern=arguments.place(like, "text")
+        first=first, spoken=arguments.add(spoken, "text"), pattern=arguments.add(like, "text")
     )
 
 
@@ -345,13 +345,13 @@ def _season(named: Season, first: int, arguments: Arguments) -> str:
     return _SEASON.format(
         first=first,
         base=pattern(" ".join(search_words(named.base)), arguments),
-        endings=arguments.place(list(named.endings), "text[]"),
+        endings=arguments.add(list(named.endings), "text[]"),
         words=where(list(all_words(named.base, arguments))),
     )
 
 
 def _season_words(named: Season, arguments: Arguments) -> list[str]:
-    endings = arguments.place([f"% {ending} %" for ending in named.endings], "text[]")
+    endings = arguments.add([f"% {ending} %" for ending in named.endings], "text[]")
     return [*all_words(named.base, arguments), f"a.search_text like any ({endings})"]
 
 
@@ -364,10 +364,10 @@ def _tolerance(
     others = [_nearly(word, arguments) for word in sorted(words - {longest})]
     alike, placed = [f"select id, likeness from search_alike({query})"], query
     if spelled != search:
-        placed = arguments.place(spelled, "text")
+        placed = arguments.add(spelled, "text")
         alike.append(f"select id, likeness from search_alike({placed})")
     return _TOLERANCE.format(
-        longest=arguments.place(longest, "text"),
+        longest=arguments.add(longest, "text"),
         others=where(others),
         spelled=placed,
         same_name=_SAME_NAME,
@@ -382,12 +382,12 @@ def _tolerance(
 
 def _words(search: str) -> set[str]:
     """The words, with those of one group joined; written apart they are one character off."""
-    return {"".join(words) for words in units(search)}
+    return {"".join(words) for words in word_groups(search)}
 
 
 def _nearly(word: str, arguments: Arguments) -> str:
     if len(word) >= _TYPO_LETTERS_BESIDE and word.isalnum():
-        return _NEARLY.format(word=arguments.place(word, "text"))
+        return _NEARLY.format(word=arguments.add(word, "text"))
     return next(all_words(word, arguments))
 
 

@@ -75,18 +75,18 @@ class ChangeRepository:
         With ``anime_id``: the changes of every entry that the user has had for the title.
         """
         column = "entry_id" if anime_id is None else "anime_id"
-        wanted = entry_id if anime_id is None else anime_id
+        value = entry_id if anime_id is None else anime_id
         rows = await self._session.execute(
             text(
                 f"""
                 select *, (select count(*) from entry_changes
-                           where user_id = :user_id and {column} = :wanted) as total
-                from ({_CHANGES} where c.user_id = :user_id and c.{column} = :wanted
+                           where user_id = :user_id and {column} = :value) as total
+                from ({_CHANGES} where c.user_id = :user_id and c.{column} = :value
                       order by c.id desc limit :until) newest
                 order by id desc
                 """
             ),
-            {"user_id": user_id, "wanted": wanted, "until": offset + limit},
+            {"user_id": user_id, "value": value, "until": offset + limit},
         )
         found = rows.all()
         return _replayed(found)[offset:], found[0].total if found else 0
@@ -185,8 +185,8 @@ class ChangeRepository:
         )
         return until
 
-    async def _list_since_first(self, wanted: str, values: dict[str, Any]) -> list[EntryChange]:
-        """All changes of the entries that have one meeting ``wanted``, newest first.
+    async def _list_since_first(self, condition: str, values: dict[str, Any]) -> list[EntryChange]:
+        """All changes of the entries that have one meeting ``condition``, newest first.
 
         They start at the first change that meets it, since states are reconstructed backwards from the
         newest.
@@ -194,10 +194,10 @@ class ChangeRepository:
         rows = await self._session.execute(
             text(
                 f"""
-                with wanted as materialized (select id, entry_id from entry_changes where {wanted})
+                with matched as materialized (select id, entry_id from entry_changes where {condition})
                 {_CHANGES}
-                where c.user_id = :user_id and c.entry_id in (select entry_id from wanted)
-                  and c.id >= (select min(id) from wanted)
+                where c.user_id = :user_id and c.entry_id in (select entry_id from matched)
+                  and c.id >= (select min(id) from matched)
                 order by c.id desc
                 """
             ),

@@ -10,14 +10,17 @@ import orjson
 from sqlalchemy import Row, text
 
 from app.repositories.library.rendering import ANILIST_ID, COVER, FROM_ENTRIES, MAL_ID, TITLE
-from app.repositories.library.states import STATE_COLUMNS, UNTOLD, snapshot, state_of, state_values
+from app.repositories.library.states import OMITTED_DEFAULTS, STATE_COLUMNS, snapshot, state_of, state_values
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.schemas.events import EntryChanged
 from app.utils.db.database import Transaction
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in STATE_COLUMNS.items())
 _COLUMNS = ", ".join(STATE_COLUMNS)
-_TOLD = ", ".join(f"coalesce({name}, {UNTOLD[name]})" if name in UNTOLD else name for name in STATE_COLUMNS)
+_VALUES = ", ".join(
+    f"coalesce({name}, {OMITTED_DEFAULTS[name]})" if name in OMITTED_DEFAULTS else name
+    for name in STATE_COLUMNS
+)
 ENTRY = ", ".join(
     f"e.{name}" for name in ("id", "user_id", "version", "created_at", "updated_at", *STATE_COLUMNS)
 )
@@ -35,7 +38,7 @@ _INSERT_RECORDED = f"""
     ), added as (
         insert into entries (id, user_id, media_type, anime_id, mal_id, anilist_id, {_COLUMNS})
         select id, $1, media_type, anime_id, case when anime_id is null then mal_id end,
-               case when anime_id is null then anilist_id end, {_TOLD}
+               case when anime_id is null then anilist_id end, {_VALUES}
         from given on conflict do nothing
         returning id, anime_id, media_type, status, progress
     ), revived as (

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import orjson
 
-from app.repositories.anime.filters import SAFE, Arguments, says_little, units
+from app.repositories.anime.filters import SAFE, Arguments, is_short_word, word_groups
 from app.repositories.library.rendering import (
     FORMAT,
     FROM_ENTRIES,
@@ -95,7 +95,7 @@ class EntryShape:
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """``q`` is a case-insensitive part of the title.
+    """``q`` is a case-insensitive limit_offset of the title.
 
     ``sort`` a key of ``ITEM_SORTS``, with ``-`` descending.
     """
@@ -138,44 +138,44 @@ class EntryPages:
         ]
 
     async def list_anime(
-        self, user_id: int, wanted: ListFilter, shape: EntryShape, *, limit: int, offset: int
+        self, user_id: int, filters: ListFilter, shape: EntryShape, *, limit: int, offset: int
     ) -> EntryPage:
         """One page of a user's anime; with ``updated_since`` also deleted ones, as tombstones."""
         arguments = Arguments()
-        user = arguments.place(user_id, "int")
-        parts = [f"e.user_id = {user}", "e.media_type = 'anime'", *_conditions(wanted, arguments)]
+        user = arguments.add(user_id, "int")
+        parts = [f"e.user_id = {user}", "e.media_type = 'anime'", *_conditions(filters, arguments)]
         where = " and ".join(parts)
-        part = _part(arguments, limit, offset)
-        if wanted.updated_since is None:
+        limit_offset = _limit_offset(arguments, limit, offset)
+        if filters.updated_since is None:
             # without the join: PostgreSQL cannot drop it in time for an index-only count
-            counted = FROM_ENTRIES if wanted.asks_of_titles else "from entries e"
-            sql = _live_page(shape.sql, where, part, LIST_SORTS, wanted.sort, counted)
+            counted = FROM_ENTRIES if filters.asks_of_titles else "from entries e"
+            sql = _live_page(shape.sql, where, limit_offset, LIST_SORTS, filters.sort, counted)
         else:
-            since = arguments.place(wanted.updated_since, "timestamptz")
-            sql = _changed_page(shape.sql, f"{where} and e.updated_at > {since}", part, user, since)
+            since = arguments.add(filters.updated_since, "timestamptz")
+            sql = _changed_page(shape.sql, f"{where} and e.updated_at > {since}", limit_offset, user, since)
         row = await self._driver.fetchrow(sql, *arguments)
         if row is None:
             raise AssertionError("an aggregate has a row")
         return EntryPage(row["body"].encode(), row["total"])
 
-    async def list_items(self, user_id: int, wanted: ItemFilter, *, limit: int, offset: int) -> EntryPage:
+    async def list_items(self, user_id: int, filters: ItemFilter, *, limit: int, offset: int) -> EntryPage:
         """One page of all entries in the tracker's format.
 
         Encoded with orjson: for these long lists PostgreSQL takes three times as long to build the JSON.
         """
         arguments = Arguments()
-        where = [f"e.user_id = {arguments.place(user_id, 'int')}"]
-        if wanted.media_type is not None:
-            where.append(f"e.media_type = {arguments.place(wanted.media_type, 'text')}")
-        if wanted.status is not None:
-            where.append(f"e.status = {arguments.place(wanted.status, 'text')}")
-        if wanted.q:
-            where += _named(wanted.q, arguments)
+        where = [f"e.user_id = {arguments.add(user_id, 'int')}"]
+        if filters.media_type is not None:
+            where.append(f"e.media_type = {arguments.add(filters.media_type, 'text')}")
+        if filters.status is not None:
+            where.append(f"e.status = {arguments.add(filters.status, 'text')}")
+        if filters.q:
+            where += _named(filters.q, arguments)
         found = f"{FROM_ENTRIES} where {' and '.join(where)}"
         counted = tuple(arguments)
-        part = _part(arguments, limit, offset)
+        limit_offset = _limit_offset(arguments, limit, offset)
         rows = await self._driver.fetch(
-            f"select {_ITEM} {found} {_ordered(ITEM_SORTS, wanted.sort)} {part}", *arguments
+            f"select {_ITEM} {found} {_ordered(ITEM_SORTS, filters.sort)} {limit_offset}", *arguments
         )
         total = offset + len(rows)
         if len(rows) == limit or (offset and not rows):
@@ -202,40 +202,40 @@ _FIND = {
 _ITEM = ", ".join(f"{sql} as {name}" for name, sql in TRACKER_COLUMNS.items())
 
 
-def _part(arguments: Arguments, limit: int, offset: int) -> str:
-    return f"limit {arguments.place(limit, 'bigint')} offset {arguments.place(offset, 'bigint')}"
+def _limit_offset(arguments: Arguments, limit: int, offset: int) -> str:
+    return f"limit {arguments.add(limit, 'bigint')} offset {arguments.add(offset, 'bigint')}"
 
 
-def _conditions(wanted: ListFilter, arguments: Arguments) -> Iterator[str]:
-    if wanted.statuses:
-        yield f"e.status = any({arguments.place(list(wanted.statuses), 'text[]')})"
-    if wanted.anime_ids:
-        yield f"e.anime_id = any({arguments.place(list(wanted.anime_ids), 'int[]')})"
-    if wanted.types:
-        names = [name.lower() for name in wanted.types]
-        yield f"lower({FORMAT}) = any({arguments.place(names, 'text[]')})"
-    for genre in wanted.genres:
-        name = arguments.place(genre, "text")
+def _conditions(filters: ListFilter, arguments: Arguments) -> Iterator[str]:
+    if filters.statuses:
+        yield f"e.status = any({arguments.add(list(filters.statuses), 'text[]')})"
+    if filters.anime_ids:
+        yield f"e.anime_id = any({arguments.add(list(filters.anime_ids), 'int[]')})"
+    if filters.types:
+        names = [name.lower() for name in filters.types]
+        yield f"lower({FORMAT}) = any({arguments.add(names, 'text[]')})"
+    for genre in filters.genres:
+        name = arguments.add(genre, "text")
         yield f"""a.tag_ids && (select coalesce(array_agg(g.id), '{{}}') from genres g
                                 where lower(g.name) = lower({name}) or g.id::text = {name})"""
-    for tag in wanted.tags:
-        words = arguments.place([word.strip() for word in tag.split(",")], "text[]")
-        yield f"({arguments.place(tag, 'text')} = any(e.tags) or e.tags @> {words})"
-    flags = ((wanted.sfw, f"({SAFE})"), (wanted.public, "not e.is_private"))
+    for tag in filters.tags:
+        words = arguments.add([word.strip() for word in tag.split(",")], "text[]")
+        yield f"({arguments.add(tag, 'text')} = any(e.tags) or e.tags @> {words})"
+    flags = ((filters.sfw, f"({SAFE})"), (filters.public, "not e.is_private"))
     yield from (condition for is_set, condition in flags if is_set)
-    if wanted.q:
-        yield from _named(wanted.q, arguments)
+    if filters.q:
+        yield from _named(filters.q, arguments)
 
 
 def _named(q: str, arguments: Arguments) -> list[str]:
     """Conditions that the names contain every word of ``q``; a short word must start a word of a name."""
     conditions = []
-    for words in units(q):
+    for words in word_groups(q):
         ways = []
-        if len(words) > 1 or not says_little(words[0]):
-            ways.append(f"{_NAMES} like search_pattern({arguments.place(''.join(words), 'text')})")
+        if len(words) > 1 or not is_short_word(words[0]):
+            ways.append(f"{_NAMES} like search_pattern({arguments.add(''.join(words), 'text')})")
         if len(words) > 1 or not ways:
-            apart = arguments.place(" ".join(words), "text")
+            apart = arguments.add(" ".join(words), "text")
             ways.append(f"{_NAMES} like '% ' || substr(search_pattern({apart}), 2)")
         conditions.append(f"({' or '.join(ways)})")
     return conditions or ["false"]
@@ -249,17 +249,19 @@ def _ordered(sorts: Mapping[str, str], sort: str) -> str:
     return f"order by {key} {direction} {nulls}, e.id {direction}"
 
 
-def _live_page(shape: str, where: str, part: str, sorts: Mapping[str, str], sort: str, counted: str) -> str:
+def _live_page(
+    shape: str, where: str, limit_offset: str, sorts: Mapping[str, str], sort: str, counted: str
+) -> str:
     return f"""
     select coalesce('[' || string_agg(body, ',') || ']', '[]') as body,
            (select count(*) {counted} where {where}) as total
     from (
-        select {shape}::text as body {FROM_ENTRIES} where {where} {_ordered(sorts, sort)} {part}
+        select {shape}::text as body {FROM_ENTRIES} where {where} {_ordered(sorts, sort)} {limit_offset}
     ) page
     """
 
 
-def _changed_page(shape: str, where: str, part: str, user: str, since: str) -> str:
+def _changed_page(shape: str, where: str, limit_offset: str, user: str, since: str) -> str:
     """Live and deleted entries in one order, the latest change first."""
     return f"""
     with changed as (
@@ -268,7 +270,7 @@ def _changed_page(shape: str, where: str, part: str, user: str, since: str) -> s
         select t.deleted_at, t.entry_id, true from entry_tombstones t
         where t.user_id = {user} and t.media_type = 'anime' and t.deleted_at > {since}
     ), page as (
-        select * from changed order by at desc, id desc {part}
+        select * from changed order by at desc, id desc {limit_offset}
     )
     select coalesce('[' || string_agg(
                case when page.gone then {_TOMBSTONE}::text else {shape}::text end,

@@ -31,7 +31,7 @@ if tuple(STATE_COLUMNS) != tuple(field.name for field in fields(EntryState)):
     raise AssertionError("every field of EntryState has one column, in the same order")
 
 # SQL of the values of NOT NULL columns that :func:`snapshot` omits
-UNTOLD = {
+OMITTED_DEFAULTS = {
     "is_rewatching": "false",
     "rewatch_count": "0",
     "tags": "'{}'",
@@ -54,16 +54,16 @@ def state_values(state: EntryState) -> dict[str, Any]:
 
 def snapshot(subject: Subject, state: EntryState) -> dict[str, Any]:
     """The JSON of an entry for the history: its ids, and the fields that differ from the defaults."""
-    told = {
+    stated = {
         name: value
         for name, value, default in zip(STATE_COLUMNS, state_tuple(state), _DEFAULTS, strict=True)
         if value != default
     }
-    told["media_type"] = subject.media_type
-    told["anime_id"] = subject.anime_id
-    told["mal_id"] = subject.mal_id
-    told["anilist_id"] = subject.anilist_id
-    return told
+    stated["media_type"] = subject.media_type
+    stated["anime_id"] = subject.anime_id
+    stated["mal_id"] = subject.mal_id
+    stated["anilist_id"] = subject.anilist_id
+    return stated
 
 
 def difference(before: EntryState, after: EntryState) -> tuple[dict[str, Any], dict[str, Any]]:

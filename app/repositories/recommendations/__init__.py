@@ -3,7 +3,7 @@
 from app.repositories.recommendations.fits import FitReads, FitRepository, TitleFacts
 from app.repositories.recommendations.genres import GenreRecommendations
 from app.repositories.recommendations.ignored import IgnoredRepository
-from app.repositories.recommendations.serving import PersonsList, ServingRepository
+from app.repositories.recommendations.serving import ServingRepository, UserList
 from app.repositories.recommendations.similar import SimilarRepository
 
 __all__ = [
@@ -11,8 +11,8 @@ __all__ = [
     "FitRepository",
     "GenreRecommendations",
     "IgnoredRepository",
-    "PersonsList",
     "ServingRepository",
     "SimilarRepository",
     "TitleFacts",
+    "UserList",
 ]

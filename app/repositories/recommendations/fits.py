@@ -11,7 +11,7 @@ from app.repositories.recommendations.serving import MAY_BE_SHOWN
 from app.schemas.domain.recommendations import FitSummary
 from app.utils.db.database import Driver, Transaction
 
-_PATIENCE = 60.0  # seconds for reading a whole table
+_TIMEOUT = 60.0  # seconds for reading a whole table
 _LISTS = 500  # lists read per statement
 _ROWS = 2000  # similar titles written per statement
 
@@ -37,19 +37,19 @@ class FitReads:
 
     async def titles(self) -> list[TitleFacts]:
         """All titles, ordered by id."""
-        return [TitleFacts(*row) for row in await self._driver.fetch(_TITLES, timeout=_PATIENCE)]
+        return [TitleFacts(*row) for row in await self._driver.fetch(_TITLES, timeout=_TIMEOUT)]
 
     async def lists(self) -> AsyncIterator[tuple[int, list[int], list[int], list[str]]]:
         """Per user: the ids of listed titles, their scores (0 to 100, 0 for unscored), and their statuses."""
         last = 0
-        while rows := await self._driver.fetch(_ALL_LISTS, last, _LISTS, timeout=_PATIENCE):
+        while rows := await self._driver.fetch(_ALL_LISTS, last, _LISTS, timeout=_TIMEOUT):
             for row in rows:
                 yield tuple(row)
             last = rows[-1]["user_id"]
 
     async def open_ratings(self) -> bytes | None:
         content: bytes | None = await self._driver.fetchval(
-            "select content from open_ratings", timeout=_PATIENCE
+            "select content from open_ratings", timeout=_TIMEOUT
         )
         return content
 

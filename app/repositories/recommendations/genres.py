@@ -2,8 +2,8 @@
 
 from app.repositories.anime.filters import SAFE
 from app.repositories.anime.rendering import columns, joins
-from app.repositories.recommendations.serving import not_yet
-from app.schemas.domain.recommendations import Wanted
+from app.repositories.recommendations.serving import has_unwatched_predecessor
+from app.schemas.domain.recommendations import RecommendationSpec
 from app.utils.db.database import Driver
 
 # How much the user likes each listed title, about -1 to 1: by score, otherwise by status.
@@ -31,7 +31,7 @@ _CANDIDATES = f"""
       and ({SAFE} or not $4 and exists (select from mine where is_adult))
       and a.id not in (select id from mine)
       and not exists (select from ignored_recommendations where user_id = $1 and anime_id = a.id)
-      and not {not_yet("a")}
+      and not {has_unwatched_predecessor("a")}
 """
 # A label's weight: the mean liking of its titles, plus how much commoner it is among liked titles than among
 # candidates.
@@ -140,7 +140,7 @@ class GenreRecommendations:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def list_for(self, user_id: int, wanted: Wanted) -> bytes:
+    async def list_for(self, user_id: int, wanted: RecommendationSpec) -> bytes:
         """JSON of titles that are not on the user's list, best first, each with a ``reason``."""
         found: bytes = await self._driver.fetchval(
             _RECOMMENDED.format(columns=columns(wanted.keys), joins=joins(wanted.keys)),

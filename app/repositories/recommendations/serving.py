@@ -12,7 +12,7 @@ _WELL_KNOWN = 150  # titles offered to a user without enough ratings
 
 
 @dataclass(frozen=True, slots=True)
-class PersonsList:
+class UserList:
     """Ids, scores (0 to 100, 0 if unscored) and statuses of listed titles; ``unwanted`` has ignored ones."""
 
     anime_ids: list[int]
@@ -50,10 +50,10 @@ class ServingRepository:
         *stamp, body = row
         return Stamp(*stamp), body
 
-    async def list_of(self, user_id: int) -> PersonsList:
+    async def list_of(self, user_id: int) -> UserList:
         row = await self._driver.fetchrow(_LIST, user_id)
         assert row is not None
-        return PersonsList(*row)
+        return UserList(*row)
 
     async def model(self, model_id: int) -> bytes | None:
         """The stored model; None if a newer one has replaced it."""
@@ -69,7 +69,7 @@ class ServingRepository:
         return row["popular"], row["new"]
 
 
-def not_yet(anime: str) -> str:
+def has_unwatched_predecessor(anime: str) -> str:
     """SQL that is true if ``anime`` has an earlier title that user $1 has not completed."""
     return f"""exists (
         select from (
@@ -150,7 +150,7 @@ _SHOWN = f"""
     {MAY_BE_SHOWN} and ($2 or ({SAFE}))
     and not exists (select from own where own.id = a.id)
     and not exists (select from ignored_recommendations where user_id = $1 and anime_id = a.id)
-    and not {not_yet("a")}
+    and not {has_unwatched_predecessor("a")}
 """
 _POPULAR_AND_NEW = f"""
     with own as materialized (

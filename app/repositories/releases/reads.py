@@ -56,10 +56,10 @@ class ReleaseRepository:
         return [by_id[external_id] for external_id in external_ids if external_id in by_id]
 
     async def list_page(
-        self, wanted: ReleaseFilter, *, sort: ReleaseSort, descending: bool, limit: int, offset: int
+        self, filters: ReleaseFilter, *, sort: ReleaseSort, descending: bool, limit: int, offset: int
     ) -> ReleasePage:
         """A page of matching releases; nulls come last in both directions."""
-        where, parameters = _where(wanted)
+        where, parameters = _where(filters)
         direction = "desc" if descending else "asc"
         order = f"{_ORDERS[sort]} {direction} nulls last, r.external_id {direction}"
         total = await self._connection.scalar(text(f"select count(*) {_FROM} where {where}"), parameters)
@@ -157,17 +157,17 @@ def _span(value: list[int | None] | None) -> tuple[int | None, int | None] | Non
     return None if value is None else (value[0], value[1])
 
 
-def _where(wanted: ReleaseFilter) -> tuple[str, dict[str, Any]]:
+def _where(filters: ReleaseFilter) -> tuple[str, dict[str, Any]]:
     conditions, parameters = ["true"], dict[str, Any]()
     for name in ("year", "season", "status", "anime_id"):
-        value = getattr(wanted, name)
+        value = getattr(filters, name)
         if value is not None:
             conditions.append(f"r.{name} = :{name}")
             parameters[name] = value
-    if wanted.search:
+    if filters.search:
         conditions.append(f"position(lower(:search) in lower({_NAMES})) > 0")
-        parameters["search"] = wanted.search
-    if wanted.genres:
+        parameters["search"] = filters.search
+    if filters.genres:
         conditions.append("(select array_agg(lower(genre)) from unnest(r.genres) as genre) @> :genres")
-        parameters["genres"] = [genre.lower() for genre in wanted.genres]
+        parameters["genres"] = [genre.lower() for genre in filters.genres]
     return " and ".join(conditions), parameters

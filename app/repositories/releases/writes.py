@@ -21,7 +21,13 @@ _COLUMNS = [
 ]
 _LISTED = ", ".join(_COLUMNS)
 _SHAPE = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _COLUMNS)
-_CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "external_id")
+_EMPTY = {"description": "''", "favorites": "0"}  # what stands for a missing value
+_CHANGED = ", ".join(
+    f"{name} = case when excluded.detailed_at is not null then excluded.{name} "
+    f"else coalesce(nullif(excluded.{name}, {_EMPTY.get(name, 'null')}), releases.{name}) end"
+    for name in _COLUMNS
+    if name != "external_id"
+)
 
 _UPSERT = f"""
     insert into releases ({_LISTED}, genres, latest_ordinal, seen_ordinals, fetched_at, detailed_at,
@@ -109,8 +115,8 @@ class ReleaseWriter:
         rows = orjson.dumps([_row(release) for release in releases]).decode()
         stored = await self._session.execute(text(_UPSERT), {"rows": rows, "fetched_at": fetched_at})
         ids = {row.external_id: row.id for row in stored}
-        told = {ids[one.external_id]: one.episodes for one in releases if one.episodes is not None}
-        await self._replace_episodes(told)
+        given = {ids[one.external_id]: one.episodes for one in releases if one.episodes is not None}
+        await self._replace_episodes(given)
         return ids
 
     async def mark_followed(self, external_ids: Sequence[int]) -> None:
@@ -133,14 +139,18 @@ class ReleaseWriter:
         statement = text("update releases set fetched_at = :at where external_id = :id")
         await self._session.execute(statement, {"id": external_id, "at": fetched_at})
 
-    async def _replace_episodes(self, told: Mapping[int, Sequence[UpstreamEpisode]]) -> None:
+    async def _replace_episodes(self, given: Mapping[int, Sequence[UpstreamEpisode]]) -> None:
         """Replace the episodes of each release."""
-        if not told:
+        if not given:
             return
         rows = orjson.dumps(
-            [{"release_id": id_, **asdict(episode)} for id_, episodes in told.items() for episode in episodes]
+            [
+                {"release_id": id_, **asdict(episode)}
+                for id_, episodes in given.items()
+                for episode in episodes
+            ]
         ).decode()
-        await self._session.execute(text(_GONE), {"ids": list(told), "rows": rows})
+        await self._session.execute(text(_GONE), {"ids": list(given), "rows": rows})
         await self._session.execute(text(_EPISODES), {"rows": rows})
 
 

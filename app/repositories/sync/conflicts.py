@@ -15,8 +15,8 @@ _COLUMNS = ", ".join(SyncConflict.__dataclass_fields__)
 class ConflictRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def insert_many(
         self, user_id: int, service: str, conflicts: Sequence[tuple[int, FieldConflict]]
@@ -36,7 +36,7 @@ class ConflictRepository:
         ]
         given = "jsonb_to_recordset(cast(:rows as jsonb)) as r(entry_id bigint, field text"
         values = {"user_id": user_id, "service": service, "rows": orjson.dumps(rows).decode()}
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 f"""
                 delete from sync_conflicts c using {given})
@@ -46,7 +46,7 @@ class ConflictRepository:
             ),
             values,
         )
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 f"""
                 insert into sync_conflicts
@@ -65,19 +65,19 @@ class ConflictRepository:
         """One page, newest first, and the total number."""
         where = "where user_id = :user_id and service = :service and resolved_at is null"
         values = {"user_id": user_id, "service": service, "limit": limit, "offset": offset}
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 f"select {_COLUMNS} from sync_conflicts {where} order by id desc limit :limit offset :offset"
             ),
             values,
         )
-        total = await self._on.execute(text(f"select count(*) from sync_conflicts {where}"), values)
+        total = await self._connection.execute(text(f"select count(*) from sync_conflicts {where}"), values)
         return [SyncConflict(**row._asdict()) for row in rows], int(total.scalar_one())
 
     async def find_for_update(self, conflict_id: int, *, user_id: int, service: str) -> SyncConflict | None:
         """A conflict that is not resolved yet; locks its row."""
         row = (
-            await self._on.execute(
+            await self._connection.execute(
                 text(
                     f"""
                     select {_COLUMNS} from sync_conflicts
@@ -91,6 +91,6 @@ class ConflictRepository:
         return None if row is None else SyncConflict(**row._asdict())
 
     async def mark_resolved(self, conflict_id: int) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text("update sync_conflicts set resolved_at = now() where id = :id"), {"id": conflict_id}
         )

@@ -54,8 +54,8 @@ _CONNECT = """
 class LinkRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def find(self, user_id: int, service: str) -> ServiceLink | None:
         rows = await self._list("user_id = :user_id and service = :service", user_id=user_id, service=service)
@@ -82,20 +82,20 @@ class LinkRepository:
             "token": token,
             "expires_at": expires_at,
         }
-        await self._on.execute(text(_FORGET_OTHER), values)
-        await self._on.execute(text(_CONNECT), values)
+        await self._connection.execute(text(_FORGET_OTHER), values)
+        await self._connection.execute(text(_CONNECT), values)
 
     async def delete(self, user_id: int, service: str) -> None:
         """Unlink the account, and delete its snapshots, conflicts and OAuth states."""
         for table in ("sync_snapshots", "sync_conflicts", "oauth_states", "service_links"):
-            await self._on.execute(
+            await self._connection.execute(
                 text(f"delete from {table} where user_id = :user_id and service = :service"),
                 {"user_id": user_id, "service": service},
             )
 
     async def mark_refused(self, user_id: int, service: str, token: bytes) -> None:
         """Record that the service rejected this token; does nothing if a newer token is stored."""
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 update service_links set refused_at = coalesce(refused_at, now())
@@ -106,7 +106,7 @@ class LinkRepository:
         )
 
     async def mark_pulled(self, user_id: int, service: str) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 "update service_links set pulled_at = now() where user_id = :user_id and service = :service"
             ),
@@ -118,7 +118,7 @@ class LinkRepository:
 
         Returns the services whose token has not been rejected.
         """
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 """
                 update service_links set pending_since = coalesce(pending_since, now())
@@ -132,7 +132,7 @@ class LinkRepository:
 
     async def occupy(self, user_id: int, service: str, run: UUID, *, seconds: float) -> bool:
         """Acquire or renew the account's lease for this run; False while another run holds it."""
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text(
                 """
                 update service_links
@@ -147,7 +147,7 @@ class LinkRepository:
         return bool(found.scalar())
 
     async def vacate(self, user_id: int, service: str, run: UUID) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 update service_links set busy_by = null, busy_until = null
@@ -158,7 +158,7 @@ class LinkRepository:
         )
 
     async def clear_pending(self, user_id: int, service: str) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 update service_links set pending_since = null
@@ -170,7 +170,7 @@ class LinkRepository:
 
     async def list_waiting(self, *, before: datetime, limit: int) -> list[tuple[int, str]]:
         """Users and services with changes pending since before ``before``, longest first."""
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 """
                 select user_id, service from service_links
@@ -187,7 +187,7 @@ class LinkRepository:
 
         Those never pulled are excluded.
         """
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 """
                 select user_id, service from service_links
@@ -202,7 +202,7 @@ class LinkRepository:
         return await self._list("true")
 
     async def set_token(self, user_id: int, service: str, token: bytes) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text("update service_links set token = :token where user_id = :user_id and service = :service"),
             {"user_id": user_id, "service": service, "token": token},
         )
@@ -211,7 +211,7 @@ class LinkRepository:
         return await self._list("expires_at < :before", before=before)
 
     async def note_reminder(self, user_id: int, service: str, days: int) -> None:
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 update service_links set reminded_days = :days
@@ -222,22 +222,35 @@ class LinkRepository:
         )
 
     async def insert_state(
-        self, state_hash: bytes, *, user_id: int, service: str, expires_at: datetime
+        self,
+        state_hash: bytes,
+        *,
+        user_id: int,
+        session_id: UUID | None,
+        service: str,
+        expires_at: datetime,
     ) -> None:
-        await self._on.execute(
+        """Store an OAuth state; it is deleted with its session."""
+        await self._connection.execute(
             text(
                 """
-                insert into oauth_states (state_hash, user_id, service, expires_at)
-                values (:state_hash, :user_id, :service, :expires_at)
+                insert into oauth_states (state_hash, user_id, session_id, service, expires_at)
+                values (:state_hash, :user_id, :session_id, :service, :expires_at)
                 """
             ),
-            {"state_hash": state_hash, "user_id": user_id, "service": service, "expires_at": expires_at},
+            {
+                "state_hash": state_hash,
+                "user_id": user_id,
+                "session_id": session_id,
+                "service": service,
+                "expires_at": expires_at,
+            },
         )
 
     async def take_state(self, state_hash: bytes, *, service: str, now: datetime) -> int | None:
         """The user of an OAuth state; None if it was used or has expired. Also deletes expired states."""
-        await self._on.execute(text("delete from oauth_states where expires_at < :now"), {"now": now})
-        found = await self._on.execute(
+        await self._connection.execute(text("delete from oauth_states where expires_at < :now"), {"now": now})
+        found = await self._connection.execute(
             text(
                 """
                 delete from oauth_states where state_hash = :state_hash and service = :service
@@ -250,7 +263,7 @@ class LinkRepository:
         return user_id
 
     async def _list(self, where: str, **values: Any) -> list[ServiceLink]:
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(f"select {_COLUMNS} from service_links where {where} order by user_id, service"), values
         )
         found: Sequence[Any] = rows.all()

@@ -68,8 +68,8 @@ class PendingEntry:
 class SnapshotRepository:
     """Runs in a transaction or, for single reads, on an autocommit connection."""
 
-    def __init__(self, on: Transaction | AsyncConnection) -> None:
-        self._on = on.session if isinstance(on, Transaction) else on
+    def __init__(self, connection: Transaction | AsyncConnection) -> None:
+        self._connection = connection.session if isinstance(connection, Transaction) else connection
 
     async def list_of(
         self,
@@ -81,7 +81,7 @@ class SnapshotRepository:
         entry_ids: Sequence[int] = (),
     ) -> list[StoredSnapshot]:
         """The snapshots of these titles of the service, or of these entries of ours."""
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 """
                 select media_type, remote_id, entry_id, local_version, remote, sent from sync_snapshots
@@ -106,7 +106,7 @@ class SnapshotRepository:
             return
         rows = orjson.dumps([_row(new) for new in news]).decode()
         values = {"user_id": user_id, "service": service, "rows": rows}
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 delete from sync_snapshots s
@@ -118,7 +118,7 @@ class SnapshotRepository:
             ),
             values,
         )
-        await self._on.execute(
+        await self._connection.execute(
             text(
                 """
                 insert into sync_snapshots (user_id, service, media_type, remote_id, entry_id, remote, sent,
@@ -144,7 +144,7 @@ class SnapshotRepository:
         Entries that were never pushed are included only if edited at ``unsynced_since`` or later.
         """
         column = _ID[id_field]
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 f"""
                 select e.id, e.media_type, coalesce(s.remote_id, {column}) as remote_id, e.updated_at
@@ -158,7 +158,7 @@ class SnapshotRepository:
     async def count_pending(
         self, user_id: int, service: str, id_field: IdField, *, unsynced_since: datetime
     ) -> int:
-        found = await self._on.execute(
+        found = await self._connection.execute(
             text(f"select count(*) {_PENDING.format(id=_ID[id_field])}"),
             {"user_id": user_id, "service": service, "unsynced_since": unsynced_since},
         )
@@ -166,7 +166,7 @@ class SnapshotRepository:
 
     async def list_faults(self, user_id: int, service: str) -> list[tuple[int, str]]:
         """Entries that the service rejects, with the reason."""
-        rows = await self._on.execute(
+        rows = await self._connection.execute(
             text(
                 """
                 select s.entry_id, s.fault from sync_snapshots s join entries e on e.id = s.entry_id
@@ -181,7 +181,7 @@ class SnapshotRepository:
     async def find_entry(self, user_id: int, entry_id: int) -> Entry | None:
         """The entry; locks its row."""
         row = (
-            await self._on.execute(
+            await self._connection.execute(
                 text(
                     f"""
                     select {ENTRY}, {SUBJECT} {FROM_ENTRIES}

@@ -1,5 +1,6 @@
 """Titles of the AniLibria v2 surface: the only code that knows their field names."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -105,7 +106,6 @@ def render_title(release: Release) -> bytes:
 
 
 def title_of(release: Release) -> dict[str, Any]:
-    episodes = release.episodes or ()
     return {
         "id": release.external_id,
         "names": {"ru": release.name_ru, "en": release.name_en, "alternative": release.name_alternative},
@@ -122,7 +122,7 @@ def title_of(release: Release) -> dict[str, Any]:
             "medium": release.poster_medium,
             "large": release.poster_large,
         },
-        "player": {"episodes": {number_text(one.ordinal): _episode(one) for one in episodes}},
+        "player": {"episodes": _by_number(release.episodes or ())},
         "rating": release.rating,
         "age_rating": release.age_rating,
         "publish_day": release.publish_day,
@@ -131,6 +131,20 @@ def title_of(release: Release) -> dict[str, Any]:
         "blocked": release.blocked,
         "anime_id": release.anime_id,
     }
+
+
+def _by_number(episodes: Iterable[UpstreamEpisode]) -> dict[str, Any]:
+    """Of several episodes with the same number, the last one that can be played."""
+    chosen: dict[str, UpstreamEpisode] = {}
+    for episode in episodes:
+        number = number_text(episode.ordinal)
+        if number not in chosen or _is_playable(episode) or not _is_playable(chosen[number]):
+            chosen[number] = episode
+    return {number: _episode(episode) for number, episode in chosen.items()}
+
+
+def _is_playable(episode: UpstreamEpisode) -> bool:
+    return bool(episode.sources or episode.rutube_id or episode.youtube_id)
 
 
 def number_text(ordinal: float) -> str:

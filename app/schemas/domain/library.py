@@ -54,9 +54,9 @@ class EntryState:
     carried: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, most in _LARGEST.items():
-            if (getattr(self, name) or 0) > most:
-                object.__setattr__(self, name, most)
+        for name, maximum in _LARGEST.items():
+            if (getattr(self, name) or 0) > maximum:
+                object.__setattr__(self, name, maximum)
         if self.max_progress == 0:
             object.__setattr__(self, "max_progress", None)
 

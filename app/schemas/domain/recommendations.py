@@ -16,7 +16,7 @@ Because = Literal["liked", "listed", "popular", "new"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RecommendationSpec:
     """Parameters of recommendations.
 
     Without a ``mode``, some titles to continue come first, then new ones.

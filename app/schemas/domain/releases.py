@@ -44,7 +44,7 @@ class UpstreamRelease:
 
     ``genres`` and ``episodes`` are None if the endpoint does not return them. ``latest`` is the newest
     episode, if the source states it. ``publish_day`` is 1 (Monday) to 7. ``episode_minutes`` is the usual
-    length of an episode.
+    length of an episode. ``status`` is None if the response does not state it.
     """
 
     external_id: int
@@ -54,7 +54,7 @@ class UpstreamRelease:
     alias: str | None = None
     description: str = ""
     type: str | None = None
-    status: Status = "finished"
+    status: Status | None = None
     year: int | None = None
     season: Season | None = None
     episodes_total: int | None = None
@@ -111,6 +111,7 @@ class Release(UpstreamRelease):
     """
 
     id: int
+    status: Status = "finished"
     source: ReleaseSource = "anilibria"
     anime_id: int | None = None
     link_confidence: float | None = None

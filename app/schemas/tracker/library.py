@@ -8,17 +8,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from app.schemas.domain.library import EntryCount, EntryStatus, MediaType, Subject
 from app.schemas.fields import Id, Line, Progress, Url
-from app.schemas.words import TrackerStatus, entry_status, says_again, tracker_status
+from app.schemas.words import TrackerStatus, entry_status, means_rewatching, tracker_status
 
 
-class SaidStatus(NamedTuple):
-    """A status translated to ours; ``again`` if the word meant rewatching."""
+class StatusWord(NamedTuple):
+    """A status translated to ours; ``is_rewatching`` if the word meant rewatching."""
 
     status: EntryStatus
-    again: bool = False
+    is_rewatching: bool = False
 
     def sent(self) -> dict[str, Any]:
-        return {"status": self.status, "is_rewatching": True} if self.again else {"status": self.status}
+        return (
+            {"status": self.status, "is_rewatching": True} if self.is_rewatching else {"status": self.status}
+        )
 
 
 def _status(word: Any) -> Any:
@@ -29,7 +31,7 @@ def _status(word: Any) -> Any:
 
 
 def _said(word: Any) -> Any:
-    return SaidStatus(_status(word), says_again(word))
+    return StatusWord(_status(word), means_rewatching(word))
 
 
 def _type(word: Any) -> Any:
@@ -38,7 +40,7 @@ def _type(word: Any) -> Any:
 
 _words = WithJsonSchema({"type": "string", "examples": ["planning", "CURRENT", "Reading/Watching"]})
 AnyStatus = Annotated[EntryStatus, BeforeValidator(_status), _words]
-GivenStatus = Annotated[SaidStatus, BeforeValidator(_said), _words]
+GivenStatus = Annotated[StatusWord, BeforeValidator(_said), _words]
 AnyType = Annotated[
     MediaType,
     BeforeValidator(_type),
@@ -99,7 +101,7 @@ class ItemIn(BaseModel):
     type: AnyType
     source: Line
     cover_url: Url | None = None
-    status: Annotated[GivenStatus, Field(json_schema_extra={"default": "planning"})] = SaidStatus(
+    status: Annotated[GivenStatus, Field(json_schema_extra={"default": "planning"})] = StatusWord(
         "plan_to_watch"
     )
     progress: Progress = 0

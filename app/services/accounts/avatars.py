@@ -34,7 +34,7 @@ class AvatarService:
         Raises ``PayloadTooLarge``, ``UnsupportedMedia``, ``Invalid``, or ``ServiceUnavailable``.
         """
         if len(upload) > LARGEST:
-            raise PayloadTooLarge(f"A picture may have {LARGEST // 1024 // 1024} MB.")
+            raise PayloadTooLarge(f"A picture may have at most {LARGEST // 1024 // 1024} MB.")
         async with self._slots:
             converted = await _convert(upload)
         name = f"{secrets.token_hex(16)}.webp"

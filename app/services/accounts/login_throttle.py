@@ -101,13 +101,13 @@ class LoginThrottle:
         async with self._db.transaction() as tx:
             await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=True)
         await self._quotas.take(self._overall, "")
-        _tell(attempt.client, [_standing(attempt, key, more=1) for key in attempt.keys])
+        _report(attempt.client, [_standing(attempt, key, more=1) for key in attempt.keys])
 
     async def succeed(self, tx: Transaction, attempt: Attempt) -> None:
         """Uncount the attempt, and forget the failures of this account from this address."""
         pair = attempt.pair_key
         await ThrottleRepository(tx).end(list(attempt.keys), attempt.at, failed=False, cleared=pair)
-        _tell(attempt.client, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
+        _report(attempt.client, [_standing(attempt, key) for key in attempt.keys if key != pair] + [_UNTRIED])
 
     async def _try(self, keys: dict[str, Quota], client: ClientInfo) -> Attempt | None:
         """None if the result depends on concurrent attempts that have not finished."""
@@ -151,7 +151,7 @@ def _check(attempt: Attempt) -> None:
     """Raise if a limit is reached, which also rolls back the counting."""
     standings = [_standing(attempt, key) for key in attempt.keys]
     if spent := [pair for pair in standings if not pair[1].allowed]:
-        _tell(attempt.client, spent)
+        _report(attempt.client, spent)
         raise RateLimited(
             "Too many failed attempts; wait a moment.",
             retry_after=max(standing.reset_after for _, standing in spent),
@@ -170,7 +170,7 @@ def _standing(attempt: Attempt, key: str, *, more: int = 0) -> tuple[Quota, Stan
     return quota, Standing(used < quota.limit, quota.limit, max(0, quota.limit - used), max(reset, 0.0))
 
 
-def _tell(client: ClientInfo, standings: Sequence[tuple[Quota, Standing]]) -> None:
+def _report(client: ClientInfo, standings: Sequence[tuple[Quota, Standing]]) -> None:
     """Report the tightest limit in the response headers."""
     quota, standing = min(standings, key=lambda pair: (pair[1].remaining, -math.ceil(pair[1].reset_after)))
     client.headers.update(rate_headers(quota, standing))

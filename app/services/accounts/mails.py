@@ -36,21 +36,21 @@ class MailService:
         to = mail.to or account.email
         if to is None:
             return
-        subject, text = await self._written(mail, account)
+        subject, text = await self._compose(mail, account)
         await self._mailer.send(to, subject, text)
 
-    async def _written(self, mail: SendMail, account: Account) -> tuple[str, str]:
+    async def _compose(self, mail: SendMail, account: Account) -> tuple[str, str]:
         if mail.topic == "reset":
-            return "A new password for AniSync", await self._reset(account)
+            return "Reset your AniSync password", await self._reset(account)
         if mail.topic == "password_changed":
             return (
                 "Your password was changed",
                 f"Hello {account.username},\n\nyour password was changed. {_NOT_YOU}",
             )
         if mail.topic == "connection_expires":
-            return "Your connection to AniList will end", (
-                f"Hello {account.username},\n\nAniList lets AniSync in for a year at a time, and "
-                "that will soon be over. Connect your account again, so that your lists stay in step."
+            return "Your connection to AniList expires soon", (
+                f"Hello {account.username},\n\nAniList grants access for a year, which will soon "
+                "be over. Connect your account again to keep your lists in sync."
             )
         return "Your e-mail address was changed", (
             f"Hello {account.username},\n\nthe e-mail address of your account was changed. {_NOT_YOU}"

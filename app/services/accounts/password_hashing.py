@@ -41,7 +41,7 @@ class PasswordHasher:
 
     def __init__(self, *, threads: int | None = None, most_waiting: int = 100) -> None:
         self._threads = threads or min(4, max(2, os.cpu_count() or 2))
-        self._pool = ThreadPoolExecutor(self._threads, "hashing", initializer=_give_way)
+        self._pool = ThreadPoolExecutor(self._threads, "hashing", initializer=_lower_priority)
         self._slots = asyncio.Semaphore(self._threads + 1)  # one more, so that no thread idles in between
         self._waiting = 0
         self._most_waiting = most_waiting
@@ -103,7 +103,7 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def _give_way() -> None:
+def _lower_priority() -> None:
     """Lower the priority of the thread, so that the event loop runs first.
 
     On Linux priorities are per thread.

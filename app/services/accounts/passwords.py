@@ -56,11 +56,11 @@ class PasswordService:
 
         A job is queued in either case, so that timing reveals nothing either.
         """
-        asked = await self._quotas.take(ASKED_FROM_ADDRESS, client.network)
-        client.headers.update(rate_headers(ASKED_FROM_ADDRESS, asked))
-        if not asked.allowed:
+        standing = await self._quotas.take(ASKED_FROM_ADDRESS, client.network)
+        client.headers.update(rate_headers(ASKED_FROM_ADDRESS, standing))
+        if not standing.allowed:
             count_event("throttled")
-            raise RateLimited(retry_after=asked.reset_after)
+            raise RateLimited(retry_after=standing.reset_after)
         address = hashlib.sha256(email.lower().encode()).hexdigest()
         may_mail = (await self._quotas.take(MAILS_TO_ADDRESS, address)).allowed
         async with self._db.transaction() as tx:

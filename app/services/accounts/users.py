@@ -115,7 +115,7 @@ class UserService:
                 raise NotFound("There is no such account.")
             stays = account.role == "admin" and account.is_active
             if not stays and admins == {user_id}:
-                raise Conflict("This is the last account that may administer.")
+                raise Conflict("This is the last active administrator.")
             if not account.is_active:
                 await SessionRepository(tx).delete_by_user(user_id)
         audit("account.administered", user_id=user_id, by=actor and actor.user_id, **values)
@@ -129,7 +129,7 @@ class UserService:
             await lock_lists(tx, [user.user_id])
             accounts = AccountRepository(tx)
             if await accounts.lock_admins() == {user.user_id}:
-                raise Conflict("This is the last account that may administer.")
+                raise Conflict("This is the last active administrator.")
             await self._reauthentication.recheck(tx, user.user_id, proven)
             avatar = await accounts.find_avatar(user.user_id)
             await accounts.delete(user.user_id)
@@ -168,10 +168,10 @@ class UserService:
             if account is None:
                 raise NotFound("There is no such account.")
             if proven is not None:
-                await self._tell_both_addresses(tx, before.email, account)
+                await self._notify_both_addresses(tx, before.email, account)
         return account, old_avatar
 
-    async def _tell_both_addresses(self, tx: Transaction, old: str | None, account: Account) -> None:
+    async def _notify_both_addresses(self, tx: Transaction, old: str | None, account: Account) -> None:
         await ResetRepository(tx).delete_by_user(account.id)
         for address in {old, account.email} - {None}:
             mail = SendMail(account.id, "email_changed", secrets.token_hex(8), to=address)

@@ -48,7 +48,7 @@ class AnimeService:
             hidden = await repository.count_hidden(wanted, genres=self._book) if wanted.sfw else 0
             if page.total or hidden:
                 return AnimePage(page.body, page.total, hidden)
-            meant = await repository.page_of_meant(wanted, wanted.search, sort, part, genres=self._book)
+            meant = await repository.page_of_inexact(wanted, wanted.search, sort, part, genres=self._book)
         return AnimePage(meant.body, meant.total or 0)
 
     async def search(self, query: str, part: PageSpec, *, safe: bool = False) -> AnimePage:

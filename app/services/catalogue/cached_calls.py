@@ -31,9 +31,9 @@ class CachedCalls:
         self._now = now
 
     async def answer(
-        self, key: str, ask: Callable[[], Awaitable[Any]], *, keep: timedelta, client: str
+        self, key: str, ask: Callable[[], Awaitable[Any]], *, ttl: timedelta, client: str
     ) -> CachedAnswer:
-        """The JSON result of ``ask``, cached for ``keep``; ``client`` identifies the requester for its quota.
+        """The JSON result of ``ask``, cached for ``ttl``; ``client`` identifies the requester for its quota.
 
         Raises the errors of ``RequestCoalescer.make``.
         """
@@ -44,14 +44,14 @@ class CachedCalls:
             return CachedAnswer(body, "hit", max(0, int(self._now() - asked_at)))
         body = await self._coalescer.make(
             f"{self._name}:{key}",
-            look=lambda: self._look(key),
-            call=lambda: self._fetch(key, ask, keep),
+            look=lambda: self._read_body(key),
+            call=lambda: self._fetch(key, ask, ttl),
             client=client,
         )
         return CachedAnswer(body, "miss", 0)
 
     async def counts(self) -> dict[str, int]:
-        """Hits and misses of all processes since Redis was emptied; empty while Redis is down."""
+        """Hits and misses of all processes since Redis was emptied; zeros while Redis is down."""
         try:
             found: Any = await self._redis.hgetall(f"cache:counts:{self._name}")
         except REDIS_FAULTS:
@@ -59,32 +59,32 @@ class CachedCalls:
         counts = {name.decode(): int(number) for name, number in found.items()}
         return {"hits": counts.get("hits", 0), "misses": counts.get("misses", 0)}
 
-    async def _count(self, what: Literal["hits", "misses"]) -> None:
-        CACHE_REQUESTS.labels(self._name, "hit" if what == "hits" else "miss").inc()
+    async def _count(self, outcome: Literal["hits", "misses"]) -> None:
+        CACHE_REQUESTS.labels(self._name, "hit" if outcome == "hits" else "miss").inc()
         try:
-            counted: Any = self._redis.hincrby(f"cache:counts:{self._name}", what)
+            counted: Any = self._redis.hincrby(f"cache:counts:{self._name}", outcome)
             await counted
         except REDIS_FAULTS:
             return
 
-    async def _fetch(self, key: str, ask: Callable[[], Awaitable[Any]], keep: timedelta) -> bytes:
+    async def _fetch(self, key: str, ask: Callable[[], Awaitable[Any]], ttl: timedelta) -> bytes:
         # not orjson, which cannot represent integers beyond 64 bits
         body = json.dumps(await ask(), ensure_ascii=False, separators=(",", ":")).encode()
         entry = b"%d\n%s" % (int(self._now()), body)
         try:
-            await self._redis.set(self._place(key), entry, px=jittered(keep))
+            await self._redis.set(self._redis_key(key), entry, px=jittered(ttl))
         except REDIS_FAULTS:
             return body
         return body
 
-    async def _look(self, key: str) -> bytes | None:
+    async def _read_body(self, key: str) -> bytes | None:
         cached = await self._read(key)
         return None if cached is None else cached[1]
 
     async def _read(self, key: str) -> tuple[int, bytes] | None:
         """The time the cached response was fetched, in Unix seconds, and its body."""
         try:
-            entry: Any = await self._redis.get(self._place(key))
+            entry: Any = await self._redis.get(self._redis_key(key))
         except REDIS_FAULTS:
             return None
         if entry is None:
@@ -92,5 +92,5 @@ class CachedCalls:
         asked_at, _, body = entry.partition(b"\n")
         return int(asked_at), body
 
-    def _place(self, key: str) -> str:
+    def _redis_key(self, key: str) -> str:
         return f"cache:{self._name}:{key}"

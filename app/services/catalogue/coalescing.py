@@ -62,7 +62,7 @@ class RequestCoalescer:
         deadline = time.monotonic() + self._patience
         while (left := deadline - time.monotonic()) > 0:
             try:
-                return _decode_result(await self._flights.join(key, work, seconds=left), who=client)
+                return _decode_result(await self._flights.join(key, work, seconds=left), client=client)
             except _QuotaSpentByOther:
                 continue
             except TimeoutError:
@@ -72,7 +72,7 @@ class RequestCoalescer:
     async def _pay(self, call: Callable[[], Awaitable[bytes]], client: str) -> bytes:
         standing = await self._quotas.take(self._quota, client)
         if not standing.allowed:
-            return _encode_failure(RateLimited(retry_after=standing.reset_after), whose=client)
+            return _encode_failure(RateLimited(retry_after=standing.reset_after), limited_client=client)
         try:
             return _encode_result(await call())
         except UpstreamFailure as failure:
@@ -80,7 +80,7 @@ class RequestCoalescer:
             return _encode_failure(failure)
 
 
-_GOOD, _BAD = b"+", b"-"
+_SUCCESS, _FAILURE = b"+", b"-"
 _TEMPORARY = {
     kind.__name__: kind for kind in (RateLimited, UpstreamError, UpstreamUnavailable, UpstreamTimeout)
 }
@@ -88,22 +88,22 @@ _DEFAULT_RETRY_AFTER = 5.0  # seconds, if the upstream names no time
 
 
 def _encode_result(body: bytes) -> bytes:
-    return _GOOD + body
+    return _SUCCESS + body
 
 
-def _encode_failure(failure: AppError, *, whose: str = "") -> bytes:
-    """Serialise a failure for all waiters; ``whose`` is the client whose quota was exhausted, if any."""
+def _encode_failure(failure: AppError, *, limited_client: str = "") -> bytes:
+    """Serialise a failure for all waiters; ``limited_client`` has used up its quota, if any."""
     after = getattr(failure, "retry_after", None)
-    fields = [type(failure).__name__, failure.status, failure.message, after, whose]
-    return _BAD + json.dumps(fields).encode()
+    fields = [type(failure).__name__, failure.status, failure.message, after, limited_client]
+    return _FAILURE + json.dumps(fields).encode()
 
 
-def _decode_result(outcome: bytes, *, who: str) -> bytes:
-    """The body of a success; otherwise raises the failure as it applies to the client ``who``."""
-    if outcome[:1] == _GOOD:
+def _decode_result(outcome: bytes, *, client: str) -> bytes:
+    """The body of a success; otherwise raises the failure as it applies to ``client``."""
+    if outcome[:1] == _SUCCESS:
         return outcome[1:]
-    name, status, message, after, whose = json.loads(outcome[1:])
-    if whose not in ("", who):
+    name, status, message, after, limited_client = json.loads(outcome[1:])
+    if limited_client not in ("", client):
         raise _QuotaSpentByOther
     if name == NotFound.__name__:
         raise NotFound(message)

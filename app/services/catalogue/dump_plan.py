@@ -43,22 +43,22 @@ class Slot:
         """Add a row of a dump of that date; the flags say whether it overwrites stored values and names."""
         self.line = self.line or row.line
         if overwrite:
-            self.lead = _filled(row.anime, self.lead)
+            self.lead = _fill_gaps(row.anime, self.lead)
             self.dated = dated
         else:
-            self.rest = _beneath(self.rest, row.anime)
+            self.rest = _fill_below(self.rest, row.anime)
         if rename:
-            self.names_lead = _filled(row.anime, self.names_lead)
+            self.names_lead = _fill_gaps(row.anime, self.names_lead)
             self.named = dated
         else:
-            self.names_rest = _beneath(self.names_rest, row.anime)
+            self.names_rest = _fill_below(self.names_rest, row.anime)
 
     def inherit(self, other: "Slot") -> None:
         """Add the rows of another title that turned out to be the same."""
         for anime in (other.lead, other.rest):
-            self.rest = _beneath(self.rest, anime)
+            self.rest = _fill_below(self.rest, anime)
         for anime in (other.names_lead, other.names_rest):
-            self.names_rest = _beneath(self.names_rest, anime)
+            self.names_rest = _fill_below(self.names_rest, anime)
 
     def planned(self, anime: UpstreamAnime, *, overwrite: bool) -> PlannedTitle:
         target = self.stored.id if self.stored else None
@@ -98,7 +98,7 @@ class Plan:
     @property
     def added(self) -> list[PlannedTitle]:
         fresh = [(slot, slot.lead or slot.rest) for slot in self.slots if slot.stored is None]
-        return [slot.planned(_filled(lead, slot.rest), overwrite=True) for slot, lead in fresh if lead]
+        return [slot.planned(_fill_gaps(lead, slot.rest), overwrite=True) for slot, lead in fresh if lead]
 
     @property
     def overwriting(self) -> list[PlannedTitle]:
@@ -108,7 +108,11 @@ class Plan:
     def completing(self) -> list[PlannedTitle]:
         """Rows that only fill gaps; to be written after the overwriting ones."""
         known = [(slot, slot.rest) for slot in self.slots if slot.stored]
-        return [slot.planned(_unsaid(slot.lead, rest), overwrite=False) for slot, rest in known if rest]
+        return [
+            slot.planned(_without_overridden(slot.lead, rest), overwrite=False)
+            for slot, rest in known
+            if rest
+        ]
 
     @property
     def renaming(self) -> dict[int, UpstreamAnime]:
@@ -146,10 +150,10 @@ class Planner:
         self._by_anilist = {slot.anilist_id: slot for slot in slots if slot.anilist_id is not None}
         self._absorbed, self._gone, self._repeats = [], set(), []
         for row in rows:
-            slots[self._place(row)] = None
+            slots[self._assign(row)] = None
         return Plan([slot for slot in slots if slot not in self._gone], self._absorbed, self._repeats)
 
-    def _place(self, row: DumpTitle) -> Slot:
+    def _assign(self, row: DumpTitle) -> Slot:
         anime = row.anime
         holder = self._by_anilist.get(anime.anilist_id)
         slot = self._by_mal.get(anime.mal_id)
@@ -235,18 +239,18 @@ _FILLABLE = [
 ]
 
 
-def _unsaid(first: UpstreamAnime | None, second: UpstreamAnime) -> UpstreamAnime:
+def _without_overridden(first: UpstreamAnime | None, second: UpstreamAnime) -> UpstreamAnime:
     """``second`` without tags and studios that ``first`` overrides, so that they are not created in vain."""
     if first is None:
         return second
     return replace(second, tags=_other_tags(first, second), studios=() if first.studios else second.studios)
 
 
-def _beneath(first: UpstreamAnime | None, second: UpstreamAnime | None) -> UpstreamAnime | None:
-    return second if first is None else _filled(first, second)
+def _fill_below(first: UpstreamAnime | None, second: UpstreamAnime | None) -> UpstreamAnime | None:
+    return second if first is None else _fill_gaps(first, second)
 
 
-def _filled(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime:
+def _fill_gaps(first: UpstreamAnime, second: UpstreamAnime | None) -> UpstreamAnime:
     """``first`` with gaps filled from ``second``; also its score if only ``second`` has a number of votes."""
     if second is None:
         return first

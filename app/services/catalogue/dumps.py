@@ -114,14 +114,14 @@ class _Chunks:
         async with self._db.transaction() as tx:
             dumps = DumpRepository(tx, self._labels, source=source, dated=self._dated)
             await dumps.begin()
-            await dumps.settle()
+            await dumps.analyze()
 
     async def _execute(self, plan: Plan, dumps: DumpRepository) -> set[int]:
         """Write a chunk; returns the stored titles that changed."""
-        plan.keep_apart(await dumps.repoint(plan.absorptions))
-        await dumps.release(plan.released)
-        await dumps.state_names(plan.renaming, overwrite=True)
-        await dumps.state_names(plan.naming, overwrite=False)
+        plan.keep_apart(await dumps.reassign_references(plan.absorptions))
+        await dumps.clear_anilist_ids(plan.released)
+        await dumps.store_names(plan.renaming, overwrite=True)
+        await dumps.store_names(plan.naming, overwrite=False)
         changed = await dumps.merge(plan.overwriting)
         changed |= await dumps.merge(plan.completing)
         await dumps.insert(plan.added)

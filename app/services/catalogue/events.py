@@ -44,7 +44,7 @@ class CatalogueEvents:
 
     async def publish(self) -> None:
         """Publish that anything may have changed."""
-        await self._tell(None)
+        await self._notify(None)
 
     async def announce_updates(self, titles: Collection[int]) -> None:
         """Publish changes of these titles, about once a second while stale ones are refreshed.
@@ -52,15 +52,15 @@ class CatalogueEvents:
         The first few also invalidate lists. During a series of changes lists expire by their TTL instead,
         since they could not be cached otherwise; the pages of the titles are invalidated immediately.
         """
-        await self._tell(None if self._may_be_full() else titles)
+        await self._notify(None if self._may_be_full() else titles)
 
     @asynccontextmanager
     async def subscribe(self, listener: Listener) -> AsyncIterator[None]:
         """Call ``listener`` after each change in any process, and whenever a change may have been missed."""
         async with self._bus.subscribe(
             TitleChanged.topic,
-            heard=lambda message: listener(TitleChanged.decode(message).anime_ids),
-            missed=listener,
+            on_message=lambda message: listener(TitleChanged.decode(message).anime_ids),
+            on_gap=listener,
         ):
             yield
 
@@ -71,6 +71,6 @@ class CatalogueEvents:
         self._full_until = max(self._full_until, now) + _EVERY
         return True
 
-    async def _tell(self, titles: Collection[int] | None) -> None:
+    async def _notify(self, titles: Collection[int] | None) -> None:
         event = TitleChanged(None if titles is None else tuple(titles))
         await self._bus.publish(TitleChanged.topic, event.encode())

@@ -21,10 +21,10 @@ class FranchiseService:
         """The watch order of the title's franchise; with the progress of ``user_id`` if given."""
         async with self._db.driver() as driver:
             reads = RelationReads(driver)
-            asked = await reads.find_title(anime_id)
-            if asked is None:
+            requested = await reads.find_title(anime_id)
+            if requested is None:
                 raise NotFound(f"There is no anime {anime_id}.")
-            key, titles, records = await _franchise(reads, asked)
+            key, titles, records = await _franchise(reads, requested)
             marks = None
             if user_id is not None:
                 keys = {title.card.id: id_ for id_, title in titles.items()}
@@ -35,11 +35,11 @@ class FranchiseService:
 
 
 async def _franchise(
-    reads: RelationReads, asked: RelatedTitle
+    reads: RelationReads, requested: RelatedTitle
 ) -> tuple[int, dict[int, RelatedTitle], list[StoredRelation]]:
     """The MyAnimeList id of the title, the titles of its franchise, and the stored relations between them."""
-    mal_id = asked.card.mal_id
+    mal_id = requested.card.mal_id
     if mal_id is None:
-        return 0, {0: asked}, []
+        return 0, {0: requested}, []
     members = await reads.component(mal_id, TIES)
     return mal_id, await reads.titles(members), await reads.list_between(members)

@@ -34,20 +34,20 @@ class JikanProxy:
     async def top(self, *, page: int, limit: int, client: str) -> CachedAnswer:
         """The top titles by score."""
         return await self._calls.answer(
-            f"top:{page}:{limit}", lambda: self._jikan.raw_top(page, limit), keep=RAW_FOR, client=client
+            f"top:{page}:{limit}", lambda: self._jikan.raw_top(page, limit), ttl=RAW_FOR, client=client
         )
 
     async def search(self, query: str, *, client: str) -> CachedAnswer:
         """The best matches of Jikan's search."""
         return await self._calls.answer(
-            f"search:{query}", lambda: self._jikan.raw_search(query), keep=RAW_FOR, client=client
+            f"search:{query}", lambda: self._jikan.raw_search(query), ttl=RAW_FOR, client=client
         )
 
     async def anime(self, mal_id: int, *, client: str) -> CachedAnswer:
         """One title; raises :class:`NotFound`, which is remembered for a while."""
         await self._absent.check(mal_id)
         return await self._calls.answer(
-            f"anime:{mal_id}", lambda: self._ask_for(mal_id), keep=RAW_FOR, client=client
+            f"anime:{mal_id}", lambda: self._ask_for(mal_id), ttl=RAW_FOR, client=client
         )
 
     async def _ask_for(self, mal_id: int) -> Any:

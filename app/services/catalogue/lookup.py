@@ -54,7 +54,7 @@ class CatalogueLookup:
         await self._absent.check(mal_id)
         body = await self._coalescer.make(
             f"mal:{mal_id}",
-            look=lambda: self._look(mal_id),
+            look=lambda: self._read_body(mal_id),
             call=lambda: self._fetch(mal_id),
             client=client,
         )
@@ -70,7 +70,7 @@ class CatalogueLookup:
         self._refresh_queue.request(mal_id)
         return CachedAnswer(stored.body, "stale", age)
 
-    async def _look(self, mal_id: int) -> bytes | None:
+    async def _read_body(self, mal_id: int) -> bytes | None:
         await self._absent.check(mal_id)
         stored = await self._find(mal_id)
         return None if stored is None else stored.body

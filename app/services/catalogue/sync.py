@@ -77,7 +77,9 @@ class CatalogueSync:
 
     async def sync_top(self, limit: int, progress: Progress) -> None:
         """Store the top ``limit`` titles from list pages, one transaction per page."""
-        await self._sync_pages(lambda page: self._jikan.list_top(page, deadline=JOB), progress, most=limit)
+        await self._sync_pages(
+            lambda page: self._jikan.list_top(page, deadline=JOB), progress, max_titles=limit
+        )
 
     async def sync_season(self, year: int, season: Season, progress: Progress) -> None:
         """Store all titles that start in the season."""
@@ -97,20 +99,20 @@ class CatalogueSync:
     async def _request(self, job: Job, owner_id: int | None) -> EnqueuedJob:
         return await self._jobs.submit(job, owner_id=owner_id)
 
-    async def _sync_pages(self, fetch: Fetch, progress: Progress, *, most: int | None = None) -> None:
+    async def _sync_pages(self, fetch: Fetch, progress: Progress, *, max_titles: int | None = None) -> None:
         """Lists shift while they are read, so a title may appear twice; it is stored and counted once."""
         seen: set[int | None] = set()
-        pages = _MOST_PAGES if most is None else -(-most // PAGE_SIZE)
-        await progress(0, most)
+        pages = _MOST_PAGES if max_titles is None else -(-max_titles // PAGE_SIZE)
+        await progress(0, max_titles)
         for number in range(1, pages + 1):
             page = await fetch(number)
             new = [title for title in page.items if title.mal_id not in seen]
-            new = new if most is None else new[: most - len(seen)]
+            new = new if max_titles is None else new[: max_titles - len(seen)]
             await self._ingest.store(new)
             seen.update(title.mal_id for title in new)
             if not page.has_next or not (new or page.skipped):
                 break
-            await progress(len(seen), _least(page.total, most))
+            await progress(len(seen), _least(page.total, max_titles))
         await progress(len(seen), len(seen))
 
 

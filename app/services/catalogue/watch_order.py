@@ -74,7 +74,7 @@ class _Order:
         self.alternatives: list[Line] = []
         self._role: dict[int, WatchRole] = dict.fromkeys(self.main.ids, "main")
         self._trunk: dict[int, Line] = dict.fromkeys(self.main.ids, self.main)
-        self._hangs_on: dict[int, int] = {}
+        self._attached_to: dict[int, int] = {}
         self._anchored: dict[int, set[int]] = {}
         self._place(others)
 
@@ -87,22 +87,22 @@ class _Order:
     ) -> tuple[Step, ...]:
         """A trunk line with the titles attached to it."""
         spine = list(in_order(trunk.next, self._ties))
-        hung = [
+        attached = [
             id_
             for id_, line in self._trunk.items()
             if line is trunk and id_ not in trunk.ids and self._role[id_] in shown
         ]
-        hung.sort(key=self._ties.released)
+        attached.sort(key=self._ties.released)
         if sort == "release":
-            ordered = sorted([*spine, *hung], key=self._ties.released)
+            ordered = sorted([*spine, *attached], key=self._ties.released)
         else:
-            ordered = self._hang(spine, hung)
+            ordered = self._attach(spine, attached)
         return tuple(
             Step(
                 id_,
                 role if id_ in trunk.ids else self._role[id_],
                 self._firsts.get(id_, "9")[0] < self._ties.released(id_)[0],
-                self._why(id_, trunk),
+                self._reason(id_, trunk),
             )
             for id_ in ordered
         )
@@ -140,7 +140,7 @@ class _Order:
             self._trunk[id_] = trunk
             anchors = [two for one, two in nearest if one == id_] or [two for _, two in nearest]
             if anchors:
-                self._hangs_on[id_] = anchors[0]
+                self._attached_to[id_] = anchors[0]
 
     def _age(self, pair: tuple[int, int]) -> tuple[bool, tuple[str, int]]:
         """Sort key of a pair: anchors released before the title come first."""
@@ -159,12 +159,12 @@ class _Order:
             return "alternative"
         return "spin_off" if "alternative_setting" in kinds else "side"
 
-    def _hang(self, spine: list[int], hung: Iterable[int]) -> list[int]:
-        """Insert each title of ``hung`` after its last anchor that was released before it."""
+    def _attach(self, spine: list[int], attached: Iterable[int]) -> list[int]:
+        """Insert each title of ``attached`` after its last anchor that was released before it."""
         place = {id_: number for number, id_ in enumerate(spine)}
         self._anchored.clear()
         after: dict[int, list[int]] = defaultdict(list)
-        for id_ in hung:
+        for id_ in attached:
             anchors = sorted(place[other] for other in self._anchors(id_, place))
             before = [n for n in anchors if self._ties.released(spine[n]) <= self._ties.released(id_)]
             after[(before or anchors or [len(spine) - 1])[-1 if before else 0]].append(id_)
@@ -178,17 +178,17 @@ class _Order:
             self._anchored[id_] = {other for other in self._neighbours[id_] if other in place}
             if self._anchored[id_]:
                 break
-            id_ = self._hangs_on.get(id_, id_)
+            id_ = self._attached_to.get(id_, id_)
         anchors = {id_} if id_ in place else self._anchored[id_]
-        for hung in way:
-            self._anchored[hung] = anchors
+        for attached in way:
+            self._anchored[attached] = anchors
         return anchors
 
-    def _why(self, id_: int, trunk: Line) -> Tie | None:
+    def _reason(self, id_: int, trunk: Line) -> Tie | None:
         if before := self._before.get(id_):
             return Tie("sequel", max(before, key=self._ties.released))
-        if id_ in self._hangs_on:
-            return self._tie(id_, self._hangs_on[id_])
+        if id_ in self._attached_to:
+            return self._tie(id_, self._attached_to[id_])
         if trunk.next.get(id_) and id_ != min(trunk.ids, key=self._ties.released):
             return Tie("prequel", min(trunk.next[id_], key=self._ties.released))
         return None

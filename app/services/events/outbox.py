@@ -63,6 +63,7 @@ class EventOutbox:
             if some := [event for event in events if isinstance(event, kind)]:
                 for reaction in reactions:
                     await reaction(tx, some)
+        # Last, because it takes a lock that all writers of events wait for until the commit.
         if durable := [event for event in events if event.durable]:
             await append_events(tx, durable)
         tx.after_commit(lambda: self._publish(events))

@@ -27,14 +27,14 @@ async def follow(
     called with the reason why the job waits for another attempt, each time it changes.
     """
     attempt: asyncio.Task[None] | None = None
-    told: str | None = None
+    last_reason: str | None = None
     polls = count()
     try:
         while (state := await jobs.get(job_id)).status in {"queued", "running"}:
             report(state.done, state.total)
-            if state.status == "queued" and state.error and state.error != told:
-                told = state.error
-                on_wait(told)
+            if state.status == "queued" and state.error and state.error != last_reason:
+                last_reason = state.error
+                on_wait(last_reason)
             if state.status == "queued" and (attempt is None or attempt.done()):
                 attempt = start(jobs.run(job_id, perform), "job")
             if next(polls) % _POLLS_PER_SWEEP == 0:

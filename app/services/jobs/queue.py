@@ -128,11 +128,11 @@ class JobService:
                 raise Conflict(f"Only a failed job can be retried; this one is {job.status}.")
             job_class = JOBS.get(job.kind, Job).job_class
             if not await jobs.revive(job_id, job_class):
-                raise Conflict("The same work is queued or running already.", details={"key": job.key})
+                raise Conflict("The same job is already queued or running.", details={"key": job.key})
             if await ImportRepository(tx).is_without_content(
                 job_id
             ):  # the raised error rolls the transaction back
-                raise Conflict("The import was taken back: send its file again.")
+                raise Conflict("The import was undone: upload its file again.")
             tx.after_commit(lambda: self._send([QueuedJob(job_id, job_class)]))
         return await self.get(job_id, owner_id=owner_id)
 
@@ -275,10 +275,10 @@ class JobService:
                     _DEAD_WORKER, kind=dead.kind, attempts=dead.attempts, timings=self._timings
                 )
                 if isinstance(decision, Fail):
-                    await jobs.give_up(dead.id, error=decision.reason)
+                    await jobs.fail_dead(dead.id, error=decision.reason)
                     failed += 1
                 else:
-                    await jobs.take_back(dead.id, delay=decision.delay, error=decision.reason)
+                    await jobs.requeue_dead(dead.id, delay=decision.delay, error=decision.reason)
                     requeued += 1
         return requeued, failed
 

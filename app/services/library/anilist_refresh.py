@@ -15,7 +15,7 @@ REFRESHES = Quota("item refreshes of a person", 10, 60)
 _ORIGIN = "anilist"
 
 
-class NothingToAskFor(Conflict):
+class NoUpstreamId(Conflict):
     default_message = "This item has neither an AniList id nor a MyAnimeList id, so AniList cannot be asked."
 
 
@@ -27,27 +27,27 @@ class AniListRefreshService:
     async def refresh(self, user_id: int, entry_id: int) -> RenderedEntry:
         """Update title, cover and total from AniList; missing values are kept.
 
-        Raises ``NotOnList``, :class:`NothingToAskFor`, ``NotFound`` if AniList does not have the title, or an
+        Raises ``NotOnList``, :class:`NoUpstreamId`, ``NotFound`` if AniList does not have the title, or an
         ``UpstreamFailure``; then nothing has changed.
         """
         target = Target(entry_id=entry_id)
         entry = await self._library.get(user_id, target)
         subject = entry.subject
         if subject.anilist_id is None and subject.mal_id is None:
-            raise NothingToAskFor
+            raise NoUpstreamId
         media = await self._client.get_media(
             subject.media_type, anilist_id=subject.anilist_id, mal_id=subject.mal_id
         )
         return await self._library.edit(
-            user_id, Operation("update", target, _news(media, entry)), origin=_ORIGIN, shape="tracker"
+            user_id, Operation("update", target, _changes(media, entry)), origin=_ORIGIN, shape="tracker"
         )
 
 
-def _news(media: UpstreamMedia, entry: Entry) -> dict[str, Any]:
-    news: dict[str, Any] = {"title": media.title}
+def _changes(media: UpstreamMedia, entry: Entry) -> dict[str, Any]:
+    changes: dict[str, Any] = {"title": media.title}
     if media.image_url is not None:
-        news["cover_url"] = media.image_url
+        changes["cover_url"] = media.image_url
     # AniList's total may be lower than the user's progress, which is kept
     if media.total is not None and media.total >= entry.state.progress:
-        news["max_progress"] = media.total
-    return news
+        changes["max_progress"] = media.total
+    return changes

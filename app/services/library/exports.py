@@ -29,7 +29,7 @@ class ExportService:
         if file_format == "mal_xml":
             media_type = media_type or "anime"
         writer = _writer(file_format, media_type or "anime", username)
-        async with self._downloads.written(user_id) as spool, self._db.transaction() as tx:
+        async with self._downloads.open_spool(user_id) as spool, self._db.transaction() as tx:
             exports = ExportRepository(tx)
             await exports.freeze()
             await spool.write(writer.begin(await exports.count_entries(user_id, media_type)))
@@ -40,7 +40,7 @@ class ExportService:
 
     async def write_account(self, user_id: int) -> Spool:
         """All data of the account as JSON, one section per table. Raises ``RateLimited``."""
-        async with self._downloads.written(user_id) as spool, self._db.transaction() as tx:
+        async with self._downloads.open_spool(user_id) as spool, self._db.transaction() as tx:
             await ExportRepository(tx).freeze()
             await _write_account(tx, user_id, spool)
         return spool

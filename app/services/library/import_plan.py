@@ -95,8 +95,8 @@ class ImportPlan:
         return Planned(replace(report, changes=changes), subject, entry, state, is_match)
 
     def _new(self, row: ListedRow, subject: Subject, status: EntryStatus) -> EntryState:
-        said = {name: value for name, value in row.fields.items() if value is not None}
-        state = EntryState(**{**said, "status": status})
+        stated = {name: value for name, value in row.fields.items() if value is not None}
+        state = EntryState(**{**stated, "status": status})
         if subject.anime_id is not None:
             return state
         # the catalogue does not have the title yet, so the entry keeps the file's data about it

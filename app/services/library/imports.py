@@ -26,7 +26,7 @@ from app.services.library.matching import link_entries
 from app.services.library.reading import ListReader
 from app.services.library.reports import REPORT_WRITERS
 from app.services.library.title_matches import Identity, has_only_a_title, match_titles_of
-from app.services.library.undo import take_back_many
+from app.services.library.undo import undo_changes
 from app.utils.db.database import Database, Transaction
 from app.utils.redis.quotas import Quota
 from app.utils.spool import Spool
@@ -36,10 +36,10 @@ UPLOADS = Quota("list files of a person", 30, 3600)
 
 LARGEST_FILE = 20 * 1024 * 1024  # bytes, as uploaded
 _ORIGIN = "import"
-_LONGEST_NAME = 255  # characters stored of a file name
-_CHECKED = 1024 * 1024  # bytes, unpacked; longer files are only parsed by the worker
-_SHORT = 8 * 1024 * 1024  # bytes, unpacked; longer files are not parsed to count their rows
-_FEW = 500  # rows; dry runs up to this size are answered immediately
+_MAX_NAME = 255  # characters stored of a file name
+_MAX_CHECKED = 1024 * 1024  # bytes, unpacked; longer files are only parsed by the worker
+_MAX_COUNTED = 8 * 1024 * 1024  # bytes, unpacked; longer files are not parsed to count their rows
+_MAX_PREVIEWED = 500  # rows; dry runs up to this size are answered immediately
 
 
 class NoSuchImport(NotFound):
@@ -82,7 +82,7 @@ class ImportService:
         the job fails with that reason.
         """
         _check_size(content)
-        await self._reader.read_if_short(content, media_type, largest=_CHECKED, whose=user_id)
+        await self._reader.read_if_short(content, media_type, max_bytes=_MAX_CHECKED, user_id=user_id)
         digest = await asyncio.to_thread(_digest, content)
         job = ImportList(user_id=user_id, digest=digest, media_type=media_type, mode=mode)
         return await self._enqueue(job, content, filename)
@@ -101,13 +101,15 @@ class ImportService:
         Raises ``UnreadableList`` and ``PayloadTooLarge`` like :meth:`start`.
         """
         _check_size(content)
-        packed = await self._reader.read_if_short(content, media_type, largest=_SHORT, whose=user_id)
-        if packed is None or len(packed) > _FEW:
+        packed = await self._reader.read_if_short(
+            content, media_type, max_bytes=_MAX_COUNTED, user_id=user_id
+        )
+        if packed is None or len(packed) > _MAX_PREVIEWED:
             digest = await asyncio.to_thread(_digest, content)
             job = PreviewImport(user_id=user_id, digest=digest, media_type=media_type, mode=mode)
             return await self._enqueue(job, content, filename)
         async with self._db.transaction() as tx:
-            _, reports = await _plan(tx, user_id, packed.take(0, _FEW), packed.source, {}, mode)
+            _, reports = await _plan(tx, user_id, packed.take(0, _MAX_PREVIEWED), packed.source, {}, mode)
         return ImportReport(reports)
 
     async def run(self, job: ImportList | PreviewImport, run: JobRun) -> None:
@@ -122,8 +124,8 @@ class ImportService:
             async with run.transaction() as tx:
                 reports = await _execute(tx, job, job_id, rows, packed.source, seen)
                 counts.update(report.action for report in reports)
-                told = await asyncio.to_thread(pack_rows, reports)
-                await ImportRepository(tx).append(job_id, told, position=start, counts=counts)
+                packed_reports = await asyncio.to_thread(pack_rows, reports)
+                await ImportRepository(tx).append(job_id, packed_reports, position=start, counts=counts)
             await run.progress(start + len(rows), len(packed))
         async with run.transaction(finish=True) as tx:
             await ImportRepository(tx).forget_content(job_id)
@@ -131,8 +133,10 @@ class ImportService:
     async def report(self, user_id: int, job_id: int, *, file_format: ReportFormat) -> Spool:
         """The report by row, as far as the import has progressed."""
         stored = await self._get(job_id, user_id)
-        async with self._downloads.written(user_id) as spool:
-            await REPORT_WRITERS[file_format](spool, stored.counts, self._pieces(job_id, stored.reported))
+        async with self._downloads.open_spool(user_id) as spool:
+            await REPORT_WRITERS[file_format](
+                spool, stored.counts, self._report_chunks(job_id, stored.reported)
+            )
         return spool
 
     async def cancel(self, user_id: int, job_id: int) -> None:
@@ -149,11 +153,11 @@ class ImportService:
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
             imports = ImportRepository(tx)
-            _refuse_undo(await imports.find_for_update(job_id, user_id))
+            _check_undoable(await imports.find_for_update(job_id, user_id))
             await imports.forget_content(job_id)
             return await self._jobs.enqueue(tx, UndoImport(user_id, job_id), owner_id=user_id)
 
-    async def take_back(self, job: UndoImport, run: JobRun) -> None:
+    async def run_undo(self, job: UndoImport, run: JobRun) -> None:
         """Undo an import, chunk by chunk.
 
         The progress counts the restored entries; at the end its total is their number as well.
@@ -168,7 +172,7 @@ class ImportService:
             async with run.transaction() as tx:
                 await lock_lists(tx, [user_id])
                 changed = await ChangeRepository(tx).list_of_job(user_id, job.import_id, some)
-                undone += await take_back_many(tx, user_id, changed, job_id=undo_id)
+                undone += await undo_changes(tx, user_id, changed, job_id=undo_id)
             await run.progress(undone, len(entry_ids))
         await run.progress(undone, undone)
         async with run.transaction(finish=True) as tx:
@@ -177,7 +181,7 @@ class ImportService:
     async def _enqueue(
         self, job: ImportList | PreviewImport, content: bytes, filename: str | None
     ) -> EnqueuedJob:
-        name = (clean_text(filename) or "")[:_LONGEST_NAME] or None
+        name = (clean_text(filename) or "")[:_MAX_NAME] or None
         async with self._db.transaction() as tx:
             queued = await self._jobs.enqueue(tx, job, owner_id=job.user_id)
             if queued.created:
@@ -193,12 +197,12 @@ class ImportService:
             raise NoSuchImport
         return found
 
-    async def _pieces(self, job_id: int, reported: int) -> AsyncIterator[str]:
+    async def _report_chunks(self, job_id: int, reported: int) -> AsyncIterator[str]:
         """The first ``reported`` rows of a report, as JSON arrays of some hundred rows each."""
         position = 0
         while position < reported:
             async with self._db.reader() as connection:
-                found = await ImportRepository(connection).find_piece(job_id, position=position)
+                found = await ImportRepository(connection).find_chunk(job_id, position=position)
             if found is None:
                 raise NoSuchImport
             piece, number = found
@@ -209,7 +213,7 @@ class ImportService:
         async with self._db.reader() as connection:
             content = await ImportRepository(connection).find_content(job_id)
         if content is None:
-            raise Conflict("The import was taken back, or its file is no longer there: send it again.")
+            raise Conflict("The import was undone, or its file was deleted: upload it again.")
         return content
 
 
@@ -222,18 +226,18 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _refuse_undo(stored: StoredImport | None) -> None:
+def _check_undoable(stored: StoredImport | None) -> None:
     if stored is None:
         raise NoSuchImport
     if stored.is_dry_run:
-        raise Conflict("A dry run changes nothing, so there is nothing to take back.")
+        raise Conflict("A dry run changes nothing, so there is nothing to undo.")
     if stored.running:
-        raise Conflict("The import still runs: cancel it, or wait for its end.")
+        raise Conflict("The import is still running: cancel it, or wait until it ends.")
     if stored.undone:
-        raise Conflict("The import was taken back already.")
+        raise Conflict("The import is already undone.")
 
 
-def _failed(bad: Sequence[BadRow]) -> list[RowReport]:
+def _failed_reports(bad: Sequence[BadRow]) -> list[RowReport]:
     return [RowReport(row.line, row.title, "failed", row.reason) for row in bad]
 
 
@@ -252,7 +256,7 @@ async def _execute(
     if await ImportRepository(tx).is_cancelled(job_id):
         rows = [row for row in chunk if isinstance(row, ListedRow)]
         left = [RowReport(row.line, row.subject.title, "skipped", "the import was cancelled") for row in rows]
-        return _in_order([*left, *_failed([row for row in chunk if isinstance(row, BadRow)])])
+        return _in_order([*left, *_failed_reports([row for row in chunk if isinstance(row, BadRow)])])
     planned, reports = await _plan(tx, job.user_id, chunk, source, seen, job.mode)
     if not job.is_dry_run:
         await _write(tx, job.user_id, planned, job_id)
@@ -278,7 +282,7 @@ async def _plan(
         kitsu_ids={row_id for row in rows if (row_id := kitsu_id_of(row.fields.get("carried"))) is not None},
     )
     planned = await asyncio.to_thread(lambda: ImportPlan(titles, held, source, seen, mode=mode).plan(rows))
-    bad = _failed([row for row in chunk if isinstance(row, BadRow)])
+    bad = _failed_reports([row for row in chunk if isinstance(row, BadRow)])
     return planned, _in_order([*(one.report for one in planned), *bad])
 
 

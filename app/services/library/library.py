@@ -34,7 +34,7 @@ from app.schemas.domain.library import (
 from app.schemas.events import EntryChanged
 from app.services.library.matching import match_some, match_titles
 from app.services.library.stats import NoPublicList
-from app.services.library.undo import last_change, take_back
+from app.services.library.undo import last_change, undo_change
 from app.services.library.writer import (
     NotOnList,
     Operation,
@@ -285,7 +285,7 @@ class LibraryService:
         async with self._db.transaction() as tx:
             await lock_lists(tx, [user_id])
             change = await last_change(tx, user_id, target)
-            entry = await take_back(tx, user_id, change)
+            entry = await undo_change(tx, user_id, change)
             return None if entry is None else (await _render(tx, [entry], "core"))[0]
 
     async def match(self) -> int:

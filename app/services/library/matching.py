@@ -42,16 +42,16 @@ async def _link(tx: Transaction, found: Sequence[Match]) -> int:
     if not found:
         return 0
     matches = MatchRepository(tx)
-    held = await matches.list_for_update(found)
+    locked = await matches.list_for_update(found)
     entries, titles = EntryRepository(tx), {match.entry_id: match.anime_id for match in found}
     subjects = {subject.anime_id: subject for subject in await entries.subjects(anime_ids=titles.values())}
-    await matches.link({entry.id: titles[entry.id] for entry in held})
-    told = {entry.id: _matched(entry, subjects[titles[entry.id]]) for entry in held}
-    await entries.update_many({id_: change.after for id_, change in told.items() if change.after})
-    for user_id, owned in groupby(sorted(held, key=_owner), key=_owner):
-        news = [told[entry.id] for entry in owned]
-        await ChangeRepository(tx).record_many(user_id, news, origin=MATCH)
-    return len(held)
+    await matches.link({entry.id: titles[entry.id] for entry in locked})
+    changes = {entry.id: _matched(entry, subjects[titles[entry.id]]) for entry in locked}
+    await entries.update_many({id_: change.after for id_, change in changes.items() if change.after})
+    for user_id, owned in groupby(sorted(locked, key=_owner), key=_owner):
+        owned_changes = [changes[entry.id] for entry in owned]
+        await ChangeRepository(tx).record_many(user_id, owned_changes, origin=MATCH)
+    return len(locked)
 
 
 def _owner(entry: Entry) -> int:
@@ -73,15 +73,15 @@ def _linked(state: EntryState, *, keep_total: bool) -> EntryState:
     return replace(state, title=None, cover_url=None, max_progress=total)
 
 
-async def caught_up(tx: Transaction, user_id: int, changes: Sequence[EntryChange]) -> list[EntryChange]:
+async def relink_history(tx: Transaction, user_id: int, changes: Sequence[EntryChange]) -> list[EntryChange]:
     """Rewrite changes made before an entry was linked, as if it had been linked then."""
     entry_ids = sorted({change.entry_id for change in changes})
     matched = await ChangeRepository(tx).list_of_origin(user_id, entry_ids, origin=MATCH)
     matches = {change.entry_id: change for change in matched}
-    return [_past(change, matches.get(change.entry_id)) for change in changes]
+    return [_relinked(change, matches.get(change.entry_id)) for change in changes]
 
 
-def _past(change: EntryChange, match: EntryChange | None) -> EntryChange:
+def _relinked(change: EntryChange, match: EntryChange | None) -> EntryChange:
     if match is None or match.id < change.id or match.after is None:
         return change
     keep_total = match.after.max_progress is not None

@@ -11,7 +11,7 @@ from app.schemas.domain.lists import ImportMode, ListedRow
 _COUNTS = ("progress", "volumes", "rewatch_count")
 _DATES = ("started_at", "finished_at")
 _TEXTS = ("notes", "title")
-_LONGEST_TOLD = 500  # characters of a text in a report
+_MAX_TEXT = 500  # characters of a text in a report
 
 
 def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, str | None]:
@@ -22,43 +22,45 @@ def merged(entry: Entry, row: ListedRow, mode: ImportMode) -> tuple[EntryState, 
     to zero.
     """
     ours = entry.state
-    said = {name: value for name, value in row.fields.items() if value is not None}
-    may_fall = _COUNTS if mode == "replace" else ("progress", "volumes") if said.get("is_rewatching") else ()
-    notes = _keep_counts(ours, said, may_fall, to_zero=mode == "replace")
-    said = {name: value for name, value in said.items() if name in _COUNTS or value not in ((), False)}
-    _keep_what_says_the_same(ours, said, row)
-    if "carried" in said:
-        said["carried"] = _carried(entry, said["carried"])
-    if ours.is_rewatching and "is_rewatching" not in said:
-        said["is_rewatching"] = not _ends_rewatch(ours, said)
-    return replace(ours, **said), "; ".join(notes) or None
+    stated = {name: value for name, value in row.fields.items() if value is not None}
+    may_decrease = (
+        _COUNTS if mode == "replace" else ("progress", "volumes") if stated.get("is_rewatching") else ()
+    )
+    notes = _drop_lower_counts(ours, stated, may_decrease, to_zero=mode == "replace")
+    stated = {name: value for name, value in stated.items() if name in _COUNTS or value not in ((), False)}
+    _drop_less_precise(ours, stated, row)
+    if "carried" in stated:
+        stated["carried"] = _carried(entry, stated["carried"])
+    if ours.is_rewatching and "is_rewatching" not in stated:
+        stated["is_rewatching"] = not _ends_rewatch(ours, stated)
+    return replace(ours, **stated), "; ".join(notes) or None
 
 
-def _keep_counts(
-    ours: EntryState, said: dict[str, Any], may_fall: tuple[str, ...], *, to_zero: bool
+def _drop_lower_counts(
+    ours: EntryState, stated: dict[str, Any], may_decrease: tuple[str, ...], *, to_zero: bool
 ) -> list[str]:
-    """Remove from ``said`` counts below the entry's; returns the notes for the report.
+    """Remove from ``stated`` counts below the entry's; returns the notes for the report.
 
-    The counts in ``may_fall`` may decrease, progress to zero only with ``to_zero``.
+    The counts in ``may_decrease`` may decrease, progress to zero only with ``to_zero``.
     """
     notes = []
-    progress = said.get("progress") or 0
+    progress = stated.get("progress") or 0
     for name in _COUNTS:
-        theirs, known = said.get(name), getattr(ours, name) or 0
-        falls = name in may_fall and (theirs or (to_zero and name == "progress"))
-        if theirs is None or theirs >= known or falls:
+        theirs, known = stated.get(name), getattr(ours, name) or 0
+        decreases = name in may_decrease and (theirs or (to_zero and name == "progress"))
+        if theirs is None or theirs >= known or decreases:
             continue
-        del said[name]
+        del stated[name]
         if theirs:
             notes.append(f"{name.replace('_', ' ')} {theirs} is less than ours: {known} is kept")
-    status = said.get("status")
-    if "progress" not in may_fall and progress < ours.progress and _says_less(ours, status, progress):
+    status = stated.get("status")
+    if "progress" not in may_decrease and progress < ours.progress and _is_outdated(ours, status, progress):
         notes.append(f"status {status} is of less progress than ours: {ours.status} is kept")
-        del said["status"]
+        del stated["status"]
     return notes
 
 
-def _says_less(ours: EntryState, status: EntryStatus | None, progress: int) -> bool:
+def _is_outdated(ours: EntryState, status: EntryStatus | None, progress: int) -> bool:
     """Whether a status is out of date compared with the entry, judging by the progress next to it."""
     if status in (None, ours.status):
         return False
@@ -67,27 +69,29 @@ def _says_less(ours: EntryState, status: EntryStatus | None, progress: int) -> b
     return status == "plan_to_watch"
 
 
-def _keep_what_says_the_same(ours: EntryState, said: dict[str, Any], row: ListedRow) -> None:
-    """Remove from ``said`` less precise forms of the entry's values: a rounded score, a year only."""
-    if row.score_range and ours.score is not None and "score" in said:
+def _drop_less_precise(ours: EntryState, stated: dict[str, Any], row: ListedRow) -> None:
+    """Remove from ``stated`` less precise forms of the entry's values: a rounded score, a year only."""
+    if row.score_range and ours.score is not None and "score" in stated:
         low, high = row.score_range
         if low <= ours.score <= high:
-            del said["score"]
+            del stated["score"]
     for name in _DATES:
-        if said.get(name) and (getattr(ours, name) or "").startswith(said[name]):
-            del said[name]
+        if stated.get(name) and (getattr(ours, name) or "").startswith(stated[name]):
+            del stated[name]
     for name in _TEXTS:
         text = getattr(ours, name)
-        if name in said and text is not None and readable(text) == said[name]:
-            del said[name]
+        if name in stated and text is not None and readable(text) == stated[name]:
+            del stated[name]
 
 
-def _ends_rewatch(ours: EntryState, said: Mapping[str, Any]) -> bool:
+def _ends_rewatch(ours: EntryState, stated: Mapping[str, Any]) -> bool:
     """Whether a row implies the end of a rewatch that it does not mention."""
-    return said.get("status") not in (None, ours.status) or said.get("rewatch_count", 0) > ours.rewatch_count
+    return (
+        stated.get("status") not in (None, ours.status) or stated.get("rewatch_count", 0) > ours.rewatch_count
+    )
 
 
-def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
+def _carried(entry: Entry, stated: Mapping[str, Any]) -> dict[str, Any]:
     """Carried fields per service: new values replace that service's earlier ones, missing ones are kept.
 
     Titles equal to the catalogue's are dropped, since our own export contains one for every entry.
@@ -97,7 +101,7 @@ def _carried(entry: Entry, said: Mapping[str, Any]) -> dict[str, Any]:
         subject.media_type, subject.title, subject.total or entry.state.max_progress, entry.format
     )
     together = dict(stored)
-    for service, texts in said.items():
+    for service, texts in stated.items():
         known = stored.get(service, {})
         news = {
             tag: text
@@ -134,6 +138,6 @@ def _carried_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dic
 def _told(name: str, value: Any) -> Any:
     if name == "score":
         return None if value is None else value / 10
-    if isinstance(value, str) and len(value) > _LONGEST_TOLD:
-        return f"{value[:_LONGEST_TOLD]}…"
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        return f"{value[:_MAX_TEXT]}…"
     return list(value) if isinstance(value, tuple) else value

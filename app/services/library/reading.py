@@ -14,7 +14,7 @@ from app.utils.slots import NoSlot, Slots
 
 _SMALL = 64 * 1024  # bytes; an uncompressed file up to this size is parsed within milliseconds
 _AT_ONCE = 2
-_WAITING = 8  # waiting files per user
+_MAX_WAITING = 8  # waiting files per user
 _WITHIN = 90.0  # seconds
 _PACKED = b"\x1f\x8b"
 _SCRIPT = """
@@ -33,42 +33,42 @@ class ListReader:
     """
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(_AT_ONCE)
-        self._slots = Slots(running=1, waiting=_WAITING, timeout=_WITHIN)
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._slots = Slots(running=1, waiting=_MAX_WAITING, timeout=_WITHIN)
 
     async def read(self, content: bytes, media_type: MediaType | None) -> PackedList:
         """Parse the file; raises ``UnreadableList`` or ``PayloadTooLarge``."""
         if _is_small(content):
             return await _read_in_thread(content, media_type)
-        packed = await self._read_in_child(content, media_type, largest=0)
+        packed = await self._read_in_child(content, media_type, max_bytes=0)
         if packed is None:
             raise AssertionError("no size limit was given")
         return packed
 
     async def read_if_short(
-        self, content: bytes, media_type: MediaType | None, *, largest: int, whose: int
+        self, content: bytes, media_type: MediaType | None, *, max_bytes: int, user_id: int
     ) -> PackedList | None:
-        """Parse a file of at most ``largest`` bytes when unpacked; returns None for larger ones.
+        """Parse a file of at most ``max_bytes`` bytes when unpacked; returns None for larger ones.
 
         Raises ``UnreadableList`` and ``PayloadTooLarge``, for a large file only what its beginning reveals;
-        and ``RateLimited`` if too many files of the user ``whose`` are waiting.
+        and ``RateLimited`` if too many files of the user ``user_id`` are waiting.
         """
         if _is_small(content):
             return await _read_in_thread(content, media_type)
         try:
-            async with self._slots.slot(whose):
-                return await self._read_in_child(content, media_type, largest=largest)
+            async with self._slots.slot(user_id):
+                return await self._read_in_child(content, media_type, max_bytes=max_bytes)
         except NoSlot:
             raise RateLimited(
                 "Too many of your files are being read; wait a moment.", retry_after=5
             ) from None
 
     async def _read_in_child(
-        self, content: bytes, media_type: MediaType | None, *, largest: int
+        self, content: bytes, media_type: MediaType | None, *, max_bytes: int
     ) -> PackedList | None:
-        command = [sys.executable, "-I", "-c", _SCRIPT, _ROOT, str(largest), media_type or ""]
+        command = [sys.executable, "-I", "-c", _SCRIPT, _ROOT, str(max_bytes), media_type or ""]
         try:
-            async with self._places:
+            async with self._free:
                 ended = await run_child(command, content, seconds=_WITHIN)
         except OSError as error:
             raise ServiceUnavailable(retry_after=5) from error

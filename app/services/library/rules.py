@@ -34,7 +34,7 @@ def edited(before: EntryState | None, sent: Mapping[str, Any], subject: Subject,
     at_the_end = _reached_the_end(before, after, subject)
     if at_the_end and "status" not in sent:
         after = replace(after, status="completed")
-    if after.status == "completed" and _was_open(before, told=at_the_end or "status" in sent):
+    if after.status == "completed" and _may_complete(before, explicit=at_the_end or "status" in sent):
         after = _completed(before, after, sent, subject, today)
     return after
 
@@ -77,9 +77,9 @@ def _reached_the_end(before: EntryState | None, after: EntryState, subject: Subj
     return subject.is_finished and moved and total is not None and after.progress >= total
 
 
-def _was_open(before: EntryState | None, *, told: bool) -> bool:
+def _may_complete(before: EntryState | None, *, explicit: bool) -> bool:
     """Whether this edit may complete the entry; a rewatch ends only if the edit says so."""
-    return before is None or before.status != "completed" or (before.is_rewatching and told)
+    return before is None or before.status != "completed" or (before.is_rewatching and explicit)
 
 
 def _completed(

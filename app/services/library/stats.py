@@ -7,7 +7,7 @@ from app.utils.db.database import Database
 
 
 class NoPublicList(NotFound):
-    default_message = "There is no public list of this account."
+    default_message = "This account has no public list."
 
 
 class StatsService:

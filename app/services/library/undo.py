@@ -6,7 +6,7 @@ from itertools import count
 
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry
 from app.schemas.domain.library import Entry, EntryChange
-from app.services.library.matching import MATCH, caught_up
+from app.services.library.matching import MATCH, relink_history
 from app.services.library.writer import NotOnList, Target
 from app.utils.db.database import Transaction
 
@@ -37,13 +37,13 @@ async def last_change(tx: Transaction, user_id: int, target: Target) -> EntryCha
             elif undone:
                 undone -= 1
             else:
-                return (await caught_up(tx, user_id, [change]))[0]
+                return (await relink_history(tx, user_id, [change]))[0]
         if len(found) < _PAGE:
             break
     raise NotOnList("There is nothing to undo.")
 
 
-async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry | None:
+async def undo_change(tx: Transaction, user_id: int, change: EntryChange) -> Entry | None:
     """Restore the entry to its state before ``change``; returns None if it did not exist then."""
     entries = EntryRepository(tx)
     stored = next(iter(await entries.list_for_update(user_id, entry_ids=[change.entry_id])), None)
@@ -55,29 +55,29 @@ async def take_back(tx: Transaction, user_id: int, change: EntryChange) -> Entry
     else:
         new = NewEntry(change.subject, change.before)
         await entries.reinsert(user_id, change.entry_id, new, created_at=change.created_at)
-    news = NewChange(change.entry_id, change.subject, now, change.before)
-    await ChangeRepository(tx).record_many(user_id, [news], origin=UNDO)
+    record = NewChange(change.entry_id, change.subject, now, change.before)
+    await ChangeRepository(tx).record_many(user_id, [record], origin=UNDO)
     return await entries.find(user_id, entry_id=change.entry_id)
 
 
-async def take_back_many(
-    tx: Transaction, user_id: int, changes: Sequence[EntryChange], *, job_id: int
-) -> int:
+async def undo_changes(tx: Transaction, user_id: int, changes: Sequence[EntryChange], *, job_id: int) -> int:
     """Undo changes, given newest first, of entries that have not changed since; others keep their edits.
 
     Returns how many were undone. ``job_id`` is recorded in the history.
     """
     entries = EntryRepository(tx)
-    whole = _joined(await caught_up(tx, user_id, changes))
-    held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in whole])
+    combined = _joined(await relink_history(tx, user_id, changes))
+    held = await entries.list_for_update(user_id, entry_ids=[change.entry_id for change in combined])
     states = {entry.id: entry.state for entry in held}
-    mine = [change for change in whole if states.get(change.entry_id) == change.after]
-    await entries.delete_many([change.entry_id for change in mine if change.before is None])
-    back = {change.entry_id: change.before for change in mine if change.before is not None}
+    unchanged = [change for change in combined if states.get(change.entry_id) == change.after]
+    await entries.delete_many([change.entry_id for change in unchanged if change.before is None])
+    back = {change.entry_id: change.before for change in unchanged if change.before is not None}
     await entries.update_many(back)
-    news = [NewChange(change.entry_id, change.subject, change.after, change.before) for change in mine]
-    await ChangeRepository(tx).record_many(user_id, news, origin=UNDO, job_id=job_id)
-    return len(mine)
+    records = [
+        NewChange(change.entry_id, change.subject, change.after, change.before) for change in unchanged
+    ]
+    await ChangeRepository(tx).record_many(user_id, records, origin=UNDO, job_id=job_id)
+    return len(unchanged)
 
 
 def _joined(changes: Sequence[EntryChange]) -> list[EntryChange]:

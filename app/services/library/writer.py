@@ -18,7 +18,7 @@ _ADDING = ("add", "upsert", "watch")
 
 
 class AlreadyOnList(Conflict):
-    default_message = "This title is on the list already."
+    default_message = "This title is already on the list."
 
 
 class NotOnList(NotFound):
@@ -28,14 +28,14 @@ class NotOnList(NotFound):
 class StaleVersion(PreconditionFailed):
     """The entry has changed since the client read it."""
 
-    def __init__(self, slot: "_Draft") -> None:
+    def __init__(self, draft: "_Draft") -> None:
         super().__init__()
-        self._slot = slot
+        self._draft = draft
 
     @property
     def entry(self) -> Entry | None:
         """The current entry, after all operations of the batch; None if there is none."""
-        stored, state = self._slot.stored, self._slot.state
+        stored, state = self._draft.stored, self._draft.state
         return None if stored is None or state is None else replace(stored, state=state)
 
 
@@ -58,7 +58,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``sent`` has exactly the fields that were sent; ``steps`` is added to the progress.
+    """``sent`` has exactly the fields that were sent; ``delta`` is added to the progress.
 
     ``versions`` are the pairs of entry id and version that ``If-Match`` allows; None allows any, and so does
     an id of None. ``upsert`` adds the entry, or updates an existing one. ``watch`` counts ``episode`` as
@@ -68,7 +68,7 @@ class Operation:
     verb: Literal["add", "update", "upsert", "delete", "watch"]
     target: Target
     sent: Mapping[str, Any] = field(default_factory=dict)
-    steps: int = 0
+    delta: int = 0
     versions: Versions | None = None
     episode: int = 0
     at: datetime | None = None
@@ -102,7 +102,7 @@ class _Draft:
 class _Step:
     """The effect of one operation on an entry; none if ``before`` equals ``after``."""
 
-    slot: _Draft
+    draft: _Draft
     before: EntryState | None
     after: EntryState | None
 
@@ -169,32 +169,32 @@ class _Writer:
         self._by_anilist_id: dict[int | None, Subject] = {
             subject.anilist_id: subject for subject in subjects if subject.anilist_id
         }
-        self._slots: dict[int, _Draft] = {}
+        self._drafts: dict[int, _Draft] = {}
         self._by_entry_id: dict[int, _Draft] = {}
         self._steps: list[_Step] = []
 
     def load(self, stored: Sequence[Entry]) -> None:
         for entry in stored:
-            slot = _Draft(entry.subject, entry, entry.state)
-            self._by_entry_id[entry.id] = slot
+            draft = _Draft(entry.subject, entry, entry.state)
+            self._by_entry_id[entry.id] = draft
             if entry.subject.anime_id is not None:
-                self._slots[entry.subject.anime_id] = slot
+                self._drafts[entry.subject.anime_id] = draft
 
     def execute(self, operation: Operation) -> _Step | AppError:
         try:
-            slot = self._slot(operation.target)
-            state = self._after(slot, operation)
+            draft = self._draft(operation.target)
+            state = self._after(draft, operation)
         except UnknownTitle as error:
             return error if operation.verb in _ADDING else NotOnList()
         except AppError as error:
             return error
-        step = _Step(slot, slot.state, state)
-        if state != slot.state:
+        step = _Step(draft, draft.state, state)
+        if state != draft.state:
             self._steps.append(step)
-            slot.state = state
+            draft.state = state
         return step
 
-    def _slot(self, target: Target) -> _Draft:
+    def _draft(self, target: Target) -> _Draft:
         if target.entry_id is not None:
             if target.entry_id not in self._by_entry_id:
                 raise NotOnList
@@ -202,7 +202,7 @@ class _Writer:
         subject = self._subject(target)
         if subject.anime_id is None:
             return _Draft(subject, None, None)
-        return self._slots.setdefault(subject.anime_id, _Draft(subject, None, None))
+        return self._drafts.setdefault(subject.anime_id, _Draft(subject, None, None))
 
     def _subject(self, target: Target) -> Subject:
         given = target.subject
@@ -218,39 +218,39 @@ class _Writer:
             return None
         return self._by_mal_id.get(given.mal_id) or self._by_anilist_id.get(given.anilist_id)
 
-    def _after(self, slot: _Draft, operation: Operation) -> EntryState | None:
+    def _after(self, draft: _Draft, operation: Operation) -> EntryState | None:
         if operation.verb == "watch":
-            return self._watched(slot, operation)
-        if operation.verb == "add" or (operation.verb == "upsert" and slot.state is None):
-            return self._added(slot, operation)
-        return self._changed(slot, operation)
+            return self._watched(draft, operation)
+        if operation.verb == "add" or (operation.verb == "upsert" and draft.state is None):
+            return self._added(draft, operation)
+        return self._changed(draft, operation)
 
-    def _added(self, slot: _Draft, operation: Operation) -> EntryState:
-        if slot.state is not None:
+    def _added(self, draft: _Draft, operation: Operation) -> EntryState:
+        if draft.state is not None:
             raise AlreadyOnList
         if operation.versions is not None:
-            raise StaleVersion(slot)
+            raise StaleVersion(draft)
         if "status" not in operation.sent:
             raise Invalid.fields({"status": ["A title that is not on the list needs a status."]})
-        return edited(None, operation.sent, slot.subject, self._today)
+        return edited(None, operation.sent, draft.subject, self._today)
 
-    def _watched(self, slot: _Draft, operation: Operation) -> EntryState:
-        stored, at = slot.stored, operation.at
-        slot.watched_at = at
+    def _watched(self, draft: _Draft, operation: Operation) -> EntryState:
+        stored, at = draft.stored, operation.at
+        draft.watched_at = at
         late = stored is not None and at is not None and at <= stored.progress_changed_at
-        return watched(slot.state, operation.episode, slot.subject, self._today, late=late)
+        return watched(draft.state, operation.episode, draft.subject, self._today, late=late)
 
-    def _changed(self, slot: _Draft, operation: Operation) -> EntryState | None:
-        if slot.state is None:
+    def _changed(self, draft: _Draft, operation: Operation) -> EntryState | None:
+        if draft.state is None:
             raise NotOnList
-        if operation.versions is not None and operation.versions.isdisjoint(_versions(slot)):
-            raise StaleVersion(slot)
+        if operation.versions is not None and operation.versions.isdisjoint(_versions(draft)):
+            raise StaleVersion(draft)
         if operation.verb == "delete":
             return None
         sent = dict(operation.sent)
-        if operation.steps:
-            sent["progress"] = max(0, slot.state.progress + operation.steps)
-        return edited(slot.state, sent, slot.subject, self._today)
+        if operation.delta:
+            sent["progress"] = max(0, draft.state.progress + operation.delta)
+        return edited(draft.state, sent, draft.subject, self._today)
 
     async def store(
         self,
@@ -260,60 +260,62 @@ class _Writer:
         origin: str,
         job_id: int | None,
     ) -> None:
-        moved = list({id(step.slot): step.slot for step in self._steps}.values())
-        await self._store_changed(entries, moved)
-        await self._store_added(entries, user_id, moved)
-        await self._store_deleted(entries, moved)
+        changed = list({id(step.draft): step.draft for step in self._steps}.values())
+        await self._store_changed(entries, changed)
+        await self._store_added(entries, user_id, changed)
+        await self._store_deleted(entries, changed)
         news = [
             NewChange(
-                step.slot.stored.id,
-                step.slot.subject,
+                step.draft.stored.id,
+                step.draft.subject,
                 step.before,
                 step.after,
-                created_at=step.slot.stored.created_at if step.after is None else None,
+                created_at=step.draft.stored.created_at if step.after is None else None,
             )
             for step in self._steps
-            if step.slot.stored is not None and step.slot.failure is None
+            if step.draft.stored is not None and step.draft.failure is None
         ]
         if news:
             await changes.record_many(user_id, news, origin=origin, job_id=job_id)
 
-    async def _store_deleted(self, entries: EntryRepository, moved: list[_Draft]) -> None:
-        gone = [slot.stored.id for slot in moved if slot.stored is not None and slot.state is None]
+    async def _store_deleted(self, entries: EntryRepository, changed: list[_Draft]) -> None:
+        gone = [draft.stored.id for draft in changed if draft.stored is not None and draft.state is None]
         if gone:
             await entries.delete_many(gone)
 
-    async def _store_changed(self, entries: EntryRepository, moved: list[_Draft]) -> None:
-        kept = [slot for slot in moved if slot.stored is not None and slot.state is not None]
-        states = {slot.stored.id: slot.state for slot in kept if slot.stored and slot.state}
+    async def _store_changed(self, entries: EntryRepository, changed: list[_Draft]) -> None:
+        kept = [draft for draft in changed if draft.stored is not None and draft.state is not None]
+        states = {draft.stored.id: draft.state for draft in kept if draft.stored and draft.state}
         if states:
-            moved_at = {slot.stored.id: slot.watched_at for slot in kept if slot.stored and slot.watched_at}
+            moved_at = {
+                draft.stored.id: draft.watched_at for draft in kept if draft.stored and draft.watched_at
+            }
             stamps = await entries.update_many(states, moved_at=moved_at)
-            for slot in kept:
-                if slot.stored is not None and slot.state is not None:
-                    stamp = stamps[slot.stored.id]
-                    slot.stored = replace(slot.stored, state=slot.state, **stamp)
+            for draft in kept:
+                if draft.stored is not None and draft.state is not None:
+                    stamp = stamps[draft.stored.id]
+                    draft.stored = replace(draft.stored, state=draft.state, **stamp)
 
-    async def _store_added(self, entries: EntryRepository, user_id: int, moved: list[_Draft]) -> None:
+    async def _store_added(self, entries: EntryRepository, user_id: int, changed: list[_Draft]) -> None:
         """Also insert entries that the batch added and deleted again: the history needs their ids."""
-        last = {id(step.slot): step.after for step in self._steps if step.after is not None}
-        fresh = [slot for slot in moved if slot.stored is None]
-        news = [NewEntry(slot.subject, last[id(slot)], slot.watched_at) for slot in fresh]
+        last = {id(step.draft): step.after for step in self._steps if step.after is not None}
+        fresh = [draft for draft in changed if draft.stored is None]
+        news = [NewEntry(draft.subject, last[id(draft)], draft.watched_at) for draft in fresh]
         added = await entries.insert_many(user_id, news)
-        for position, slot in enumerate(fresh):
-            slot.stored = added.get(position)
+        for position, draft in enumerate(fresh):
+            draft.stored = added.get(position)
             # a concurrent request added the same title
-            slot.failure = None if slot.stored is not None else AlreadyOnList()
+            draft.failure = None if draft.stored is not None else AlreadyOnList()
 
 
-def _versions(slot: _Draft) -> Versions:
+def _versions(draft: _Draft) -> Versions:
     """The versions that ``If-Match`` may name: the version alone, or with the id of the entry.
 
     Empty once an earlier operation of the batch has changed the entry, because no client can know that
     version.
     """
-    stored = slot.stored
-    if stored is None or stored.state != slot.state:
+    stored = draft.stored
+    if stored is None or stored.state != draft.state:
         return frozenset()
     return frozenset(((None, stored.version), (stored.id, stored.version)))
 
@@ -321,7 +323,7 @@ def _versions(slot: _Draft) -> Versions:
 def _settled(result: _Step | AppError) -> tuple[Entry | None, AppError | None, bool]:
     if isinstance(result, AppError):
         return None, result, False
-    stored = result.slot.stored
-    if result.slot.failure is not None or stored is None or result.after is None:
-        return None, result.slot.failure, False
+    stored = result.draft.stored
+    if result.draft.failure is not None or stored is None or result.after is None:
+        return None, result.draft.failure, False
     return replace(stored, state=result.after), None, result.before is None

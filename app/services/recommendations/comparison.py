@@ -10,21 +10,21 @@ from app.repositories.recommendations import TitleFacts
 from app.schemas.domain.recommendations import EvaluationReport, Measured, Setting
 from app.services.recommendations import baselines, entries
 from app.services.recommendations.evaluation import (
-    LONG_ENOUGH,
+    MIN_LIKED,
     Score,
     evaluate,
-    of_franchises,
-    part_of,
-    served,
+    pick_test_lists,
+    score_franchises,
+    score_with_model,
+    select_lists,
     split,
-    testable,
 )
 from app.services.recommendations.fitted import Array, Model
-from app.services.recommendations.packing import lists_of_ratings, ratings_of
+from app.services.recommendations.packing import lists_from_ratings, rating_arrays
 from app.services.recommendations.ranking import Taste, continue_order, discover_scores, watchable
 from app.services.recommendations.training import Catalogue, Lists, Matrix, assemble, fit, matrices
 
-_TESTED = 2000  # maximum number of test lists, at most a fifth of all
+_MAX_TESTED = 2000  # maximum number of test lists, at most a fifth of all
 _UNKNOWN_YEAR = 9999
 _SETTINGS: tuple[Setting, ...] = ("all", "series")
 
@@ -32,7 +32,7 @@ Method = Callable[[Setting], Score]
 
 
 @dataclass(frozen=True)
-class _Divided:
+class _Division:
     train: Lists
     test: Lists
     years: Array
@@ -46,15 +46,15 @@ def compare(
     test: RatingDump | None,
     *,
     seed: int,
-    shortest: int = LONG_ENOUGH,
+    min_liked: int = MIN_LIKED,
 ) -> EvaluationReport:
     """Train each method, and let it rank the held-out titles of each test list among all others.
 
-    Lists with fewer than ``shortest`` liked titles are not tested.
+    Lists with fewer than ``min_liked`` liked titles are not tested.
     """
     years = np.array([title.year or _UNKNOWN_YEAR for title in titles], np.int32)
     ratings = np.array([title.score or 0 for title in titles])
-    parts = _divided(titles, train, test, years, seed, shortest)
+    parts = _divide(titles, train, test, years, seed, min_liked)
     held = {
         setting: split(parts.test, setting, catalogue.franchises, parts.years, seed=seed)
         for setting in _SETTINGS
@@ -72,26 +72,30 @@ def compare(
     )
 
 
-def _divided(
+def _divide(
     titles: Sequence[TitleFacts],
     train: RatingDump,
     test: RatingDump | None,
     years: Array,
     seed: int,
-    shortest: int,
-) -> _Divided:
-    lists = lists_of_ratings(ratings_of(train), titles)
+    min_liked: int,
+) -> _Division:
+    lists = lists_from_ratings(rating_arrays(train), titles)
     if test is None:
-        chosen = testable(lists, shortest=shortest, at_most=min(_TESTED, lists.count // 5), seed=seed)
+        chosen = pick_test_lists(
+            lists, min_liked=min_liked, at_most=min(_MAX_TESTED, lists.count // 5), seed=seed
+        )
         rest = np.setdiff1d(np.unique(lists.users), chosen)
         made = _years(lists, train.sources, years)
-        return _Divided(part_of(lists, rest), part_of(lists, chosen), made[chosen])
-    unseen = lists_of_ratings(ratings_of(test), titles)
-    chosen = testable(unseen, shortest=shortest, at_most=unseen.count, seed=seed)
+        return _Division(select_lists(lists, rest), select_lists(lists, chosen), made[chosen])
+    unseen = lists_from_ratings(rating_arrays(test), titles)
+    chosen = pick_test_lists(unseen, min_liked=min_liked, at_most=unseen.count, seed=seed)
     names = set(test.names)
     known = [number for number in np.unique(lists.users) if train.names[number] not in names]
     made = _years(unseen, test.sources, years)
-    return _Divided(part_of(lists, np.array(known, np.intp)), part_of(unseen, chosen), made[chosen])
+    return _Division(
+        select_lists(lists, np.array(known, np.intp)), select_lists(unseen, chosen), made[chosen]
+    )
 
 
 def _years(lists: Lists, sources: Sequence[str], years: Array) -> Array:
@@ -113,23 +117,26 @@ def _methods(catalogue: Catalogue, ratings: Array, train: Lists) -> Iterator[tup
     yield "item-kNN", _by_title(catalogue, baselines.item_knn(targets))
     yield "EASE^R", _ease(catalogue, targets)
     model = assemble(fit(inputs, targets, catalogue.franchises), catalogue)
-    yield "model", lambda setting: served(model, discover_scores if setting == "series" else continue_order)
+    yield (
+        "model",
+        lambda setting: score_with_model(model, discover_scores if setting == "series" else continue_order),
+    )
     yield (
         "model, in watch order",
-        lambda setting: served(model, discover_scores if setting == "series" else _in_watch_order),
+        lambda setting: score_with_model(model, discover_scores if setting == "series" else _in_watch_order),
     )
 
 
 def _by_title(catalogue: Catalogue, score: Score) -> Method:
-    return lambda setting: of_franchises(score, catalogue.franchises) if setting == "series" else score
+    return lambda setting: score_franchises(score, catalogue.franchises) if setting == "series" else score
 
 
 def _ease(catalogue: Catalogue, targets: Matrix) -> Method:
-    def made(setting: Setting) -> Score:
+    def for_setting(setting: Setting) -> Score:
         score = baselines.ease(targets, baselines.EASE_RIDGES[setting])
         return _by_title(catalogue, score)(setting)
 
-    return made
+    return for_setting
 
 
 def _in_watch_order(model: Model, taste: Taste) -> Array:

@@ -43,7 +43,7 @@ def fit_packed(work: bytes) -> bytes:
     )
 
 
-def similar_of(result: Mapping[str, Array]) -> list[tuple[int, list[int], list[float], list[float]]]:
+def unpack_similar(result: Mapping[str, Array]) -> list[tuple[int, list[int], list[float], list[float]]]:
     """For each title: its id, the most similar titles, their scores, and the part due to common lists."""
     found: Similar = _read(Similar, "similar", result)
     columns = (found.titles, found.similar, found.scores, found.together)

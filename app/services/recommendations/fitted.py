@@ -22,7 +22,7 @@ class Rows:
     values: Array
     scales: Array
 
-    def entries(self, rows: Array) -> tuple[Array, Array]:
+    def positions(self, rows: Array) -> tuple[Array, Array]:
         """The positions of the values of these rows, and for each its index in ``rows``."""
         counts = self.ends[rows + 1] - self.ends[rows]
         of_row = np.repeat(np.arange(len(rows)), counts)
@@ -31,7 +31,7 @@ class Rows:
 
     def weighted(self, rows: Array, weights: Array) -> Array:
         """The weighted sum of these rows, over all columns."""
-        places, of_row = self.entries(rows)
+        places, of_row = self.positions(rows)
         summed = np.bincount(
             self.columns[places], weights=self.values[places] * weights[of_row], minlength=len(self.scales)
         )
@@ -49,7 +49,7 @@ class Groups:
         return self.members[self.ends[group] : self.ends[group + 1]]
 
     @staticmethod
-    def made(groups: Array, members: Array, count: int) -> "Groups":
+    def from_pairs(groups: Array, members: Array, count: int) -> "Groups":
         """From pairs of group and member; the members of a group keep their order."""
         order = np.argsort(groups, kind="stable")
         ends = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=count))])
@@ -91,20 +91,20 @@ class Model:
     def pack(self) -> bytes:
         """Serialise in NumPy's ``npz`` format."""
         spool = io.BytesIO()
-        np.savez(spool, allow_pickle=False, **dict(_flat(self)))
+        np.savez(spool, allow_pickle=False, **dict(_flatten(self)))
         return spool.getvalue()
 
     @staticmethod
     def unpack(content: bytes) -> "Model":
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            given = {field.name: _gathered(field.name, field.type, stored) for field in fields(Model)}
+            given = {field.name: _restore(field.name, field.type, stored) for field in fields(Model)}
         return Model(**given)
 
 
 _PARTS: dict[Any, type[Rows] | type[Groups]] = {Rows: Rows, Groups: Groups}
 
 
-def _flat(model: Model) -> list[tuple[str, Array]]:
+def _flatten(model: Model) -> list[tuple[str, Array]]:
     flat = []
     for field in fields(Model):
         value = getattr(model, field.name)
@@ -115,7 +115,7 @@ def _flat(model: Model) -> list[tuple[str, Array]]:
     return flat
 
 
-def _gathered(name: str, kind: Any, stored: Any) -> Any:
+def _restore(name: str, kind: Any, stored: Any) -> Any:
     part = _PARTS.get(kind)
     if part is None:
         return stored[name]

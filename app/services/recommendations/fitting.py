@@ -43,9 +43,9 @@ def fit_continue(
     weights = _list_weights(targets, settings.evenness)
     weighted = sparse.diags(weights.astype(np.float32)) @ inputs
     gram = (inputs.T @ weighted).toarray().astype(np.float32)
-    aims = (weighted.T @ targets).toarray().astype(np.float32)
-    dense = _without_itself(gram, aims, settings)
-    return _refit(dense, gram, aims, settings)
+    cross = (weighted.T @ targets).toarray().astype(np.float32)
+    dense = _fit_without_diagonal(gram, cross, settings)
+    return _refit(dense, gram, cross, settings)
 
 
 def _list_weights(targets: "sparse.csr_matrix[Any]", evenness: float) -> NDArray[np.float64]:
@@ -55,9 +55,9 @@ def _list_weights(targets: "sparse.csr_matrix[Any]", evenness: float) -> NDArray
     return weights * (counts.sum() / total) if total else weights
 
 
-def _without_itself(gram: Floats, aims: Floats, settings: ContinueSettings) -> Floats:
+def _fit_without_diagonal(gram: Floats, cross: Floats, settings: ContinueSettings) -> Floats:
     precision = inverse(gram, settings.ridge, settings.dropout)
-    weights: Floats = precision @ aims
+    weights: Floats = precision @ cross
     # The Lagrange multipliers of the constraint that the diagonal is zero, as in EASE^R.
     weights -= precision * (np.diag(weights) / np.diag(precision)).astype(np.float32)
     np.fill_diagonal(weights, 0.0)
@@ -75,21 +75,23 @@ def inverse(gram: Floats, ridge: float, dropout: float) -> Floats:
     # Dropout in closed form: a penalty in proportion to the diagonal.
     lower[np.diag_indices_from(lower)] += ridge + dropout / (1 - dropout) * np.diag(gram)
     factor, failed = linalg.lapack.spotrf(lower, lower=1, overwrite_a=1)
-    solved, failed_too = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed or failed_too:
-        raise ArithmeticError("The lists are too uniform to be solved for.")
+    solved, inversion_failed = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed or inversion_failed:
+        raise ArithmeticError("The lists are too uniform to train a model.")
     whole: Floats = np.tril(solved)
     whole += np.tril(solved, -1).T
     return whole
 
 
-def _refit(dense: Floats, gram: Floats, aims: Floats, settings: ContinueSettings) -> "sparse.csc_matrix[Any]":
+def _refit(
+    dense: Floats, gram: Floats, cross: Floats, settings: ContinueSettings
+) -> "sparse.csc_matrix[Any]":
     size = len(gram)
     ridge = settings.refit_ridge + settings.refit_dropout / (1 - settings.refit_dropout) * np.diag(gram)
     rows, values, ends = [], [], [0]
     for column in range(size):
         kept = _largest(dense[:, column], settings.neighbours)
-        kept, solved = _solve_positive(gram, aims[:, column], ridge, kept)
+        kept, solved = _solve_positive(gram, cross[:, column], ridge, kept)
         rows.append(kept)
         values.append(solved)
         ends.append(ends[-1] + len(kept))
@@ -106,7 +108,7 @@ def _largest(column: Floats, count: int) -> NDArray[np.intp]:
 
 
 def _solve_positive(
-    gram: Floats, aim: Floats, ridge: NDArray[Any], kept: NDArray[np.intp]
+    gram: Floats, target: Floats, ridge: NDArray[Any], kept: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], Floats]:
     """Approximate non-negative least squares: drop the negative rows and solve again, up to six times."""
     solved = np.zeros(0, np.float32)
@@ -115,7 +117,7 @@ def _solve_positive(
             return kept, np.zeros(0, np.float32)
         part = gram[np.ix_(kept, kept)]
         part[np.diag_indices_from(part)] += ridge[kept]
-        _, solved, _ = linalg.lapack.sposv(part, aim[kept], lower=1, overwrite_a=1)
+        _, solved, _ = linalg.lapack.sposv(part, target[kept], lower=1, overwrite_a=1)
         good = solved > 0
         if good.all():
             return kept, solved

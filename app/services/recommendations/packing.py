@@ -36,7 +36,7 @@ def unpack(content: bytes) -> dict[str, Array]:
         return {name: stored[name] for name in stored.files}
 
 
-def catalogue_of(titles: Sequence[TitleFacts], edges: Edges) -> Catalogue:
+def build_catalogue(titles: Sequence[TitleFacts], edges: Edges) -> Catalogue:
     """The facts used in training; franchises are connected components of the relations."""
     ids = np.array([title.id for title in titles], np.int32)
     place = {title.id: number for number, title in enumerate(titles)}
@@ -107,7 +107,7 @@ def _came_before(earlier: TitleFacts, later: TitleFacts) -> bool:
     return (earlier.aired_from, earlier.id) < (later.aired_from, later.id)
 
 
-def ratings_of(dump: RatingDump) -> dict[str, Array]:
+def rating_arrays(dump: RatingDump) -> dict[str, Array]:
     """A dump as arrays."""
     return {
         "users": np.frombuffer(dump.users, np.int32),
@@ -117,7 +117,7 @@ def ratings_of(dump: RatingDump) -> dict[str, Array]:
     }
 
 
-def lists_of_ratings(ratings: Mapping[str, Array], titles: Sequence[TitleFacts]) -> Lists:
+def lists_from_ratings(ratings: Mapping[str, Array], titles: Sequence[TitleFacts]) -> Lists:
     """The entries of titles in the catalogue; of several for one title on a list the last one counts."""
     known = [(title.mal_id, number) for number, title in enumerate(titles) if title.mal_id is not None]
     mal_ids, numbers = np.array(sorted(known), np.int64).reshape(-1, 2).T
@@ -126,20 +126,20 @@ def lists_of_ratings(ratings: Mapping[str, Array], titles: Sequence[TitleFacts])
     places = np.minimum(np.searchsorted(mal_ids, ratings["mal_ids"]), len(mal_ids) - 1)
     found = np.flatnonzero(mal_ids[places] == ratings["mal_ids"])
     users, own = ratings["users"][found], numbers[places[found]]
-    kept = found[_last_of_each(users, own, len(titles))]
+    kept = found[_last_entries(users, own, len(titles))]
     return Lists(
         ratings["users"][kept], numbers[places[kept]], ratings["scores"][kept], ratings["statuses"][kept]
     )
 
 
-def _last_of_each(users: Array, titles: Array, size: int) -> Array:
+def _last_entries(users: Array, titles: Array, size: int) -> Array:
     """The positions of the last entry of each title on each list, ordered by list."""
     keys = users.astype(np.int64) * size + titles
     _, places = np.unique(keys[::-1], return_index=True)
     return len(keys) - 1 - places
 
 
-def lists_of_rows(rows: Sequence[tuple[int, list[int], list[int], list[str]]], titles: Array) -> Lists:
+def lists_from_rows(rows: Sequence[tuple[int, list[int], list[int], list[str]]], titles: Array) -> Lists:
     """Lists from rows of user id, title ids, scores of 0 to 100 and statuses."""
     if not rows:
         return _no_lists()
@@ -155,7 +155,7 @@ def _no_lists() -> Lists:
     return Lists(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int8))
 
 
-def joined(lists: Sequence[Lists]) -> Lists:
+def concatenate(lists: Sequence[Lists]) -> Lists:
     """Concatenate lists, with consecutive list numbers."""
     users, start = [], 0
     for some in lists:

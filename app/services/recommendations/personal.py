@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.repositories.recommendations import PersonsList
-from app.schemas.domain.recommendations import RATING_STATUSES, Recommended, Wanted
+from app.repositories.recommendations import UserList
+from app.schemas.domain.recommendations import RATING_STATUSES, RecommendationSpec, Recommended
 from app.services.recommendations.fitted import Model
 from app.services.recommendations.ranking import Ranking, Taste, diversify, rank
 
@@ -25,14 +25,14 @@ class Personal:
 
     def followed_by(self, others: Sequence[Recommended]) -> "Personal":
         """A copy with those of ``others`` appended that it does not contain."""
-        known = set() if self._ranking is None else titles_of(self._ranking)
+        known = set() if self._ranking is None else title_ids(self._ranking)
         return Personal(self._ranking, [one for one in others if one.anime_id not in known])
 
     def is_ready(self, start: int, end: int) -> bool:
-        """Whether :meth:`chosen` takes microseconds for this range, because its reasons are known."""
+        """Whether :meth:`select` takes microseconds for this range, because its reasons are known."""
         return self._ranking is None or self._ranking.has_picks(start, end)
 
-    def chosen(self, start: int, end: int) -> list[Recommended]:
+    def select(self, start: int, end: int) -> list[Recommended]:
         """The recommendations in this range with their reasons; takes some milliseconds the first time."""
         rest = list(self._others[max(start - self._known, 0) : max(end - self._known, 0)])
         if self._ranking is None:
@@ -49,7 +49,7 @@ class Personal:
         ] + rest
 
 
-def ranked(model: Model, own: PersonsList, wanted: Wanted) -> Ranking:
+def rank_for_list(model: Model, own: UserList, wanted: RecommendationSpec) -> Ranking:
     """Rank the titles for a list with the model."""
     taste = Taste.of(
         model,
@@ -62,6 +62,6 @@ def ranked(model: Model, own: PersonsList, wanted: Wanted) -> Ranking:
     return diversify(model, rank(model, taste, wanted.mode), wanted.diversity)
 
 
-def titles_of(ranking: Ranking) -> set[int]:
+def title_ids(ranking: Ranking) -> set[int]:
     """The ids of all ranked titles."""
     return set(ranking.model.titles[np.array(ranking.titles, np.intp)].tolist())

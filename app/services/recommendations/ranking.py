@@ -13,9 +13,9 @@ Part = Literal["continue", "discover"]
 
 DEPTH = 400  # titles that are ranked for a user
 _CONTINUED_FIRST = 3  # sequels and the like that come before new franchises
-_WORTH_NAMING = 0.1  # minimum contribution of the second reason, as a share of the first one's
-_REPLACED = 60  # first titles that are reordered for diversity
-_DAMPING = 0.02  # exponent of the popularity by which scores are divided
+_MIN_SECOND_REASON = 0.1  # minimum contribution of the second reason, as a share of the first one's
+_REORDERED = 60  # first titles that are reordered for diversity
+_POPULARITY_EXPONENT = 0.02  # exponent of the popularity by which scores are divided
 _COLD_SHARE = 0.5  # the score of a title without training data, as a share of the mean of its neighbours
 
 
@@ -38,14 +38,14 @@ class Taste:
     ) -> "Taste":
         titles, known = model.numbers(ids)
         scores, statuses = scores[known], statuses[known]
-        refused, _ = model.numbers(unwanted)
+        ignored, _ = model.numbers(unwanted)
         return Taste(
             titles,
             entries.weights(scores, statuses),
             entries.liked(scores, statuses),
             entries.is_completed(statuses),
-            np.union1d(titles, refused),
-            refused,
+            np.union1d(titles, ignored),
+            ignored,
             not sfw and bool((model.flags[titles] & ADULT).any()),
         )
 
@@ -144,12 +144,12 @@ def rank(model: Model, taste: Taste, mode: Literal["discover", "continue", "all"
         parts = [_part(of_begun[title]) for title in first]
         return Ranking(model, taste, first, parts, by_franchise=False)
     if mode != "discover":
-        refused = np.isin(model.franchises, model.franchises[taste.unwanted])
+        ignored = np.isin(model.franchises, model.franchises[taste.unwanted])
         scores = continue_order(model, taste)
-        first = _best(scores, allowed & of_begun & ~(refused & ~_is_listed(model, taste)))
+        first = _best(scores, allowed & of_begun & ~(ignored & ~_is_listed(model, taste)))
         if mode is None:
             first = first[:_CONTINUED_FIRST]
-    new = [] if mode == "continue" else _discovered(model, taste, allowed, begun)
+    new = [] if mode == "continue" else _rank_new(model, taste, allowed, begun)
     parts = [_part(True)] * len(first) + [_part(False)] * len(new)
     return Ranking(model, taste, [*first, *new], parts)
 
@@ -166,7 +166,7 @@ def _is_listed(model: Model, taste: Taste) -> Array:
 def continue_order(model: Model, taste: Taste) -> Array:
     """The scores of titles, slightly lower for popular ones: variety at no measurable loss."""
     scores = continue_scores(model, taste)
-    scores /= np.maximum(model.popularity, 100) ** _DAMPING
+    scores /= np.maximum(model.popularity, 100) ** _POPULARITY_EXPONENT
     return scores
 
 
@@ -177,7 +177,7 @@ def _best(scores: Array, allowed: Array) -> list[int]:
     return [int(title) for title in candidates[np.argsort(-scores[candidates], kind="stable")]]
 
 
-def _discovered(model: Model, taste: Taste, allowed: Array, begun: Array) -> list[int]:
+def _rank_new(model: Model, taste: Taste, allowed: Array, begun: Array) -> list[int]:
     """For each of the best new franchises, the most popular title that can be watched first."""
     scores = discover_scores(model, taste)
     scores[begun] = -np.inf
@@ -202,13 +202,13 @@ def diversify(model: Model, ranking: Ranking, diversity: float) -> Ranking:
     parts: list[Part] = []
     for part in dict.fromkeys(ranking.parts):
         own = [title for title, of in zip(ranking.titles, ranking.parts, strict=True) if of == part]
-        titles += _spread(model, own, diversity)
+        titles += _reorder(model, own, diversity)
         parts += [part] * len(own)
     return Ranking(model, ranking.taste, titles, parts, ranking.by_franchise)
 
 
-def _spread(model: Model, titles: list[int], diversity: float) -> list[int]:
-    head = titles[:_REPLACED]
+def _reorder(model: Model, titles: list[int], diversity: float) -> list[int]:
+    head = titles[:_REORDERED]
     alike = _likeness(model, head)
     relevance = 1 - np.arange(len(head)) / max(len(head), 1)
     closest = np.zeros(len(head))
@@ -220,7 +220,7 @@ def _spread(model: Model, titles: list[int], diversity: float) -> list[int]:
         order.append(head[best])
         left[best] = False
         closest = np.maximum(closest, alike[best])
-    return order + titles[_REPLACED:]
+    return order + titles[_REORDERED:]
 
 
 def _likeness(model: Model, titles: Sequence[int]) -> Array:
@@ -239,16 +239,18 @@ def explain(
 ) -> list[Pick]:
     """The reasons for each title: the two listed ones that contribute most, liked ones if any."""
     of_franchise = [by_franchise and part == "discover" for _, part in chosen]
-    told = {
-        False: _spoken(model.continuing, taste, [_sources(model, title) for title, _ in chosen]),
-        True: _spoken(model.discovering, taste, [_sources_of_franchise(model, title) for title, _ in chosen]),
+    contributions = {
+        False: _contributions(model.continuing, taste, [_sources(model, title) for title, _ in chosen]),
+        True: _contributions(
+            model.discovering, taste, [_sources_of_franchise(model, title) for title, _ in chosen]
+        ),
     }
     picks = []
     for place, (title, part) in enumerate(chosen):
-        drops = told[of_franchise[place]][place]
+        drops = contributions[of_franchise[place]][place]
         if of_franchise[place]:
-            drops = _falls(model, taste, drops)
-        picks.append(Pick(title, part, *_named(taste, drops)))
+            drops = _score_losses(model, taste, drops)
+        picks.append(Pick(title, part, *_strongest(taste, drops)))
     return picks
 
 
@@ -256,12 +258,12 @@ Sources = tuple[Array, Array]
 """The matrix columns whose weighted sum is a score, and their factors."""
 
 
-def _spoken(rows: Rows, taste: Taste, wanted: Sequence[Sources]) -> list[Array]:
+def _contributions(rows: Rows, taste: Taste, wanted: Sequence[Sources]) -> list[Array]:
     """For each of ``wanted``, the contribution of every entry of the list to that weighted sum of columns."""
     needed = np.zeros(len(rows.scales), bool)
     for columns, _ in wanted:
         needed[columns] = True
-    places, of_row = rows.entries(taste.titles)
+    places, of_row = rows.positions(taste.titles)
     meant = needed[rows.columns[places]]
     places, of_row = places[meant], of_row[meant]
     column = rows.columns[places]
@@ -289,12 +291,12 @@ def _sources_of_franchise(model: Model, title: int) -> Sources:
     return near, np.full(len(near), _COLD_SHARE / max(len(near), 1))
 
 
-def _falls(model: Model, taste: Taste, spoken: Array) -> Array:
+def _score_losses(model: Model, taste: Taste, contributing: Array) -> Array:
     """By how much a score falls without each entry; the others of its franchise then count more."""
     _, places, counts = np.unique(model.franchises[taste.titles], return_inverse=True, return_counts=True)
-    together = np.bincount(places, weights=spoken)[places]
+    together = np.bincount(places, weights=contributing)[places]
     counts = counts[places]
-    rest = np.where(counts > 1, (together - spoken) / np.sqrt(np.maximum(counts - 1, 1)), 0)
+    rest = np.where(counts > 1, (together - contributing) / np.sqrt(np.maximum(counts - 1, 1)), 0)
     return together / np.sqrt(counts) - rest
 
 
@@ -303,11 +305,11 @@ def _neighbours_of_franchise(model: Model, franchise: int) -> Array:
     return model.neighbours[cold[-1]] if len(cold) else model.cold[:0]
 
 
-def _named(taste: Taste, drops: Array) -> tuple[tuple[int, ...], bool]:
-    spoken = np.flatnonzero((drops > 0) & taste.liked)
-    is_liked = len(spoken) > 0
+def _strongest(taste: Taste, drops: Array) -> tuple[tuple[int, ...], bool]:
+    contributing = np.flatnonzero((drops > 0) & taste.liked)
+    is_liked = len(contributing) > 0
     if not is_liked:
-        spoken = np.flatnonzero(drops > 0)
-    best = spoken[np.argsort(-drops[spoken], kind="stable")[:2]]
-    best = best[drops[best] >= _WORTH_NAMING * drops[best[:1]].sum()]
+        contributing = np.flatnonzero(drops > 0)
+    best = contributing[np.argsort(-drops[contributing], kind="stable")[:2]]
+    best = best[drops[best] >= _MIN_SECOND_REASON * drops[best[:1]].sum()]
     return tuple(int(title) for title in taste.titles[best]), is_liked

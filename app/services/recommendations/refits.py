@@ -34,7 +34,7 @@ Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
 
 
 class FitFailed(ServiceUnavailable):
-    default_message = "The recommendations could not be fitted within the limits of time and memory."
+    default_message = "The recommendation models could not be trained within the time and memory limits."
 
 
 class RefitService:
@@ -43,13 +43,13 @@ class RefitService:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def keep_ratings(self, path: Path, on_fault: Callable[[DumpFault], None]) -> RatingDump:
+    async def store_ratings(self, path: Path, on_fault: Callable[[DumpFault], None]) -> RatingDump:
         """Store the ratings of the file for this and later training runs; replaces an earlier file.
 
         Raises ``DumpUnreadable``.
         """
         dump = await asyncio.to_thread(read_ratings, path, on_fault)
-        content = await asyncio.to_thread(_packed, dump)
+        content = await asyncio.to_thread(_pack, dump)
         async with self._db.transaction() as tx:
             await FitRepository(tx).replace_open_ratings(path.name, content)
         return dump
@@ -65,7 +65,7 @@ class RefitService:
         :class:`FitFailed`.
         """
         started = time.monotonic()
-        catalogue, lists = await self._work()
+        catalogue, lists = await self._load_work()
         from app.services.recommendations import fits, packing
 
         work = await asyncio.to_thread(fits.pack_work, catalogue, lists)
@@ -74,7 +74,7 @@ class RefitService:
         if ended.code != 0:
             raise FitFailed
         result = await asyncio.to_thread(packing.unpack, ended.output)
-        similar = await asyncio.to_thread(fits.similar_of, result)
+        similar = await asyncio.to_thread(fits.unpack_similar, result)
         content = result["model"].tobytes()
         summary = FitSummary(
             lists=lists.count,
@@ -103,12 +103,12 @@ class RefitService:
             edges = await RelationReads(driver).edges()
         from app.services.recommendations import comparison, packing
 
-        catalogue = await asyncio.to_thread(packing.catalogue_of, titles, edges)
+        catalogue = await asyncio.to_thread(packing.build_catalogue, titles, edges)
         return await asyncio.to_thread(
             comparison.compare, catalogue, titles, dumps[0], dumps[1] if test else None, seed=seed
         )
 
-    async def _work(self) -> "tuple[Catalogue, Lists]":
+    async def _load_work(self) -> "tuple[Catalogue, Lists]":
         from app.services.recommendations import packing
 
         async with self._db.driver() as driver:
@@ -117,15 +117,15 @@ class RefitService:
             edges = await RelationReads(driver).edges()
             own = [rows async for rows in reads.lists()]
             ratings = await reads.open_ratings()
-        catalogue = await asyncio.to_thread(packing.catalogue_of, titles, edges)
-        lists = [await asyncio.to_thread(packing.lists_of_rows, own, catalogue.titles)]
+        catalogue = await asyncio.to_thread(packing.build_catalogue, titles, edges)
+        lists = [await asyncio.to_thread(packing.lists_from_rows, own, catalogue.titles)]
         if ratings is not None:
             given = await asyncio.to_thread(packing.unpack, ratings)
-            lists.append(await asyncio.to_thread(packing.lists_of_ratings, given, titles))
-        return catalogue, packing.joined(lists)
+            lists.append(await asyncio.to_thread(packing.lists_from_ratings, given, titles))
+        return catalogue, packing.concatenate(lists)
 
 
-def _packed(dump: RatingDump) -> bytes:
+def _pack(dump: RatingDump) -> bytes:
     from app.services.recommendations import packing
 
-    return packing.pack(packing.ratings_of(dump), compressed=True)
+    return packing.pack(packing.rating_arrays(dump), compressed=True)

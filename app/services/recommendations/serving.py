@@ -12,11 +12,11 @@ from app.repositories.accounts import AccountRepository
 from app.repositories.recommendations import (
     GenreRecommendations,
     IgnoredRepository,
-    PersonsList,
     ServingRepository,
     SimilarRepository,
+    UserList,
 )
-from app.schemas.domain.recommendations import RecommendationMode, Recommended, Stamp, Wanted
+from app.schemas.domain.recommendations import RecommendationMode, RecommendationSpec, Recommended, Stamp
 from app.services.library import UnknownTitle
 from app.utils.db.database import Database
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from app.services.recommendations.fitted import Model
     from app.services.recommendations.personal import Personal
 
-_KEPT = 256  # users; the recommendations for a list of 5,000 take 100 KB
-_FEW = 100  # if fewer titles are recommended, popular and new ones are appended
-_TRIES = 3  # attempts, if the list changes meanwhile
+_MAX_CACHED = 256  # users; the recommendations for a list of 5,000 take 100 KB
+_MIN_TITLES = 100  # if fewer titles are recommended, popular and new ones are appended
+_ATTEMPTS = 3  # attempts, if the list changes meanwhile
 _SPARE = 10  # additional candidates, for those that may no longer be shown
 
 _Key = tuple[int, RecommendationMode | None, float, bool]
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _CachedRanking:
     stamp: Stamp
     personal: "Personal | None"
     """None if there is nothing to recommend."""
@@ -48,11 +48,11 @@ class RecommendationService:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._kept: LRUCache[_Key, _Kept] = LRUCache(_KEPT)
+        self._cache: LRUCache[_Key, _CachedRanking] = LRUCache(_MAX_CACHED)
         self._model: tuple[int, Model] | None = None
         self._loading = asyncio.Lock()
 
-    async def list(self, user_id: int, wanted: Wanted) -> bytes:
+    async def list(self, user_id: int, wanted: RecommendationSpec) -> bytes:
         """Recommended titles that are not on the user's list, best first, as JSON ready to send."""
         if wanted.algo == "genres":
             async with self._db.driver(fresh_plans=None) as driver:
@@ -60,23 +60,24 @@ class RecommendationService:
         key = (user_id, wanted.mode, wanted.diversity, wanted.sfw)
         async with self._db.driver(fresh_plans=None) as driver:
             repository = ServingRepository(driver)
-            kept = self._kept.get(key)
-            stamp = await repository.stamp(user_id) if kept is None else kept.stamp
+            cached = self._cache.get(key)
+            stamp = await repository.stamp(user_id) if cached is None else cached.stamp
             body = b""
-            for _ in range(_TRIES):
+            # The stamp that is read together with the titles shows whether the ranking is still current.
+            for _ in range(_ATTEMPTS):
                 if stamp.model_id is None and stamp.listed_at is not None:
                     return await GenreRecommendations(driver).list_for(user_id, wanted)
-                if kept is None or kept.stamp != stamp:
-                    kept = self._kept[key] = await self._worked_out(repository, user_id, stamp, wanted)
-                chosen = await _chosen(kept.personal, wanted)
+                if cached is None or cached.stamp != stamp:
+                    cached = self._cache[key] = await self._compute(repository, user_id, stamp, wanted)
+                chosen = await _select(cached.personal, wanted)
                 stamp, body = await repository.render(
-                    user_id, chosen, wanted.keys, limit=wanted.limit, adult=kept.adult
+                    user_id, chosen, wanted.keys, limit=wanted.limit, adult=cached.adult
                 )
-                if stamp == kept.stamp:
+                if stamp == cached.stamp:
                     break
         return body
 
-    async def list_for_username(self, username: str, wanted: Wanted) -> bytes:
+    async def list_for_username(self, username: str, wanted: RecommendationSpec) -> bytes:
         """The same for a user name in any case; raises ``NotFound`` if there is no such account."""
         async with self._db.reader() as connection:
             account = await AccountRepository(connection).find_by_username(username)
@@ -102,19 +103,19 @@ class RecommendationService:
         async with self._db.transaction() as tx:
             await IgnoredRepository(tx).delete(user_id, anime_id)
 
-    async def _worked_out(
-        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: Wanted
-    ) -> _Kept:
-        model = await self._model_of(repository, stamp.model_id)
+    async def _compute(
+        self, repository: ServingRepository, user_id: int, stamp: Stamp, wanted: RecommendationSpec
+    ) -> _CachedRanking:
+        model = await self._load_model(repository, stamp.model_id)
         own = await repository.list_of(user_id)
         adult = own.has_adult and not wanted.sfw
-        personal = None if model is None else await asyncio.to_thread(_ranked, model, own, wanted)
-        if wanted.mode != "continue" and (personal is None or len(personal) < _FEW):
-            others = _mixed(*await repository.well_known(user_id, adult=adult))
-            personal = await asyncio.to_thread(_with_others, personal, others)
-        return _Kept(stamp, personal, adult)
+        personal = None if model is None else await asyncio.to_thread(_rank, model, own, wanted)
+        if wanted.mode != "continue" and (personal is None or len(personal) < _MIN_TITLES):
+            others = _interleave(*await repository.well_known(user_id, adult=adult))
+            personal = await asyncio.to_thread(_append, personal, others)
+        return _CachedRanking(stamp, personal, adult)
 
-    async def _model_of(self, repository: ServingRepository, model_id: int | None) -> "Model | None":
+    async def _load_model(self, repository: ServingRepository, model_id: int | None) -> "Model | None":
         """The stored model, loaded once per process; None if there is none."""
         if model_id is None:
             return None
@@ -123,46 +124,46 @@ class RecommendationService:
                 content = await repository.model(model_id)
                 if content is None:  # replaced by a newer one, which the next stamp names
                     return None if self._model is None else self._model[1]
-                self._model = model_id, await asyncio.to_thread(_unpacked, content)
+                self._model = model_id, await asyncio.to_thread(_unpack, content)
             return self._model[1]
 
 
-def _unpacked(content: bytes) -> "Model":
+def _unpack(content: bytes) -> "Model":
     from app.services.recommendations.fitted import Model  # NumPy takes 25 MB, and not every process needs it
 
     return Model.unpack(content)
 
 
-def _ranked(model: "Model", own: PersonsList, wanted: Wanted) -> "Personal":
-    from app.services.recommendations.personal import Personal, ranked
+def _rank(model: "Model", own: UserList, wanted: RecommendationSpec) -> "Personal":
+    from app.services.recommendations.personal import Personal, rank_for_list
 
-    return Personal(ranked(model, own, wanted))
+    return Personal(rank_for_list(model, own, wanted))
 
 
-def _with_others(personal: "Personal | None", others: list[Recommended]) -> "Personal":
+def _append(personal: "Personal | None", others: list[Recommended]) -> "Personal":
     from app.services.recommendations.personal import Personal
 
     return Personal(None, others) if personal is None else personal.followed_by(others)
 
 
-async def _chosen(personal: "Personal | None", wanted: Wanted) -> list[Recommended]:
+async def _select(personal: "Personal | None", wanted: RecommendationSpec) -> list[Recommended]:
     """The recommendations of the page, and a few more for those that may no longer be shown."""
     if personal is None:
         return []
     start, end = wanted.offset, wanted.offset + wanted.limit + _SPARE
     if personal.is_ready(start, end):
-        return personal.chosen(start, end)
-    return await asyncio.to_thread(personal.chosen, start, end)
+        return personal.select(start, end)
+    return await asyncio.to_thread(personal.select, start, end)
 
 
-def _mixed(popular: list[int], new: list[int]) -> list[Recommended]:
+def _interleave(popular: list[int], new: list[int]) -> list[Recommended]:
     """Alternate popular and new titles, without duplicates."""
-    told: dict[int, Recommended] = {}
+    merged: dict[int, Recommended] = {}
     pairs = zip_longest(
         (Recommended(id_, "discover", "popular") for id_ in popular),
         (Recommended(id_, "discover", "new") for id_ in new),
     )
     for one in chain.from_iterable(pairs):
         if one is not None:
-            told.setdefault(one.anime_id, one)
-    return list(told.values())
+            merged.setdefault(one.anime_id, one)
+    return list(merged.values())

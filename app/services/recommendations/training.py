@@ -17,14 +17,14 @@ from app.services.recommendations.fitting import (
     fit_discover,
 )
 
-_ENOUGH = 5  # lists that must like a title before it is used in training
-_MOST = 8000  # titles used in training; time and memory grow with the square
+_MIN_LIKES = 5  # lists that must like a title before it is used in training
+_MAX_TITLES = 8000  # titles used in training; time and memory grow with the square
 _NEIGHBOURS = 20
-_SIMILAR = 60  # similar titles stored for each; some are filtered out when they are shown
-_STRIPE = 1000  # rows of a dense product computed at a time
-_COMPARED = 5000  # titles on few lists for which similar ones are computed
-_TOGETHER = 0.75  # weight of common lists in the similarity; the rest is genres and studios
-_FEW_LISTS = 20.0  # shrinkage of the similarity of titles on few lists
+_MAX_SIMILAR = 60  # similar titles stored for each; some are filtered out when they are shown
+_BLOCK = 1000  # rows of a dense product computed at a time
+_MAX_RARE = 5000  # titles on few lists for which similar ones are computed
+_COMMON_WEIGHT = 0.75  # weight of common lists in the similarity; the rest is genres and studios
+_SHRINKAGE = 20.0  # shrinkage of the similarity of titles on few lists
 
 Matrix = Any  # sparse.csr_matrix; SciPy has no type hints
 
@@ -103,9 +103,9 @@ def fit(
 ) -> Fitted:
     """Train both models on the titles that at least five lists like, at most the 8,000 most liked."""
     liked_by = np.asarray(targets.sum(axis=0)).ravel()
-    warm = np.flatnonzero(liked_by >= _ENOUGH)
-    if len(warm) > _MOST:
-        warm = np.sort(warm[np.argsort(-liked_by[warm], kind="stable")[:_MOST]])
+    warm = np.flatnonzero(liked_by >= _MIN_LIKES)
+    if len(warm) > _MAX_TITLES:
+        warm = np.sort(warm[np.argsort(-liked_by[warm], kind="stable")[:_MAX_TITLES]])
     if not len(warm):
         none = np.zeros((0, 0), np.float32)
         return Fitted(warm, sparse.csc_matrix(none), none, warm)
@@ -132,21 +132,23 @@ def assemble(fitted: Fitted, catalogue: Catalogue, settings: DiscoverSettings | 
         franchises=catalogue.franchises.astype(np.int32),
         flags=catalogue.flags.astype(np.uint8),
         popularity=popularity,
-        members=Groups.made(
+        members=Groups.from_pairs(
             catalogue.franchises[by_popularity],
             by_popularity.astype(np.int32),
             int(catalogue.franchises.max(initial=-1)) + 1,
         ),
-        preceding=Groups.made(catalogue.preceding[:, 0], catalogue.preceding[:, 1].astype(np.int32), size),
+        preceding=Groups.from_pairs(
+            catalogue.preceding[:, 0], catalogue.preceding[:, 1].astype(np.int32), size
+        ),
         tags=catalogue.tags,
-        continuing=_stored_continuing(fitted, catalogue, warm),
-        discovering=_stored_discovering(fitted, catalogue, (settings or DiscoverSettings()).neighbours),
+        continuing=_quantized_continuing(fitted, catalogue, warm),
+        discovering=_quantized_discovering(fitted, catalogue, (settings or DiscoverSettings()).neighbours),
         cold=cold.astype(np.int32),
         neighbours=neighbours.astype(np.int32),
     )
 
 
-def _stored_continuing(fitted: Fitted, catalogue: Catalogue, warm: Array) -> Rows:
+def _quantized_continuing(fitted: Fitted, catalogue: Catalogue, warm: Array) -> Rows:
     """The trained weights; cold titles get the mean weight from a predecessor to its successor."""
     size = len(catalogue.titles)
     found = fitted.continuing.tocoo()
@@ -162,7 +164,7 @@ def _stored_continuing(fitted: Fitted, catalogue: Catalogue, warm: Array) -> Row
     return _quantized(rows, columns, values, (size, size), 255, np.uint8)
 
 
-def _stored_discovering(fitted: Fitted, catalogue: Catalogue, kept: int) -> Rows:
+def _quantized_discovering(fitted: Fitted, catalogue: Catalogue, kept: int) -> Rows:
     """The weights of largest magnitude for each franchise."""
     dense = fitted.discovering
     size = int(catalogue.franchises.max(initial=-1)) + 1
@@ -227,8 +229,8 @@ def _neighbours_of_cold(catalogue: Catalogue, warm: Array) -> tuple[Array, Array
 
 def _products(left: Matrix, right: Matrix) -> Iterator[tuple[int, Floats]]:
     """The matrix product in blocks of rows, each with the number of its first row."""
-    for start in range(0, left.shape[0], _STRIPE):
-        yield start, (left[start : start + _STRIPE] @ right).toarray()
+    for start in range(0, left.shape[0], _BLOCK):
+        yield start, (left[start : start + _BLOCK] @ right).toarray()
 
 
 def similar(targets: Matrix, catalogue: Catalogue) -> Similar:
@@ -237,19 +239,19 @@ def similar(targets: Matrix, catalogue: Catalogue) -> Similar:
     Adult titles are only similar to adult titles.
     """
     likes = np.asarray(targets.sum(axis=0)).ravel().astype(np.float32)
-    known = _worth_comparing(catalogue, likes)
-    count = min(_SIMILAR, max(len(known) - 1, 0))
+    known = _titles_to_compare(catalogue, likes)
+    count = min(_MAX_SIMILAR, max(len(known) - 1, 0))
     vectors, columns, likes = content(catalogue)[known], targets[:, known].tocsc(), likes[known]
-    fame = np.log1p(catalogue.members[known].astype(np.float32))
-    fame /= max(float(fame.max(initial=0)), 1.0)
+    popularity = np.log1p(catalogue.members[known].astype(np.float32))
+    popularity /= max(float(popularity.max(initial=0)), 1.0)
     franchises, adult = catalogue.franchises[known], catalogue.flags[known] & ADULT
     titles = np.zeros((len(known), count), np.int32)
     scores, together = np.zeros((len(known), count), np.float32), np.zeros((len(known), count), np.float32)
     for start, alike in _products(vectors, vectors.T.tocsc()):
         rows = np.arange(start, start + len(alike))
         shared = (columns[:, rows].T @ columns).toarray()
-        shared *= _TOGETHER / (np.sqrt(np.outer(likes[rows], likes)) + _FEW_LISTS)
-        both = shared + (1 - _TOGETHER) * alike * fame
+        shared *= _COMMON_WEIGHT / (np.sqrt(np.outer(likes[rows], likes)) + _SHRINKAGE)
+        both = shared + (1 - _COMMON_WEIGHT) * alike * popularity
         both[franchises[rows][:, None] == franchises[None, :]] = 0
         both[adult[rows][:, None] != adult[None, :]] = 0
         best: Array = np.argpartition(-both, count - 1, axis=1)[:, :count] if count else titles[rows]
@@ -261,9 +263,9 @@ def similar(targets: Matrix, catalogue: Catalogue) -> Similar:
     return Similar(catalogue.titles[known], titles, scores, together)
 
 
-def _worth_comparing(catalogue: Catalogue, likes: Array) -> Array:
+def _titles_to_compare(catalogue: Catalogue, likes: Array) -> Array:
     """The titles that enough users like, and the best known of the others."""
     shown = (catalogue.flags & ~np.uint8(ADULT)) == 0
-    new = np.flatnonzero(shown & (likes < _ENOUGH))
-    new = new[np.argsort(-catalogue.members[new], kind="stable")[:_COMPARED]]
-    return np.sort(np.concatenate([np.flatnonzero(shown & (likes >= _ENOUGH)), new]))
+    new = np.flatnonzero(shown & (likes < _MIN_LIKES))
+    new = new[np.argsort(-catalogue.members[new], kind="stable")[:_MAX_RARE]]
+    return np.sort(np.concatenate([np.flatnonzero(shown & (likes >= _MIN_LIKES)), new]))

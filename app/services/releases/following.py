@@ -48,6 +48,7 @@ class ReleaseFollower:
         details = [detail for one in changed if (detail := await self._detail(one)) is not None]
         async with self._db.transaction() as tx:
             polls = PollRepository(tx.session, SOURCE)
+            # Compare and set under a row lock: of concurrent polls only one emits the events.
             if (await polls.lock()).polled_at != before:
                 return 0  # another poll was faster and has processed the same changes
             await store_releases(tx, details, at=began_at)
@@ -141,7 +142,7 @@ def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
     The timestamps are the source's and are only compared with each other, so that clock differences do not
     matter.
     """
-    if known is None or known.followed_at is None or known.status != summary.status:
+    if known is None or known.followed_at is None or (summary.status or known.status) != known.status:
         return True
     latest = summary.latest
     if latest is not None and known.detailed_at is not None and latest.ordinal not in known.ordinals:

@@ -1,9 +1,11 @@
 """Store releases fetched from a source, and emit events for what is new in them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.repositories.releases import Known, PollRepository, ReleaseWriter
+from app.schemas.domain.anime import Status
 from app.schemas.domain.releases import UpstreamEpisode, UpstreamRelease
 from app.schemas.events import EpisodeReleased, ReleaseAdded, ReleaseStatusChanged
 from app.utils.db.database import Transaction
@@ -24,21 +26,35 @@ async def store_releases(
     writer = ReleaseWriter(tx)
     known_from = (await PollRepository(tx.session, "anilibria").get()).polled_at
     known = await writer.list_known(list(unique))
-    ids = await writer.upsert(list(unique.values()), fetched_at=at)
+    current: list[tuple[Known | None, UpstreamRelease, Status]] = []
+    for external_id, release in unique.items():
+        before = known.get(external_id)
+        if before is not None and is_outdated(before, release):
+            await writer.touch(external_id, fetched_at=at)
+        else:
+            status = release.status or (before.status if before is not None else "finished")
+            current.append((before, replace(release, status=status), status))
+    ids = await writer.upsert([release for _, release, _ in current], fetched_at=at)
     if known_from is not None:
-        for release in unique.values():
-            _emit(tx, known.get(release.external_id), release, at=at, known_from=known_from)
+        for before, release, status in current:
+            _emit(tx, before, release, status, at=at, known_from=known_from)
     return ids
 
 
 def _emit(
-    tx: Transaction, known: Known | None, release: UpstreamRelease, *, at: datetime, known_from: datetime
+    tx: Transaction,
+    known: Known | None,
+    release: UpstreamRelease,
+    status: Status,
+    *,
+    at: datetime,
+    known_from: datetime,
 ) -> None:
     if known is None and release.added_at is not None and release.added_at >= known_from:
         genres = release.genres or ()
         tx.emit(ReleaseAdded(release.external_id, release.name_ru, release.poster_medium, genres, at))
-    if known is not None and known.status != release.status:
-        tx.emit(ReleaseStatusChanged(release.external_id, known.status, release.status, at))
+    if known is not None and known.status != status:
+        tx.emit(ReleaseStatusChanged(release.external_id, known.status, status, at))
     for episode in new_episodes(known, release, known_from=known_from):
         tx.emit(
             EpisodeReleased(
@@ -51,6 +67,18 @@ def _emit(
                 known.anime_id if known is not None else None,
             )
         )
+
+
+def is_outdated(known: Known, release: UpstreamRelease) -> bool:
+    """Whether a response is older than what is stored, as a mirror or a proxy may still return it.
+
+    Only the source's own instants are compared; a response with an unknown episode is never outdated.
+    """
+    if known.updated_at is None or release.updated_at is None or release.updated_at >= known.updated_at:
+        return False
+    if release.fresh_at is not None and (known.fresh_at is None or release.fresh_at > known.fresh_at):
+        return False
+    return {episode.ordinal for episode in release.episodes or ()} <= known.ordinals
 
 
 def new_episodes(

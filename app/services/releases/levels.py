@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from app.repositories.releases import AnswerRepository, ReleaseRepository
 from app.schemas.anilibria.title import render_title
-from app.utils.cache import Copy
+from app.utils.cache import CacheEntry
 from app.utils.db.database import Database, DatabaseUnavailable
 
 LEVEL = "l3"
@@ -22,7 +22,7 @@ class TitleLevel:
         self._db = db
         self._external_id = external_id
 
-    async def find(self, key: str) -> Copy | None:
+    async def find(self, key: str) -> CacheEntry | None:
         try:
             async with self._db.reader() as connection:
                 release = await ReleaseRepository(connection).find_external(self._external_id)
@@ -30,9 +30,9 @@ class TitleLevel:
             return None
         if release is None or release.detailed_at is None:
             return None
-        return Copy(render_title(release), release.fetched_at.timestamp())
+        return CacheEntry(render_title(release), release.fetched_at.timestamp())
 
-    async def keep(self, key: str, copy: Copy) -> None:
+    async def store(self, key: str, entry: CacheEntry) -> None:
         return
 
     async def drop(self, pattern: str) -> None:
@@ -48,21 +48,21 @@ class AnswerLevel:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def find(self, key: str) -> Copy | None:
+    async def find(self, key: str) -> CacheEntry | None:
         try:
             async with self._db.reader() as connection:
                 found = await AnswerRepository(connection).find(key)
         except DatabaseUnavailable:
             return None
-        return None if found is None else Copy(found[0], found[1].timestamp())
+        return None if found is None else CacheEntry(found[0], found[1].timestamp())
 
-    async def keep(self, key: str, copy: Copy) -> None:
-        if copy.body is None:
+    async def store(self, key: str, entry: CacheEntry) -> None:
+        if entry.body is None:
             return
-        fetched_at = datetime.fromtimestamp(copy.fetched_at, UTC)
+        fetched_at = datetime.fromtimestamp(entry.fetched_at, UTC)
         try:
             async with self._db.transaction() as tx:
-                await AnswerRepository(tx.session).keep(key, copy.body, fetched_at=fetched_at)
+                await AnswerRepository(tx.session).keep(key, entry.body, fetched_at=fetched_at)
         except DatabaseUnavailable:
             return
 
@@ -80,16 +80,16 @@ class QueryLevel:
     name = LEVEL
     ttl = TTL
 
-    def __init__(self, load: Callable[[], Awaitable[Copy | None]]) -> None:
+    def __init__(self, load: Callable[[], Awaitable[CacheEntry | None]]) -> None:
         self._load = load
 
-    async def find(self, key: str) -> Copy | None:
+    async def find(self, key: str) -> CacheEntry | None:
         try:
             return await self._load()
         except DatabaseUnavailable:
             return None
 
-    async def keep(self, key: str, copy: Copy) -> None:
+    async def store(self, key: str, entry: CacheEntry) -> None:
         return
 
     async def drop(self, pattern: str) -> None:

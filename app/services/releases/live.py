@@ -1,24 +1,24 @@
 """Live events of releases: one reader of the event table per process, any number of connections."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
 
 import orjson
 
 from app.errors import ServiceUnavailable
 from app.logs import log
-from app.repositories.callers import list_live_sessions
+from app.repositories.callers import list_live_sessions, list_live_tokens
 from app.schemas.anilibria.title import STATUS_WORDS, number_of
 from app.schemas.domain.accounts import Principal
 from app.schemas.events import EpisodeReleased, Event, ReleaseAdded, ReleaseStatusChanged, StoredEvent
 from app.services.events import EventOutbox
 from app.utils.background import start_loop
 from app.utils.clock import Clock, utc_now
+from app.utils.crypto.refresh_tokens import digest
 from app.utils.db.database import Database, DatabaseUnavailable
 from app.utils.metrics import LIVE_CONNECTIONS
 from app.utils.redis.bus import Bus
@@ -45,10 +45,24 @@ class Connection:
     ``cut`` is called with a close code when the server ends the connection.
     """
 
-    __slots__ = ("_bytes", "_queue", "_ready", "cut", "held", "kinds", "principal", "sent", "titles")
+    __slots__ = (
+        "_bytes",
+        "_queue",
+        "_ready",
+        "address",
+        "cut",
+        "held",
+        "kinds",
+        "principal",
+        "sent",
+        "titles",
+        "token_hash",
+    )
 
-    def __init__(self, cut: Callable[[int], None]) -> None:
+    def __init__(self, cut: Callable[[int], None], address: str) -> None:
         self.cut = cut
+        self.address = address
+        self.token_hash: bytes | None = None
         self.titles: set[int] = set()
         self.kinds: set[str] = set()
         self.principal: Principal | None = None
@@ -118,6 +132,7 @@ class LiveReleases:
         *,
         most: int,
         most_of_user: int = 10,
+        most_of_address: int = 20,
         clock: Clock = utc_now,
         poll: float = _POLL,
     ) -> None:
@@ -126,6 +141,8 @@ class LiveReleases:
         self._bus = bus
         self._most = most
         self._most_of_user = most_of_user
+        self._most_of_address = most_of_address
+        self._anonymous: Counter[str] = Counter()
         self._clock = clock
         self._poll = poll
         self._connections: set[Connection] = set()
@@ -142,7 +159,7 @@ class LiveReleases:
         checking = start_loop(self._check_sessions, "sessions of live connections")
         hinted = lambda _=b"": self._hint.set()  # noqa: E731  # the two callbacks differ in their arguments
         try:
-            async with self._bus.subscribe(TOPIC, heard=hinted, missed=hinted):
+            async with self._bus.subscribe(TOPIC, on_message=hinted, on_gap=hinted):
                 yield
         finally:
             reading.cancel()
@@ -153,8 +170,12 @@ class LiveReleases:
     def is_full(self) -> bool:
         return len(self._connections) >= self._most
 
+    def is_crowded(self, address: str) -> bool:
+        """Whether a client address has too many anonymous connections; an empty one never has."""
+        return bool(address) and self._anonymous[address] >= self._most_of_address
+
     @asynccontextmanager
-    async def connected(self, cut: Callable[[int], None]) -> AsyncIterator[Connection]:
+    async def connected(self, cut: Callable[[int], None], address: str) -> AsyncIterator[Connection]:
         """A connection for the duration of the block.
 
         Raises ``ServiceUnavailable`` and ``DatabaseUnavailable``.
@@ -162,26 +183,32 @@ class LiveReleases:
         if self.is_full:
             raise ServiceUnavailable(retry_after=5)
         await self._begin()
-        connection = Connection(cut)
+        connection = Connection(cut, address)
         self._connections.add(connection)
+        self._anonymous[address] += 1
         LIVE_CONNECTIONS.inc()
         try:
             yield connection
         finally:
             LIVE_CONNECTIONS.dec()
             self._connections.discard(connection)
+            if connection.principal is None:
+                self._forget_anonymous(address)
             for kind in connection.kinds:
                 self._by_kind[kind].discard(connection)
             for title_id in list(connection.titles):
                 self.unsubscribe_title(connection, title_id)
 
-    def authenticate(self, connection: Connection, principal: Principal) -> bool:
+    def authenticate(self, connection: Connection, principal: Principal, token: str) -> bool:
         """Assign the connection to a user; False if that user has too many already."""
         others = [one.principal for one in self._connections if one is not connection]
         mine = sum(1 for other in others if other is not None and other.user_id == principal.user_id)
         if mine >= self._most_of_user:
             return False
+        if connection.principal is None:
+            self._forget_anonymous(connection.address)
         connection.principal = principal
+        connection.token_hash = digest(token) if principal.session_id is None else None
         return True
 
     def subscribe_title(self, connection: Connection, title_id: int) -> None:
@@ -206,8 +233,9 @@ class LiveReleases:
 
         Live events are held back until then, to preserve the order.
         """
-        oldest = self._clock() - _REPLAYED
-        after, begin = (since, oldest) if isinstance(since, int) else (0, max(since, oldest))
+        now = self._clock()
+        oldest = now - _REPLAYED
+        after, begin = (since, oldest) if isinstance(since, int) else (0, min(max(since, oldest), now))
         connection.held = []
         try:
             while page := await self._events.read(TOPIC, after=after, since=begin, limit=_PAGE):
@@ -222,6 +250,11 @@ class LiveReleases:
             held, connection.held = connection.held or [], None
             for event_id, message in held:
                 connection.send_event(event_id, message)
+
+    def _forget_anonymous(self, address: str) -> None:
+        self._anonymous[address] -= 1
+        if not self._anonymous[address]:
+            del self._anonymous[address]
 
     async def _until_room(self, connection: Connection) -> None:
         """Wait up to 10 seconds for a slow client; raises :class:`TimeoutError`."""
@@ -238,12 +271,13 @@ class LiveReleases:
 
     async def _read(self) -> None:
         while True:
+            # Cleared before the read, so that a notification during the read causes another one.
             self._hint.clear()
             if self._connections and self._cursor is not None:
                 try:
                     await self._read_new(self._cursor)
                 except DatabaseUnavailable:
-                    log.warning("live.database_away")
+                    log.warning("live.database_unavailable")
             elif not self._connections:
                 self._cursor = None  # the next connection starts after the newest event
             try:
@@ -284,8 +318,11 @@ class LiveReleases:
     async def _end_dead(self, signed: list[Connection]) -> None:
         now = self._clock()
         sessions = {one.principal.session_id for one in signed if one.principal and one.principal.session_id}
+        tokens = {one.token_hash for one in signed if one.token_hash is not None}
         try:
-            alive = await self._alive(sessions, now)
+            async with self._db.driver() as driver:
+                alive = await list_live_sessions(driver, sessions, now=now)
+                live_tokens = await list_live_tokens(driver, tokens, now=now)
         except DatabaseUnavailable:
             return
         for one in signed:
@@ -293,14 +330,10 @@ class LiveReleases:
             if principal is None:
                 continue
             expired = principal.expires_at is not None and principal.expires_at <= now
-            if expired or (principal.session_id is not None and principal.session_id not in alive):
+            ended = principal.session_id is not None and principal.session_id not in alive
+            revoked = one.token_hash is not None and one.token_hash not in live_tokens
+            if expired or ended or revoked:
                 one.cut(ENDED)
-
-    async def _alive(self, sessions: set[UUID], now: datetime) -> set[UUID]:
-        if not sessions:
-            return set()
-        async with self._db.driver() as driver:
-            return await list_live_sessions(driver, sessions, now=now)
 
 
 def encode(stored: StoredEvent) -> tuple[int, str, bytes]:
@@ -330,5 +363,5 @@ def encode_event(event: Event) -> dict[str, Any]:
         old, new = STATUS_WORDS[event.old_status], STATUS_WORDS[event.new_status]
         told = {"type": "status_change", "title_id": event.title_id, "old_status": old, "new_status": new}
     else:
-        raise TypeError(f"{event.name} is no event of a release")
+        raise TypeError(f"{event.name} is not a release event")
     return {**told, "timestamp": event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}

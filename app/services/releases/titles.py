@@ -23,7 +23,7 @@ from app.schemas.domain.releases import (
 from app.services.releases.ingest import store_releases
 from app.services.releases.levels import LEVEL, AnswerLevel, QueryLevel, TitleLevel
 from app.services.releases.node import NodeService
-from app.utils.cache import Cache, Copy, Fetch, Found, Level
+from app.utils.cache import Cache, CacheEntry, CacheResult, Fetch, Level
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database
 
@@ -89,7 +89,7 @@ class TitleService:
             if known is None:
                 return await self._of_node(self._node.title(title_id), failure)
             return _stale(render_title(known), known.fetched_at)
-        if found.copy.body is None:
+        if found.entry.body is None:
             searched = ["cache", "api", "database"]
             raise TitleNotFound(details={"title_id": title_id, "searched_sources": searched})
         return _answer(found)
@@ -226,9 +226,9 @@ class TitleService:
     @property
     def hit_rates(self) -> dict[str, float]:
         """The hit rate of each cache level, 0 to 1."""
-        return dict(self._cache.figures)
+        return dict(self._cache.hit_rates)
 
-    async def _find(self, key: str, fetch: Fetch, row: Level) -> Found:
+    async def _find(self, key: str, fetch: Fetch, row: Level) -> CacheResult:
         try:
             return await self._cache.get_or_fetch(key, fetch, row=row)
         except TimeoutError:
@@ -237,7 +237,7 @@ class TitleService:
     async def _listed(
         self, key: str, fetch: Fetch, wanted: ReleaseFilter, order: TitleOrder, *, page: int, limit: int
     ) -> TitleAnswer:
-        async def load(whole: bool = True) -> Copy | None:
+        async def load(whole: bool = True) -> CacheEntry | None:
             async with self._db.reader() as connection:
                 state = await PollRepository(connection, SOURCE).get()
                 if whole and state.mirrored_at is None:
@@ -245,20 +245,20 @@ class TitleService:
                 releases = ReleaseRepository(connection)
                 found = await _query(releases, wanted, order, page=page, limit=limit)
             asked_at = state.polled_at or state.mirrored_at or datetime.fromtimestamp(0, UTC)
-            return Copy(_packed(found.releases, found.total), asked_at.timestamp())
+            return CacheEntry(_packed(found.releases, found.total), asked_at.timestamp())
 
         try:
             return _unpacked(await self._find(key, fetch, QueryLevel(load)))
         except UpstreamFailure as failure:
             async with self._db.reader() as connection:
                 some = await ReleaseRepository(connection).count()
-            copy = await load(whole=False) if some else None
-            if copy is None:
+            entry = await load(whole=False) if some else None
+            if entry is None:
                 name = "popular" if order.sort == "popular" else "updates"
                 if wanted != ReleaseFilter():  # version 1 has no filters
                     raise
                 return await self._of_node(self._node.titles(name, page=page, limit=limit), failure)
-            return _unpacked(Found(copy, LEVEL, stale=True, expires_at=copy.fetched_at))
+            return _unpacked(CacheResult(entry, LEVEL, stale=True, expires_at=entry.fetched_at))
 
     async def _of_node(
         self, asked: Awaitable[Release | Sequence[Release] | None], failure: UpstreamFailure
@@ -374,13 +374,15 @@ def _packed(releases: Sequence[Release], total: int) -> bytes:
     return b"%d\n%s" % (total, _array(releases))
 
 
-def _unpacked(found: Found) -> TitleAnswer:
-    total, _, body = (found.copy.body or b"0\n[]").partition(b"\n")
+def _unpacked(found: CacheResult) -> TitleAnswer:
+    total, _, body = (found.entry.body or b"0\n[]").partition(b"\n")
     return TitleAnswer(body, int(total), found.level, found.stale, _instant(found.expires_at))
 
 
-def _answer(found: Found) -> TitleAnswer:
-    return TitleAnswer(found.copy.body or b"null", None, found.level, found.stale, _instant(found.expires_at))
+def _answer(found: CacheResult) -> TitleAnswer:
+    return TitleAnswer(
+        found.entry.body or b"null", None, found.level, found.stale, _instant(found.expires_at)
+    )
 
 
 def _stale(body: bytes, fetched_at: datetime, *, total: int | None = None) -> TitleAnswer:

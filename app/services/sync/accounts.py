@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 import jwt
 
@@ -61,22 +62,30 @@ class ServiceAccounts:
         self._signers = signers
         self._clock = clock
 
-    async def connect_url(self, user_id: int, service: str) -> str:
-        """The URL where the user signs in at the service. Raises ``UpstreamDisabled``."""
+    async def connect_url(self, user_id: int, service: str, *, session_id: UUID | None) -> str:
+        """The URL where the user signs in at the service; it is void once the session has ended.
+
+        Raises ``UpstreamDisabled``.
+        """
         signer = self._signer(service)
         expires_at = self._clock() + STATE_LIVES
         content = f"{user_id}.{int(expires_at.timestamp())}.{secrets.token_urlsafe(24)}"
         state = f"{content}.{self._signatures(content, service)[0]}"
         async with self._db.transaction() as tx:
             await LinkRepository(tx).insert_state(
-                _digest(state), user_id=user_id, service=service, expires_at=expires_at
+                _digest(state),
+                user_id=user_id,
+                session_id=session_id,
+                service=service,
+                expires_at=expires_at,
             )
         return signer.authorize_url(state)
 
     async def complete(self, service: str, state: str, code: str) -> ServiceLink:
         """Connect the account of ``code`` to the user whose ``state`` it is.
 
-        Raises ``BadRequest`` if the state is forged, used or expired, or the code is rejected.
+        Raises ``BadRequest`` if the state is forged, used or expired or its session has ended, or the code is
+        rejected.
         """
         signer = self._signer(service)
         if not state or not code:
@@ -87,6 +96,7 @@ class ServiceAccounts:
             for own in self._signatures(content, service)
         ):
             raise BadRequest("Invalid state")
+        # Taken in a transaction of its own: a state is spent even if the code turns out to be rejected.
         async with self._db.transaction() as tx:
             now = self._clock()
             user_id = await LinkRepository(tx).take_state(_digest(state), service=service, now=now)

@@ -126,7 +126,7 @@ class ListSync:
                 await LinkRepository(tx).vacate(user_id, service, run.token)
 
     async def _push_until_done(self, user_id: int, service: str, run: JobRun, *, patient: bool) -> None:
-        first_seen: dict[int, float] = {}
+        first_seen: dict[int, float] = {}  # monotonic seconds, by entry id
         while True:
             await self._occupy(user_id, service, run)
             async with self._account(user_id, service) as (link, account):
@@ -212,6 +212,8 @@ class ListSync:
             await self._note_fault(user_id, service, pending, merged.snapshot, refusal.message, run)
             return
         SYNC_PUSHES.labels(service, "sent").inc()
+        # The service may round or drop values, and the entry may have been edited there or here meanwhile:
+        # merge its answer once more, so that no rounding counts as an edit and no edit is lost.
         expected = replace(merged.snapshot.remote, **merged.wanted)
         settled = settle(merged.snapshot, merged.wanted, answer.filled(expected))
         await self._occupy(user_id, service, run)
@@ -268,6 +270,7 @@ class ListSync:
         """Whether nothing is pending, checked while the list is locked; if so, clears the pending mark."""
         async with run.transaction() as tx:
             await lock_lists(tx, [user_id])
+            # An edit between the last look and this lock would otherwise lose its pending mark.
             links = LinkRepository(tx)
             link = await links.find(user_id, service)
             if link is not None and await self._list_pending(tx, link, limit=1):

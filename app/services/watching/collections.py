@@ -21,11 +21,11 @@ class NoSuchCollection(NotFound):
 
 
 class NotShared(NotFound):
-    default_message = "The collection has no share link that can be shown. Create one."
+    default_message = "The collection has no usable share link. Create one."
 
 
 class AlreadyCollected(Conflict):
-    default_message = "This title is in the collection already."
+    default_message = "This title is already in the collection."
 
 
 class CollectionService:
@@ -92,16 +92,16 @@ class CollectionService:
             if not await EntryRepository(tx).subjects(anime_ids=[anime_id]):
                 raise UnknownTitle
             collections = CollectionRepository(tx)
-            held = await collections.find_item(collection_id, anime_id)
-            if held is not None and position is None:
+            existing = await collections.find_item(collection_id, anime_id)
+            if existing is not None and position is None:
                 raise AlreadyCollected
-            end = collection.items_count + (0 if held else 1)
+            end = collection.items_count + (0 if existing else 1)
             place = min(position or end, end)
-            if held is not None and held.position == place:
-                return held
+            if existing is not None and existing.position == place:
+                return existing
             return await collections.place(collection_id, anime_id, place)
 
-    async def take_out(self, collection_id: int, user_id: int, anime_id: int) -> None:
+    async def remove_item(self, collection_id: int, user_id: int, anime_id: int) -> None:
         """Remove a title; does nothing if it is not in the collection."""
         async with self._db.transaction() as tx:
             await _own(tx, collection_id, user_id)
@@ -110,20 +110,20 @@ class CollectionService:
     async def share(self, collection_id: int, user_id: int) -> str:
         """Create a share link and return its secret; replaces an earlier link."""
         token = secrets.token_urlsafe(24)
-        kept = self._encryption.encrypt(token.encode(), _PURPOSE)
+        encrypted = self._encryption.encrypt(token.encode(), _PURPOSE)
         async with self._db.transaction() as tx:
             await _own(tx, collection_id, user_id)
-            await CollectionRepository(tx).set_share(collection_id, _hash(token), kept)
+            await CollectionRepository(tx).set_share(collection_id, _hash(token), encrypted)
         return token
 
     async def find_share(self, collection_id: int, user_id: int) -> str:
         """The secret of the existing share link; raises :class:`NotShared`."""
         async with self._db.reader() as connection:
-            kept = await CollectionRepository(connection).find_share(collection_id, user_id)
-        if kept is None:
+            encrypted = await CollectionRepository(connection).find_share(collection_id, user_id)
+        if encrypted is None:
             raise NotShared
         try:
-            return self._encryption.decrypt(kept, _PURPOSE).decode()
+            return self._encryption.decrypt(encrypted, _PURPOSE).decode()
         except ValueError:  # encrypted with an earlier SECRET_KEY
             raise NotShared from None
 

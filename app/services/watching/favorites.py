@@ -9,7 +9,7 @@ from app.utils.db.database import Database
 
 
 class AlreadyFavorite(Conflict):
-    default_message = "This title is a favourite already."
+    default_message = "This title is already a favourite."
 
 
 class FavoriteService:

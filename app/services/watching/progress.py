@@ -39,18 +39,18 @@ class WatchService:
         report = Report(user_id, anime_id, episode, position_seconds, percent, at)
         async with self._db.driver(fresh_plans=False) as driver:
             reports = ReportRepository(driver)
-            told = _known(await reports.find_playback(report), episode)
-            seen = told.percent is not None and told.percent >= COUNTED
+            playback = _known(await reports.find_playback(report), episode)
+            seen = playback.percent is not None and playback.percent >= COUNTED
             if not seen and (stored := await reports.upsert(report)) is not None:
                 return stored
         async with self._db.transaction() as tx:
             if seen:
                 # Lock the list before the position: all writers of both use this order, so none deadlock.
                 await lock_lists(tx, [user_id])
-            kept = await WatchRepository(tx).upsert(report)
+            stored_progress = await WatchRepository(tx).upsert(report)
             if seen:
                 await _count_episode(tx, user_id, anime_id, episode, at=at, now=now)
-            return kept, await _entry_of(tx, user_id, anime_id)
+            return stored_progress, await _entry_of(tx, user_id, anime_id)
 
     async def list_of_title(
         self, user_id: int, anime_id: int, *, limit: int, offset: int

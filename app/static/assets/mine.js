@@ -15,6 +15,7 @@ const PAUSE = 350; // ms in which clicks on + are one request
 const entries = new Map(); // key → signal of its entry, null where it is not on the list
 const confirmed = new Map(); // key → what the server said last
 const pending = new Map(); // key → {fields, timer, running}
+const conflicts = new Map(); // key → how often in a row another device was faster
 const channel = new BroadcastChannel("anisync.list");
 let loading = null;
 let owner = null;
@@ -90,7 +91,7 @@ const askSoon = debounce(async () => {
   for (let from = 0; from < ids.length && owner !== null; from += MARKS) {
     try {
       const { value } = await get("/users/me/marks", { anime_id: ids.slice(from, from + MARKS).join(",") });
-      for (const id in value) if (entryOf(Number(id)).peek() === undefined) entryOf(Number(id)).set(markOf(value[id]));
+      for (const id in value) if (entryOf(Number(id)).peek() === undefined) take(Number(id), markOf(value[id]));
     } catch {
       return; // cards stand without marks; the banner tells when the server is away
     }
@@ -238,13 +239,17 @@ async function send(id) {
   const { fields } = work;
   work.fields = {};
   work.running = true;
+  const base = confirmed.get(id);
+  const headers = base?.version ? { "If-Match": `"${base.version}"` } : {};
   let entry;
   try {
-    entry = (await patch(pathOf(id), fields)).value;
+    entry = (await patch(pathOf(id), fields, { headers })).value;
   } catch (error) {
-    refused(id, fields, error);
+    if (error instanceof ApiError && error.status === 412 && error.details?.entry) overtaken(id, fields, base, error.details.entry);
+    else refused(id, fields, error);
     return;
   }
+  conflicts.delete(id);
   work.running = false;
   if (Object.keys(work.fields).length) {
     confirmed.set(id, kept(id, entry));
@@ -254,6 +259,32 @@ async function send(id) {
   pending.delete(id);
   settle(id, entry);
 }
+
+/**
+ * Another device changed the entry first. Changes of other fields are sent again on top of its version; where
+ * both changed the same field the other device's value is shown, and the person decides.
+ */
+function overtaken(id, fields, base, current) {
+  const later = pending.get(id)?.fields;
+  pending.delete(id);
+  settle(id, current);
+  const turns = (conflicts.get(id) ?? 0) + 1;
+  conflicts.set(id, turns);
+  const mine = { ...fields, ...later };
+  const apart = Object.keys(mine).every((name) => same(base[name], current[name]) || same(mine[name], current[name]));
+  if (apart && turns < 5) {
+    change(id, mine);
+    return;
+  }
+  conflicts.delete(id);
+  toast(t("changed_elsewhere", { title: entryOf(id).peek()?.anime?.title ?? "" }), {
+    kind: "bad",
+    action: { label: t("use_mine"), run: () => change(id, mine) },
+    seconds: 30,
+  });
+}
+
+const same = (one, other) => JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
 
 /** Back to what the server has; trying again sends the same fields. */
 function refused(id, fields, error) {

@@ -1,7 +1,10 @@
 // Who is signed in. The access token lives in memory; one refresh serves all tabs.
 import { ApiError, ask, forgetAnswers, get, patch, post, useBearer } from "./api.js";
 import { adult, stored, titleLanguage, write } from "./prefs.js";
+import { go } from "./router.js";
+import { toast } from "./toasts.js";
 import { signal } from "./view.js";
+import { t } from "./words.js";
 
 const REFRESH = "refresh"; // the one secret that outlives the tab; single use, so a copy of it shows
 const EARLY = 30_000; // ms before its end that a token is replaced
@@ -30,7 +33,7 @@ channel.addEventListener("message", ({ data }) => {
     heard?.();
     if (!me.peek()) loadProfile();
   }
-  if (data.kind === "out") forget();
+  if (data.kind === "out") data.ended ? ended() : forget();
   if (data.kind === "profile") me.set(data.profile);
 });
 
@@ -68,8 +71,8 @@ async function exchange(refused, before) {
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) {
       write(REFRESH, null);
-      channel.postMessage({ kind: "out" });
-      forget();
+      channel.postMessage({ kind: "out", ended: true });
+      ended();
       return null;
     }
     throw error;
@@ -85,6 +88,14 @@ useBearer({
     return refresh(token);
   },
 });
+
+/** The server ended the session: signed out elsewhere, password changed, account closed, or too old. */
+function ended() {
+  if (me.peek() === null) return;
+  forget();
+  const run = () => go(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
+  toast(t("session_over"), { kind: "bad", action: { label: t("sign_in"), run }, seconds: 60 });
+}
 
 function forget() {
   access = null;

@@ -160,6 +160,11 @@ export function shell() {
     else document.documentElement.dataset.theme = theme();
   });
   effect(() => {
+    // On a phone the bar of places is wider than the screen.
+    isOperator(); // it appears once it is known who is signed in
+    if (route()) requestAnimationFrame(() => document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }));
+  });
+  effect(() => {
     if (online() && me() === undefined) still(loadProfile);
   });
   effect(() => {

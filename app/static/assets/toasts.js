@@ -2,7 +2,7 @@
 import { ApiError, Offline } from "./api.js";
 import { icon } from "./icons.js";
 import { each, h, signal } from "./view.js";
-import { t } from "./words.js";
+import { has, t } from "./words.js";
 
 const toasts = signal([]);
 let next = 1;
@@ -23,6 +23,7 @@ export function explain(error) {
   if (error instanceof ApiError) {
     if (error.status === 429) return t("too_many", { n: error.retryAfter || 1 });
     if (error.status >= 500 && error.code === "INTERNAL_ERROR") return t("bug", { id: error.requestId });
+    if (has(`error.${error.code}`)) return t(`error.${error.code}`);
     const fields = Object.entries(error.details?.fields ?? {});
     return fields.length ? fields.map(([name, why]) => `${name}: ${why.join(" ")}`).join("; ") : error.message;
   }
@@ -31,6 +32,7 @@ export function explain(error) {
 
 /** Say that something failed, and offer to try it again. */
 export function failed(error, retry) {
+  if (error instanceof ApiError && error.status === 401) return; // told once, where the session ended
   const action = retry ? { label: t("retry"), run: retry } : null;
   return toast(explain(error), { kind: "bad", action, seconds: 15 });
 }

@@ -79,7 +79,7 @@ def when_answering(url: str, then: Callable[[], None]) -> None:
     threading.Thread(target=ask, name="when-answering", daemon=True).start()
 
 
-def header_of(url: str, name: str) -> str | None:
+def response_header(url: str, name: str) -> str | None:
     """A response header of a server on this machine; None if it is missing or the request fails."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

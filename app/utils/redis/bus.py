@@ -18,15 +18,15 @@ from app.utils.redis.client import REDIS_FAULTS
 _log = logging.getLogger(__name__)
 
 _PREFIX = "bus:"
-_WAIT = 1.0  # seconds to wait for a message before new topics are subscribed and the server is pinged
-_SILENT_FOR = 3.0  # seconds without a message or pong after which the connection is replaced
-_PAUSE = 0.5  # seconds before reconnecting
+_POLL = 1.0  # seconds to wait for a message before new topics are subscribed and the server is pinged
+_DEAD_AFTER = 3.0  # seconds without a message or pong after which the connection is replaced
+_RECONNECT_DELAY = 0.5  # seconds before reconnecting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Subscriber:
-    heard: Callable[[bytes], None]
-    missed: Callable[[], None]
+    on_message: Callable[[bytes], None]
+    on_gap: Callable[[], None]
 
 
 class Bus:
@@ -34,14 +34,14 @@ class Bus:
 
     Subscribers in the publishing process are called before :meth:`publish` returns, those in others a moment
     later. Messages are lost while Redis is down: subscribers that must not miss any reload from PostgreSQL
-    when ``missed`` is called. Callbacks are plain functions, must be quick, and must not raise.
+    when ``on_gap`` is called. Callbacks are plain functions, must be quick, and must not raise.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._sender = uuid4().hex.encode()
         self._subscribers: dict[str, list[_Subscriber]] = {}
-        self._listening: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
 
     async def publish(self, topic: str, message: bytes) -> None:
         """Call the subscribers of this process, then send the message to the others unless Redis is down."""
@@ -51,23 +51,23 @@ class Bus:
         except REDIS_FAULTS:
             return
 
-    def attach(self, topic: str, heard: Callable[[bytes], None]) -> None:
-        """Call ``heard`` with the messages that this process publishes, until the process ends."""
-        self._subscribers.setdefault(topic, []).append(_Subscriber(heard, lambda: None))
+    def attach(self, topic: str, on_message: Callable[[bytes], None]) -> None:
+        """Call ``on_message`` with the messages that this process publishes, until the process ends."""
+        self._subscribers.setdefault(topic, []).append(_Subscriber(on_message, lambda: None))
 
     @asynccontextmanager
     async def subscribe(
-        self, topic: str, *, heard: Callable[[bytes], None], missed: Callable[[], None]
+        self, topic: str, *, on_message: Callable[[bytes], None], on_gap: Callable[[], None]
     ) -> AsyncIterator[None]:
-        """Call ``heard`` with each message of any process for the duration of the block.
+        """Call ``on_message`` with each message of any process for the duration of the block.
 
-        ``missed`` is called after each subscription at Redis, so also after a reconnect: earlier messages may
+        ``on_gap`` is called after each subscription at Redis, so also after a reconnect: earlier messages may
         be lost.
         """
-        subscriber = _Subscriber(heard, missed)
+        subscriber = _Subscriber(on_message, on_gap)
         self._subscribers.setdefault(topic, []).append(subscriber)
-        if self._listening is None:
-            self._listening = start(self._listen(), "message bus")
+        if self._listener is None:
+            self._listener = start(self._listen(), "message bus")
         try:
             yield
         finally:
@@ -79,16 +79,16 @@ class Bus:
 
     async def close(self) -> None:
         """Stop listening."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
 
     def deliver(self, topic: str, message: bytes) -> None:
         """Call the subscribers of this process only."""
         for subscriber in tuple(self._subscribers.get(topic, ())):
             try:
-                subscriber.heard(message)
+                subscriber.on_message(message)
             except Exception:  # noqa: BLE001  # one subscriber's bug must not silence the others
                 _log.exception("bus.subscriber_failed", extra={"topic": topic})
 
@@ -98,17 +98,17 @@ class Bus:
                 async with self._redis.pubsub() as channel:
                     await self._receive(channel)
             except REDIS_FAULTS:
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_RECONNECT_DELAY)
 
     async def _receive(self, channel: PubSub) -> None:
         """Receive messages; returns once the server no longer responds."""
-        joined = set[str]()
+        subscribed = set[str]()
         last = time.monotonic()
-        while time.monotonic() - last < _SILENT_FOR and not _is_cancelled():
-            if new := set(self._subscribers) - joined:
+        while time.monotonic() - last < _DEAD_AFTER and not _is_cancelled():
+            if new := set(self._subscribers) - subscribed:
                 await channel.subscribe(*(_PREFIX + topic for topic in new))
-                joined |= new
-            message: dict[str, Any] | None = await channel.get_message(timeout=_WAIT)
+                subscribed |= new
+            message: dict[str, Any] | None = await channel.get_message(timeout=_POLL)
             if message is None:
                 await channel.ping()
                 continue
@@ -121,7 +121,7 @@ class Bus:
         topic = message["channel"].decode().removeprefix(_PREFIX)
         if message["type"] == "subscribe":
             for subscriber in tuple(self._subscribers.get(topic, ())):
-                subscriber.missed()
+                subscriber.on_gap()
             return
         sender, _, content = message["data"].partition(b":")
         if sender != self._sender:

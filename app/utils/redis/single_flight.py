@@ -36,7 +36,7 @@ class SingleFlight:
         self._extend: Any = redis.register_script(_EXTEND)
         self._flights: dict[str, asyncio.Task[bytes]] = {}
 
-    def under_way(self, key: str) -> bool:
+    def is_running(self, key: str) -> bool:
         """Whether this process already runs or awaits the work of ``key``."""
         return key in self._flights
 

@@ -1,5 +1,6 @@
 """Validation and normalisation of external values before they are stored."""
 
+import math
 import re
 from contextlib import suppress
 from datetime import date
@@ -11,6 +12,7 @@ BIGINT_MAX = 2**63 - 1  # largest PostgreSQL bigint
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?:[T ].*)?", re.ASCII | re.DOTALL)
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(hr|hour|min|sec)", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"\s*-?\d{1,15}(?:\.\d{1,6})?\s*", re.ASCII)
 _MINUTES = {"hr": 60.0, "hour": 60.0, "min": 1.0, "sec": 1 / 60}
 
 
@@ -33,6 +35,18 @@ def clean_int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if low <= value <= high else None
+
+
+def clean_number(value: object) -> float | None:
+    """A finite number, also from decimal text such as "12" or "12.5", else ``None``; not from ``True``."""
+    if isinstance(value, str):
+        value = float(value) if _NUMBER.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 @lru_cache(maxsize=1024)

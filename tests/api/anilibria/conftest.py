@@ -1,4 +1,4 @@
-"""The application in front of an AniLibria of our own."""
+"""The application with an AniLibria stand-in."""
 
 from collections.abc import AsyncIterator
 

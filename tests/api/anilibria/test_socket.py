@@ -3,13 +3,16 @@
 import asyncio
 import json
 import socket as sockets
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 import websockets
 from websockets.asyncio.client import ClientConnection
 
@@ -17,6 +20,7 @@ from app.config import Settings
 from app.container import Container
 from app.main import create_app
 from app.schemas.events import EpisodeReleased, ReleaseAdded, ReleaseStatusChanged
+from app.utils.processes.serving import listen
 from tests.fixtures.accounts import make_account
 from tests.fixtures.serving import served
 
@@ -25,7 +29,7 @@ AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def url(settings: Settings, container: Container) -> AsyncIterator[str]:
-    """An API process of its own on the database of ``container``, which writes what happens."""
+    """A separate API process on the database of ``container``, which emits the events."""
     with served(create_app(settings)) as url:
         async with httpx.AsyncClient(base_url=url) as http:
             while (await http.get("/health/live")).status_code != 200:  # noqa: ASYNC110  # it is starting
@@ -35,6 +39,7 @@ async def url(settings: Settings, container: Container) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def connect(url: str, **options: Any) -> AsyncIterator[ClientConnection]:
+    options = {"max_queue": None, **options}  # else a test that does not read misses the close frame
     async with websockets.connect(url, compression=None, **options) as connection:
         yield connection
 
@@ -100,7 +105,7 @@ async def test_the_seeds_messages(url: str, container: Container) -> None:
         assert (await ask(one, "ping"))["type"] == "pong"
 
 
-async def test_what_was_missed_is_replayed_once_and_in_order(url: str, container: Container) -> None:
+async def test_missed_events_are_replayed_once_and_in_order(url: str, container: Container) -> None:
     async with connect(url) as connection:
         await ask(connection, "subscribe_title", title_id=7)
         await tell(container, 7, 1)
@@ -122,7 +127,7 @@ async def test_what_was_missed_is_replayed_once_and_in_order(url: str, container
         assert (await hear(connection))["data"]["title_id"] == 8
 
 
-async def test_bad_messages_answer_errors_and_too_many_close(url: str) -> None:
+async def test_bad_messages_get_errors_and_too_many_close_the_socket(url: str) -> None:
     async with connect(url) as connection:
         for kind, data, code in (
             ("dance", {}, "UNKNOWN_TYPE"),
@@ -138,6 +143,7 @@ async def test_bad_messages_answer_errors_and_too_many_close(url: str) -> None:
         assert (await hear(connection))["data"]["code"] == "INVALID_MESSAGE"
         await connection.send("[" * 4000)
         await connection.send("null")
+        assert [(await hear(connection))["data"]["code"] for _ in range(2)] == ["INVALID_MESSAGE"] * 2
         assert await closed(connection) == 1008
     async with connect(url) as connection:
         for _ in range(21):
@@ -175,7 +181,9 @@ async def test_a_session_that_ends_closes_its_sockets(url: str, container: Conta
         assert (await ask(anonymous, "ping"))["type"] == "pong"
 
 
-async def test_a_client_that_never_reads_is_cut_off_and_harms_nobody(url: str, container: Container) -> None:
+async def test_a_client_that_never_reads_is_disconnected_without_affecting_others(
+    url: str, container: Container
+) -> None:
     host, _, port = url.removeprefix("ws://").partition("/")[0].partition(":")
     frozen = sockets.socket()
     frozen.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
@@ -213,3 +221,125 @@ async def test_a_client_that_never_reads_is_cut_off_and_harms_nobody(url: str, c
     ended = await asyncio.to_thread(drain)
     frozen.close()
     assert ended == b"reset" or (1013).to_bytes(2, "big") in ended
+
+
+async def test_an_api_token_that_is_revoked_or_an_account_that_is_disabled_closes_its_sockets(
+    url: str, container: Container
+) -> None:
+    user, other = await make_account(container), await make_account(container)
+    principal = await container.accounts.authentication.authenticate(user.access_token)
+    _, token = await container.accounts.tokens.mint(principal, name="bot", scopes=["read:content"], days=1)
+    async with connect(url) as by_token, connect(url) as by_session:
+        assert (await ask(by_token, "auth", token=token))["data"]["user_id"] == user.id
+        await ask(by_session, "auth", token=other.access_token)
+        async with container.db.driver() as driver:
+            await driver.execute("delete from api_tokens where user_id = $1", user.id)
+            await driver.execute("update users set is_active = false where id = $1", other.id)
+        assert [await closed(one, 6) for one in (by_token, by_session)] == [4401, 4401]
+
+
+async def test_a_user_has_ten_sockets_and_an_unknown_address_twenty(
+    settings: Settings, container: Container
+) -> None:
+    trusting = settings.model_copy(update={"trusted_proxies": [ip_network("127.0.0.1")]})
+    user = await make_account(container)
+    with served(create_app(trusting)) as base:
+        address = base.replace("http", "ws", 1) + "/api/anilibria/v2/ws"
+
+        async def join(stack: AsyncExitStack, client: str) -> ClientConnection:
+            headers = {"X-Forwarded-For": client}
+            return await stack.enter_async_context(connect(address, additional_headers=headers))
+
+        async with AsyncExitStack() as stack:
+            for _ in range(20):
+                first = await join(stack, "203.0.113.9")
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await join(stack, "203.0.113.9")
+            assert refused.value.response.status_code == 429
+            await join(stack, "203.0.113.10")
+            await ask(first, "auth", token=user.access_token)
+            second = await join(stack, "203.0.113.9")  # who signs in no longer counts
+            await second.close()
+            await asyncio.sleep(0.2)
+            await join(stack, "203.0.113.9")
+            for number in range(9):
+                one = await join(stack, f"198.51.100.{number}")
+                assert (await ask(one, "auth", token=user.access_token))["type"] == "auth_ok"
+            one = await join(stack, "198.51.100.200")
+            assert (await ask(one, "auth", token=user.access_token))["data"]["code"] == "TOO_MANY_CONNECTIONS"
+            assert await closed(one) == 4429
+            for _ in range(30):
+                await join(stack, "127.0.0.1")
+
+
+_ODD: tuple[Any, ...] = (
+    None, True, 0, -1, 1.5, 2**63, 10**300, "", "7", "\x00", "й" * 300, [], [None], {}, [[]], {"a": {}},
+    "null", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-11-20", "57",
+    ["new_episode"] * 11,
+)  # fmt: skip
+
+
+async def test_no_message_whatever_it_holds_fails_in_the_server(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kinds = ("auth", "subscribe_title", "unsubscribe_title", "subscribe_updates", "ping", "other")
+    fields = ("token", "title_id", "types", "since")
+    frames: list[Any] = [{"type": kind, "data": odd} for kind in kinds for odd in _ODD]
+    whole = {"title_id": 7, "types": ["new_title"]}
+    frames += [
+        {"type": kind, "data": {**whole, field: odd}}
+        for kind in kinds[:4]
+        for field in fields
+        for odd in _ODD
+    ]
+    frames += [{"type": odd, "data": {}} for odd in _ODD] + list(_ODD)
+    texts = [json.dumps(frame) for frame in frames]
+    texts += ['{"type": "ping", "data": NaN}', '{"type":"ping"', "[" * 4000, '{"type": "ping", "type": 5}']
+    caplog.clear()
+
+    async def send(some: list[str]) -> None:
+        async with connect(url) as connection:
+            with suppress(websockets.ConnectionClosed):
+                for one in some:
+                    await connection.send(one)
+                    message = await hear(connection)
+                    assert message["type"] in {"error", "subscribed", "unsubscribed", "pong"}, one
+                return
+        assert connection.close_code in {1008, 4401}, some
+
+    for start in range(0, len(texts), 2 * 19 * 8):
+        chosen = texts[start : start + 2 * 19 * 8]
+        await asyncio.gather(*(send(chosen[at : at + 19]) for at in range(0, len(chosen), 19)))
+    assert [one for one in caplog.records if one.levelname in {"ERROR", "CRITICAL"}] == []
+
+
+async def test_a_server_without_our_extension_closes_with_the_same_codes(
+    settings: Settings, container: Container
+) -> None:
+    """Under plain uvicorn, whose messages may be larger and whose protocol knows no ``cut``."""
+    user = await make_account(container)
+    config = uvicorn.Config(create_app(settings), log_config=None, lifespan="on")
+    with listen("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}/api/anilibria/v2/ws"
+        while not server.started:  # noqa: ASYNC110  # it has no event
+            await asyncio.sleep(0.05)
+        try:
+            async with connect(url) as long, connect(url) as mine, connect(url) as loud:
+                await ask(mine, "auth", token=user.access_token)
+                await ask(mine, "subscribe_title", title_id=7)
+                await tell(container, 7, 1)
+                assert (await hear(mine))["data"]["episode"] == 1
+                await long.send("x" * 5000)
+                assert await closed(long) == 1009
+                for _ in range(21):
+                    await say(loud, "ping")
+                assert await closed(loud) == 4429
+                async with container.db.driver() as driver:
+                    await driver.execute("delete from sessions where user_id = $1", user.id)
+                assert await closed(mine, 8) == 4401
+        finally:
+            server.should_exit = True
+            await asyncio.to_thread(thread.join, 30)

@@ -1,4 +1,4 @@
-"""The AniLibria v2 surface in front of an AniLibria that works, and of one that does not."""
+"""The AniLibria v2 surface with a working AniLibria stand-in, and with one that fails."""
 
 import asyncio
 from typing import Any
@@ -41,9 +41,9 @@ async def test_a_title_is_fetched_once_and_then_comes_from_the_nearest_level(
     assert title["poster"]["large"].startswith("http://127.0.0.1:")
     assert title["description"] == "О номере 7.\nИ не только."
     levels = [(await get(client, "/titles/7"))["meta"]["cache_level"]]
-    container.releases.titles._cache.miss()
+    container.releases.titles._cache.on_gap()
     levels.append((await get(client, "/titles/7"))["meta"]["cache_level"])
-    container.releases.titles._cache.miss()
+    container.releases.titles._cache.on_gap()
     await container.redis.flushall()
     levels.append((await get(client, "/titles/7"))["meta"]["cache_level"])
     levels.append((await get(client, "/titles/7"))["meta"]["cache_level"])
@@ -143,7 +143,7 @@ async def test_search_schedule_genres_random_and_health(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("fault", ["refuse", "status", "html", "garbage", "hang", "limited"])
-async def test_what_is_known_is_served_while_anilibria_fails(
+async def test_stored_titles_are_served_while_anilibria_fails(
     client: httpx.AsyncClient, container: Container, anilibria_standin: AniLibriaStandin, fault: str
 ) -> None:
     paths = ["/titles/7", "/titles", "/search?q=number", "/popular", "/updates", "/schedule", "/genres"]
@@ -155,7 +155,7 @@ async def test_what_is_known_is_served_while_anilibria_fails(
         mode, options = ("status", limited) if fault == "limited" else (fault, dict[str, Any]())
         anilibria_standin.behave(mode, **options)
     await container.redis.flushall()
-    container.releases.titles._cache.miss()
+    container.releases.titles._cache.on_gap()
     async with container.db.transaction() as tx:
         await tx.session.execute(text("update releases set fetched_at = now() - interval '3 days'"))
         await tx.session.execute(text("update upstream_answers set fetched_at = now() - interval '3 days'"))
@@ -163,7 +163,7 @@ async def test_what_is_known_is_served_while_anilibria_fails(
         body = await get(client, path)
         assert body["meta"]["stale"] is True, path
         assert body["meta"]["cache_level"] == "l3"
-        if path not in {"/titles", "/popular", "/updates"}:  # of these our own rows are all there is
+        if path not in {"/titles", "/popular", "/updates"}:  # these rely on our own rows alone
             assert body["data"] == before["data"]
         assert body["data"]
     unknown = await client.get(f"{V2}/titles/55555")
@@ -193,7 +193,7 @@ async def test_a_client_has_a_hundred_requests_a_minute(container: Container) ->
     assert int(refused.headers["retry-after"]) >= 1
 
 
-async def test_an_etag_stands_for_the_data(client: httpx.AsyncClient) -> None:
+async def test_an_etag_identifies_the_data(client: httpx.AsyncClient) -> None:
     first = await client.get(f"{V2}/titles/7")
     again = await client.get(f"{V2}/titles/7", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")

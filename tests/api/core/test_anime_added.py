@@ -85,7 +85,7 @@ async def test_genres_by_id_and_unknown_numbers(client: httpx.AsyncClient, admin
     assert (unknown.status_code, list(unknown.json()["details"]["fields"])) == (422, ["genres"])
 
 
-async def test_a_rating_is_one_of_the_known(client: httpx.AsyncClient, admin: SignedIn) -> None:
+async def test_unknown_ratings_are_rejected(client: httpx.AsyncClient, admin: SignedIn) -> None:
     short = await client.post("/anime", json={**BARE, "rating": "pg-13"}, headers=admin.headers)
     assert (short.status_code, short.json()["rating"]) == (201, "PG-13 - Teens 13 or older")
     unknown = await client.post("/anime", json={**BARE, "rating": "very good"}, headers=admin.headers)
@@ -103,7 +103,7 @@ async def test_an_existing_title_is_a_conflict(client: httpx.AsyncClient, admin:
     assert (await client.get("/anime")).headers["X-Total-Count"] == "1"
 
 
-async def test_who_may_add(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_permissions_to_add_titles(client: httpx.AsyncClient, user: SignedIn) -> None:
     nobody = await client.post("/anime", json=BARE)
     assert (nobody.status_code, nobody.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await client.post("/anime", json=BARE, headers=user.headers)).status_code == 403

@@ -25,7 +25,7 @@ SORTS = [
 
 
 async def walk(client: httpx.AsyncClient, given: Given, *, limit: int) -> list[int]:
-    """The ids of all pages, as the links lead from one to the next."""
+    """The ids of all pages, following the ``Link`` headers."""
     ids: list[int] = []
     page = await client.get("/anime", params=[*given, ("limit", limit), ("fields", "id")])
     while True:
@@ -76,7 +76,7 @@ async def test_each_filter(made: httpx.AsyncClient, made_stock: Stock, given: Gi
 
 
 def draw(chance: random.Random, stock: Stock) -> Given:
-    """Some filters at once, with values as they occur."""
+    """Several random filters with values that occur in the catalogue."""
     title = chance.choice(list(stock.titles.values()))
     columns = title.columns
     names = [name for _, name in title.tags]
@@ -101,7 +101,7 @@ def draw(chance: random.Random, stock: Stock) -> Given:
 
 
 async def found_by(real: httpx.AsyncClient, words: str) -> set[int]:
-    """The ids that a search alone finds: which they are is for the tests of search."""
+    """The ids found by a search alone; whether these are right is tested elsewhere."""
     ids: set[int] = set()
     while True:
         asked: Any = {"search": words, "limit": 100, "offset": len(ids), "fields": "id"}
@@ -120,7 +120,7 @@ async def test_filters_together_over_the_real_catalogue(real: httpx.AsyncClient,
         if words := dict(given).get("search"):
             hits = await found_by(real, words)
             ids = [anime_id for anime_id in ids if anime_id in hits]
-        if not ids:  # then what was perhaps meant by a search is answered
+        if not ids:  # then inexact matches are returned
             continue
         offset = chance.randrange(len(ids))
         asked: Any = [*given, ("limit", 100), ("offset", offset), ("fields", "id")]

@@ -128,7 +128,7 @@ def _bearer(answer: httpx.Response) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-async def test_where_registration_is_closed_only_operators_make_accounts(
+async def test_with_registration_closed_only_operators_create_accounts(
     settings: Settings, database: Database
 ) -> None:
     closed = settings.model_copy(update={"registration": "closed"})

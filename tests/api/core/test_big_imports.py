@@ -16,7 +16,7 @@ from app.container import Container
 from app.services.library.imports import UPLOADS
 from app.tasks import performer
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import IMPORT, long_list, undo_import, upload, work_off
+from tests.fixtures.importing import IMPORT, long_list, run_queued, undo_import, upload
 
 ACTIONS = ("added", "updated", "unchanged", "skipped", "failed")
 
@@ -44,7 +44,7 @@ async def test_a_dry_run_of_more_than_500_rows_is_a_job(
     assert answer.status_code == status, answer.text
     report = answer.json()
     if status == 202:
-        job = await work_off(container, mine, answer)
+        job = await run_queued(container, mine, answer)
         assert (job["status"], job["progress"]) == ("succeeded", {"done": rows, "total": rows})
         report = await report_of(mine, job["id"])
         assert (await mine.post(f"{IMPORT}/{job['id']}/undo")).status_code == 409
@@ -56,14 +56,14 @@ async def test_a_dry_run_of_more_than_500_rows_is_a_job(
 async def test_the_report_of_a_long_dry_run_is_that_of_the_import(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    await work_off(container, mine, await mine.post(IMPORT, files=upload(long_list(300))))
+    await run_queued(container, mine, await mine.post(IMPORT, files=upload(long_list(300))))
     content = gzip.compress(
         gzip.decompress(long_list(700)).replace(
             b"</myanimelist>", b"<anime><my_status>?</my_status></anime></myanimelist>"
         )
     )
-    foreseen = await work_off(container, mine, await mine.post(f"{IMPORT}/preview", files=upload(content)))
-    done = await work_off(container, mine, await mine.post(IMPORT, files=upload(content)))
+    foreseen = await run_queued(container, mine, await mine.post(f"{IMPORT}/preview", files=upload(content)))
+    done = await run_queued(container, mine, await mine.post(IMPORT, files=upload(content)))
     report = await report_of(mine, done["id"])
     assert await report_of(mine, foreseen["id"]) == report
     assert (report["added"], report["unchanged"], report["failed"]) == (400, 300, 1)
@@ -73,24 +73,24 @@ async def test_the_report_of_a_long_dry_run_is_that_of_the_import(
 
 
 async def test_undo_is_a_job_that_happens_once(mine: httpx.AsyncClient, container: Container) -> None:
-    done = await work_off(container, mine, await mine.post(IMPORT, files=upload(long_list(1100))))
+    done = await run_queued(container, mine, await mine.post(IMPORT, files=upload(long_list(1100))))
     asked = [await mine.post(f"{IMPORT}/{done['id']}/undo") for _ in range(2)]
     assert [answer.status_code for answer in asked] == [202, 202]
     assert asked[0].json()["job_id"] == asked[1].json()["job_id"]
     assert asked[0].json()["status_url"] == f"/jobs/{asked[0].json()['job_id']}"
-    job = await work_off(container, mine, asked[0])
+    job = await run_queued(container, mine, asked[0])
     assert (job["status"], job["progress"]) == ("succeeded", {"done": 1100, "total": 1100})
     assert await count(container, "entries") == 0
     assert (await mine.post(f"{IMPORT}/{done['id']}/undo")).status_code == 409
-    assert (await mine.post(f"{IMPORT}/{job['id']}/undo")).status_code == 404  # that is no import
+    assert (await mine.post(f"{IMPORT}/{job['id']}/undo")).status_code == 404  # not an import
 
 
-async def test_a_file_that_only_the_worker_can_tell_to_be_broken_is_a_failed_job(
+async def test_a_broken_file_that_only_the_worker_detects_is_a_failed_job(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
     whole = gzip.decompress(long_list(4000))
     assert len(whole) > 1024 * 1024
-    job = await work_off(container, mine, await mine.post(IMPORT, files=upload(whole[:-500])))
+    job = await run_queued(container, mine, await mine.post(IMPORT, files=upload(whole[:-500])))
     assert job["status"] == "failed"
     assert "cannot be parsed" in job["error"]
     assert (await report_of(mine, job["id"]))["rows"] == []
@@ -110,7 +110,7 @@ async def test_a_file_that_only_the_worker_can_tell_to_be_broken_is_a_failed_job
     ],
     ids=["text", "picture", "packed text", "bomb", "too many parts"],
 )
-async def test_what_is_no_list_is_refused_at_once_however_large(
+async def test_a_file_that_is_not_a_list_is_rejected_at_once_whatever_its_size(
     mine: httpx.AsyncClient, container: Container, path: str, content: bytes, status: int
 ) -> None:
     answer = await mine.post(f"{IMPORT}{path}", files=upload(content))
@@ -121,8 +121,8 @@ async def test_what_is_no_list_is_refused_at_once_however_large(
     assert await count(container, "jobs") == 0
 
 
-async def break_off(container: Container, mine: httpx.AsyncClient, rows: int, after: int) -> int:
-    """An import that failed for good after some of its rows; answers its job."""
+async def failed_import(container: Container, mine: httpx.AsyncClient, rows: int, after: int) -> int:
+    """An import that failed permanently after some of its rows; returns its job."""
     job_id = int((await mine.post(IMPORT, files=upload(long_list(rows)))).json()["job_id"])
     async with container.db.transaction() as tx:
         await tx.session.execute(
@@ -147,24 +147,24 @@ async def break_off(container: Container, mine: httpx.AsyncClient, rows: int, af
     return job_id
 
 
-async def test_a_failed_import_can_be_taken_back(mine: httpx.AsyncClient, container: Container) -> None:
-    job_id = await break_off(container, mine, rows=1200, after=1000)
+async def test_a_failed_import_can_be_undone(mine: httpx.AsyncClient, container: Container) -> None:
+    job_id = await failed_import(container, mine, rows=1200, after=1000)
     assert (await report_of(mine, job_id))["added"] == await count(container, "entries") == 1000
     assert await undo_import(container, mine, job_id) == 1000
     assert await count(container, "entries") == 0
-    # a retry would bring back half of it
+    # a retry would import half of it again
     assert (await mine.post(f"/jobs/{job_id}/retry")).status_code == 409
     assert (await mine.get(f"/jobs/{job_id}")).json()["status"] == "failed"
     assert await count(container, "entries") == 0
 
 
-async def test_a_failed_import_can_be_cancelled_and_taken_back(
+async def test_a_failed_import_can_be_cancelled_and_undone(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    job_id = await break_off(container, mine, rows=1500, after=1000)
+    job_id = await failed_import(container, mine, rows=1500, after=1000)
     for _ in range(2):
         assert (await mine.post(f"{IMPORT}/{job_id}/cancel")).status_code == 204
-    await mine.post(f"/jobs/{job_id}/retry")  # which leaves out what was not reached
+    await mine.post(f"/jobs/{job_id}/retry")  # without the rows not reached
     await container.jobs.run(job_id, performer(container))
     report = await report_of(mine, job_id)
     assert (report["added"], report["skipped"]) == (1000, 500)
@@ -175,7 +175,7 @@ async def test_a_failed_import_can_be_cancelled_and_taken_back(
 async def test_an_import_awaiting_its_retry_cannot_be_undone(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    job_id = await break_off(container, mine, rows=1500, after=1000)
+    job_id = await failed_import(container, mine, rows=1500, after=1000)
     await mine.post(f"/jobs/{job_id}/retry")
     assert (await mine.post(f"{IMPORT}/{job_id}/undo")).status_code == 409
     await container.jobs.run(job_id, performer(container))
@@ -183,7 +183,7 @@ async def test_an_import_awaiting_its_retry_cannot_be_undone(
     assert await undo_import(container, mine, job_id) == 1500
 
 
-async def test_uploads_and_dry_runs_of_a_person_share_one_limit(
+async def test_uploads_and_dry_runs_of_a_user_share_one_limit(
     mine: httpx.AsyncClient, container: Container, other_user: SignedIn
 ) -> None:
     paths = [IMPORT, f"{IMPORT}?dry_run=true", f"{IMPORT}/preview"]
@@ -202,7 +202,10 @@ async def test_uploads_and_dry_runs_of_a_person_share_one_limit(
 
 
 class Watch:
-    """How long the loop's thread worked at a stretch, by its own processor time: neighbours have no part."""
+    """Measures the longest uninterrupted run of the loop's thread.
+
+    In processor time, so that other load does not count.
+    """
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -219,17 +222,17 @@ class Watch:
 async def test_a_long_file_does_not_block_the_event_loop(
     mine: httpx.AsyncClient, container: Container
 ) -> None:
-    """The request, the job, the downloads and the undo of one file, all on one loop."""
+    """The request, the job, the downloads and the undo of one file run on one loop."""
     watch, content = Watch(), upload(long_list(4000))
-    gc.freeze()  # as the worker does: the tests' own modules are no part of the work
+    gc.freeze()  # as the worker does: the tests' own modules do not count
     looking = asyncio.create_task(watch.look())
     watch.during = "upload"
     begun = await mine.post(IMPORT, files=content)
     previewed = await mine.post(f"{IMPORT}/preview", files=content)
     watch.during = "import"
-    done = await work_off(container, mine, begun)
+    done = await run_queued(container, mine, begun)
     watch.during = "dry run"
-    await work_off(container, mine, previewed)
+    await run_queued(container, mine, previewed)
     paths = [f"{IMPORT}/{done['id']}/report", f"{IMPORT}/{done['id']}/report?format=csv", "/users/me/export"]
     paths += [f"/users/me/export?format={name}" for name in ("mal_xml", "json", "csv")]
     for path in paths:
@@ -238,4 +241,4 @@ async def test_a_long_file_does_not_block_the_event_loop(
     watch.during = "undo"
     await undo_import(container, mine, done["id"])
     looking.cancel()
-    assert watch.longest < 0.2, watch.where  # seconds; each of these took half a second and more
+    assert watch.longest < 0.2, watch.where  # seconds; each of these used to take half a second or more

@@ -111,6 +111,23 @@ async def test_a_share_link_works_without_signing_in_until_it_is_revoked(
     assert (await mine.get(newer, headers=anonymous)).status_code == 404
 
 
+async def test_a_share_link_leads_a_browser_to_the_page_and_a_program_to_the_collection(
+    mine: httpx.AsyncClient, path: str
+) -> None:
+    link = urlsplit((await mine.post(f"{path}/share")).json()["share_url"]).path
+    navigation = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    led = await mine.get(link, headers={"Authorization": "", "Accept": navigation})
+    assert led.status_code == 303
+    assert led.headers["Location"] == f"/shared/{link.rpartition('/')[2]}"
+    page = await mine.get(led.headers["Location"], headers={"Accept": navigation})
+    assert page.headers["Content-Type"].startswith("text/html")
+    for accept in ("*/*", "application/json"):
+        shown = await mine.get(link, headers={"Authorization": "", "Accept": accept})
+        assert shown.json()["name"] == "Rainy days"
+    assert "Accept" in shown.headers["Vary"]
+    assert "Accept" in led.headers["Vary"]
+
+
 async def test_a_share_link_can_be_shown_again_to_its_owner(
     mine: httpx.AsyncClient, path: str, database: Database, other_user: SignedIn
 ) -> None:
@@ -131,7 +148,7 @@ async def test_a_share_link_can_be_shown_again_to_its_owner(
     assert (await mine.get(path)).json()["shared"] is False
 
 
-async def test_links_from_before_they_were_kept_still_work_and_can_be_replaced(
+async def test_older_share_links_still_work_and_can_be_replaced(
     mine: httpx.AsyncClient, path: str, database: Database
 ) -> None:
     link = urlsplit((await mine.post(f"{path}/share")).json()["share_url"]).path

@@ -1,4 +1,4 @@
-"""Fewer calls: marks, upserts, entries by their own id, filters of the list, what has changed since."""
+"""Marks, upserts, entries by their own id, filters of the list, and changes since a time."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -67,9 +67,7 @@ async def test_a_put_adds_then_updates_and_can_be_repeated(
     assert (absent.status_code, absent.json()["details"]) == (412, {"entry": None})
 
 
-async def test_who_comes_too_late_is_told_the_entry_as_it_is(
-    mine: httpx.AsyncClient, titles: list[int]
-) -> None:
+async def test_an_outdated_change_gets_the_current_entry(mine: httpx.AsyncClient, titles: list[int]) -> None:
     entry = (await put(mine, titles[0], progress=3)).json()
     for method, body in (("PATCH", {"progress": 1}), ("PUT", {"progress": 1}), ("DELETE", None)):
         answer = await mine.request(method, f"{LIST}/{titles[0]}", json=body, headers={"If-Match": STALE})
@@ -134,7 +132,7 @@ async def test_marks_are_one_call_for_a_grid(mine: httpx.AsyncClient, titles: li
         assert (refused.status_code, "anime_id" in refused.json()["details"]["fields"]) == (422, True), bad
 
 
-async def test_an_entry_without_a_catalogue_title_goes_by_its_own_id(
+async def test_an_entry_without_a_catalogue_title_is_addressed_by_its_own_id(
     mine: httpx.AsyncClient, client: httpx.AsyncClient, other_user: SignedIn
 ) -> None:
     item = {"title": "Nobody knows it", "type": "manga", "source": "manual", "progress": 2}
@@ -227,7 +225,7 @@ async def test_another_device_hears_of_every_change_once(mine: httpx.AsyncClient
         assert (await mine.get(changes, params={"since": bad})).status_code == 422, bad
 
 
-async def test_many_changes_of_one_instant_come_in_parts(
+async def test_many_changes_at_one_instant_are_paged(
     mine: httpx.AsyncClient, database: Database, titles: list[int]
 ) -> None:
     for id_ in titles:

@@ -41,8 +41,8 @@ async def mine(client: httpx.AsyncClient, user: SignedIn, database: Database) ->
     return client
 
 
-async def live_through(mine: httpx.AsyncClient, anime_id: int) -> list[dict[str, Any]]:
-    """Every step, a deletion, an addition under a new id; answers the entry after each."""
+async def apply_steps(mine: httpx.AsyncClient, anime_id: int) -> list[dict[str, Any]]:
+    """Apply each step, a deletion and an addition under a new id; returns the entry after each."""
     path = f"{LIST}/{anime_id}"
     entries = [(await mine.post(LIST, json={"anime_id": anime_id, "status": "watching"})).json()]
     entries += [(await mine.patch(path, json=step)).json() for step in STEPS]
@@ -64,7 +64,7 @@ async def test_each_change_shows_the_whole_before_and_after(
     mine: httpx.AsyncClient, database: Database
 ) -> None:
     [one, _] = await titles_of(database)
-    entries = await live_through(mine, one)
+    entries = await apply_steps(mine, one)
     [changes] = await histories(mine, [one])
     told = [change["after"] for change in reversed(changes)]
     assert len(changes) == len(STEPS) + 3
@@ -84,7 +84,7 @@ async def test_each_change_shows_the_whole_before_and_after(
 
 async def test_only_the_difference_is_stored(mine: httpx.AsyncClient, database: Database) -> None:
     [one, _] = await titles_of(database)
-    await live_through(mine, one)
+    await apply_steps(mine, one)
     async with database.reader() as connection:
         rows = (
             await connection.execute(
@@ -101,7 +101,7 @@ async def test_only_the_difference_is_stored(mine: httpx.AsyncClient, database: 
 
 async def test_changes_are_undone_step_by_step(mine: httpx.AsyncClient, database: Database) -> None:
     [one, _] = await titles_of(database)
-    entries = await live_through(mine, one)
+    entries = await apply_steps(mine, one)
     states: list[Any] = [None, *entries[:-1], None]
     for before in reversed(states):
         undone = (await mine.post(f"{LIST}/{one}/undo")).json()
@@ -135,7 +135,7 @@ async def test_a_change_that_changes_nothing_leaves_no_trace(
     assert len((await histories(mine, [one]))[0]) == 1
 
 
-async def test_an_import_is_taken_back_but_for_what_was_edited_since(
+async def test_an_import_is_undone_except_for_entries_edited_since(
     mine: httpx.AsyncClient, database: Database, container: Container
 ) -> None:
     async with database.transaction() as tx:
@@ -153,7 +153,7 @@ async def test_an_import_is_taken_back_but_for_what_was_edited_since(
     await container.jobs.run(job, performer(container))
     await mine.patch(f"{LIST}/{two}", json={"score": 7})
     await mine.patch(f"{LIST}/{one}", json={"score": 7})
-    await mine.post(f"{LIST}/{one}/undo")  # as the import left it
+    await mine.post(f"{LIST}/{one}/undo")  # as after the import
     assert await undo_import(container, mine, job) == 1
     assert (await mine.get(f"{LIST}/{one}")).json() == IsPartialDict(progress=1, score=None)
     assert (await mine.get(f"{LIST}/{two}")).json() == IsPartialDict(progress=9, score=7)
@@ -171,7 +171,7 @@ async def test_the_history_survives_a_migration_both_ways(
 ) -> None:
     titles = await titles_of(database)
     for anime_id in titles:
-        await live_through(mine, anime_id)
+        await apply_steps(mine, anime_id)
     await mine.delete(f"{LIST}/{titles[1]}")
     manga = {"title": "Berserk", "type": "manga", "source": "me", "mal_id": 2, "progress": 3}
     item = (await mine.post(ITEMS, json=manga)).json()
@@ -197,12 +197,12 @@ async def changes_of(database: Database) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-async def test_whole_states_of_an_older_version_are_read_too(
+async def test_complete_states_of_an_older_version_are_read_too(
     mine: httpx.AsyncClient, database: Database
 ) -> None:
-    """While a migration runs, an old process may still write them."""
+    """During a migration, an old process may still write complete states."""
     [one, _] = await titles_of(database)
-    await live_through(mine, one)
+    await apply_steps(mine, one)
     shown = await histories(mine, [one])
     async with database.engine.connect() as connection:
         await connection.run_sync(move, "20261121_1320")
@@ -265,7 +265,7 @@ async def test_long_histories_are_pruned(
     assert (await mine.get(path)).headers["ETag"].endswith('-9001"')
 
 
-async def test_what_is_recent_is_kept_however_much_it_is(
+async def test_recent_changes_are_kept_whatever_their_number(
     mine: httpx.AsyncClient, database: Database, container: Container
 ) -> None:
     [one, _] = await titles_of(database)
@@ -286,7 +286,7 @@ async def test_what_is_recent_is_kept_however_much_it_is(
     assert (await mine.get(f"{LIST}/{one}/history")).headers["X-Total-Count"] == "701"
 
 
-async def test_what_changed_on_the_whole_list(mine: httpx.AsyncClient, database: Database) -> None:
+async def test_the_history_of_the_whole_list(mine: httpx.AsyncClient, database: Database) -> None:
     one, two = await titles_of(database)
     await mine.post(LIST, json={"anime_id": one, "status": "watching", "progress": 2})
     await mine.post(ITEMS, json={"title": "Mine", "type": "manga", "source": "manual"})
@@ -317,7 +317,7 @@ async def test_histories_of_other_users_are_not_visible(
     assert (answer.json(), answer.headers["X-Total-Count"]) == ([], "0")
 
 
-async def test_a_failed_import_that_was_taken_back_is_not_retried(
+async def test_a_failed_import_that_was_undone_is_not_retried(
     mine: httpx.AsyncClient, container: Container, database: Database
 ) -> None:
     job = (await mine.post(IMPORT, files=upload(long_list(1)))).json()["job_id"]

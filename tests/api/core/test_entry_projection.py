@@ -14,7 +14,7 @@ from tests.fixtures.accounts import SignedIn
 
 LIST, ITEMS = "/users/me/list", "/api/library/items"
 OWN = {"source": "manual", "cover_url": "https://img.example/own.jpg", "format": "ONA"}
-# linked by one id or another, or not at all; what they say of the title may not be what the catalogue says
+# linked by either id, or not at all; their own title data may differ from the catalogue's
 KINDS: dict[str, dict[str, Any]] = {
     "linked by mal_id": {"title": "Own name", "type": "anime", "mal_id": 1},
     "linked by anilist_id": {"title": "Own name", "type": "anime", "anilist_id": 22, **OWN},
@@ -69,7 +69,7 @@ async def mine(client: httpx.AsyncClient, user: SignedIn, database: Database) ->
 
 @pytest.fixture
 async def written(mine: httpx.AsyncClient) -> dict[str, httpx.Response]:
-    """What adding one entry of each kind answered."""
+    """The responses to adding one entry of each kind."""
     answers = {}
     for kind, body in KINDS.items():
         answers[kind] = await mine.post(ITEMS, json={"source": "manual", **body})
@@ -78,12 +78,12 @@ async def written(mine: httpx.AsyncClient) -> dict[str, httpx.Response]:
 
 
 def plain(content: bytes) -> bytes:
-    """The JSON without white space: PostgreSQL writes single items, this process writes whole lists."""
+    """The JSON without white space: PostgreSQL renders single items, orjson whole lists."""
     return orjson.dumps(orjson.loads(content))
 
 
 async def page_of(mine: httpx.AsyncClient, path: str, **query: Any) -> dict[int, bytes]:
-    """The entries of a page by id, byte by byte."""
+    """The raw entries of a page, by id."""
     answer = await mine.get(path, params={"limit": 100, **query})
     parts = answer.text[1:-1].replace("},{", "}\n{").split("\n")
     return {orjson.loads(part)["id"]: part.encode() for part in parts}
@@ -152,7 +152,7 @@ async def test_catalogue_values_take_precedence_over_own_ones(
     assert (with_own_total["max_progress"], with_own_total["anime"]["episodes"]) == (30, 12)
 
 
-async def test_sorts_filters_and_exports_go_by_what_is_shown(
+async def test_sorts_filters_and_exports_use_the_shown_values(
     mine: httpx.AsyncClient, written: dict[str, httpx.Response]
 ) -> None:
     for path in (ITEMS, LIST):

@@ -13,14 +13,14 @@ from sqlalchemy import text
 from app.container import Container
 from app.utils.spool import Spool
 from tests.fixtures.accounts import SignedIn
-from tests.fixtures.importing import IMPORT, long_list, upload, work_off
+from tests.fixtures.importing import IMPORT, long_list, run_queued, upload
 
 EXPORT = "/users/me/export"
 
 
 @pytest.fixture
 async def both(mine: httpx.AsyncClient) -> httpx.AsyncClient:
-    """With one anime and one manga on the list."""
+    """A user with one anime and one manga on the list."""
     for kind, title in (("manga", "Ash — Ωμέγα"), ("anime", "Bebop")):
         item = {"title": title, "type": kind, "source": "manual", "status": "watching"}
         assert (await mine.post("/api/library/items", json=item)).status_code == 200
@@ -72,7 +72,7 @@ async def test_a_mal_file_holds_one_type(both: httpx.AsyncClient) -> None:
 
 async def test_csv_begins_with_a_byte_order_mark(both: httpx.AsyncClient, container: Container) -> None:
     exported = await both.get(EXPORT, params={"format": "csv"})
-    job = await work_off(container, both, await both.post(IMPORT, files=upload(long_list(1))))
+    job = await run_queued(container, both, await both.post(IMPORT, files=upload(long_list(1))))
     report = await both.get(f"{IMPORT}/{job['id']}/report", params={"format": "csv"})
     for answer in (exported, report):
         assert answer.content.startswith(b"\xef\xbb\xbf")
@@ -86,7 +86,7 @@ async def test_a_list_of_any_length_is_whole(
     mine: httpx.AsyncClient, container: Container, user: SignedIn, count: int, file_format: str
 ) -> None:
     await fill(container, user.id, count)
-    plain = {"Accept-Encoding": "identity"}  # of a compressed stream the length is not known at its start
+    plain = {"Accept-Encoding": "identity"}  # the length of a compressed stream is unknown at its start
     answer = await mine.get(EXPORT, params={"format": file_format, "type": "anime"}, headers=plain)
     assert int(answer.headers["Content-Length"]) == len(answer.content)
     wanted = [n for n in range(1, count + 1) if n % 3]
@@ -102,7 +102,7 @@ async def test_a_list_of_any_length_is_whole(
     assert sorted(found) == wanted
 
 
-async def test_the_account_export_tells_of_an_unfinished_import_without_its_file(
+async def test_the_account_export_includes_an_unfinished_import_without_its_file(
     mine: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     begun = await mine.post(IMPORT, files=upload(long_list(3)))
@@ -111,7 +111,7 @@ async def test_the_account_export_tells_of_an_unfinished_import_without_its_file
     assert told["job_id"] == begun.json()["job_id"]
     assert (told["filename"], told["is_dry_run"], told["counts"]) == ("list.xml.gz", False, {})
     assert "content" not in told
-    await work_off(container, mine, begun)
+    await run_queued(container, mine, begun)
     answer = await mine.get(EXPORT)
     owned = answer.json()
     assert owned["imports"][0]["counts"] == {"added": 3}
@@ -137,9 +137,9 @@ async def test_every_instant_of_the_account_export_is_utc_with_z(both: httpx.Asy
 async def test_a_user_has_two_downloads_and_two_waiting(
     mine: httpx.AsyncClient, container: Container, user: SignedIn, other_user: SignedIn
 ) -> None:
-    async with container.library.exports._downloads.written(user.id) as first:
+    async with container.library.exports._downloads.open_spool(user.id) as first:
         pass
-    async with container.library.exports._downloads.written(user.id) as second:
+    async with container.library.exports._downloads.open_spool(user.id) as second:
         pass
     paths = [EXPORT, *(f"{EXPORT}?format={name}" for name in ("mal_xml", "json", "csv"))]
     asked = {asyncio.create_task(mine.get(path)) for path in [*paths, *paths[:2]]}
@@ -159,21 +159,23 @@ async def test_a_user_has_two_downloads_and_two_waiting(
 
 async def test_a_failed_download_releases_its_slot(container: Container, user: SignedIn) -> None:
     async def fail() -> Spool:
-        async with container.library.exports._downloads.written(user.id):
+        async with container.library.exports._downloads.open_spool(user.id):
             raise RuntimeError("on purpose")
 
     for _ in range(6):
         with pytest.raises(RuntimeError):
             await fail()
-    async with container.library.exports._downloads.written(user.id) as spool:
+    async with container.library.exports._downloads.open_spool(user.id) as spool:
         spool.close()
 
 
-async def test_our_own_file_of_both_types_comes_back(both: httpx.AsyncClient, container: Container) -> None:
+async def test_our_own_export_of_both_types_round_trips(
+    both: httpx.AsyncClient, container: Container
+) -> None:
     exported = await both.get(EXPORT, params={"format": "json"})
     assert json.loads(exported.content)["version"] == 1
     for item in (await both.get("/api/library/items")).json():
         await both.delete(f"/api/library/items/{item['id']}")
-    await work_off(container, both, await both.post(IMPORT, files={"file": ("l.json", exported.content)}))
+    await run_queued(container, both, await both.post(IMPORT, files={"file": ("l.json", exported.content)}))
     back = (await both.get("/api/library/items", params={"sort": "title"})).json()
     assert [(item["title"], item["type"]) for item in back] == [("Ash — Ωμέγα", "manga"), ("Bebop", "anime")]

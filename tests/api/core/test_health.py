@@ -23,7 +23,7 @@ GONE_REDIS = "redis://127.0.0.1:9/0"
 
 @asynccontextmanager
 async def client_of(settings: Settings, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that stands on other servers."""
+    """A client of an application with other servers."""
     other = Settings(_env_file=None, **{**settings.model_dump(exclude_none=True), **changed})
     async with build(other) as container:
         transport = httpx.ASGITransport(app=create_app(other, container=container))
@@ -114,7 +114,7 @@ async def test_hanging_servers_delay_health_by_less_than_a_second(settings: Sett
     async with client_of(settings, **urls) as client:
         started = time.perf_counter()
         answers = await asyncio.gather(*(client.get("/health") for _ in range(20)))
-        assert time.perf_counter() - started < 3 * WITHIN  # 20 of them, on a machine that is busy
+        assert time.perf_counter() - started < 3 * WITHIN  # 20 requests, on a busy machine
     assert {answer.status_code for answer in answers} == {503}
     assert answers[0].json()["redis"] == {"status": "error"}
 

@@ -63,7 +63,7 @@ async def one(importer: Importer, content: bytes) -> dict[str, Any]:
         ("Pok&eacute;mon", 7),
     ],
 )  # fmt: skip
-async def test_a_name_that_one_title_has_links(importer: Importer, title: str, mal_id: int) -> None:
+async def test_a_name_of_exactly_one_title_links(importer: Importer, title: str, mal_id: int) -> None:
     row = await one(importer, mal(title))
     assert (row["matched"], row["reason"]) == (True, "linked by its title")
     [entry] = (await importer._mine.get("/users/me/list")).json()
@@ -78,7 +78,9 @@ async def test_a_name_that_one_title_has_links(importer: Importer, title: str, m
         ("◯", "no title"), ("!!!", "no title"), ("%", "no title"), ("カウボーイヒハッフ", "no title"),
     ],
 )  # fmt: skip
-async def test_a_name_of_none_or_of_several_does_not(importer: Importer, title: str, why: str) -> None:
+async def test_a_name_of_no_title_or_of_several_does_not_link(
+    importer: Importer, title: str, why: str
+) -> None:
     row = await one(importer, mal(title))
     assert (row["action"], row["matched"], row["anime_id"]) == ("added", False, None)
     assert row["reason"].startswith("not linked")

@@ -67,7 +67,7 @@ async def test_a_dry_run_reports_the_import_and_changes_nothing(
 async def test_a_distant_duplicate_row_is_not_an_edit(
     mine: httpx.AsyncClient, container: Container, bebop: int
 ) -> None:
-    """The report is that of the dry run, and the undo whole, however the file is cut into transactions."""
+    """The report equals that of the dry run, and the undo is complete, however the file is split."""
     imports = ImportService(container.db, container.jobs, ListReader(), Downloads(), chunk=2)
     small = replace(container, library=replace(container.library, imports=imports))
     importer = Importer(mine, small)
@@ -158,7 +158,7 @@ async def test_a_decompression_bomb_is_rejected(importer: Importer) -> None:
     assert answer.status_code == 413
 
 
-async def test_entries_of_titles_that_become_known_are_linked(
+async def test_entries_are_linked_when_their_titles_are_added(
     importer: Importer, mine: httpx.AsyncClient, container: Container, database: Database
 ) -> None:
     await importer.run(mal_file({"mal_id": 77, "title": "Early bird"}))

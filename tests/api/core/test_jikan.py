@@ -31,9 +31,7 @@ async def test_the_top_is_jikans_own_list(client: httpx.AsyncClient, jikan_stand
     assert same.status_code == 304
 
 
-async def test_a_title_comes_with_all_that_jikan_says(
-    client: httpx.AsyncClient, jikan_standin: JikanStandin
-) -> None:
+async def test_a_title_has_all_of_jikans_data(client: httpx.AsyncClient, jikan_standin: JikanStandin) -> None:
     answer = await client.get("/anime/jikan/777")
     assert answer.json() == await data_of(jikan_standin, "/anime/777/full")
 

@@ -46,7 +46,7 @@ async def ids(table: Table) -> dict[str, int]:
 async def people(
     settings: Settings, container: Container, jobs: JobService, ids: dict[str, int]
 ) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-    """A client for each of three accounts, and one for nobody."""
+    """A client for each of three accounts, and an anonymous one."""
     authentication: Any = ThreeTokens(ids)
     accounts = replace(container.accounts, authentication=authentication)
     app = create_app(settings, container=replace(container, accounts=accounts, jobs=jobs))
@@ -100,12 +100,12 @@ async def test_users_see_their_jobs_and_admins_all(
     people: People, jobs: JobService, ids: dict[str, int]
 ) -> None:
     adas = [(await jobs.submit(Mark(number), owner_id=ids["ada"])).id for number in range(3)]
-    nobodys = (await jobs.submit(Mark(9))).id
-    for name, seen in (("ada", adas[::-1]), ("bob", []), ("root", [nobodys, *adas[::-1]])):
+    without_user = (await jobs.submit(Mark(9))).id
+    for name, seen in (("ada", adas[::-1]), ("bob", []), ("root", [without_user, *adas[::-1]])):
         answer = await people[name].get("/jobs")
         assert [job["id"] for job in answer.json()] == seen
         assert answer.headers["X-Total-Count"] == str(len(seen))
-    for path in (f"/jobs/{adas[0]}", f"/jobs/{nobodys}"):
+    for path in (f"/jobs/{adas[0]}", f"/jobs/{without_user}"):
         assert (await people["bob"].get(path)).status_code == 404
         assert (await people["bob"].post(f"{path}/retry")).status_code == 404
         assert (await people["root"].get(path)).status_code == 200

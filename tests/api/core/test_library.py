@@ -16,7 +16,7 @@ LIST = "/users/me/list"
 
 @pytest.fixture
 async def titles(database: Database) -> list[int]:
-    """Ids of a finished title of 26 episodes, an airing one of 12, and one of unknown length."""
+    """Ids of a finished title with 26 episodes, an airing one with 12, and one of unknown length."""
     async with database.transaction() as tx:
         rows = await tx.session.execute(
             text(
@@ -72,7 +72,7 @@ async def test_an_entry_is_added_shown_and_found(mine: httpx.AsyncClient, titles
     assert (await mine.get(LIST)).json() == [entry]
 
 
-async def test_a_title_goes_by_its_mal_id_too(mine: httpx.AsyncClient, titles: list[int]) -> None:
+async def test_a_title_can_be_addressed_by_its_mal_id(mine: httpx.AsyncClient, titles: list[int]) -> None:
     answer = await mine.post(LIST, json={"mal_id": 2, "status": "plan_to_watch"})
     assert answer.json()["anime_id"] == titles[1]
 
@@ -111,7 +111,7 @@ async def test_bad_fields_are_refused_by_name(
     assert (await mine.get(LIST)).json() == []
 
 
-async def test_a_patch_changes_what_was_sent_only(mine: httpx.AsyncClient, titles: list[int]) -> None:
+async def test_a_patch_changes_only_the_sent_fields(mine: httpx.AsyncClient, titles: list[int]) -> None:
     before = (await add(mine, titles[0], score=7, notes="good")).json()
     after = (await mine.patch(f"{LIST}/{titles[0]}", json={"score": None, "progress": 2})).json()
     changed = {name for name in before if before[name] != after[name]}

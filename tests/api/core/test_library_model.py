@@ -47,7 +47,7 @@ fields = st.fixed_dictionaries(
 
 
 def imported(before: dict[str, Any] | None, status: str, progress: int) -> dict[str, Any]:
-    """The entry after a row of a file, which lowers no progress and reopens nothing that is further on."""
+    """The expected entry after a row of a file, which never lowers progress or reopens a completed entry."""
     if before is None:
         return {**BLANK, "status": status, "progress": progress}
     is_earlier = before["status"] == "completed" and progress < before["progress"]
@@ -62,7 +62,7 @@ batches = st.lists(st.tuples(verbs, titles, statuses), min_size=1, max_size=5)
 
 @dataclass(frozen=True)
 class World:
-    """One application for all examples; every example has a person of its own."""
+    """One application for all examples; every example has a user of its own."""
 
     loop: asyncio.AbstractEventLoop
     container: Container
@@ -74,7 +74,7 @@ class World:
 
 
 class ListMachine(RuleBasedStateMachine):
-    """``model`` holds what each entry has to show, ``past`` the states before each change of a title."""
+    """``model`` has the expected state of each entry, ``past`` the states before each change of a title."""
 
     world: World
 
@@ -214,7 +214,7 @@ class ListMachine(RuleBasedStateMachine):
 
     @rule()
     def catch_up(self) -> None:
-        """A device that applies what changed since it last asked has the whole list."""
+        """A device that applies the changes since its last request has the whole list."""
         query = {"updated_since": "2020-01-01T00:00:00Z", "limit": 100}
         changed = self.ask("GET", LIST, params=query).json()
         live = {entry["anime_id"] for entry in changed if not entry.get("deleted")}
@@ -245,7 +245,7 @@ def essence(entry: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def expected(before: dict[str, Any] | None, sent: dict[str, Any]) -> dict[str, Any]:
-    """The rules, told once more and differently: every title here is over and has ``TOTAL`` episodes."""
+    """The rules, implemented independently; all titles here are finished and have ``TOTAL`` episodes."""
     after = {**(before or BLANK), **sent}
     was = 0 if before is None else before["progress"]
     if "status" not in sent:
@@ -266,7 +266,7 @@ def follows(before: dict[str, Any] | None, sent: dict[str, Any], shown: dict[str
 
 
 def check(configuration: Settings, *, examples: int, steps: int) -> None:
-    """Let the machine run on one application and one database."""
+    """Run the state machine on one application and one database."""
     with asyncio.Runner() as runner:
         world = runner.run(_open(configuration, runner.get_loop()))
 

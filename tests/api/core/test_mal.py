@@ -67,7 +67,7 @@ async def test_a_title_of_a_dump_is_stale_and_has_no_age(
     assert (answer.headers["X-Cache"], "Age" in answer.headers) == ("stale", False)
 
 
-async def test_a_client_that_has_it_is_told_304_with_true_headers(
+async def test_a_client_with_the_current_version_gets_304_with_accurate_headers(
     client: httpx.AsyncClient, database: Database
 ) -> None:
     await store(database, 21, hours=24 * 90)

@@ -16,7 +16,7 @@ LIST, IMPORT, ITEMS = "/users/me/list", "/users/me/import", "/api/library/items"
 
 
 class Story:
-    """A person who imports titles 77 and 78 before the catalogue learns them, and what follows."""
+    """A user who imports titles 77 and 78 before they are in the catalogue, and what follows."""
 
     def __init__(self, mine: httpx.AsyncClient, container: Container) -> None:
         self.mine = mine
@@ -58,14 +58,14 @@ def story(mine: httpx.AsyncClient, container: Container) -> Story:
     return Story(mine, container)
 
 
-async def test_an_import_is_taken_back_after_its_titles_became_known(story: Story) -> None:
+async def test_an_import_is_undone_after_its_titles_were_added_to_the_catalogue(story: Story) -> None:
     job = await story.imports(77, 78)
     await story.learns(77)
     assert await story.undoes(job) == 2
     assert await story.entries() == {}
 
 
-async def test_what_was_edited_after_the_match_is_kept(story: Story, mine: httpx.AsyncClient) -> None:
+async def test_edits_after_the_match_are_kept(story: Story, mine: httpx.AsyncClient) -> None:
     job = await story.imports(77, 78)
     await story.learns(77, 78)
     known = (await story.entries())[77]["anime_id"]
@@ -74,7 +74,7 @@ async def test_what_was_edited_after_the_match_is_kept(story: Story, mine: httpx
     assert (await story.entries()) == {77: IsPartialDict(anime_id=known, progress=5)}
 
 
-async def test_what_was_edited_before_the_match_is_kept(story: Story, mine: httpx.AsyncClient) -> None:
+async def test_edits_before_the_match_are_kept(story: Story, mine: httpx.AsyncClient) -> None:
     job = await story.imports(77)
     [item] = (await mine.get(ITEMS)).json()
     await mine.patch(f"{ITEMS}/{item['id']}", json={"progress": 5})
@@ -84,14 +84,14 @@ async def test_what_was_edited_before_the_match_is_kept(story: Story, mine: http
 
 
 @pytest.mark.parametrize("episodes", [12, None])
-async def test_an_updated_entry_goes_back_and_stays_linked(
+async def test_an_updated_entry_is_restored_and_stays_linked(
     story: Story, mine: httpx.AsyncClient, database: Database, episodes: int | None
 ) -> None:
     own = {"title": "Mine", "type": "anime", "source": "me", "mal_id": 77, "progress": 1, "max_progress": 30}
     await mine.post(ITEMS, json={**own, "status": "watching"})
     job = await story.imports(77, progress=9)
     await story.learns(77, episodes=episodes)
-    # the total may be learnt later still
+    # the total may be learnt later
     async with database.transaction() as tx:
         await tx.session.execute(text("update anime set episodes = 12"))
     assert await story.undoes(job) == 1
@@ -103,7 +103,9 @@ async def test_an_updated_entry_goes_back_and_stays_linked(
     assert item == IsPartialDict(title="Known 77", source="me")
 
 
-async def test_the_history_goes_along_and_tells_of_the_match(story: Story, mine: httpx.AsyncClient) -> None:
+async def test_the_history_moves_with_the_entry_and_records_the_match(
+    story: Story, mine: httpx.AsyncClient
+) -> None:
     await story.imports(77)
     before = (await story.entries())[77]
     await story.learns(77)
@@ -118,7 +120,7 @@ async def test_the_history_goes_along_and_tells_of_the_match(story: Story, mine:
     assert (changes[0]["before"]["max_progress"], changes[0]["after"]["max_progress"]) == (24, None)
 
 
-async def test_the_last_change_is_that_of_the_person_not_the_match(
+async def test_undo_applies_to_the_users_change_not_to_the_match(
     story: Story, mine: httpx.AsyncClient
 ) -> None:
     own = {"title": "Mine", "type": "anime", "source": "me", "mal_id": 77, "status": "watching"}
@@ -134,7 +136,7 @@ async def test_the_last_change_is_that_of_the_person_not_the_match(
 
 
 async def test_a_match_takes_the_place_of_a_deletion(story: Story, mine: httpx.AsyncClient) -> None:
-    """The title was deleted, then came back under its bare id: another device must not delete it again."""
+    """The title was deleted, then added again by its bare id: another device must not delete it again."""
     async with story.container.db.transaction() as tx:
         await tx.session.execute(text("insert into anime (mal_id, title) values (77, 'Known')"))
     [known] = [entry["id"] for entry in (await mine.get("/anime")).json()]
@@ -150,8 +152,11 @@ async def test_a_match_takes_the_place_of_a_deletion(story: Story, mine: httpx.A
     assert [(entry["anime_id"], entry.get("deleted", False)) for entry in changed] == [(known, False)]
 
 
-async def test_one_person_has_a_title_once(story: Story, mine: httpx.AsyncClient) -> None:
-    """Two unknown entries that turn out to be one title: the elder is linked, the other stays as it is."""
+async def test_a_user_has_a_title_only_once(story: Story, mine: httpx.AsyncClient) -> None:
+    """Two unmatched entries that turn out to be one title.
+
+    The older one is linked, the other is left unchanged.
+    """
     for ids in ({"mal_id": 77}, {"anilist_id": 88}):
         own = {"title": str(ids), "type": "anime", "source": "me", "status": "watching", **ids}
         assert (await mine.post(ITEMS, json=own)).status_code == 200
@@ -163,10 +168,10 @@ async def test_one_person_has_a_title_once(story: Story, mine: httpx.AsyncClient
 
 
 @pytest.mark.parametrize("how", ["core", "tracker", "batch"])
-async def test_what_is_there_under_its_bare_id_is_not_added_once_more(
+async def test_an_entry_with_a_bare_id_is_not_added_twice(
     story: Story, mine: httpx.AsyncClient, how: str
 ) -> None:
-    """Between the moment when the catalogue learns a title and the next round of matching."""
+    """Between the addition of a title to the catalogue and the next matching job."""
     await story.imports(77, 78)
     async with story.container.db.transaction() as tx:
         rows = await tx.session.execute(

@@ -90,14 +90,14 @@ async def test_pool_metrics_show_its_load(client: httpx.AsyncClient, database: D
     async def hold(seconds: float) -> None:
         await database.scalar(f"select pg_sleep({seconds})")
 
-    await asyncio.gather(*(hold(0.1) for _ in range(15)))  # opening them takes its time
+    await asyncio.gather(*(hold(0.1) for _ in range(15)))  # opening connections takes time
     holders = [asyncio.create_task(hold(1.8)) for _ in range(17)]
     await asyncio.sleep(0.5)
     found = figures((await client.get("/metrics")).text)
     await asyncio.gather(*holders)
     assert found["anisync_pool_limit", labels()] == 15
     assert found["anisync_pool_connections", labels(state="in_use")] == 15
-    # the two left over, and this scrape, which wants to count jobs
+    # the two left over, and this scrape, which counts jobs
     assert found["anisync_pool_waiting", labels()] >= 2
     assert "anisync_jobs" not in {name for name, _ in found}
     found = figures((await client.get("/metrics")).text)
@@ -107,7 +107,7 @@ async def test_pool_metrics_show_its_load(client: httpx.AsyncClient, database: D
 
 @pytest.fixture
 async def guarded(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application with a token, whose PostgreSQL is away."""
+    """A client of an application with a metrics token, whose PostgreSQL is down."""
     changed = {"metrics_token": TOKEN, "database_url": "postgresql+asyncpg://a@127.0.0.1:9/a"}
     guarded = Settings(_env_file=None, **{**settings.model_dump(exclude_none=True), **changed})
     async with build(guarded) as container:
@@ -162,7 +162,7 @@ async def test_processes_aggregate_in_a_folder(tmp_path: Path) -> None:
 
 
 class FailingOnce(Database):
-    """Fails the first time its figures are noted."""
+    """Fails the first time its metrics are read."""
 
     noted = 0
 

@@ -18,7 +18,7 @@ NOWHERE = "postgresql+asyncpg://x@127.0.0.1:9/x"
 
 @pytest.fixture
 async def without_database(settings: Settings, user: SignedIn) -> AsyncIterator[httpx.AsyncClient]:
-    """The application whose database is gone, with the tokens that it gave out before."""
+    """The application without its database, with tokens issued before."""
     gone = settings.model_copy(update={"database_url": NOWHERE})
     async for client in _client(gone):
         yield client
@@ -75,7 +75,7 @@ async def test_malformed_tokens_are_rejected_without_dependencies(
 
 
 class CountingDatabase(Database):
-    """Notes how often it was asked for a connection."""
+    """Counts requests for a connection."""
 
     asked = 0
 
@@ -106,7 +106,7 @@ async def test_authentication_costs_one_query(settings: Settings, database: Data
         _, program = await container.accounts.tokens.mint(
             principal, name="x", scopes=["read:content"], days=1
         )
-        await container.accounts.authentication.authenticate(program)  # its first use is noted
+        await container.accounts.authentication.authenticate(program)  # its first use is recorded
         counting.asked = 0
         assert (await container.accounts.authentication.authenticate(program)).session_id is None
         assert counting.asked == 1

@@ -1,4 +1,4 @@
-"""The settings of a profile, and what others see of a list that is public."""
+"""Profile settings, and what others see of a public list."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -95,7 +95,7 @@ async def test_a_list_is_seen_by_others_once_it_is_public(
     ("zone", "day"),
     [("UTC", "2026-11-28"), ("Pacific/Kiritimati", "2026-11-29"), ("Pacific/Pago_Pago", "2026-11-27")],
 )
-async def test_dates_are_those_of_the_person(
+async def test_dates_use_the_users_time_zone(
     client: httpx.AsyncClient,
     container: Container,
     database: Database,
@@ -112,7 +112,7 @@ async def test_dates_are_those_of_the_person(
     assert entry["started_at"] == day
 
 
-async def test_errors_of_fields_are_told_to_programs_too(
+async def test_field_errors_are_machine_readable_too(
     client: httpx.AsyncClient, user: SignedIn, other_user: SignedIn, titles: list[int]
 ) -> None:
     async def errors(answer: httpx.Response) -> list[Any]:
@@ -152,7 +152,7 @@ async def test_errors_of_fields_are_told_to_programs_too(
     assert await errors(named) == [("username", "wrong_format", {})]
 
 
-async def test_what_is_ones_own_is_kept_and_asked_for_again(
+async def test_personal_responses_are_cached_and_revalidated(
     client: httpx.AsyncClient, user: SignedIn, titles: list[int]
 ) -> None:
     client.headers.update(user.headers)

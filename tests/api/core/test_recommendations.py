@@ -1,4 +1,4 @@
-"""Recommendations by genres over HTTP, on the best known titles of the real catalogue."""
+"""Recommendations by genres over HTTP, on the most popular titles of the real catalogue."""
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -22,7 +22,7 @@ BEBOP, HENTAI = 1, "Rx - Hentai"
 
 
 def known(title: Title) -> bool:
-    """Enough for tastes to differ in, and some that not everybody wants to see."""
+    """Enough titles for different tastes, including adult ones."""
     return bool((title.columns.get("popularity") or 10**6) <= 2000 or title.columns.get("rating") == HENTAI)
 
 
@@ -59,7 +59,7 @@ class Person:
         return [RecommendationOut.model_validate(title).model_dump() for title in answer.json()]
 
     def with_label(self, name: str, count: int) -> list[int]:
-        """The best known titles with a label."""
+        """The most popular titles with a label."""
         found = [
             title.columns
             for title in self.titles.values()
@@ -126,7 +126,7 @@ async def test_disliked_genres_come_last(person: Person) -> None:
     assert sum("Horror" in labels(title) for title in await person.recommended(50)) <= 2
 
 
-async def test_nothing_on_the_list_is_recommended_whatever_its_status(person: Person) -> None:
+async def test_titles_on_the_list_are_never_recommended(person: Person) -> None:
     best = [title["mal_id"] for title in await person.recommended(5)]
     for status, mal_id in zip(
         ("dropped", "plan_to_watch", "on_hold", "watching", "completed"), best, strict=True
@@ -152,7 +152,7 @@ async def test_an_entry_that_is_not_matched_yet_counts_too(
     assert first["id"] not in {title["id"] for title in await person.recommended(50)}
 
 
-async def test_reasons_name_what_they_come_from(person: Person) -> None:
+async def test_reasons_name_their_titles(person: Person) -> None:
     await person.lists([BEBOP], score=9.5)
     found = await person.recommended(50)
     akin = [title for title in found if title["reason"] == "Because you rated Cowboy Bebop 9.5"]
@@ -163,7 +163,7 @@ async def test_reasons_name_what_they_come_from(person: Person) -> None:
     assert others <= {" which you like"}
 
 
-async def test_only_who_has_adult_titles_is_shown_more(
+async def test_adult_titles_are_shown_only_to_users_who_have_some(
     person: Person, served: tuple[httpx.AsyncClient, Container]
 ) -> None:
     async with served[1].db.transaction() as tx:

@@ -45,7 +45,7 @@ async def load(container: Container, path: Path) -> tuple[int, ...]:
 
 @pytest.fixture
 async def ids(container: Container, client: httpx.AsyncClient, tmp_path: Path) -> dict[str, int]:
-    """Our ids by title; the relations come first, the titles afterwards."""
+    """Our ids by title; the relations are stored before the titles."""
     relations = write(tmp_path / "relations.jsonl", [*RELATIONS, *FAULTY])
     assert await load(container, relations) == (5, 0, 0, 1, 2)
     assert await load(container, relations) == (0, 0, 5, 1, 2)
@@ -62,7 +62,9 @@ async def related(client: httpx.AsyncClient, anime_id: int) -> list[tuple[Any, .
     return [tuple(relation[key] for key in keys) for relation in answer.json()]
 
 
-async def test_both_sides_show_what_a_dump_states(client: httpx.AsyncClient, ids: dict[str, int]) -> None:
+async def test_both_titles_show_a_relation_from_a_dump(
+    client: httpx.AsyncClient, ids: dict[str, int]
+) -> None:
     assert await related(client, ids["First"]) == [
         ("sequel", 902, "Second", False, ["x2018", "y2026"]),
         ("side_story", 903, "Beside", True, ["x2018"]),
@@ -86,7 +88,7 @@ async def test_an_unchanged_list_of_relations_is_304(client: httpx.AsyncClient, 
     assert (await client.get(path, headers={"If-None-Match": tag})).status_code == 304
 
 
-async def test_what_mal_says_replaces_what_it_said_before(
+async def test_mal_replaces_its_earlier_relations(
     client: httpx.AsyncClient, container: Container, ids: dict[str, int]
 ) -> None:
     ingest = CatalogueIngest(container.db, container.catalogue.events)
@@ -125,7 +127,7 @@ ORDERED = [
 ]
 
 
-async def test_the_watch_order_shows_how_far_one_is_and_what_comes_next(
+async def test_the_watch_order_shows_progress_and_the_next_title(
     client: httpx.AsyncClient, container: Container, user: SignedIn, tmp_path: Path
 ) -> None:
     await load(container, write(tmp_path / "all.jsonl", [*SEASONS, *ORDERED]))

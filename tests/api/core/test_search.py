@@ -54,7 +54,7 @@ TITLES = [
 
 @pytest.fixture(scope="module")
 async def searched(clones: Clones, servers: ServerUrls) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on a catalogue of few titles."""
+    """A client on a small catalogue."""
     url = await clones.make()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     rows = [{"title": title, "members": members, "synonyms": names} for title, members, names in TITLES]
@@ -73,7 +73,7 @@ async def found(client: httpx.AsyncClient, query: str, path: str = "/search/anim
     return titles
 
 
-async def test_the_better_match_comes_first_and_among_equals_the_better_known(
+async def test_better_matches_come_first_and_ties_are_ordered_by_popularity(
     searched: httpx.AsyncClient,
 ) -> None:
     assert await found(searched, "naruto") == [
@@ -159,7 +159,7 @@ async def test_punctuation_does_not_hide_titles(searched: httpx.AsyncClient, que
     assert PUNCTUATED[query] in await found(searched, query, "/anime")
 
 
-async def test_words_of_one_or_two_letters_stay_beside_their_neighbours(searched: httpx.AsyncClient) -> None:
+async def test_short_words_stay_next_to_their_neighbours(searched: httpx.AsyncClient) -> None:
     assert (await found(searched, "k-on"))[0] == "K-On!"
     assert await found(searched, "no-kyojin") == ["Shingeki no Kyojin"]
 
@@ -198,7 +198,7 @@ async def test_typing_mistakes_are_forgiven(searched: httpx.AsyncClient, query: 
     assert MISTYPED[query] in await found(searched, query, "/anime")
 
 
-async def test_a_catalogue_filter_takes_words_as_they_are_where_it_can(searched: httpx.AsyncClient) -> None:
+async def test_catalogue_filters_are_tolerant_only_without_exact_matches(searched: httpx.AsyncClient) -> None:
     assert "Boruto" not in await found(searched, "naruto gaiden", "/anime")
     assert set(await found(searched, "naruto", "/anime")) == set(await found(searched, "naruto"))
 
@@ -336,7 +336,7 @@ async def test_other_scripts_sounds_and_keyboards(
     assert title in await found(searched, query, "/anime")
 
 
-async def test_one_or_two_letters_begin_a_word(searched: httpx.AsyncClient) -> None:
+async def test_short_words_match_only_at_the_start_of_a_word(searched: httpx.AsyncClient) -> None:
     for path in ("/search/anime", "/anime"):
         titles = await found(searched, "na", path)
         assert {"Naruto", "Naruto Gaiden", "The Last: Naruto the Movie", "Boruto"} <= set(titles)
@@ -367,7 +367,7 @@ async def test_a_season_comes_first_then_the_others_of_its_name(
         assert set(titles) == set(names), query
 
 
-async def test_what_is_hidden_is_counted(client: httpx.AsyncClient, container: Container) -> None:
+async def test_hidden_titles_are_counted(client: httpx.AsyncClient, container: Container) -> None:
     async with container.db.transaction() as tx:
         for title, adult in (("Night Story", False), ("Night Story Uncut", True), ("Night Story Two", True)):
             values = {"title": title, "adult": adult}

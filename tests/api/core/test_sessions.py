@@ -80,7 +80,7 @@ async def test_signing_out_needs_one_of_the_two(client: httpx.AsyncClient, body:
     assert (await client.post("/auth/logout", json=body)).status_code == 401
 
 
-async def test_signing_out_by_the_refresh_token_alone_and_of_one_that_nobody_knows(
+async def test_signing_out_by_refresh_token_only_and_with_an_unknown_token(
     client: httpx.AsyncClient, user: SignedIn
 ) -> None:
     for token in (user.refresh_token, user.refresh_token, "unknown"):
@@ -97,7 +97,7 @@ async def test_the_blacklist_keeps_a_token_as_long_as_it_would_live(
     assert 890 <= await container.redis.ttl(key) <= 900
 
 
-async def test_a_signed_out_token_is_refused_whatever_the_blacklist_says(
+async def test_a_signed_out_token_is_rejected_even_if_the_blacklist_lost_it(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     principal = await container.accounts.authentication.authenticate(user.access_token)
@@ -169,9 +169,7 @@ async def test_an_api_token_ends(client: httpx.AsyncClient, user: SignedIn) -> N
         assert (await client.get("/users/me", headers=headers)).status_code == 401
 
 
-async def test_an_api_token_cannot_make_or_see_what_outlives_it(
-    client: httpx.AsyncClient, user: SignedIn
-) -> None:
+async def test_an_api_token_cannot_manage_credentials(client: httpx.AsyncClient, user: SignedIn) -> None:
     body = {"name": "all", "scopes": ["read:content", "write:content", "read:profile", "write:profile"]}
     minted = await client.post("/auth/tokens", json=body, headers=user.headers)
     headers = {"Authorization": f"Bearer {minted.json()['token']}"}
@@ -204,7 +202,7 @@ async def test_an_api_token_cannot_make_or_see_what_outlives_it(
         {"user_id": 1},
     ],
 )
-async def test_api_tokens_that_are_not_made(
+async def test_invalid_api_tokens_are_not_created(
     client: httpx.AsyncClient, user: SignedIn, change: dict[str, object]
 ) -> None:
     body = {"name": "x", "scopes": ["read:content"], "expires_in_days": 7, **change}

@@ -15,7 +15,7 @@ NONE = {"watching": 0, "completed": 0, "plan_to_watch": 0, "dropped": 0, "on_hol
 
 
 async def make_titles(database: Database) -> list[int]:
-    """Ids of a series of 26 episodes of 24 minutes, a film of 115, and a series of unknown length."""
+    """Ids of a series with 26 episodes of 24 minutes, a film of 115, and a series of unknown length."""
     async with database.transaction() as tx:
         await tx.session.execute(text("insert into genres (kind, name) values ('genre', 'Action')"))
         rows = await tx.session.execute(
@@ -31,7 +31,7 @@ async def make_titles(database: Database) -> list[int]:
         return list(rows.scalars())
 
 
-async def test_an_empty_list_has_figures_too(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_an_empty_list_has_statistics(client: httpx.AsyncClient, user: SignedIn) -> None:
     stats = (await client.get("/users/me/stats", headers=user.headers)).json()
     assert StatsOut.model_validate(stats)
     assert stats == IsPartialDict(
@@ -53,7 +53,7 @@ async def test_time_counts_real_lengths_and_rewatches(
     await client.post(LIST, json={"anime_id": first, "status": "watching"}, headers=other_user.headers)
     stats = (await client.get("/users/me/stats")).json()
     assert StatsOut.model_validate(stats)
-    # the film reached its end: the rewatch that ran is over and counted
+    # the film reached its end: the running rewatch is completed and counted
     assert stats == IsPartialDict(
         total=3,
         episodes=26 * 2 + 2 + 5,

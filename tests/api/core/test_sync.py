@@ -27,7 +27,7 @@ async def test_syncs_require_the_curator_permission(
         ("/anime/sync/season?year=2024&season=Spring", "anime.sync_season:2024:spring"),
     ],
 )
-async def test_the_answer_names_the_job_and_a_second_one_names_it_too(
+async def test_repeated_requests_return_the_same_job(
     client: httpx.AsyncClient, container: Container, admin: SignedIn, path: str, key: str
 ) -> None:
     first = await client.post(path, headers=admin.headers)
@@ -43,9 +43,7 @@ async def test_the_answer_names_the_job_and_a_second_one_names_it_too(
     assert (await container.jobs.get(body["job_id"])).owner_id == admin.id
 
 
-async def test_the_season_is_the_current_one_unless_it_is_named(
-    client: httpx.AsyncClient, admin: SignedIn
-) -> None:
+async def test_the_season_defaults_to_the_current_one(client: httpx.AsyncClient, admin: SignedIn) -> None:
     key = (await client.post("/anime/sync/season", headers=admin.headers)).json()["key"]
     year = (await client.post("/anime/sync/season?season=fall", headers=admin.headers)).json()["key"]
     assert key.split(":")[1] == year.split(":")[1]

@@ -59,7 +59,7 @@ async def test_changing_nothing_answers_the_profile(
         {"id": 1}, {"password_hash": "x"}, {"created_at": "2020-01-01T00:00:00Z"}, [], 7, "text",
     ],
 )  # fmt: skip
-async def test_changes_that_are_not_made(client: httpx.AsyncClient, user: SignedIn, body: object) -> None:
+async def test_rejected_changes(client: httpx.AsyncClient, user: SignedIn, body: object) -> None:
     before = (await client.get("/users/me", headers=user.headers)).json()
     answer = await client.patch("/users/me", json=body, headers=user.headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
@@ -189,7 +189,7 @@ async def test_a_form_in_which_no_file_was_chosen(
     assert len(avatars_in(settings)) == 1
 
 
-async def test_forms_that_are_not_taken(client: httpx.AsyncClient, user: SignedIn) -> None:
+async def test_rejected_forms(client: httpx.AsyncClient, user: SignedIn) -> None:
     two = [("avatar", ("a.png", PICTURE, "image/png")), ("avatar", ("b.png", PICTURE, "image/png"))]
     for files in (two, {"full_name": ("a.png", PICTURE, "image/png")}):
         answer = await client.patch("/users/me", files=files, headers=user.headers)
@@ -353,7 +353,7 @@ async def test_an_erased_account_leaves_no_data(
 
 
 async def rows_that_mention(container: Container, words: list[str]) -> dict[str, int]:
-    """Tables, and how many rows of theirs hold one of the words anywhere."""
+    """The tables with rows that contain one of the words in any column, with their number."""
     names = await container.db.scalar(
         "select string_agg(tablename, ',') from pg_tables where schemaname = 'public'"
     )

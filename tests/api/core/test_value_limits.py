@@ -50,7 +50,7 @@ VIEW: dict[str, tuple[list[Any], list[Any]]] = {
 
 @pytest.fixture
 async def title(database: Database) -> int:
-    """A title of which neither the number of episodes nor their length is known."""
+    """A title without a known number or length of episodes."""
     async with database.transaction() as tx:
         rows = await tx.session.execute(
             text("insert into anime (mal_id, title) values (1, 'A') returning id")
@@ -59,7 +59,7 @@ async def title(database: Database) -> int:
 
 
 def refused(answer: httpx.Response, field: str) -> bool:
-    """A 422 that names the field, or a member of it."""
+    """A 422 that names the field, or a part of it."""
     told = answer.json()["details"]["fields"]
     return answer.status_code == 422 and all(name.partition(".")[0] == field for name in told)
 

@@ -15,7 +15,7 @@ PROGRESS = "/watch/progress"
 
 @pytest.fixture
 async def titles(database: Database) -> list[int]:
-    """Ids of a title of 26 episodes of 24 minutes, and of one of unknown length."""
+    """Ids of a title with 26 episodes of 24 minutes, and of one of unknown length."""
     async with database.transaction() as tx:
         rows = await tx.session.execute(
             text(
@@ -89,7 +89,7 @@ async def test_an_earlier_report_that_arrives_later_loses(mine: httpx.AsyncClien
 
 
 async def test_late_reports_still_count(mine: httpx.AsyncClient, titles: list[int]) -> None:
-    """A device that was offline tells late of an episode that another has begun anew."""
+    """A device that was offline reports an episode late, after another device has restarted it."""
     await mine.post("/users/me/list", json={"anime_id": titles[0], "status": "watching"})
     path = f"/users/me/list/{titles[0]}"
     await report(mine, titles[0], 2, progress_percent=30, client_ts="2026-11-20T20:00:00Z")
@@ -98,7 +98,7 @@ async def test_late_reports_still_count(mine: httpx.AsyncClient, titles: list[in
     assert (await mine.get(path)).json()["progress"] == 2
     await report(mine, titles[0], 3, progress_percent=95, client_ts="2026-11-20T21:00:00Z")
     await mine.patch(path, json={"progress": 0})
-    # a report that is not of a whole episode raises nothing, whatever is kept
+    # a report below the whole episode does not raise progress, whatever is stored
     await report(mine, titles[0], 3, progress_percent=10, client_ts="2026-11-20T20:30:00Z")
     assert (await mine.get(path)).json()["progress"] == 0
 
@@ -138,9 +138,9 @@ async def test_continue_watching_offers_the_next_episode(mine: httpx.AsyncClient
 @pytest.mark.parametrize(
     ("reports", "wanted"),
     [
-        ([(5, 50), (4, 100)], (5, 50)),  # it was begun already
-        ([(3, 50), (4, 100)], (5, 0)),  # what lies behind is done with
-        ([(4, 100), (3, 50)], (3, 50)),  # begun anew
+        ([(5, 50), (4, 100)], (5, 50)),  # it was started already
+        ([(3, 50), (4, 100)], (5, 0)),  # earlier episodes are done
+        ([(4, 100), (3, 50)], (3, 50)),  # restarted
         ([(1, 100), (2, 95), (3, 90)], (4, 0)),
         ([(7, 20), (9, 20), (3, 100)], (9, 20)),
         ([(25, 100), (26, 100)], None),

@@ -17,7 +17,7 @@ LIST, CONTINUE = "/users/me/list", "/watch/continue"
 
 @pytest.fixture
 async def titles(database: Database) -> list[int]:
-    """Ids of a finished title of 12 episodes of 24 minutes, an airing one of 12, and an endless one."""
+    """Ids of a finished title with 12 episodes of 24 minutes, an airing one with 12, and an endless one."""
     async with database.transaction() as tx:
         rows = await tx.session.execute(
             text(
@@ -55,7 +55,7 @@ class Person:
         return answer.json() if answer.status_code == 200 else None
 
     async def goes_on(self) -> dict[int, tuple[int, float]]:
-        """What is offered: the episode and how much of it was seen, by title."""
+        """The offered episodes and their watched shares, by title."""
         answer = await self.client.get(CONTINUE)
         assert answer.headers["X-Total-Count"] == str(len(answer.json()))
         return {row["anime_id"]: (row["episode"], row["progress_percent"]) for row in answer.json()}
@@ -140,7 +140,7 @@ async def test_a_custom_total_applies_to_playback(mine: Person, titles: list[int
 
 
 @pytest.mark.parametrize("status", ["plan_to_watch", "on_hold"])
-async def test_first_progress_by_hand_begins_it_unless_a_status_is_sent(
+async def test_first_progress_sets_watching_unless_a_status_is_sent(
     mine: Person, titles: list[int], status: str
 ) -> None:
     for anime_id, sent, then in (
@@ -157,7 +157,7 @@ async def test_the_viewing_history_does_not_change_the_list(mine: Person, titles
     assert await mine.entry(titles[0]) is None
 
 
-async def test_a_removed_title_comes_back_when_it_is_watched_again(mine: Person, titles: list[int]) -> None:
+async def test_a_removed_title_is_added_again_when_it_is_watched(mine: Person, titles: list[int]) -> None:
     over = titles[0]
     await mine.watches(over, 3)
     await mine.client.delete(f"{LIST}/{over}")
@@ -171,7 +171,7 @@ async def test_a_removed_title_comes_back_when_it_is_watched_again(mine: Person,
 
 
 async def test_a_late_report_does_not_undo_a_decision(mine: Person, titles: list[int]) -> None:
-    """A device that was offline tells late; what the person decided since stands."""
+    """A device that was offline reports late; the user's later decisions are kept."""
     over, on_air, endless = titles
     await mine.lists(over, "watching")
     await mine.lists(on_air, "plan_to_watch")
@@ -216,21 +216,21 @@ async def test_finished_titles_are_not_offered_unless_watched_since(
         await mine.sets(over, notes="nor does this")
     assert await mine.goes_on() == {over: (1, 20), endless: (5, 70)}
     await mine.watches(over, 1)
-    # it is on the list again, with what was begun before; what was completed is begun anew
+    # it is on the list again, with the unfinished episode; a completed one starts again
     assert (await mine.goes_on())[over] == ((2, 0) if decision == "completed" else (3, 30))
 
 
 @pytest.mark.parametrize(
     ("reports", "progress", "wanted"),
     [
-        ([(2, 50)], 5, (6, 0)),  # what was begun lies behind
-        ([(8, 50)], 5, (8, 50)),  # and here beyond
+        ([(2, 50)], 5, (6, 0)),  # the unfinished episode is behind the progress
+        ([(8, 50)], 5, (8, 50)),  # and here ahead of it
         ([(2, 95)], 7, (8, 0)),
         ([(9, 95), (10, 40)], 3, (10, 40)),
-        ([(9, 95)], 3, (4, 0)),  # set back by hand
+        ([(9, 95)], 3, (4, 0)),  # lowered by hand
         ([(5, 95)], 11, (12, 0)),
         ([(3, 50)], 12, None),
-        ([], 4, (5, 0)),  # nothing was ever played
+        ([], 4, (5, 0)),  # nothing was played
         ([], 0, None),
     ],
 )
@@ -257,7 +257,7 @@ async def test_titles_started_after_the_list_was_set_are_offered(mine: Person, t
     assert await mine.goes_on() == {titles[0]: (3, 50)}
 
 
-async def test_a_title_known_by_the_list_alone_has_no_id_of_playback(mine: Person, titles: list[int]) -> None:
+async def test_a_title_without_playback_reports_has_no_playback_id(mine: Person, titles: list[int]) -> None:
     for anime_id, status in zip(titles, ("watching", "plan_to_watch", "on_hold"), strict=True):
         await mine.lists(anime_id, status, progress=1)
     [row] = (await mine.client.get(CONTINUE)).json()
@@ -268,7 +268,7 @@ async def test_a_title_known_by_the_list_alone_has_no_id_of_playback(mine: Perso
     }  # fmt: skip
 
 
-async def test_what_is_on_hold_stays_where_it_was_left(mine: Person, titles: list[int]) -> None:
+async def test_paused_titles_keep_their_position(mine: Person, titles: list[int]) -> None:
     await mine.watches(titles[0], 3, 40)
     await mine.lists(titles[0], "on_hold")
     assert await mine.goes_on() == {titles[0]: (3, 40)}

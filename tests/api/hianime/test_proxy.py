@@ -1,4 +1,4 @@
-"""The HiAnime proxy: what it passes on, what it makes of failures, and what nobody can make it ask."""
+"""The HiAnime proxy: passed-through data, failures, and requests that must not reach the upstream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -101,7 +101,7 @@ FAULTS: dict[str, Callable[[httpx.Request], httpx.Response]] = {
 async def test_every_fault_of_the_upstream_is_a_502(
     proxy: httpx.AsyncClient, upstream: HiAnimeStandin, part: int
 ) -> None:
-    """Some faults a test: after eight failed attempts the upstream is left alone for a while."""
+    """Few faults per test: after eight failed attempts the circuit breaker opens."""
     for fault in list(FAULTS)[part::3]:
         upstream.requests.clear()
         upstream.answer = FAULTS[fault]
@@ -125,7 +125,7 @@ async def test_an_upstream_refusal_is_passed_on_and_not_cached(
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-# 429 comes last: the upstream is left alone after it
+# 429 comes last: no calls are made after it
 REFUSALS = {
     400: "VALIDATION_ERROR",
     401: "UPSTREAM_ERROR",
@@ -163,7 +163,7 @@ async def test_invalid_input_is_rejected_without_a_call(
     assert upstream.requests == []
 
 
-# Each is tried as a slug, as an episode id, as a server and as words to search for.
+# Each is sent as a slug, an episode id, a server and a search.
 PAYLOADS = [
     "..", ".", "../..", "../../..", "../../../etc/passwd", "..\\..", "..;/", "....//", "%2e%2e", "%2e%2e%2f",
     "%252e%252e%252f", "..%2f..%2f", "..%5c", "%c0%ae%c0%ae", "%e0%80%ae", "a/../../b", "a-1/../home",
@@ -197,7 +197,7 @@ def _paths(payload: str) -> list[str]:
 
 
 async def test_no_payload_escapes_the_allow_list(proxy: httpx.AsyncClient, upstream: HiAnimeStandin) -> None:
-    """Not even a call to a path of the upstream that was not meant; what is no slug is 4xx."""
+    """No call to another path of the upstream; what is not a slug is a 4xx."""
     assert len(PAYLOADS) >= 60
     for payload in PAYLOADS:
         for path in _paths(payload):
@@ -231,7 +231,7 @@ async def test_without_a_base_url_the_routes_are_disabled(client: httpx.AsyncCli
     assert (await client.get("/api/health")).json() == {"status": "up and running", "hianime": "disabled"}
 
 
-async def test_health_is_ours_and_tells_of_the_upstream_from_a_cache(
+async def test_health_reports_the_upstream_from_a_cache(
     proxy: httpx.AsyncClient, upstream: HiAnimeStandin
 ) -> None:
     for _ in range(5):

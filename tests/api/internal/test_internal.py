@@ -1,4 +1,4 @@
-"""The internal surface: who may ask it, and what it does; the Node service as a transport of our own."""
+"""The internal surface: access and effects; the Node service is a mock transport."""
 
 import json
 from collections.abc import AsyncIterator
@@ -101,7 +101,9 @@ async def test_only_services_get_in(client: httpx.AsyncClient, container: Contai
     assert (await client.get("/internal/cache/stats", headers=SERVICE)).status_code == 200
 
 
-async def test_without_a_token_in_the_settings_nobody_gets_in(settings: Settings, database: Database) -> None:
+async def test_without_a_configured_token_all_requests_are_rejected(
+    settings: Settings, database: Database
+) -> None:
     async with build(settings, db=database) as container:
         transport = httpx.ASGITransport(app=create_app(settings, container=container))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
@@ -157,7 +159,9 @@ async def test_a_clear_stays_inside_of_the_namespace(client: httpx.AsyncClient, 
         assert (await client.request("DELETE", "/internal/cache/clear", json=bad)).status_code == 422
 
 
-async def test_users_are_ours_or_those_of_node(client: httpx.AsyncClient, container: Container) -> None:
+async def test_users_are_ours_or_those_of_the_node_service(
+    client: httpx.AsyncClient, container: Container
+) -> None:
     client.headers.update(SERVICE)
     user = await make_account(container)
 
@@ -185,7 +189,7 @@ async def test_users_are_ours_or_those_of_node(client: httpx.AsyncClient, contai
     }
 
 
-async def test_node_answers_what_nobody_else_knows(client: httpx.AsyncClient) -> None:
+async def test_the_node_service_is_used_as_a_last_resort(client: httpx.AsyncClient) -> None:
     answer = await client.get("/api/anilibria/v2/titles/9919")
     body = answer.json()
     assert answer.status_code == 200, answer.text
@@ -205,7 +209,7 @@ async def test_node_answers_what_nobody_else_knows(client: httpx.AsyncClient) ->
     assert (await client.get("/api/anilibria/v2/titles/5")).json()["error"]["code"].startswith("UPSTREAM")
 
 
-async def test_node_is_told_of_every_event_and_again_until_it_hears(container: Container, node: Node) -> None:
+async def test_the_node_service_gets_every_event_with_retries(container: Container, node: Node) -> None:
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     async with container.db.transaction() as tx:
         tx.emit(EpisodeReleased(9919, 18.0, "Имя", "Финал", None, at))

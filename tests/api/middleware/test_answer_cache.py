@@ -27,7 +27,7 @@ ETAG = etag_of(b"1")
 
 
 class Router:
-    """Answers with how often it was asked, when it is let."""
+    """Responds with the number of requests so far, once it is released."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -56,7 +56,7 @@ class Router:
 
 
 class Bench:
-    """A cache around a router, on a clock that the test moves."""
+    """A cache around a router, with a clock set by the test."""
 
     def __init__(self, **options: Any) -> None:
         self.now = 100.0
@@ -73,7 +73,7 @@ class Bench:
         request_id: str = "",
         **headers: str,
     ) -> tuple[int, bytes, dict[str, str], Any]:
-        """Status, body, headers, and the route that the rest of the application is told of."""
+        """Status, body, headers, and the route reported to the rest of the application."""
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
@@ -179,10 +179,10 @@ async def test_a_change_clears_the_cache() -> None:
 async def test_a_response_read_before_a_change_is_not_cached() -> None:
     bench = Bench()
     bench.router.gate.clear()
-    reader = asyncio.create_task(bench.ask())  # has read what was before, and is slow to say so
+    reader = asyncio.create_task(bench.ask())  # it has read the old state, and responds late
     await asyncio.sleep(0)
     bench.store.forget()
-    later = asyncio.create_task(bench.ask())  # began after the change: must not be told the old
+    later = asyncio.create_task(bench.ask())  # it began after the change, so it must not get the old state
     await asyncio.sleep(0)
     bench.router.gate.set()
     assert ((await reader)[1], (await later)[1]) == (b"1", b"2")
@@ -314,7 +314,7 @@ UNKNOWN = ["", '"x"', ETAG.strip('"'), ETAG.upper(), f'"{ETAG}', "**", '"', ","]
 @pytest.mark.parametrize("sent", KNOWN)
 async def test_a_matching_etag_is_304(sent: str) -> None:
     bench = Bench()
-    for asked in (1, 1):  # once made, once kept
+    for asked in (1, 1):  # made once, stored once
         status, body, headers, route = await bench.ask(if_none_match=sent)
         assert (status, body, route, bench.router.asked) == (304, b"", "the route", asked)
         assert headers == bench.router.headers
@@ -326,7 +326,7 @@ async def test_another_etag_gets_the_response(sent: str) -> None:
     assert (await Bench().ask(if_none_match=sent))[0] == 200
 
 
-async def test_a_change_of_titles_clears_their_own_pages_only() -> None:
+async def test_a_change_of_titles_clears_only_their_own_pages() -> None:
     bench = Bench()
     for path in ("/anime", "/anime/1", "/anime/11"):
         await bench.ask(path)

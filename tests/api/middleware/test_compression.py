@@ -1,4 +1,4 @@
-"""Compressed answers: negotiation, tags and conditions, kept answers, streams, what is left alone."""
+"""Compressed responses: negotiation, ETags and conditions, stored responses, streams, exceptions."""
 
 import asyncio
 import gzip
@@ -73,7 +73,7 @@ async def test_a_large_body_is_compressed_once_beside_the_event_loop(monkeypatch
 
 
 def served(**answers: Any) -> httpx.AsyncClient:
-    """A client on an application whose paths answer what the functions make."""
+    """A client on an application with these functions as routes."""
     app = Starlette(routes=[Route(f"/{name}", make) for name, make in answers.items()])
     transport = httpx.ASGITransport(app=Compression(app))
     return httpx.AsyncClient(transport=transport, base_url="http://testserver")
@@ -111,7 +111,7 @@ async def test_bodies_and_streams_come_whole(accepted: str) -> None:
         assert encoding is None or len(body) < len(LONG) / 20
 
 
-async def test_what_would_not_gain_is_left_alone() -> None:
+async def test_bodies_that_would_not_shrink_are_not_compressed() -> None:
     def answering(body: bytes, media_type: str, status: int = 200, **headers: str) -> Any:
         async def answer(_: Request) -> Response:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -138,7 +138,7 @@ async def test_what_would_not_gain_is_left_alone() -> None:
         assert ("Content-Encoding" in answer.headers, body) == (False, LONG)
 
 
-async def test_a_kept_body_is_not_compressed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stored_body_is_not_compressed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     real = compression._compress
 
@@ -161,9 +161,7 @@ async def test_a_kept_body_is_not_compressed_again(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("path", ["/anime?limit=30", "/search/anime?q=ka&limit=30", "/openapi.json", "/"])
-async def test_a_compressed_answer_has_a_tag_of_its_own_that_answers_304(
-    made: httpx.AsyncClient, path: str
-) -> None:
+async def test_a_compressed_response_has_its_own_etag_for_304(made: httpx.AsyncClient, path: str) -> None:
     plain, whole = await raw(made, path, "identity")
     tags = {plain.headers.get("ETag")}
     for encoding in ("gzip", "br"):

@@ -1,4 +1,4 @@
-"""Pages of other origins: a refused one is logged once, with the setting that would allow it."""
+"""Other origins: a rejected one is logged once, with the setting that would allow it."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ async def person(container: Container) -> SignedIn:
 
 @dataclass
 class Sender:
-    """Sends a body piece by piece, and stops where an answer or the end of the connection comes."""
+    """Sends a body in chunks, and stops at a response or the end of the connection."""
 
     url: str
     method: str = "POST"
@@ -84,7 +84,10 @@ class Sender:
             self.sent += len(PIECE)
 
     def _read_answer(self, connection: socket.socket) -> None:
-        """Up to its end; who has a whole answer that says ``close`` goes, and does not wait for the end."""
+        """Read to the end.
+
+        A client with a complete ``close`` response disconnects without waiting for the server.
+        """
         try:
             while not self._is_whole() and (part := connection.recv(65536)):
                 self.answer += part
@@ -147,7 +150,7 @@ def test_a_chunked_body_is_read_up_to_the_limit(url: str, person: SignedIn) -> N
         headers = {**person.headers, "Content-Type": kind}
         sender = Sender(url, method, path, headers, chunked=True, pause=0).run()
         assert sender.status == 413
-        assert MB <= sender.sent < 7 * MB  # what the kernel holds of it was not taken
+        assert MB <= sender.sent < 7 * MB  # the part in the kernel's buffer was not read
 
 
 def test_unknown_paths_and_methods_read_no_body(url: str) -> None:

@@ -109,7 +109,7 @@ async def test_clients_cannot_create_metric_labels(client: httpx.AsyncClient) ->
     assert labels() == before
 
 
-async def test_every_route_would_be_counted_under_its_own_path(application: FastAPI) -> None:
+async def test_every_route_has_its_own_path_in_metrics(application: FastAPI) -> None:
     assert {route.path_format for route in routes_of(application)} >= {
         "/health",
         "/outer/between/inner/{name}",

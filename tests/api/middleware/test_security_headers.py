@@ -98,9 +98,7 @@ async def test_public_responses_are_cacheable(client: httpx.AsyncClient, user: S
     assert (await client.post("/auth/login", json={})).headers["Cache-Control"] == "no-store"
 
 
-async def test_pages_under_development_may_ask_from_any_port(
-    settings: Settings, container: Container
-) -> None:
+async def test_local_origins_may_have_any_port(settings: Settings, container: Container) -> None:
     allowed = settings.model_copy(update={"allowed_origins": [*LOCAL_ORIGINS, ORIGIN]})
     transport = httpx.ASGITransport(app=create_app(allowed, container=container))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:

@@ -20,7 +20,7 @@ from tests.fixtures.processes import ROOT, wait_until
 
 
 async def start(database_url: str, *, auto: bool) -> dict[str, Any]:
-    """What the server is told when it starts an application behind the gate."""
+    """The server's lifespan messages when it starts an application behind the gate."""
     told: list[dict[str, Any]] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

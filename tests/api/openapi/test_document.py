@@ -52,14 +52,14 @@ async def reader(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def nodes(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Every part of a document with the way to it."""
+    """Every node of a document with its path."""
     yield at, node
     children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for name, child in children:
         yield from nodes(child, f"{at}/{str(name).replace('~', '~0').replace('/', '~1')}")
 
 
-def test_the_document_is_of_its_version_and_says_where_and_how(document: Json) -> None:
+def test_the_document_states_its_version_servers_and_conventions(document: Json) -> None:
     assert document["openapi"].startswith("3.1")
     assert document["servers"] == [{"url": "/"}]
     assert document["info"]["title"] == "AniSync"
@@ -103,7 +103,7 @@ def test_schemas_have_plain_names_and_all_are_used(document: Json) -> None:
     assert names <= used
 
 
-def test_what_changes_something_has_no_defaults(document: Json) -> None:
+def test_patch_schemas_have_no_defaults(document: Json) -> None:
     schemas = document["components"]["schemas"]
     patches = [name for name in schemas if name.endswith(("Patch", "Put", "Operation"))]
     assert len(patches) >= 10
@@ -119,7 +119,7 @@ def test_a_batch_tells_its_operations_apart(document: Json) -> None:
     assert len(items["oneOf"]) == 4
 
 
-# A preview of a long file and the import of an account are jobs, those of a body are answered at once.
+# Long previews and imports by user name are jobs; others are answered at once.
 _SEVERAL_TYPES = {"POST /users/me/import/preview", "POST /api/import/anilist", "GET /users/me/marks"}
 
 
@@ -137,7 +137,7 @@ def test_each_success_has_one_type(operations: dict[str, Json]) -> None:
         assert has_fields == name.endswith("/"), name
 
 
-def test_a_route_says_which_permission_it_needs(operations: dict[str, Json]) -> None:
+def test_a_route_states_its_permission(operations: dict[str, Json]) -> None:
     for route in PROTECTED:
         operation = operations[route.name]
         scopes = [] if route.access == "session" else [route.access]
@@ -232,7 +232,7 @@ def test_headers_are_declared(operations: dict[str, Json]) -> None:
 
 
 def examples(document: Json) -> Iterator[tuple[str, Json, Any]]:
-    """Every example with the schema it is an example of."""
+    """Every example with its schema."""
     for at, node in nodes(document):
         if not isinstance(node, dict) or "/examples" in at or at.endswith("/example"):
             continue
@@ -348,7 +348,7 @@ def test_only_posts_declare_idempotency_keys(operations: dict[str, Json]) -> Non
 @pytest.mark.parametrize(
     "name", ["POST /users/me/list", "POST /favorites", "POST /watch/progress", "POST /views"]
 )
-def test_titles_that_nobody_knows_are_declared(operations: dict[str, Json], name: str) -> None:
+def test_missing_titles_are_documented_as_404(operations: dict[str, Json], name: str) -> None:
     assert "404" in operations[name]["responses"]
 
 
@@ -388,6 +388,6 @@ def test_every_origin_of_changes_is_documented() -> None:
     assert words == set(ORIGINS)
 
 
-def test_failures_of_fields_describe_each_key_by_itself(document: Json) -> None:
+def test_field_errors_have_separate_descriptions_of_keys(document: Json) -> None:
     properties = document["components"]["schemas"]["FieldError"]["properties"]
     assert len({shape["description"] for shape in properties.values()}) == len(properties)

@@ -1,4 +1,4 @@
-"""Connecting an account at AniList, and imports by name: what can go wrong, and what stays secret."""
+"""Connecting an AniList account, and imports by name: failures, and secrecy of tokens."""
 
 import hashlib
 import logging
@@ -44,7 +44,9 @@ async def come_back(me: Connected, **query: str) -> httpx.Response:
     return await me.client.get(CALLBACK, params=query, headers={"Authorization": ""})
 
 
-async def test_a_person_connects_looks_and_disconnects(me: Connected, anilist: AniListStandin) -> None:
+async def test_a_user_connects_reads_the_status_and_disconnects(
+    me: Connected, anilist: AniListStandin
+) -> None:
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
     url = httpx.URL(await ask_url(me))
     assert (url.host, url.path) == ("anilist.test", "/oauth/authorize")
@@ -67,7 +69,7 @@ async def test_a_person_connects_looks_and_disconnects(me: Connected, anilist: A
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
 
 
-async def test_a_state_is_good_once_for_ten_minutes_for_one_person(
+async def test_an_oauth_state_is_valid_once_for_ten_minutes_for_one_user(
     me: Connected, anilist: AniListStandin
 ) -> None:
     state = state_of(await ask_url(me))
@@ -94,13 +96,34 @@ async def test_a_state_is_good_once_for_ten_minutes_for_one_person(
     assert (await come_back(me, state=old, code=CODE)).status_code == 400
 
 
+async def test_a_state_ends_with_the_session_that_asked_for_it(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    state = state_of(await ask_url(me))
+    assert (await me.client.post("/auth/logout")).status_code == 204
+    answer = await come_back(me, state=state, code=CODE)
+    assert (answer.status_code, answer.json()["detail"]) == (400, "Invalid state")
+    assert anilist.asked == []
+
+
+async def test_only_anilist_can_be_imported_here(me: Connected) -> None:
+    for provider in ("mal", "kitsu", "AniList", "%00", "%F0%9F%92%A9"):
+        bodies: list[dict[str, Any] | None] = [{}, {"animes": []}, None]
+        for body in bodies:
+            answer = await me.client.post(f"/api/import/{provider}", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR"), provider
+    assert (await me.client.get("/api/import/mal")).status_code == 405
+
+
 async def test_a_refused_code_connects_nothing(me: Connected) -> None:
     answer = await come_back(me, state=state_of(await ask_url(me)), code="another code")
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
 
 
-async def test_without_an_application_nobody_can_connect(client: httpx.AsyncClient, container: Any) -> None:
+async def test_without_oauth_settings_connecting_is_disabled(
+    client: httpx.AsyncClient, container: Any
+) -> None:
     user = await make_account(container)
     answer = await client.get("/api/anilist/connect-url", headers=user.headers)
     assert (answer.status_code, answer.json()["code"]) == (503, "UPSTREAM_DISABLED")
@@ -112,7 +135,7 @@ async def test_without_an_application_nobody_can_connect(client: httpx.AsyncClie
 async def test_no_token_can_be_read_anywhere(
     me: Connected, anilist: AniListStandin, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
-    """Neither in any row, nor in Redis, nor in the log, nor in an export; nor is a stolen row of use."""
+    """Not in rows, Redis, the log or exports; and a stolen row is useless."""
     caplog.set_level(logging.DEBUG)
     await me.connect()
     await me.order("/api/anilist/sync")
@@ -141,7 +164,7 @@ async def test_no_token_can_be_read_anywhere(
             Encryption(settings.secret).decrypt(link.token, f"service token:anilist:{me.user.id + 1}")
 
 
-async def test_tokens_outlive_a_new_secret_and_are_encrypted_anew(
+async def test_tokens_survive_a_new_secret_and_are_encrypted_again(
     settings: Settings, database: Database, anilist: AniListStandin
 ) -> None:
     async with connected(settings, database, anilist) as me:
@@ -160,7 +183,7 @@ async def test_tokens_outlive_a_new_secret_and_are_encrypted_anew(
         assert account.token == anilist.token
 
 
-async def test_who_will_have_to_connect_again_is_told_three_times(me: Connected) -> None:
+async def test_users_are_reminded_three_times_to_reconnect(me: Connected) -> None:
     await me.connect()
     told = []
     for days in (40, 29, 28, 6.5, 0.9, 0.5):
@@ -181,7 +204,7 @@ async def test_who_will_have_to_connect_again_is_told_three_times(me: Connected)
 async def test_public_lists_are_imported_by_name_and_again_change_nothing(
     me: Connected, anilist: AniListStandin
 ) -> None:
-    """As many entries as a person of years has: one call a chunk, every field kept, no row lost."""
+    """A list of several years: one call per chunk, every field stored, no row lost."""
     statuses = ["CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING"]
     for number in range(1, 1201):
         anilist.add(
@@ -206,7 +229,7 @@ async def test_public_lists_are_imported_by_name_and_again_change_nothing(
     assert (report["unchanged"], report["added"]) == (1201, 0)
 
 
-async def test_a_name_that_nobody_has_says_so(me: Connected) -> None:
+async def test_an_unknown_user_name_is_reported(me: Connected) -> None:
     job = await me.order("/api/import/anilist", username="nobody")
     assert (job["status"], "has no such" in job["error"]) == ("failed", True)
     for name in ("", " ", "a b", "../x", "x" * 51):

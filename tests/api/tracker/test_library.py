@@ -93,7 +93,7 @@ async def test_invalid_items_are_rejected_in_both_formats(
     assert (await mine.get(ITEMS)).json() == []
 
 
-async def test_a_patch_keeps_what_is_null_or_absent(mine: httpx.AsyncClient) -> None:
+async def test_a_patch_keeps_null_or_missing_fields(mine: httpx.AsyncClient) -> None:
     item = (await mine.post(ITEMS, json={**MANGA, "max_progress": 380})).json()
     path = f"{ITEMS}/{item['id']}"
     assert (await mine.patch(path, json={})).json() == item
@@ -207,7 +207,7 @@ async def test_every_word_of_every_service_is_understood(
 
 
 @pytest.mark.parametrize("word", ["REPEATING", "repeating", "Rewatching", "rereading"])
-async def test_seeing_it_again_is_a_word_too(mine: httpx.AsyncClient, bebop: int, word: str) -> None:
+async def test_rewatching_words_are_accepted(mine: httpx.AsyncClient, bebop: int, word: str) -> None:
     made = await mine.post(ITEMS, json={**MANGA, "type": "anime", "mal_id": 1, "status": word})
     path = f"/users/me/list/{bebop}"
     assert (await mine.get(path)).json() == IsPartialDict(status="watching", is_rewatching=True)
@@ -215,7 +215,7 @@ async def test_seeing_it_again_is_a_word_too(mine: httpx.AsyncClient, bebop: int
     item = await mine.patch(f"{ITEMS}/{made.json()['id']}", json={"status": word})
     assert item.json()["status"] == "watching"
     assert (await mine.get(path)).json() == IsPartialDict(status="watching", is_rewatching=True)
-    # the page knows nothing of it, and ends nothing
+    # the page does not know rewatches, and must not end one
     await mine.patch(f"{ITEMS}/{made.json()['id']}", json={"status": "watching"})
     assert (await mine.get(path)).json()["is_rewatching"] is True
     assert len((await mine.get(ITEMS, params={"status": word})).json()) == 1

@@ -20,7 +20,7 @@ ITEM = {"title": "Bebop", "type": "anime", "source": "manual", "progress": 5}
 
 
 class AniList:
-    """Answers as told, and keeps what it was asked."""
+    """Returns what the test sets, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -138,11 +138,11 @@ async def test_a_failure_of_anilist_changes_nothing(
 
 
 async def test_refreshes_per_user_are_limited(mine: httpx.AsyncClient, anilist: AniList) -> None:
-    """AniList has one limit for all of us, which nobody may use up alone."""
+    """AniList's limit is shared by all users, so no single user may exhaust it."""
     item = await add(mine, anilist_id=1)
     answers = [await refresh(mine, item) for _ in range(REFRESHES.limit + 5)]
     assert [answer.status_code for answer in answers[-5:]] == [429] * 5
     assert 429 not in [answer.status_code for answer in answers[:-5]]
     assert [answer.headers["RateLimit-Remaining"] for answer in answers[:2]] == ["9", "8"]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
-    assert len(anilist.asked) <= REFRESHES.limit * 5  # each may have been tried again
+    assert len(anilist.asked) <= REFRESHES.limit * 5  # each may have been retried

@@ -1,4 +1,4 @@
-"""Suggestions of titles: AniList's and MangaDex's, the catalogue's while they are away, and totals."""
+"""Title suggestions: AniList's and MangaDex's, the catalogue's while they are down, and totals."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -40,7 +40,7 @@ DUMP = [
 
 
 class Upstreams:
-    """AniList and MangaDex; MangaDex answers as told."""
+    """AniList and MangaDex; MangaDex returns what the test sets."""
 
     def __init__(self) -> None:
         self.anilist = AniListStandin()
@@ -174,7 +174,7 @@ async def test_mangadex_is_searched(me: httpx.AsyncClient, upstreams: Upstreams)
 
 
 def test_recorded_manga_are_understood(shared: Path) -> None:
-    """All that were recorded, with every empty thing that PHP makes of an object."""
+    """All recordings, including PHP's empty arrays in place of objects."""
     seen = 0
     for path in sorted((shared / "upstream" / "mangadex").glob("*.json")):
         document = orjson.loads(path.read_bytes())

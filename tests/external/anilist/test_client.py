@@ -1,4 +1,4 @@
-"""AniList's GraphQL: limits that its headers tell, failures in every dress, chunks, scales."""
+"""AniList's client: rate limits from headers, every kind of failure, chunks, score scales."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,24 +10,24 @@ from app.errors import NotFound, TokenRefused, UpstreamError, UpstreamRejected, 
 from app.external.anilist.client import AniListClient
 from app.external.anilist.lists import AniListLists, held_score
 from app.schemas.domain.sync import RemoteAccount, SyncState
-from tests.external.doubles import Answers, OpenGate, ToldClock
+from tests.external.doubles import Answers, ManualClock, OpenLimiter
 from tests.standin.anilist import AniListStandin, failure, fuzzy
 
 ME = RemoteAccount(77, "mio", "POINT_10_DECIMAL", "a-token-of-mio.that-nobody.may-see")
 
 
-def client_of(transport: httpx.AsyncBaseTransport, gate: OpenGate | None = None) -> AniListClient:
-    clock = ToldClock()
+def client_of(transport: httpx.AsyncBaseTransport, gate: OpenLimiter | None = None) -> AniListClient:
+    clock = ManualClock()
     return AniListClient(
         "http://anilist.test/graphql",
-        limiter=gate or OpenGate(),
+        limiter=gate or OpenLimiter(),
         transport=transport,
         clock=clock,
         sleep=clock.sleep,
     )
 
 
-def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # it is only read
+def good(headers: Mapping[str, str] = {}) -> httpx.Response:  # it is read only
     viewer = {"id": 77, "name": "mio", "mediaListOptions": {"scoreFormat": "POINT_3"}}
     return httpx.Response(200, json={"data": {"Viewer": viewer}}, headers=dict(headers))
 
@@ -36,8 +36,8 @@ def limits(limit: int, remaining: int) -> dict[str, str]:
     return {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": str(remaining)}
 
 
-async def test_its_limit_is_what_its_headers_say_until_they_prove_wrong() -> None:
-    gate = OpenGate()
+async def test_the_rate_limit_follows_the_headers_until_they_prove_wrong() -> None:
+    gate = OpenLimiter()
     answers = Answers(good(limits(90, 71)), failure(429, "Too Many Requests."), good(limits(90, 60)))
     client = client_of(answers, gate)
     await client.get_viewer("t")
@@ -51,8 +51,8 @@ async def test_its_limit_is_what_its_headers_say_until_they_prove_wrong() -> Non
     assert [rate.count for rate in gate.rates] == [90, 30], "its word is not taken for an hour"
 
 
-async def test_where_nothing_is_left_there_is_silence() -> None:
-    gate = OpenGate()
+async def test_calls_pause_when_the_headers_report_none_left() -> None:
+    gate = OpenLimiter()
     client = client_of(Answers(good(limits(30, 0)), good(limits(30, 29))), gate)
     await client.get_viewer("t")
     assert gate.bans == [10.0]
@@ -83,7 +83,7 @@ FAILURES: dict[str, tuple[httpx.Response, type[Exception]]] = {
 
 
 @pytest.mark.parametrize("how", FAILURES)
-async def test_every_failure_is_told_apart(how: str) -> None:
+async def test_every_kind_of_failure_is_distinguished(how: str) -> None:
     answer, error = FAILURES[how]
     with pytest.raises(error):
         await client_of(Answers(answer)).get_viewer("t")
@@ -101,7 +101,9 @@ async def test_a_list_is_read_whole_in_every_scale(score_format: str) -> None:
     lists = AniListLists(client_of(httpx.MockTransport(anilist)))
     found = {one.remote_id: one for one in await lists.list_entries(ME, "anime")}
     assert anilist.count("MediaListCollection") == 2
-    assert found.keys() == set(range(1, 702)) - {4}
+    assert found.keys() == set(range(1, 702))
+    assert found[4].state.status == "plan_to_watch", "an unknown status"
+    assert found[4].untold == {"status"}
     assert found[3].state == SyncState(
         status="rewatching", score=held_score(60, score_format), progress=3, rewatch_count=2,
         started_at="2015", finished_at="2016-04-09", notes="kept", is_private=True,
@@ -124,7 +126,7 @@ async def test_entries_of_wrong_types_cost_no_other_entry() -> None:
     assert [one.remote_id for one in found] == [9, 10]
 
 
-def test_our_scores_are_compared_as_each_scale_holds_them() -> None:
+def test_scores_are_compared_in_the_scale_of_the_service() -> None:
     held = {scale: [held_score(n, scale) for n in (None, 1, 35, 36, 74, 75, 84, 85, 100)] for scale in SCALES}
     assert held == SCALES
 

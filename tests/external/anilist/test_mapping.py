@@ -51,7 +51,7 @@ def test_every_recorded_title_arrives_whole(shared: Path) -> None:
         {**MEDIA, "title": {"romaji": " ", "english": None}},
     ],
 )
-def test_what_has_no_id_or_no_name_is_no_title(said: Any) -> None:
+def test_objects_without_id_or_name_are_rejected(said: Any) -> None:
     with pytest.raises(MappingError):
         map_media(said)
 

@@ -1,9 +1,9 @@
-"""The circuit breaker: opens on a share of failures, rests, probes."""
+"""The circuit breaker: opens on a share of failures, stays open, probes."""
 
 import pytest
 
 from app.external.base.breaker import Breaker, BreakerOpen
-from tests.external.doubles import ToldClock
+from tests.external.doubles import ManualClock
 
 
 def settle(breaker: Breaker, *outcomes: bool | None) -> None:
@@ -12,13 +12,13 @@ def settle(breaker: Breaker, *outcomes: bool | None) -> None:
 
 
 @pytest.fixture
-def clock() -> ToldClock:
-    return ToldClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def breaker(clock: ToldClock) -> Breaker:
-    return Breaker("test", calls=8, least=4, rest=30.0, clock=clock)
+def breaker(clock: ManualClock) -> Breaker:
+    return Breaker("test", calls=8, min_calls=4, open_seconds=30.0, clock=clock)
 
 
 def test_it_opens_at_half_of_enough_calls(breaker: Breaker) -> None:
@@ -41,14 +41,14 @@ def test_inconclusive_calls_do_not_count(breaker: Breaker) -> None:
     assert not breaker.is_open
 
 
-def test_old_failures_do_not_count(breaker: Breaker, clock: ToldClock) -> None:
+def test_old_failures_do_not_count(breaker: Breaker, clock: ManualClock) -> None:
     settle(breaker, False, False, False)
     clock.now += 61
     settle(breaker, False)
     assert not breaker.is_open
 
 
-def test_after_the_rest_a_probe_decides(breaker: Breaker, clock: ToldClock) -> None:
+def test_after_the_open_period_a_probe_decides(breaker: Breaker, clock: ManualClock) -> None:
     settle(breaker, *[False] * 4)
     clock.now += 29.9
     with pytest.raises(BreakerOpen):
@@ -68,7 +68,7 @@ def test_after_the_rest_a_probe_decides(breaker: Breaker, clock: ToldClock) -> N
     assert not breaker.is_open
 
 
-def test_an_inconclusive_probe_allows_another(breaker: Breaker, clock: ToldClock) -> None:
+def test_an_inconclusive_probe_allows_another(breaker: Breaker, clock: ManualClock) -> None:
     settle(breaker, *[False] * 4)
     clock.now += 30
     settle(breaker, None)
@@ -76,7 +76,7 @@ def test_an_inconclusive_probe_allows_another(breaker: Breaker, clock: ToldClock
     assert not breaker.is_open
 
 
-def test_a_probe_that_never_ends_is_replaced(breaker: Breaker, clock: ToldClock) -> None:
+def test_a_probe_that_never_ends_is_replaced(breaker: Breaker, clock: ManualClock) -> None:
     settle(breaker, *[False] * 4)
     clock.now += 30
     breaker.admit()

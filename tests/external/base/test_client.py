@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from app.errors import AppError, NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.external.base.client import JOB, USER, Breaker, Policy, Request, UpstreamClient
 from app.utils.redis.rate_limit import LimitReached
-from tests.external.doubles import BASE, Answers, OpenGate, ToldClock
+from tests.external.doubles import BASE, Answers, ManualClock, OpenLimiter
 
 OK = httpx.Response(200, json={"data": {}})
 POLICY = Policy("test", "Testdom", size_limit=1000)
@@ -19,8 +19,8 @@ POLICY = Policy("test", "Testdom", size_limit=1000)
 class Stack:
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.wire = Answers(*answers)
-        self.gate = OpenGate()
-        self.clock = ToldClock()
+        self.gate = OpenLimiter()
+        self.clock = ManualClock()
         self.breaker = Breaker("test", clock=self.clock)
         self.client = UpstreamClient(
             BASE,
@@ -158,7 +158,7 @@ async def test_the_breaker_stops_the_calls_and_finds_out_when_they_work_again() 
     assert not stack.breaker.is_open
 
 
-async def test_a_long_outage_is_a_few_lines_and_its_end_lets_the_next_one_be_told() -> None:
+async def test_a_long_outage_logs_few_lines_and_the_next_one_is_logged_again() -> None:
     stack = Stack(*[httpx.ConnectError("refused")] * 12, OK, httpx.ConnectError("refused"))
     with capture_logs() as lines:
         while len(stack.wire.requests) < 12:
@@ -174,7 +174,7 @@ async def test_a_long_outage_is_a_few_lines_and_its_end_lets_the_next_one_be_tol
     assert [line["event"] for line in lines] == ["upstream.failed"]
 
 
-async def test_what_cannot_be_reached_is_said_whatever_keeps_the_next_call_from_being_sent() -> None:
+async def test_unreachability_is_reported_even_if_the_next_call_is_not_sent() -> None:
     stack = Stack(*[httpx.ConnectError("refused")] * 20)
     with pytest.raises(UpstreamUnavailable, match="cannot be reached"):
         await stack.client.get("x", deadline=USER)
@@ -232,7 +232,7 @@ async def test_a_body_that_is_not_the_contract_is_an_error_at_once(
     client = UpstreamClient(
         BASE,
         POLICY,
-        limiter=OpenGate(),
+        limiter=OpenLimiter(),
         breaker=lambda: Breaker("test"),
         transport=httpx.MockTransport(answer),
     )
@@ -265,9 +265,9 @@ async def test_a_cancelled_caller_has_no_effect() -> None:
         await release.wait()
         return OK
 
-    breaker = Breaker("test", least=1)
+    breaker = Breaker("test", min_calls=1)
     client = UpstreamClient(
-        BASE, POLICY, limiter=OpenGate(), breaker=lambda: breaker, transport=httpx.MockTransport(answer)
+        BASE, POLICY, limiter=OpenLimiter(), breaker=lambda: breaker, transport=httpx.MockTransport(answer)
     )
     call = asyncio.create_task(client.get("x", deadline=USER))
     await asyncio.sleep(0.02)
@@ -310,7 +310,7 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
     client = UpstreamClient(
         BASE,
         POLICY,
-        limiter=OpenGate(),
+        limiter=OpenLimiter(),
         breaker=lambda: Breaker("test"),
         transport=httpx.MockTransport(answer),
     )
@@ -320,7 +320,7 @@ async def test_no_answer_at_all_is_a_timeout() -> None:
 
 
 class Hosts(httpx.MockTransport):
-    """Answers by the name of the host; a status is an answer with it."""
+    """Responds by host name; a number stands for a response with that status."""
 
     def __init__(self, **states: int) -> None:
         super().__init__(self._answer)
@@ -336,9 +336,9 @@ class Hosts(httpx.MockTransport):
 
 
 def client_of(hosts: Hosts) -> UpstreamClient:
-    clock, urls = ToldClock(), ",".join(f"https://{name}.test/api/" for name in hosts.states)
+    clock, urls = ManualClock(), ",".join(f"https://{name}.test/api/" for name in hosts.states)
     return UpstreamClient(
-        urls, POLICY, limiter=OpenGate(), breaker=lambda: Breaker("test", clock=clock), transport=hosts,
+        urls, POLICY, limiter=OpenLimiter(), breaker=lambda: Breaker("test", clock=clock), transport=hosts,
         clock=clock, sleep=clock.sleep,
     )  # fmt: skip
 
@@ -358,7 +358,7 @@ async def test_the_hosts_of_a_list_are_tried_in_order_and_the_one_that_works_is_
     await client.close()
 
 
-async def test_a_missing_thing_and_a_rate_limit_are_answers_of_the_whole_upstream() -> None:
+async def test_a_404_and_a_rate_limit_hold_for_all_hosts_of_an_upstream() -> None:
     for status, failure in ((404, NotFound), (429, UpstreamUnavailable)):
         hosts = Hosts(first=status, second=200)
         client = client_of(hosts)
@@ -368,7 +368,7 @@ async def test_a_missing_thing_and_a_rate_limit_are_answers_of_the_whole_upstrea
         await client.close()
 
 
-async def test_a_list_may_answer_where_one_is_expected() -> None:
+async def test_a_list_is_accepted_where_one_object_is_expected() -> None:
     stack = Stack(httpx.Response(200, json=[1]), httpx.Response(200, json=[1]), httpx.Response(204))
     assert await stack.client.ask(Request("/x", {}, shapes=(list,)), USER) == [1]
     with pytest.raises(UpstreamError):

@@ -12,7 +12,7 @@ from app.errors import AppError, UpstreamError, UpstreamTimeout, UpstreamUnavail
 from app.external.base.client import USER, Breaker, Policy, UpstreamClient
 from app.external.base.policy import Deadline
 from app.external.jikan.client import JIKAN, JikanClient
-from tests.external.doubles import OpenGate
+from tests.external.doubles import OpenLimiter
 from tests.standin import JikanStandin
 
 HASTY = Deadline("hasty", budget=0.6, queue_timeout=0.6, attempt=0.6, attempts=1, pause=0.1, traffic="reader")
@@ -26,8 +26,8 @@ async def client(jikan_standin: JikanStandin) -> AsyncIterator[UpstreamClient]:
 
 
 def make(standin: JikanStandin, policy: Policy = JIKAN) -> UpstreamClient:
-    breaker = Breaker("test", least=10**6)
-    return UpstreamClient(standin.base_url, policy, limiter=OpenGate(), breaker=lambda: breaker)
+    breaker = Breaker("test", min_calls=10**6)
+    return UpstreamClient(standin.base_url, policy, limiter=OpenLimiter(), breaker=lambda: breaker)
 
 
 async def test_connections_are_kept_also_after_errors(
@@ -108,7 +108,7 @@ async def test_no_more_is_read_than_the_limit(jikan_standin: JikanStandin, mode:
 async def test_the_pool_survives_two_thousand_abandoned_calls(
     jikan_standin: JikanStandin,
 ) -> None:
-    """Deadlines and callers that leave, on a pool of ten that is always contended."""
+    """Deadlines and cancelled callers, on a pool of ten that is always contended."""
     client = make(jikan_standin, Policy("test", "Testdom", connections=10))
     jikan_standin.behave("slow", seconds=0.05)
     chance = random.Random(1)
@@ -137,7 +137,7 @@ async def test_the_pool_survives_two_thousand_abandoned_calls(
 
 
 async def test_closing_cancels_abandoned_calls(jikan_standin: JikanStandin) -> None:
-    client = JikanClient(jikan_standin.base_url, limiter=OpenGate())
+    client = JikanClient(jikan_standin.base_url, limiter=OpenLimiter())
     jikan_standin.behave("hang")
     with pytest.raises(UpstreamTimeout):
         await client.get_anime(5, deadline=HASTY)
@@ -146,7 +146,7 @@ async def test_closing_cancels_abandoned_calls(jikan_standin: JikanStandin) -> N
 
 
 async def drained(standin: JikanStandin, seconds: float = 5.0) -> None:
-    """The far side has nobody left to answer."""
+    """Wait until the server has no open responses."""
     end = time.monotonic() + seconds
     while standin.stats().in_flight:
         assert time.monotonic() < end, "calls are still open at the upstream"

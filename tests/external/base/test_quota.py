@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 async def processes(kinds: Sequence[str], standin: JikanStandin, redis_url: str, seconds: float) -> list[Any]:
-    """Run one caller a kind at the same time; what each has to tell."""
+    """Run one caller of each kind concurrently; returns the output of each."""
     started = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.external.quota_caller",
@@ -66,7 +66,7 @@ async def test_one_429_pauses_every_process(jikan_standin: JikanStandin, redis_u
     assert min(pauses[len(on_the_way) :]) < 9
 
 
-async def test_a_process_of_its_own_pace_without_redis(jikan_standin: JikanStandin) -> None:
+async def test_without_redis_a_process_has_its_own_pace(jikan_standin: JikanStandin) -> None:
     redis = connect_redis("redis://127.0.0.1:9/0")
     client = JikanClient(jikan_standin.base_url, limiter=SharedLimiter("jikan", JIKAN_RATE, redis))
     begun = time.monotonic()

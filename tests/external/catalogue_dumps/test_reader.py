@@ -95,14 +95,14 @@ def test_files_of_several_members_are_read_to_the_end(tmp_path: Path, name: str,
         (dumps.lines(ROWS, last_update="2026-11"), None),
     ],
 )
-def test_the_date_of_a_dump_stands_in_its_head(tmp_path: Path, contents: bytes, dated: date | None) -> None:
+def test_the_date_of_a_dump_is_in_its_header(tmp_path: Path, contents: bytes, dated: date | None) -> None:
     dump = Dump(dumps.write(tmp_path, "x.jsonl", contents))
     dump.close()
 
     assert dump.dated == dated
 
 
-def test_the_date_of_a_document_stands_before_its_rows(tmp_path: Path) -> None:
+def test_the_date_of_a_document_precedes_its_rows(tmp_path: Path) -> None:
     dump = Dump(dumps.write(tmp_path, "x.json.zst", dumps.document(ROWS, last_update="2025-01-02")))
     dump.close()
 

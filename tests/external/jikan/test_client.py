@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from app.errors import Invalid, NotFound, UpstreamError
 from app.external.base.client import JOB, UPKEEP, USER
-from tests.external.doubles import BASE, Answers, OpenGate, jikan
+from tests.external.doubles import BASE, Answers, OpenLimiter, jikan
 from tests.standin.synthetic import make_anime
 
 
@@ -26,7 +26,7 @@ async def test_a_title_is_fetched_whole() -> None:
 
 
 async def test_callers_have_their_traffic_class() -> None:
-    gate = OpenGate()
+    gate = OpenLimiter()
     client = jikan(Answers(httpx.Response(200, json={"data": make_anime(21)})), gate=gate)
     await client.get_anime(21)
     await client.get_anime(21, deadline=JOB)

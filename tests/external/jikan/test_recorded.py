@@ -150,7 +150,10 @@ def test_genres_themes_demographics_and_studios(body: dict[str, Any]) -> None:
 
 
 def test_both_shapes_map_to_the_same_title() -> None:
-    """A title in a list, alone, and alone without the newer ``titles``, differ in nothing we read."""
+    """A title in a list, alone, and alone without the newer ``titles``.
+
+    No difference in the fields we read.
+    """
     seen: dict[int, UpstreamAnime] = {}
     compared = 0
     for parameter in ALL:

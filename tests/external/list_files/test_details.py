@@ -71,7 +71,7 @@ def test_counts(stated: Any, kept: int | None, is_told: bool) -> None:
         (scores.THREE_FACES, 2, 60, 36, 60),
     ],
 )
-def test_scores_and_what_is_the_same_score(
+def test_scores_and_ranges_of_equal_scores(
     scale: Scale, stated: Any, value: int, low: int, high: int
 ) -> None:
     assert RowReader().score(stated, scale) == (value, low, high)

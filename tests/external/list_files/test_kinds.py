@@ -133,7 +133,7 @@ def test_a_single_row_without_a_kind_is_reported() -> None:
         b'\xef\xbb\xbf<?xml version="1.0"?><myanimelist></myanimelist>',
     ],
 )  # fmt: skip
-def test_a_list_of_nothing_is_a_list(content: bytes) -> None:
+def test_an_empty_list_is_valid(content: bytes) -> None:
     found = read_list(content)
     assert (found.rows, found.bad) == ([], [])
 

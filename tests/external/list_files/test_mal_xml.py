@@ -44,7 +44,7 @@ def write_one(
 def test_shikimori_statuses_are_read(theirs: str, status: str, again: bool) -> None:
     row = read_one("anime", series_animedb_id="1", my_status="Watching", shiki_status=theirs)
     assert (row.fields["status"], row.fields["is_rewatching"]) == (status, again)
-    # it would go stale, and speak again on the way back
+    # it would become stale, and be exported again
     assert row.fields["carried"] == {"mal": {}}
 
 

@@ -182,7 +182,7 @@ def put(node: Any, way: tuple[Any, ...], value: Any) -> Any:
 
 @given(st.data(), st.sampled_from(sorted(DOCUMENTS)))
 def test_no_document_breaks_the_reader(data: st.DataObject, name: str) -> None:
-    """Anything in any place: the file is refused, or its rows are read or named."""
+    """Any value in any place: the file is rejected, or each row is read or reported."""
     document = DOCUMENTS[name]
     broken = put(document, data.draw(st.sampled_from(places(document))), data.draw(JUNK))
     content = json.dumps(broken).encode()

@@ -29,7 +29,7 @@ def test_declared_entities_are_refused_in_broken_files_too(before: str, title: s
         read_list(mal(title, before=before))
 
 
-def test_what_is_well_formed_is_left_alone() -> None:
+def test_well_formed_xml_is_unchanged() -> None:
     text = "<a><!-- R&D <3 --><b>&lt;&amp;&gt;</b><![CDATA[ & <3 &eacute; ]]></a>"
     assert repaired(text) == text
 

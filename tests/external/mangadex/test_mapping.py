@@ -1,4 +1,4 @@
-"""MangaDex's objects: whatever type an optional part has, it costs that part alone."""
+"""Mapping of MangaDex's objects: an optional part of the wrong type is ignored alone."""
 
 from typing import Any
 

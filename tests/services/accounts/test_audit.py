@@ -33,7 +33,7 @@ def _counts() -> dict[str, float]:
 
 @contextmanager
 def trailed() -> Iterator[Trail]:
-    """What the block leaves in the log and in the counters."""
+    """The log lines and counters added during the block."""
     trail, before = Trail(), _counts()
     with capture_logs() as logs:
         yield trail
@@ -64,7 +64,7 @@ async def test_sign_ins_and_failures(container: Container, user: SignedIn) -> No
         *[{"event": "sign_in.failed", "user_id": user.id, **where}] * 5,
         {"event": "sign_in.failed", "user_id": None, **where},
     ]
-    # the refusals of a flood are counted, and do not fill the log
+    # rejections of a flood are counted, and do not fill the log
     assert trail.counts == {"sign_in.succeeded": 1, "sign_in.failed": 6, "throttled": 2}
 
 

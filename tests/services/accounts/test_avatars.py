@@ -89,7 +89,7 @@ async def test_too_many_bytes(avatars: AvatarService) -> None:
 
 
 async def test_the_whole_corpus_at_once_leaves_no_memory_behind(tmp_path: Path) -> None:
-    """In a process of its own: what is known of the largest child counts every child there ever was."""
+    """In a separate process, since the memory of the largest child counts every earlier child."""
     code = "import tests.services.accounts.test_avatars as tests, sys; tests.make_corpus(sys.argv[1])"
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, str(tmp_path), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -101,7 +101,7 @@ async def test_the_whole_corpus_at_once_leaves_no_memory_behind(tmp_path: Path) 
 
 
 def make_corpus(folder: str) -> None:
-    """Print by how many bytes this process grows over the corpus, and how large its largest child was."""
+    """Print the growth of this process in bytes over the corpus, and the size of its largest child."""
     avatars = AvatarService(Path(folder) / "avatars")
 
     async def one(upload: Upload) -> None:

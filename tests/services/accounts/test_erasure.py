@@ -17,7 +17,7 @@ from app.services.library.imports import ImportService
 from app.services.library.reading import ListReader
 from app.tasks import performer
 from tests.fixtures.accounts import PASSWORD, SignedIn, make_account
-from tests.fixtures.importing import IMPORT, long_list, upload, work_off
+from tests.fixtures.importing import IMPORT, long_list, run_queued, upload
 
 ROWS, CHUNK = 400, 5
 
@@ -26,7 +26,7 @@ Act = Callable[[httpx.AsyncClient, Container, dict[str, str]], Awaitable[Any]]
 
 @pytest.fixture
 def small(container: Container) -> Container:
-    """With many short transactions in every job."""
+    """Jobs with many short transactions."""
     imports = ImportService(container.db, container.jobs, ListReader(), Downloads(), chunk=CHUNK)
     return replace(container, library=replace(container.library, imports=imports))
 
@@ -35,7 +35,7 @@ async def run_import(client: httpx.AsyncClient, small: Container, headers: dict[
     async with small.db.transaction() as tx:  # so that the import changes and locks them
         await tx.session.execute(text("update entries set progress = 0, version = version + 1"))
     begun = await client.post(IMPORT, files=upload(long_list(ROWS)), headers=headers)
-    if begun.status_code == 202:  # else the account is gone already
+    if begun.status_code == 202:  # otherwise the account is gone already
         await small.jobs.run(begun.json()["job_id"], performer(small))
 
 
@@ -53,8 +53,8 @@ async def run_undo(client: httpx.AsyncClient, small: Container, headers: dict[st
             await small.jobs.run(begun.json()["job_id"], performer(small))
 
 
-async def ask_again_and_again(client: httpx.AsyncClient, _: Container, headers: dict[str, str]) -> None:
-    """Exports, uploads and what the person watches, until the account is gone."""
+async def request_until_erased(client: httpx.AsyncClient, _: Container, headers: dict[str, str]) -> None:
+    """Exports, uploads and playback reports, until the account is gone."""
     progress = {"anime_id": 1, "episode": 1, "progress_percent": 95}
     while True:
         answers = await asyncio.gather(
@@ -71,11 +71,11 @@ async def ask_again_and_again(client: httpx.AsyncClient, _: Container, headers: 
 
 
 async def prepared(client: httpx.AsyncClient, container: Container) -> SignedIn:
-    """A person who has half of the titles already, from an import."""
+    """A user who has half of the titles already, from an import."""
     user = await make_account(container)
     client.headers.update(user.headers)
     begun = await client.post(IMPORT, files=upload(long_list(ROWS // 2)))
-    await work_off(container, client, begun)
+    await run_queued(container, client, begun)
     client.headers.pop("Authorization")
     return user
 
@@ -109,7 +109,7 @@ async def until(container: Container, sql: str, count: int, work: "asyncio.Task[
         (run_import, REPORTED),
         (run_preview, REPORTED),
         (run_undo, TAKEN_BACK),
-        (ask_again_and_again, ASKED),
+        (request_until_erased, ASKED),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -47,7 +47,7 @@ async def attempts(container: Container, names: Sequence[str], *, by: ClientInfo
 
 @pytest.fixture
 async def without_redis(settings: Settings, database: Database) -> AsyncIterator[list[Container]]:
-    """Two processes whose Redis is gone."""
+    """Two processes without Redis."""
     gone = settings.model_copy(update={"redis_url": "unix:///nowhere/at/all.sock"})
     async with build(gone, db=database) as first, build(gone, db=database) as second:
         yield [first, second]
@@ -87,7 +87,7 @@ async def test_success_clears_the_failures_of_the_pair(container: Container, use
             assert here.headers["RateLimit-Remaining"] == str(PAIR.limit)
 
 
-async def test_unknown_names_are_limited_alike(container: Container) -> None:
+async def test_unknown_names_are_limited_like_known_ones(container: Container) -> None:
     assert await attempts(container, ["nobody"] * 3 + [" NOBODY "] * 3) == ["wrong"] * 5 + ["limited"]
 
 
@@ -121,7 +121,7 @@ async def test_a_hundred_an_hour_of_an_account_but_its_owner_gets_in(
     assert await attempt(container, user.username, password=PASSWORD, by=home) == "in"
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=61)):
         assert await attempt(container, user.username, password=PASSWORD, by=new_place) == "in"
-    with time_machine.travel(datetime.now(UTC) + timedelta(days=31)):  # home is forgotten by now
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=31)):  # the home network is forgotten by now
         for number in range(100):
             await attempt(container, user.username, by=client(f"203.0.113.{number}"))
         assert await attempt(container, user.username, password=PASSWORD, by=home) == "limited"
@@ -142,7 +142,7 @@ async def test_concurrent_correct_attempts_all_succeed(container: Container, use
 async def test_an_aborted_attempt_counts_as_failed(container: Container, user: SignedIn) -> None:
     throttle = LoginThrottle(container.db, container.quotas)
     subject = f"id {user.id}"
-    for _ in range(3):  # begun, and never ended: the process died
+    for _ in range(3):  # begun but never ended: the process died
         await throttle.begin(subject, client(), known_here=False)
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=11)):
         assert await attempts(container, [user.username] * 3) == ["wrong"] * 2 + ["limited"]
@@ -166,7 +166,7 @@ FEW = Quota("overall of a test", 100, 60)  # once it is spent, a turn every 0.6 
 
 
 async def under_attack(container: Container, **options: Any) -> LoginThrottle:
-    """Throttles that have seen so many failures that strangers are slowed down."""
+    """Throttles with so many failures that unknown networks are slowed down."""
     throttle = LoginThrottle(container.db, container.quotas, overall=FEW, **options)
     stranger = client("203.0.113.1")
     await throttle.fail(await throttle.begin("name", stranger, known_here=False))

@@ -24,8 +24,8 @@ from tests.fixtures.accounts import PASSWORD, SignedIn
 HERE = ClientInfo("192.0.2.1", "192.0.2.1", "tests")
 
 
-class PostOffice:
-    """A mail server that takes everything, or refuses every recipient."""
+class FakeMailServer:
+    """A mail server that accepts everything, or rejects every recipient."""
 
     def __init__(self, *, refuses: bool = False) -> None:
         self.mails: list[str] = []
@@ -45,14 +45,14 @@ class PostOffice:
                 self.mails.append((await reader.readuntil(b"\r\n.\r\n")).decode())
             refused = self._refuses and line.startswith("RCPT")
             writer.write(b"550 nobody here\r\n" if refused else b"250 fine\r\n")
-            if line == "QUIT":  # with an answer that is not the agreed one: the mail is sent all the same
+            if line == "QUIT":  # with an unexpected response: the mail is sent nevertheless
                 break
         writer.close()
 
 
 @pytest.fixture
-async def post_office() -> AsyncIterator[PostOffice]:
-    office = PostOffice()
+async def post_office() -> AsyncIterator[FakeMailServer]:
+    office = FakeMailServer()
     server = await office.open()
     yield office
     server.close()
@@ -70,7 +70,7 @@ async def post_office() -> AsyncIterator[PostOffice]:
 async def test_a_reset_by_mail(
     settings: Settings,
     database: Database,
-    post_office: PostOffice,
+    post_office: FakeMailServer,
     user: SignedIn,
     addresses: dict[str, str],
 ) -> None:
@@ -125,7 +125,7 @@ async def test_no_mail_is_sent_to_missing_or_inactive_accounts(
 
 
 async def test_a_failing_mail_server_is_retried() -> None:
-    office = PostOffice(refuses=True)
+    office = FakeMailServer(refuses=True)
     server = await office.open()
     for port in (office.port, 9):
         with pytest.raises(UpstreamError):
@@ -133,7 +133,7 @@ async def test_a_failing_mail_server_is_retried() -> None:
     server.close()
 
 
-async def test_a_line_break_in_a_subject_injects_no_header(post_office: PostOffice) -> None:
+async def test_a_line_break_in_a_subject_injects_no_header(post_office: FakeMailServer) -> None:
     mailer = Mailer(f"smtp://127.0.0.1:{post_office.port}", "x@example.org")
     with pytest.raises(ValueError, match=r"(?i)header"):
         await mailer.send("y@example.org", "hello\nBcc: z@example.org", "text")

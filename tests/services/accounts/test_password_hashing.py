@@ -61,7 +61,7 @@ async def test_a_malformed_hash_matches_nothing(hasher: PasswordHasher, stored: 
 @pytest.mark.parametrize(
     "password", ["x" * 100_000, "\ufdfa" * 1024, "\u0345\u0334" * 100_000]
 )  # which grows by 18 when normalised
-async def test_a_text_too_long_for_a_hash_costs_one_and_matches_nothing(
+async def test_a_text_too_long_to_hash_costs_one_hash_and_matches_nothing(
     hasher: PasswordHasher, password: str
 ) -> None:
     stored = await hasher.hash("plain text")
@@ -73,7 +73,7 @@ async def test_a_text_too_long_for_a_hash_costs_one_and_matches_nothing(
     assert max(spent) < 5 * min(spent), "the time tells whether there is an account"
 
 
-async def test_the_longest_password_comes_back_in_its_other_spelling(hasher: PasswordHasher) -> None:
+async def test_the_longest_password_works_in_another_unicode_form(hasher: PasswordHasher) -> None:
     longest = await hasher.hash("\ufdfa" * 128)
     assert (await hasher.verify("\ufdfa" * 128, longest)).matches
     assert (await hasher.verify("e\u0301" * 128, await hasher.hash("\u00e9" * 128))).matches
@@ -97,7 +97,7 @@ async def test_an_old_hash_is_upgraded_when_its_owner_signs_in(container: Contai
 
 
 async def test_hashing_does_not_block_the_event_loop(hasher: PasswordHasher) -> None:
-    """As a ratio to one hash, which the loop would stand still for if it were computed there."""
+    """Relative to one hash, which would block the loop for that long if it were computed there."""
     stored = await hasher.hash("a password")
     started = time.perf_counter()
     await hasher.verify("a password", stored)

@@ -33,7 +33,7 @@ def test_accepted(password: str) -> None:
     check_new_password(password, "mio", None)
 
 
-# A sample of what leaks of many services agree on, from every part of the ranking.
+# A sample of passwords common to the leaks of many services, from every part of the ranking.
 @pytest.mark.parametrize(
     "password",
     [

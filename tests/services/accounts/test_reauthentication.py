@@ -23,7 +23,7 @@ NEW = "another horse 8"
 
 
 class InterruptedHashing(PasswordHasher):
-    """Lets something happen between a comparison and what follows it."""
+    """Runs a callback between a comparison and what follows it."""
 
     meanwhile: Callable[[], Awaitable[None]] | None = None
 

@@ -205,7 +205,7 @@ async def _erase(container: Container, _: SignedIn, principal: Principal) -> Non
     await container.accounts.users.erase(principal, PASSWORD, HERE)
 
 
-# What is left afterwards: of the session that did it, of another one, of an API token.
+# What remains valid: of the acting session, of another session, of an API token.
 _LEFT: dict[Trigger, tuple[bool, bool, bool]] = {
     _sign_out: (False, True, True),
     _sign_out_by_refresh_token: (False, True, True),
@@ -218,7 +218,9 @@ _LEFT: dict[Trigger, tuple[bool, bool, bool]] = {
 
 
 @pytest.mark.parametrize("trigger", list(_LEFT), ids=lambda trigger: trigger.__name__)
-async def test_what_ends_what(container: Container, user: SignedIn, trigger: Trigger) -> None:
+async def test_which_events_end_which_sessions(
+    container: Container, user: SignedIn, trigger: Trigger
+) -> None:
     other = await sign_in(container, user.username)
     stranger = await make_account(container)
     principal = await container.accounts.authentication.authenticate(user.access_token)
@@ -242,7 +244,7 @@ async def can_refresh(container: Container, token: str) -> bool:
 
 
 async def mailed_token(container: Container, user_id: int) -> str:
-    """The reset token as its mail would bring it."""
+    """The reset token as sent by mail."""
     sent: list[str] = []
 
     class Letterbox:

@@ -23,7 +23,7 @@ PAGE = PageSpec(limit=20)
 
 @pytest.fixture
 async def writer(database_url: str) -> AsyncIterator[Driver]:
-    """Somebody else, who writes to the same database."""
+    """Another client that writes to the same database."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
     await store_titles(connection, make_titles(300))
     yield connection
@@ -57,7 +57,7 @@ async def test_a_page_is_one_statement(
     database: Database, anime: AnimeService, writer: Driver, wanted: CatalogueFilter
 ) -> None:
     wire = StatementLog(database)
-    await anime.list(wanted, "-score", PAGE)  # learns the names of genres
+    await anime.list(wanted, "-score", PAGE)  # loads the names of genres
     assert await wire.take()
     for part in (
         PAGE,
@@ -70,11 +70,11 @@ async def test_a_page_is_one_statement(
         assert len(await wire.take()) == 1
         assert len(json.loads(page.body)) == max(0, min(part.limit, page.total - part.offset))
     await writer.execute("update anime set updated_at = now() where id = 1")
-    await anime.list(wanted, "-score", PAGE)  # counts anew in the same statement
+    await anime.list(wanted, "-score", PAGE)  # counts again in the same statement
     assert len(await wire.take()) == 1
 
 
-async def test_titles_searches_and_genres_are_one_statement(
+async def test_title_pages_searches_and_genres_need_one_statement(
     database: Database, anime: AnimeService, writer: Driver
 ) -> None:
     wire = StatementLog(database)
@@ -192,7 +192,7 @@ PLANS: dict[str, tuple[CatalogueFilter, AnimeSort, str]] = {
 
 @pytest.fixture(scope="module")
 async def large(clones: Clones) -> AsyncIterator[Database]:
-    """So many titles that a scan of all of them would show in a plan."""
+    """Enough titles for a full scan to show up in a plan."""
     url = await clones.make()
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     await store_titles(connection, make_titles(12_000))
@@ -217,7 +217,7 @@ async def test_common_pages_use_their_index(large: Database, name: str) -> None:
 
 
 class Explained:
-    """Stands in for the driver: notes the plan of a statement instead of running it."""
+    """Replaces the driver: records the plan of a statement instead of running it."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

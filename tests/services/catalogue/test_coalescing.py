@@ -24,7 +24,7 @@ TWO = Quota("test", 2, 60)
 
 
 class Upstream:
-    """Counts calls; ``failure`` is raised instead of an answer."""
+    """Counts calls; ``failure`` is raised instead of returning."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -52,7 +52,7 @@ def upstream() -> Upstream:
 
 @pytest.fixture
 async def both(redis: Redis, redis_url: str, upstream: Upstream) -> AsyncIterator[list[Make]]:
-    """``make(key, client)`` in two processes, as far as Redis can tell."""
+    """``make(key, client)`` in two processes, from Redis's point of view."""
     async with connect_redis(redis_url) as other:
         flights = [SingleFlight(redis), SingleFlight(other)]
         calls = [
@@ -93,7 +93,7 @@ async def test_an_exhausted_client_does_not_block_others(both: list[Make], upstr
     others = [both[turn % 2]("c", f"client {turn}") for turn in range(4)]
     ends = await asyncio.gather(*mine, *others, return_exceptions=True)
     assert set(ends[4:]) == {b"answer 3"}
-    # one of mine may have joined a call that somebody else had begun by then
+    # one of mine may have joined another client's call
     assert all(isinstance(end, RateLimited) or end == b"answer 3" for end in ends[:4])
 
 
@@ -108,7 +108,7 @@ async def test_an_exhausted_client_does_not_block_others(both: list[Make], upstr
     ],
     ids=lambda failure: type(failure).__name__,
 )
-async def test_a_failure_is_the_same_for_all_who_waited(
+async def test_a_failure_is_shared_by_all_waiting_requests(
     both: list[Make], upstream: Upstream, failure: AppError
 ) -> None:
     upstream.failure = failure

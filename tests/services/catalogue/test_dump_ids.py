@@ -58,7 +58,7 @@ async def test_ids_of_both_sites_are_merged(
     assert await load.traces() == before
 
 
-async def test_two_titles_that_are_one_keep_what_each_knew(load: Importer) -> None:
+async def test_merged_titles_keep_the_values_of_both(load: Importer) -> None:
     await load(own_row(1, year=2001), own_row(None, anilist_id=11, title="A", episodes=12, year=2002))
     kept = await load.database.scalar("select id from anime where mal_id = 1")
 
@@ -92,7 +92,7 @@ async def test_repeated_titles_of_a_file_complete_the_first_and_are_reported(loa
 USER = "insert into users (username, password_hash) values ('u', 'x') returning id"
 
 
-async def test_lists_follow_a_title_into_the_one_that_absorbs_it(load: Importer) -> None:
+async def test_entries_move_to_the_title_that_absorbs_theirs(load: Importer) -> None:
     await load(own_row(1), own_row(None, anilist_id=11))
     await load.execute(f"""
         with u as ({USER}), old as (select id from anime where mal_id is null),
@@ -108,7 +108,7 @@ async def test_lists_follow_a_title_into_the_one_that_absorbs_it(load: Importer)
     assert await load.database.scalar("select anime_id from favorites") == kept
 
 
-async def test_titles_stay_apart_where_somebody_keeps_both(load: Importer) -> None:
+async def test_titles_are_not_merged_if_a_user_has_both(load: Importer) -> None:
     await load(own_row(1), own_row(None, anilist_id=11))
     await load.execute(f"""
         with u as ({USER})

@@ -34,7 +34,7 @@ said = st.fixed_dictionaries(
 
 @st.composite
 def tangled_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Rows whose ids agree or clash as chance will have it."""
+    """Rows whose ids agree or conflict at random."""
     few = st.none() | st.integers(1, 4)
     return [
         own_row(draw(few), anilist_id=draw(few), title=draw(st.sampled_from("TU")), **draw(said))
@@ -44,7 +44,7 @@ def tangled_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @st.composite
 def consistent_rows(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Each title once, by either id or both, and the ids of two rows never clash."""
+    """Each title once, by either id or both, without conflicts between rows."""
     rows = []
     for number in draw(st.permutations([1, 2, 3, 4])):
         mal_id, anilist_id = draw(

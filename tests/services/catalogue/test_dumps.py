@@ -106,7 +106,7 @@ async def test_a_date_in_the_future_does_not_outrank_what_comes_later(load: Impo
     assert (await load.row())["dumped_on"] == NOW.date()
 
 
-async def test_a_later_dump_that_says_the_same_is_remembered_as_the_later_one(load: Importer) -> None:
+async def test_an_unchanged_title_gets_the_date_of_the_later_dump(load: Importer) -> None:
     await load(own_row(1, episodes=12), dated="2025-01-01")
 
     assert await load(own_row(1, episodes=12), dated="2026-01-01") == (0, 0, 1, 0, 0)
@@ -177,7 +177,7 @@ async def test_invalid_rows_are_reported_by_line_and_skipped(load: Importer) -> 
     assert all(fault.reason for fault in load.faults)
 
 
-async def test_the_summary_names_faults_too_but_not_without_end(load: Importer) -> None:
+async def test_the_summary_lists_a_limited_number_of_faults(load: Importer) -> None:
     path = dumps.write(load.folder, "x.jsonl", b"null\n" * 1500)
 
     summary = await DumpService(load.database).run(path)
@@ -254,7 +254,7 @@ async def test_an_interrupted_import_is_completed_by_the_next(load: Importer) ->
     assert done == (4, 0, 6, 0, 0)
 
 
-async def test_a_lost_connection_leaves_whole_chunks_and_says_unavailable(load: Importer) -> None:
+async def test_a_lost_connection_leaves_complete_chunks_and_reports_unavailable(load: Importer) -> None:
     rows = [own_row(mal_id) for mal_id in range(1, 11)]
     path = dumps.write(load.folder, "x.jsonl", dumps.lines(rows))
     killed = 0

@@ -60,7 +60,7 @@ def expected(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def season(row: dict[str, Any]) -> str | None:
-    """What the row says, else what its date does where that is of the same year."""
+    """The season of the row, otherwise that of its date if it is of the same year."""
     aired = row["aired_from"] or ""
     if row["season"] or len(aired) < 7 or int(aired[:4]) != row["year"]:
         season: str | None = row["season"]
@@ -98,7 +98,7 @@ async def test_the_real_catalogue_is_imported_completely_and_once(
 
 
 def assert_the_rest(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
-    """What does not compare word for word: durations, sources, studios in two spellings, shared ids."""
+    """Fields that are not equal literally: durations, sources, studios in two spellings, shared ids."""
     told = sum(row["anilist_id"] is not None for row in theirs)
     assert sum(row["anilist_id"] is not None for row in ours) == told - SHARED_IDS
     named = [row for row in theirs if row["duration"] not in (None, 0, "Unknown")]
@@ -134,7 +134,7 @@ ALLOWANCE = 16 * 1024 * 1024
 
 
 async def peak(database: Database, path: Path) -> tuple[int, int]:
-    """Titles added by a process of its own, and the most memory that it held."""
+    """The titles added by a separate process, and its peak memory."""
     url = database.engine.url.render_as_string(hide_password=False)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, url, str(path),

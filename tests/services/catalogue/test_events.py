@@ -39,7 +39,7 @@ class Ear:
 
 @pytest.fixture
 async def far(redis_url: str) -> AsyncIterator[Redis]:
-    """Redis as another process has it."""
+    """Redis as used by another process."""
     async with connect_redis(redis_url) as redis:
         yield redis
 

@@ -44,7 +44,9 @@ async def test_responses_are_cached_and_age(parts: Parts, redis: Redis) -> None:
     assert 0 < await redis.ttl("cache:jikan:search:steins") <= 330
 
 
-async def test_pages_limits_and_words_are_kept_apart(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_cache_keys_distinguish_pages_limits_and_words(
+    parts: Parts, jikan_standin: JikanStandin
+) -> None:
     for page, limit in ((1, 25), (2, 25), (1, 5)):
         answer = await parts.raw.top(page=page, limit=limit, client="me")
         assert (answer.state, len(json.loads(answer.body))) == ("miss", limit)
@@ -60,7 +62,7 @@ async def test_concurrent_clients_cause_one_call(parts: Parts, jikan_standin: Ji
     assert jikan_standin.stats().total == 1
 
 
-async def test_a_title_that_mal_lacks_is_asked_for_once(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_a_title_that_mal_lacks_is_requested_once(parts: Parts, jikan_standin: JikanStandin) -> None:
     for turn in range(20):
         with pytest.raises(NotFound, match="no anime 99999999"):
             await parts.raw.anime(99_999_999, client=f"client {turn}")

@@ -21,7 +21,7 @@ LATEST = {body["mal_id"]: map_anime(body) for body in (parameter.values[0] for p
 
 @pytest.fixture
 async def load(database: Database, shared: Path, tmp_path: Path) -> Importer:
-    """With the titles of the real catalogue that Jikan was asked for."""
+    """Store the titles of the real catalogue that have Jikan recordings."""
     load = Importer(database, tmp_path, chunk=100)
     with gzip.open(shared / "datasets" / "catalogue.jsonl.gz", "rt", encoding="utf-8") as file:
         rows = [row for row in map(json.loads, file) if row["mal_id"] in LATEST]
@@ -83,7 +83,7 @@ async def test_films_have_the_year_and_season_of_their_date(database: Database, 
     assert derived > 30
 
 
-async def test_what_was_found_before_a_refresh_is_found_afterwards(load: Importer) -> None:
+async def test_titles_found_before_a_refresh_are_found_afterwards(load: Importer) -> None:
     async def publish() -> None:
         raise AssertionError("nothing is added here")
 

@@ -27,7 +27,7 @@ def title(mal_id: int) -> UpstreamAnime:
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """An API as a process of its own has it: it hears of changes by Redis alone."""
+    """An API like that of a separate process: it learns of changes through Redis only."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)

@@ -11,7 +11,7 @@ from app.utils.db.database import Database
 
 
 class Silent:
-    """A queue that carries nothing."""
+    """A queue that delivers nothing."""
 
     async def send(self, job_id: int, job_class: JobClass) -> None:
         return None

@@ -9,7 +9,7 @@ DATES = {1: "2001-04", 2: "2003", 3: None}
 def stated(
     *records: tuple[int, int, str, str],
 ) -> dict[tuple[int, int], list[tuple[str, tuple[str, ...], str]]]:
-    """Both sides of each pair: types, sources and marks."""
+    """Both sides of each pair: types, sources and flags."""
     found: dict[tuple[int, int], list[tuple[str, tuple[str, ...], str]]] = {}
     rows = [StoredRelation(a, b, type_, source) for a, b, type_, source in records]  # type: ignore[arg-type]
     for edge in settle(rows, DATES):
@@ -18,7 +18,7 @@ def stated(
     return found
 
 
-def test_every_word_of_upstreams_is_known() -> None:
+def test_every_enumeration_value_of_upstreams_is_mapped() -> None:
     words = ["Side Story", "Side story", "SIDE_STORY", "side-story", "sidestory"]
     assert {relation_type(word) for word in words} == {"side_story"}
     others = ["PARENT", "ALTERNATIVE", "Spin-Off", "SOURCE"]
@@ -34,7 +34,7 @@ def test_dates_sort_by_what_is_known_of_them() -> None:
     ]  # fmt: skip
 
 
-def test_what_one_side_records_holds_for_the_other() -> None:
+def test_a_relation_recorded_on_one_side_holds_for_the_other() -> None:
     assert stated((1, 2, "sequel", "x"), (1, 2, "sequel", "a")) == {
         (1, 2): [("sequel", ("a", "x"), "")],
         (2, 1): [("prequel", ("a", "x"), "inferred")],
@@ -43,7 +43,7 @@ def test_what_one_side_records_holds_for_the_other() -> None:
     assert (2, 1) not in stated((1, 2, "adaptation", "x"))
 
 
-def test_a_record_goes_before_what_is_inferred() -> None:
+def test_a_recorded_relation_takes_precedence_over_an_inferred_one() -> None:
     both = stated((1, 2, "sequel", "x"), (2, 1, "parent_story", "y"))
     assert both == {(1, 2): [("sequel", ("x",), "")], (2, 1): [("parent_story", ("y",), "")]}
 

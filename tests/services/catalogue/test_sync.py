@@ -42,7 +42,7 @@ async def test_an_id_that_mal_lacks_fails_with_that_reason(parts: Parts, jikan_s
     assert parts.told.announced == 0
 
 
-async def test_a_title_that_mal_dropped_is_kept_and_counts_as_asked_for(
+async def test_a_title_deleted_by_mal_is_kept_and_counts_as_synced(
     parts: Parts, jikan_standin: JikanStandin
 ) -> None:
     await parts.sync.sync_anime(777)
@@ -105,7 +105,7 @@ async def test_a_restart_in_the_middle_repeats_pages_harmlessly(
     assert (whole.n, whole.distinct) == (100, 100)
 
 
-async def test_a_list_that_repeats_itself_ends(parts: Parts, jikan_standin: JikanStandin) -> None:
+async def test_a_list_with_repeating_pages_ends(parts: Parts, jikan_standin: JikanStandin) -> None:
     page = {
         "pagination": {"last_visible_page": 9, "has_next_page": True},
         "data": [{"mal_id": 5, "title": "Over and over"}],

@@ -1,4 +1,4 @@
-"""The order of a franchise: main line, story, optional titles, other versions, cycles; on real ones too."""
+"""Watch orders: main line, story, optional titles, alternatives, cycles; also of real franchises."""
 
 import gzip
 import json
@@ -51,7 +51,7 @@ def ids(found: WatchPlan, role: str = "main") -> list[int]:
     return [step.mal_id for step in found.steps if step.role == role]
 
 
-def test_a_prequel_made_later_comes_first_in_the_story_and_is_marked() -> None:
+def test_a_later_prequel_comes_first_in_story_order_and_is_marked() -> None:
     titles = [title(1, "2006"), title(2, "2008"), title(3, "2011"), title(4, None)]
     records: list[Record] = [(1, "sequel", 2), (1, "prequel", 3), (2, "sequel", 4)]
     assert ids(ordered(titles, records)) == [1, 2, 3, 4]
@@ -63,7 +63,7 @@ def test_a_prequel_made_later_comes_first_in_the_story_and_is_marked() -> None:
     assert story.franchise.mal_id == 1
 
 
-def test_optional_titles_have_roles_and_hang_behind_what_they_belong_to() -> None:
+def test_optional_titles_have_roles_and_follow_their_main_titles() -> None:
     titles = [
         title(1, "2010"), title(2, "2012"), title(3, "2014"),
         title(4, "2011", "OVA", 1), title(5, "2013", "Movie", 1), title(6, "2011-05", "Special", 1),
@@ -81,7 +81,7 @@ def test_optional_titles_have_roles_and_hang_behind_what_they_belong_to() -> Non
     assert [step.mal_id for step in ordered(titles, records, include=()).steps] == [1, 4, 2, 3]
 
 
-def test_another_version_is_a_line_of_its_own_with_what_belongs_to_it() -> None:
+def test_an_alternative_version_has_its_own_order_with_its_side_titles() -> None:
     titles = [
         title(1, "2002", "OVA", 3), title(2, "2006"), title(3, "2008"),
         title(4, "2010", "Movie", 1), title(5, "2012", "Movie", 1), title(6, "2014", "Movie", 1),
@@ -98,7 +98,7 @@ def test_another_version_is_a_line_of_its_own_with_what_belongs_to_it() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_cycles_end_the_same_way_from_everywhere_however_the_records_lie(seed: int) -> None:
+def test_cycles_give_the_same_order_from_every_title(seed: int) -> None:
     order = random.Random(seed)
     titles = [title(1, "2001"), title(2, "2005"), title(3, "2003"), title(4, "2007")]
     records: list[Record] = [(1, "sequel", 2), (2, "sequel", 3), (3, "sequel", 1), (3, "sequel", 4)]
@@ -109,7 +109,7 @@ def test_cycles_end_the_same_way_from_everywhere_however_the_records_lie(seed: i
     assert found == ordered(titles, records, 1, "story")
 
 
-def test_of_a_cycle_the_step_furthest_back_in_time_is_dropped() -> None:
+def test_a_cycle_is_broken_at_the_step_furthest_back_in_time() -> None:
     titles = [title(1, "2001"), title(2, "2005"), title(3, "2016")]
     assert ids(ordered(titles, [(3, "sequel", 1), (1, "sequel", 2), (2, "sequel", 3)], sort="story")) == [
         1,
@@ -133,7 +133,7 @@ def test_characters_and_adaptations_do_not_make_a_franchise() -> None:
     assert not {"character", "other", "adaptation"} & TIES
 
 
-def test_a_large_franchise_is_cut_where_its_ties_are_loose() -> None:
+def test_a_large_franchise_is_split_at_its_weakest_relations() -> None:
     titles = [title(n, f"{1950 + n}") for n in range(1, 71)]
     records: list[Record] = [(n, "spin_off" if n == 40 else "sequel", n + 1) for n in range(1, 70)]
     found = ordered(titles, records, 45)
@@ -186,7 +186,7 @@ def test_real_franchises_are_as_people_watch_them(
         for sort, accepted in (("release", ["release_main"]), ("story", ["story", "alt_story"])):
             found, members = _franchise(world, case["entry"], sort)
             main = ids(found)
-            if case["name"] == "Gundam UC":  # half of its main line has no sequel recorded at all
+            if case["name"] == "Gundam UC":  # half of its main line has no recorded sequel
                 assert set(case["alternative"]).isdisjoint(main)
                 continue
             told = [[id_ for id_ in case[key] if id_ in members] for key in accepted if key in case]

@@ -45,7 +45,7 @@ async def test_a_durable_event_is_stored_with_its_transaction_once(container: Co
 
 
 async def test_a_smaller_id_never_appears_after_a_greater_one(container: Container) -> None:
-    """Transactions that overlap in any way: a reader that follows the cursor misses none."""
+    """For any overlap of transactions, a reader that follows the cursor misses none."""
 
     async def write(title_id: int) -> None:
         async with container.db.transaction() as tx:
@@ -81,7 +81,7 @@ async def test_reactions_run_inside_of_the_transaction(container: Container) -> 
     assert await container.events.read("releases", after=0) == []
 
 
-async def test_every_way_to_change_an_entry_tells_of_it(
+async def test_every_way_to_change_an_entry_emits_an_event(
     client: httpx.AsyncClient, container: Container, user: SignedIn
 ) -> None:
     async with container.db.transaction() as tx:

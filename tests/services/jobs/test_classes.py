@@ -9,7 +9,7 @@ from app.schemas.jobs import SHARES, ImportList, Job, JobClass, RefreshStale, Se
 from app.services.jobs import JobRun, JobService
 from app.utils.clock import utc_now
 from app.utils.db.database import Database
-from tests.fixtures.jobs import QUICK, Bell, Mark, Table
+from tests.fixtures.jobs import QUICK, Mark, RecordingQueue, Table
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ async def people(table: Table) -> list[int]:
 
 
 async def claim(jobs: JobService, job_class: JobClass = "order") -> str | None:
-    """Take the next job and leave it running; its key."""
+    """Claim the next job and leave it running; returns its key."""
     run = JobRun(jobs._db, QUICK)
     claimed = await run.claim_next(job_class)
     return None if claimed is None else Job.read(claimed.kind, claimed.arguments).key
@@ -36,7 +36,7 @@ async def finish(table: Table, key: str) -> None:
     )
 
 
-async def test_a_claim_takes_jobs_of_its_class_only(jobs: JobService, people: list[int]) -> None:
+async def test_a_claim_takes_only_jobs_of_its_class(jobs: JobService, people: list[int]) -> None:
     await jobs.submit(RefreshStale())
     await jobs.submit(SyncAnime(1), owner_id=people[0])
     await jobs.submit(SendMail(people[0], "reset", "a"))
@@ -103,7 +103,7 @@ async def test_single_jobs_go_between_those_of_a_batch(
 
 
 async def test_an_order_promotes_a_queued_upkeep_job(
-    database: Database, jobs: JobService, bell: Bell, table: Table, people: list[int]
+    database: Database, jobs: JobService, bell: RecordingQueue, table: Table, people: list[int]
 ) -> None:
     async with database.transaction() as tx:
         await jobs.enqueue_many(tx, [SyncAnime(number) for number in range(1, 101)], job_class="upkeep")

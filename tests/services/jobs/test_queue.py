@@ -11,7 +11,7 @@ from app.schemas.jobs import RefreshStale, SendMail, SyncAnime
 from app.services.jobs import JobRun, JobService
 from app.utils.clock import utc_now
 from app.utils.db.database import Database
-from tests.fixtures.jobs import QUICK, Bell, Hasty, Mark, Table
+from tests.fixtures.jobs import QUICK, Mark, RecordingQueue, SleepingJob, Table
 
 
 class RolledBack(Exception):
@@ -25,7 +25,7 @@ async def enqueue_and_fail(database: Database, jobs: JobService) -> None:
 
 
 async def resend_after(job: object, run: JobRun) -> None:
-    """A handler with nothing to do."""
+    """A handler that does nothing."""
 
 
 async def broken(job: object, run: JobRun) -> None:
@@ -33,7 +33,7 @@ async def broken(job: object, run: JobRun) -> None:
 
 
 async def test_workers_are_notified_after_the_commit(
-    database: Database, jobs: JobService, bell: Bell
+    database: Database, jobs: JobService, bell: RecordingQueue
 ) -> None:
     async with database.transaction() as tx:
         enqueued = await jobs.enqueue(tx, Mark(1))
@@ -43,7 +43,7 @@ async def test_workers_are_notified_after_the_commit(
 
 
 async def test_a_rollback_discards_the_job(
-    database: Database, jobs: JobService, bell: Bell, table: Table
+    database: Database, jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
     with pytest.raises(RolledBack):
         await enqueue_and_fail(database, jobs)
@@ -51,7 +51,7 @@ async def test_a_rollback_discards_the_job(
     assert await table.statuses() == {}
 
 
-async def test_a_key_in_use_returns_the_existing_job(jobs: JobService, bell: Bell) -> None:
+async def test_a_key_in_use_returns_the_existing_job(jobs: JobService, bell: RecordingQueue) -> None:
     first = await jobs.submit(Mark(1))
     second = await jobs.submit(Mark(1, seconds=5.0))
     assert (second.id, second.created, second.status) == (first.id, False, "queued")
@@ -69,7 +69,7 @@ async def test_a_key_in_use_returns_the_existing_job(jobs: JobService, bell: Bel
     assert third.id != first.id
 
 
-async def test_concurrent_requests_for_one_key_make_one_job(jobs: JobService, bell: Bell) -> None:
+async def test_concurrent_requests_for_one_key_make_one_job(jobs: JobService, bell: RecordingQueue) -> None:
     asked = await asyncio.gather(*(jobs.submit(Mark(1)) for _ in range(12)))
     assert len({one.id for one in asked}) == 1
     assert [one.created for one in asked].count(True) == 1
@@ -77,7 +77,7 @@ async def test_concurrent_requests_for_one_key_make_one_job(jobs: JobService, be
 
 
 async def test_a_batch_skips_keys_in_use(
-    database: Database, jobs: JobService, bell: Bell, table: Table
+    database: Database, jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
     live = await jobs.submit(Mark(7))
     async with database.transaction() as tx:
@@ -89,7 +89,7 @@ async def test_a_batch_skips_keys_in_use(
         assert await jobs.enqueue_many(tx, []) == 0
 
 
-async def test_a_failed_notification_is_repeated_by_the_sweep(jobs: JobService, bell: Bell) -> None:
+async def test_a_failed_notification_is_repeated_by_the_sweep(jobs: JobService, bell: RecordingQueue) -> None:
     bell.down = True
     enqueued = await jobs.submit(Mark(1))
     assert await jobs.sweep() == Sweep()
@@ -98,7 +98,9 @@ async def test_a_failed_notification_is_repeated_by_the_sweep(jobs: JobService, 
     assert bell.rung == [enqueued.id]
 
 
-async def test_the_sweep_repeats_lost_notifications_only(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_the_sweep_repeats_lost_notifications_only(
+    jobs: JobService, bell: RecordingQueue, table: Table
+) -> None:
     enqueued = await jobs.submit(Mark(1))
     assert await jobs.sweep() == Sweep()
     await table.rows("update jobs set sent_at = now() - interval '11 seconds'")
@@ -108,7 +110,7 @@ async def test_the_sweep_repeats_lost_notifications_only(jobs: JobService, bell:
 
 
 async def test_the_sweep_does_not_repeat_waiting_notifications(
-    jobs: JobService, bell: Bell, table: Table
+    jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
     for number in range(5):
         await jobs.submit(Mark(number))
@@ -119,7 +121,7 @@ async def test_the_sweep_does_not_repeat_waiting_notifications(
     assert (await jobs.sweep()).sent == 2
 
 
-async def test_concurrent_sweeps_notify_once(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_concurrent_sweeps_notify_once(jobs: JobService, bell: RecordingQueue, table: Table) -> None:
     await asyncio.gather(*(jobs.submit(Mark(number)) for number in range(10)))
     await table.rows("update jobs set sent_at = null")
     bell.rung.clear()
@@ -128,7 +130,7 @@ async def test_concurrent_sweeps_notify_once(jobs: JobService, bell: Bell, table
     assert len(bell.rung) == 10
 
 
-async def test_a_scheduled_job_is_not_run_early(jobs: JobService, bell: Bell, table: Table) -> None:
+async def test_a_scheduled_job_is_not_run_early(jobs: JobService, bell: RecordingQueue, table: Table) -> None:
     enqueued = await jobs.submit(Mark(1), run_after=utc_now() + timedelta(hours=1))
     await jobs.sweep()
     assert bell.rung == []
@@ -140,7 +142,7 @@ async def test_a_scheduled_job_is_not_run_early(jobs: JobService, bell: Bell, ta
 
 
 async def test_an_expired_lease_requeues_and_counts_as_an_attempt(
-    jobs: JobService, bell: Bell, table: Table
+    jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
     enqueued = await jobs.submit(Mark(1))
     run = JobRun(jobs._db, QUICK)
@@ -197,9 +199,9 @@ async def test_a_job_of_another_user_is_not_found(jobs: JobService) -> None:
 
 
 async def test_a_failed_job_can_be_retried_with_all_attempts(
-    jobs: JobService, bell: Bell, table: Table
+    jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
-    enqueued = await jobs.submit(Hasty())
+    enqueued = await jobs.submit(SleepingJob())
     for _ in range(2):
         await table.rows("update jobs set run_after = now()")
         await jobs.run(enqueued.id, broken)
@@ -239,7 +241,7 @@ async def test_only_old_finished_jobs_are_deleted(jobs: JobService, table: Table
         "insert into jobs (key, kind, status, finished_at, created_at) values "
         "('ancient', 'x', 'failed', now() - interval '31 days', now() - interval '31 days'),"
         "('failed', 'x', 'failed', now() - interval '29 days', now() - interval '29 days'),"
-        "('nobodys', 'x', 'succeeded', now() - interval '4 days', now() - interval '4 days'),"
+        "('without_user', 'x', 'succeeded', now() - interval '4 days', now() - interval '4 days'),"
         "('recent', 'x', 'succeeded', now() - interval '2 days', now() - interval '2 days'),"
         "('waiting', 'x', 'queued', null, now() - interval '90 days')"
     )
@@ -249,7 +251,7 @@ async def test_only_old_finished_jobs_are_deleted(jobs: JobService, table: Table
 
 
 async def test_notifications_carry_the_class_of_the_job(
-    database: Database, jobs: JobService, bell: Bell, table: Table
+    database: Database, jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
     single = (await jobs.submit(SyncAnime(1))).id
     await jobs.submit(RefreshStale())
@@ -265,7 +267,7 @@ async def test_notifications_carry_the_class_of_the_job(
 
 
 async def test_messages_of_one_class_do_not_hide_a_lost_one_of_another(
-    jobs: JobService, bell: Bell, table: Table
+    jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
     for number in range(5):
         await jobs.submit(Mark(number))

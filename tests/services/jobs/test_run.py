@@ -10,7 +10,7 @@ from app.repositories.jobs import JobRepository
 from app.schemas.jobs import Job
 from app.services.jobs import JobRun, JobService, JobTimings, LeaseLost
 from app.utils.db.database import Database, DatabaseUnavailable
-from tests.fixtures.jobs import QUICK, Bell, Hasty, Mark, Table, leave_mark
+from tests.fixtures.jobs import QUICK, Mark, RecordingQueue, SleepingJob, Table, leave_mark
 
 ARREARS = "update jobs set lease_until = now() - interval '1 second' where status = 'running'"
 DUE = "update jobs set run_after = now()"
@@ -66,7 +66,7 @@ async def test_a_permanent_failure_is_not_retried(jobs: JobService, table: Table
 
 
 async def test_a_failure_that_may_pass_is_retried_with_backoff_then_fails(
-    database: Database, bell: Bell, table: Table
+    database: Database, bell: RecordingQueue, table: Table
 ) -> None:
     jobs = JobService(database, bell)
 
@@ -133,7 +133,7 @@ async def test_an_attempt_has_a_time_limit(jobs: JobService, table: Table) -> No
         finally:
             stopped.set()
 
-    enqueued = await jobs.submit(Hasty())
+    enqueued = await jobs.submit(SleepingJob())
     await jobs.run(enqueued.id, endless)
     row = await table.job(enqueued.id)
     assert (row.status, row.attempts) == ("queued", 1)
@@ -225,7 +225,7 @@ async def test_a_run_without_its_lease_can_write_nothing(
 async def test_a_job_cannot_be_claimed_between_an_effect_and_its_commit(
     database: Database, jobs: JobService, table: Table
 ) -> None:
-    """The lease may run out while the last commit is under way; the row lock keeps the job till then."""
+    """The lease may expire during the last commit; the row lock protects the job until then."""
     enqueued = await jobs.submit(Mark(1))
     run = JobRun(database, QUICK)
     await run.claim(enqueued.id)
@@ -290,7 +290,7 @@ async def test_the_last_progress_of_a_failed_job_is_in_the_row(jobs: JobService,
 
 
 async def test_a_cancelled_run_releases_the_job_immediately(
-    jobs: JobService, bell: Bell, table: Table
+    jobs: JobService, bell: RecordingQueue, table: Table
 ) -> None:
     async def endless(job: Job, run: JobRun) -> None:
         await asyncio.sleep(3600)
@@ -309,8 +309,8 @@ async def test_a_cancelled_run_releases_the_job_immediately(
     assert await table.marks() == [1]
 
 
-class Faltering(Database):
-    """A database that is gone for some transactions."""
+class FailingDatabase(Database):
+    """A database that is down for some transactions."""
 
     absent = 0
 
@@ -322,9 +322,9 @@ class Faltering(Database):
 
 
 async def test_a_short_outage_of_postgresql_loses_neither_the_claim_nor_the_end(
-    database_url: str, bell: Bell, table: Table
+    database_url: str, bell: RecordingQueue, table: Table
 ) -> None:
-    database = Faltering(Database.connect(database_url).engine)
+    database = FailingDatabase(Database.connect(database_url).engine)
     jobs = JobService(database, bell, timings=JobTimings(lease=10, heartbeat=2))
     enqueued = await jobs.submit(Mark(1))
 
@@ -339,9 +339,9 @@ async def test_a_short_outage_of_postgresql_loses_neither_the_claim_nor_the_end(
 
 
 async def test_a_run_that_cannot_renew_its_lease_stops_when_it_runs_out(
-    database_url: str, bell: Bell, table: Table
+    database_url: str, bell: RecordingQueue, table: Table
 ) -> None:
-    database = Faltering(Database.connect(database_url).engine)
+    database = FailingDatabase(Database.connect(database_url).engine)
     jobs = JobService(database, bell, timings=QUICK)
     enqueued = await jobs.submit(Mark(1))
     stopped = asyncio.Event()

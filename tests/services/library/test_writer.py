@@ -31,7 +31,7 @@ async def changed(container: Container, user_id: int, since: datetime) -> list[d
 
 
 async def test_timestamps_grow_in_commit_order(container: Container, user: SignedIn) -> None:
-    """Otherwise a client that saw the faster change would never ask for the slower one."""
+    """Otherwise a client that saw the faster change would never request the slower one."""
     first, second, third = await make_titles(container)
     await container.library.entries.add(user.id, Target(anime_id=third), {"status": "watching"}, origin="api")
     began = datetime.fromisoformat((await changed(container, user.id, LONG_AGO))[0]["updated_at"])
@@ -127,11 +127,11 @@ async def test_an_edit_of_a_list_that_a_service_follows_is_noted_for_it(
         assert await container.db.scalar(queued, own) == int(noted)
 
 
-async def test_many_edits_of_one_list_at_once_are_all_made(container: Container, user: SignedIn) -> None:
+async def test_concurrent_edits_of_one_list_all_succeed(container: Container, user: SignedIn) -> None:
     first, *_ = await make_titles(container)
     entries = container.library.entries
     await entries.add(user.id, Target(anime_id=first), {"status": "watching"}, origin="api")
-    step = Operation("update", Target(anime_id=first), steps=1)
+    step = Operation("update", Target(anime_id=first), delta=1)
     async with asyncio.TaskGroup() as group:
         made = [group.create_task(entries.edit(user.id, step, origin="api")) for _ in range(64)]
     assert sorted(task.result().version for task in made) == list(range(2, 66))

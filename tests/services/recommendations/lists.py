@@ -1,4 +1,4 @@
-"""A small world of tastes: series of two seasons, of four kinds, and lists of people who like one kind."""
+"""Synthetic tastes: series of two seasons in four kinds, and users who like one kind."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ COMPLETED, DROPPED, PLANNED = 1, 4, 5
 
 
 def first(kind: int, series: int) -> int:
-    """The number of the first season; its sequel is the next one."""
+    """The number of the first season; its sequel has the next number."""
     return 2 * (kind * SERIES + series)
 
 
 def make_catalogue(*, cold: int = 0) -> Catalogue:
-    """The titles of the tastes, then ``cold`` ones of each kind that nobody lists yet."""
+    """The titles of all kinds, then ``cold`` ones of each kind that nobody lists yet."""
     kinds = np.concatenate([np.repeat(np.arange(KINDS), 2 * SERIES), np.repeat(np.arange(KINDS), cold)])
     size = len(kinds)
     franchises = np.concatenate([np.arange(TITLES) // 2, TITLES // 2 + np.arange(size - TITLES)])
@@ -39,7 +39,7 @@ def with_adult(catalogue: Catalogue, titles: list[int]) -> Catalogue:
 
 
 def make_lists(count: int = 300, *, seed: int = 1) -> Lists:
-    """Each likes most of one kind, and drops or dislikes some of another."""
+    """Each user likes most of one kind, and drops or dislikes some of another."""
     draw = np.random.default_rng(seed)
     rows: list[tuple[int, int, float, int]] = []
     for user in range(count):

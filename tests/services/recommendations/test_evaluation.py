@@ -1,4 +1,4 @@
-"""The measuring itself: nothing that was taken out is left, perfect foresight is 1, the order of methods."""
+"""The evaluation: test titles are not trained on, perfect prediction scores 1, order of methods."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from app.schemas.domain.recommendations import Setting
 from app.services.recommendations import evaluation
 from app.services.recommendations.comparison import compare
 from app.services.recommendations.fitted import Array
-from app.services.recommendations.packing import catalogue_of, lists_of_ratings, ratings_of
+from app.services.recommendations.packing import build_catalogue, lists_from_ratings, rating_arrays
 from app.services.recommendations.training import Lists
 from tests.services.recommendations.lists import SERIES, TITLES, make_catalogue, make_lists
 
@@ -31,10 +31,10 @@ def parted(setting: Setting, seed: int = 3) -> tuple[Lists, evaluation.Split]:
 
 
 @pytest.mark.parametrize("setting", ["all", "series"])
-def test_what_is_taken_out_is_not_left(setting: Setting) -> None:
+def test_test_titles_are_removed_from_training_lists(setting: Setting) -> None:
     lists, split = parted(setting)
     groups = CATALOGUE.franchises if setting == "series" else np.arange(TITLES)
-    for number, out in enumerate(split.taken):
+    for number, out in enumerate(split.held_out):
         left = groups[split.left.titles[split.left.users == number]]
         assert len(out)
         assert len(left)
@@ -42,11 +42,11 @@ def test_what_is_taken_out_is_not_left(setting: Setting) -> None:
         whole = groups[lists.titles[lists.users == number]]
         assert np.isin(out, whole).all()
     again = parted(setting)[1]
-    assert all(np.array_equal(a, b) for a, b in zip(split.taken, again.taken, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(split.held_out, again.held_out, strict=True))
 
 
 @pytest.mark.parametrize("setting", ["all", "series"])
-def test_perfect_foresight_is_one_and_none_is_nothing(setting: Setting) -> None:
+def test_perfect_prediction_scores_one_and_none_scores_zero(setting: Setting) -> None:
     _, split = parted(setting)
     size = TITLES // 2 if setting == "series" else TITLES
 
@@ -55,7 +55,7 @@ def test_perfect_foresight_is_one_and_none_is_nothing(setting: Setting) -> None:
             assert count == size
             scores = np.zeros((len(lists), count))
             for row, number in enumerate(lists):
-                scores[row, split.taken[number]] = sign
+                scores[row, split.held_out[number]] = sign
             return scores
 
         return score
@@ -65,7 +65,7 @@ def test_perfect_foresight_is_one_and_none_is_nothing(setting: Setting) -> None:
     assert evaluation.evaluate(foresight(-1), split, CATALOGUE, YEARS).ndcg < 0.05
 
 
-def test_what_began_after_the_list_was_made_is_no_candidate() -> None:
+def test_titles_newer_than_the_list_are_no_candidates() -> None:
     _, split = parted("series")
     late = YEARS.copy()
     late[60:] = 2021
@@ -74,7 +74,7 @@ def test_what_began_after_the_list_was_made_is_no_candidate() -> None:
     def at_random(_: Lists, lists: Array, count: int) -> Array:
         return draw.random((len(lists), count))
 
-    anything = evaluation.of_franchises(at_random, CATALOGUE.franchises)
+    anything = evaluation.score_franchises(at_random, CATALOGUE.franchises)
     assert evaluation.evaluate(anything, split, CATALOGUE, YEARS).coverage > 40 / TITLES
     assert evaluation.evaluate(anything, split, CATALOGUE, late).coverage <= 30 / TITLES
 
@@ -99,10 +99,10 @@ def facts() -> list[TitleFacts]:
 
 def test_methods_are_compared_on_unseen_lists_alone() -> None:
     edges = [(number + 1, number + 2, "sequel") for number in range(0, TITLES, 2)]
-    catalogue = catalogue_of(facts(), edges)  # type: ignore[arg-type]
+    catalogue = build_catalogue(facts(), edges)  # type: ignore[arg-type]
     assert int(catalogue.franchises.max()) + 1 == TITLES // 2
     train, test = dump_of(make_lists(200), "train"), dump_of(make_lists(80, seed=2), "test")
-    report = compare(catalogue, facts(), train, test, seed=1, shortest=10)
+    report = compare(catalogue, facts(), train, test, seed=1, min_liked=10)
     assert report.train_lists == 200
     assert report.test_lists > 60
     assert report.results["all"]["model"].ndcg > report.results["all"]["genres"].ndcg
@@ -112,29 +112,29 @@ def test_methods_are_compared_on_unseen_lists_alone() -> None:
         assert found["model"].low <= found["model"].ndcg <= found["model"].high
         assert report.as_json()[setting]["EASE^R"]["ndcg@10"] > 0
         assert setting in report.as_table()
-    own = compare(catalogue, facts(), train, None, seed=1, shortest=10)
+    own = compare(catalogue, facts(), train, None, seed=1, min_liked=10)
     assert own.test_lists == 40
     assert own.train_lists == 160
-    seen = compare(catalogue, facts(), train, train, seed=1, shortest=10)
+    seen = compare(catalogue, facts(), train, train, seed=1, min_liked=10)
     assert seen.train_lists == 0, "a list that is foretold is not learned from"
 
 
-def test_of_several_entries_for_a_title_the_last_one_counts() -> None:
+def test_the_last_of_several_entries_for_a_title_counts() -> None:
     dump = RatingDump(names=["a"], sources=[""])
     for mal_id, score in ((1000, 3), (4, 9), (1001, 8), (1000, 9)):
         dump.users.append(0)
         dump.mal_ids.append(mal_id)
         dump.scores.append(score)
         dump.statuses.append(1)
-    lists = lists_of_ratings(ratings_of(dump), facts())
+    lists = lists_from_ratings(rating_arrays(dump), facts())
     assert dict(zip(lists.titles.tolist(), lists.scores.tolist(), strict=True)) == {0: 9, 1: 8}
 
 
-def test_franchises_are_not_glued_by_crossovers_and_later_prequels_hold_nobody_up() -> None:
+def test_crossovers_do_not_join_franchises_and_later_prequels_do_not_block_titles() -> None:
     titles = facts()[:6]
     titles[4] = titles[4]._replace(aired_from="2030")
     edges = [(1, 2, "sequel"), (2, 3, "character"), (3, 4, "side_story"), (6, 5, "prequel"), (4, 6, "other")]
-    catalogue = catalogue_of(titles, edges)  # type: ignore[arg-type]
+    catalogue = build_catalogue(titles, edges)  # type: ignore[arg-type]
     numbers = catalogue.franchises.tolist()
     assert numbers[0] == numbers[1] != numbers[2] == numbers[3] != numbers[4] == numbers[5]
     assert {tuple(pair) for pair in catalogue.preceding.tolist()} == {(1, 0), (3, 2)}

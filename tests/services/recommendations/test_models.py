@@ -1,4 +1,4 @@
-"""Models of recommendations on a small world of tastes: what is learned, ranked, explained and stored."""
+"""Recommendation models on synthetic tastes: learning, ranking, reasons and storage."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def model(fitted: Fitted) -> Model:
 def taste(
     model: Model, rows: dict[int, tuple[float, int]], *, unwanted: tuple[int, ...] = (), sfw: bool = False
 ) -> Taste:
-    """Of a list by numbers of titles: score and status of each."""
+    """The taste of a list: score and status by title number."""
     return Taste.of(
         model,
         model.titles[list(rows)].astype(np.int64),
@@ -71,7 +71,7 @@ def test_weights_are_not_negative_and_no_title_speaks_for_itself(fitted: Fitted)
         assert not fitted.discovering[of_franchise == franchise, column].any()
 
 
-def test_what_is_stored_is_what_was_fitted_but_for_rounding(fitted: Fitted, model: Model) -> None:
+def test_the_stored_model_equals_the_fitted_one_up_to_rounding(fitted: Fitted, model: Model) -> None:
     again = Model.unpack(model.pack())
     mine = taste(again, liking(2))
     exact = np.zeros(len(CATALOGUE.titles))
@@ -97,7 +97,7 @@ def test_a_taste_is_recognised_and_nothing_listed_is_shown(model: Model, mode: s
     assert kinds(model, ranking.titles[:6])[:3].count(1) == 3
 
 
-def test_discoveries_are_of_franchises_that_are_not_begun_one_of_each(model: Model) -> None:
+def test_discoveries_are_one_title_of_each_new_franchise(model: Model) -> None:
     mine = taste(model, liking(1))
     ranking = rank(model, mine, "discover")
     franchises = [int(model.franchises[title]) for title in ranking.titles]
@@ -116,13 +116,13 @@ def test_a_sequel_waits_until_what_precedes_it_is_completed(model: Model) -> Non
     assert first(0, 6) + 1 in rank(model, taste(model, watching), "continue").titles
 
 
-def test_the_default_begins_with_a_few_to_go_on_with(model: Model) -> None:
+def test_by_default_a_few_continuations_come_first(model: Model) -> None:
     ranking = rank(model, taste(model, liking(3, 6)), None)
     assert ranking.parts[:4] == ["continue", "continue", "continue", "discover"]
     assert "continue" not in ranking.parts[3:]
 
 
-def test_what_is_disliked_counts_against(model: Model) -> None:
+def test_disliked_titles_count_negatively(model: Model) -> None:
     disliked = {first(2, series): (score, status) for series, (score, status) in
                 enumerate([(2.0, COMPLETED), (0.0, DROPPED), (4.0, DROPPED), (3.0, COMPLETED)])}  # fmt: skip
     mixed = taste(model, {**liking(0), **disliked})
@@ -133,7 +133,7 @@ def test_what_is_disliked_counts_against(model: Model) -> None:
     assert 2 not in kinds(model, rank(model, mixed, "discover").titles[:4])
 
 
-def test_what_is_not_wanted_is_not_shown_nor_others_of_its_franchise(model: Model) -> None:
+def test_ignored_titles_and_their_franchises_are_not_shown(model: Model) -> None:
     best = rank(model, taste(model, liking(1)), "discover").titles[0]
     for mode in (None, "discover", "all"):
         shown = rank(model, taste(model, liking(1), unwanted=(best,)), mode).titles
@@ -142,7 +142,7 @@ def test_what_is_not_wanted_is_not_shown_nor_others_of_its_franchise(model: Mode
     assert model.franchises[best] not in model.franchises[again]
 
 
-def test_reasons_are_what_the_score_would_fall_most_without(model: Model) -> None:
+def test_reasons_are_the_titles_with_the_largest_effect_on_the_score(model: Model) -> None:
     rows = {**liking(1, 5), first(1, 7): (5.0, COMPLETED), first(0, 1): (8.0, COMPLETED)}
     mine = taste(model, rows)
     for mode in ("discover", "all", "continue"):
@@ -172,7 +172,7 @@ def _fall(model: Model, rows: dict[int, tuple[float, int]], title: int, without:
     return _score(model, rows, title, mode) - _score(model, rest, title, mode)
 
 
-def test_a_title_that_nobody_lists_is_known_by_what_it_is_like(model: Model) -> None:
+def test_a_title_on_no_list_is_scored_by_its_metadata(model: Model) -> None:
     new = np.arange(TITLES, len(model.titles)).reshape(KINDS, -1)
     assert set(model.cold.tolist()) == set(new.ravel().tolist())
     mine = taste(model, liking(2))
@@ -184,7 +184,7 @@ def test_a_title_that_nobody_lists_is_known_by_what_it_is_like(model: Model) -> 
     assert kinds(model, list(discovered.picks(place, place + 1)[0].because)) == [2, 2]
 
 
-def test_adult_titles_are_for_those_who_list_some(fitted: Fitted) -> None:
+def test_adult_titles_are_recommended_only_to_users_who_list_some(fitted: Fitted) -> None:
     adult = [first(1, 8), first(1, 9)]
     model = assemble(fitted, with_adult(CATALOGUE, adult))
     assert not set(adult) & set(rank(model, taste(model, liking(1)), "discover").titles)
@@ -205,7 +205,7 @@ def test_diversity_brings_other_kinds_forward_and_loses_nothing(model: Model) ->
     assert counts[-1] == KINDS > counts[0]
 
 
-def test_unknown_titles_and_empty_lists_say_nothing(model: Model) -> None:
+def test_unknown_titles_and_empty_lists_give_no_recommendations(model: Model) -> None:
     ids = np.array([1, 2, 10**9], np.int64)
     stranger = Taste.of(model, ids, np.full(3, 9.0), np.full(3, COMPLETED), unwanted=ids, sfw=False)
     assert len(stranger.titles) == 0
@@ -231,7 +231,7 @@ def test_similar_titles_are_of_the_kind_and_of_other_franchises() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_a_server_without_lists_has_a_model_that_says_nothing(count: int) -> None:
+def test_a_server_without_lists_has_an_empty_model(count: int) -> None:
     lists = make_lists(1)
     none = replace(lists, users=lists.users[:0], titles=lists.titles[:0], scores=lists.scores[:0],
                    statuses=lists.statuses[:0])  # fmt: skip

@@ -1,4 +1,4 @@
-"""From lists in the database to recommendations over HTTP: a fit in its own process, and what is served."""
+"""From lists in the database to recommendations over HTTP: a fit in a separate process, and serving."""
 
 import asyncio
 import csv
@@ -46,7 +46,7 @@ def made_title(number: int) -> Title:
 async def served(
     clones: Clones, servers: ServerUrls, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Container]]:
-    """A server that has learned from the lists of a file."""
+    """A server whose model was fitted from the lists of a file."""
     async with (
         stocked(clones, [made_title(number) for number in range(TITLES)]) as stock,
         client_on(stock.url, servers.redis_url) as (client, container),
@@ -62,7 +62,7 @@ async def served(
             )
         file = tmp_path_factory.mktemp("ratings") / "ratings.csv"
         write_ratings(file)
-        dump = await container.recommendations.refits.keep_ratings(file, lambda _: None)
+        dump = await container.recommendations.refits.store_ratings(file, lambda _: None)
         assert (len(dump.names), dump.faults) == (300, 0)
         summary = await container.recommendations.refits.run()
         assert (summary.lists, summary.titles, summary.learned) == (300, TITLES, TITLES)
@@ -108,7 +108,7 @@ def numbers(found: list[dict[str, Any]]) -> list[int]:
     return [one["mal_id"] - 1000 for one in found]
 
 
-async def test_recommendations_fit_the_taste_and_name_what_they_come_from(person: Person) -> None:
+async def test_recommendations_fit_the_taste_and_name_their_reasons(person: Person) -> None:
     found = await person.recommended(limit=8)
     assert [one["part"] for one in found] == ["continue"] * 3 + ["discover"] * 5
     assert all(one["title"].startswith("Kind 1") for one in found[:7])
@@ -120,7 +120,7 @@ async def test_recommendations_fit_the_taste_and_name_what_they_come_from(person
     assert set(sequels) <= {first(1, series) + 1 for series in range(4)}
 
 
-async def test_pages_go_on_where_the_last_one_ended(person: Person) -> None:
+async def test_pages_continue_where_the_last_one_ended(person: Person) -> None:
     whole = numbers(await person.recommended(limit=30))
     parts = [await person.recommended(limit=10, offset=offset) for offset in (0, 10, 20)]
     assert [number for part in parts for number in numbers(part)] == whole
@@ -139,7 +139,7 @@ async def test_a_change_of_the_list_shows_at_once(person: Person) -> None:
     assert best in numbers(await person.recommended(mode="all", limit=50))
 
 
-async def test_what_is_ignored_is_not_recommended_until_it_is_no_longer(person: Person) -> None:
+async def test_ignored_titles_are_not_recommended(person: Person) -> None:
     ids = {one["mal_id"] - 1000: one["id"] for one in await person.recommended(mode="discover")}
     best = next(iter(ids))
     path = f"{RECOMMENDATIONS}/ignored/{ids[best]}"
@@ -154,7 +154,7 @@ async def test_what_is_ignored_is_not_recommended_until_it_is_no_longer(person: 
     assert unknown.status_code == 404
 
 
-async def test_adult_titles_are_for_those_who_list_some(person: Person) -> None:
+async def test_adult_titles_are_recommended_only_to_users_who_list_some(person: Person) -> None:
     adult = first(3, 11)
     assert adult not in numbers(await person.recommended(mode="discover", limit=50))
     await person.add(adult, score=9)

@@ -1,4 +1,4 @@
-"""Following AniLibria: what is new becomes an event, once, whoever reads it first and however often."""
+"""Polling AniLibria: each new episode or release becomes one event, whoever reads it first."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def container(
 def release(
     standin: AniLibriaStandin, title_id: int, *ordinals: float, status: bool | None = None, **fields: Any
 ) -> None:
-    """Give a title these episodes, as of now."""
+    """Give a title these episodes, released now."""
     now = datetime.now(UTC)
     episodes = [{**made_episode(title_id, one), "updated_at": now.isoformat()} for one in ordinals]
     told = {"episodes": episodes, "fresh_at": (now + timedelta(seconds=1)).isoformat(), **fields}
@@ -47,7 +47,7 @@ def told(found: list[Event]) -> list[tuple[int, float]]:
     return [(one.title_id, one.ordinal) for one in found if isinstance(one, EpisodeReleased)]
 
 
-async def test_the_first_poll_is_where_following_begins(
+async def test_the_first_poll_announces_nothing(
     container: Container, anilibria_standin: AniLibriaStandin
 ) -> None:
     assert await container.releases.following.poll() == 0
@@ -56,7 +56,7 @@ async def test_the_first_poll_is_where_following_begins(
     assert await events(container) == []
 
 
-async def test_a_new_episode_is_told_once_whoever_reads_it_first(
+async def test_a_new_episode_is_announced_once_whoever_reads_it_first(
     container: Container, anilibria_standin: AniLibriaStandin
 ) -> None:
     following, titles = container.releases.following, container.releases.titles
@@ -86,7 +86,7 @@ async def test_a_new_episode_is_told_once_whoever_reads_it_first(
     assert len(await events(container)) == 3, "an episode that is uploaded again is not new"
 
 
-async def test_new_titles_and_changes_of_status_are_told(
+async def test_new_titles_and_status_changes_are_announced(
     container: Container, anilibria_standin: AniLibriaStandin
 ) -> None:
     following = container.releases.following
@@ -107,7 +107,7 @@ async def test_new_titles_and_changes_of_status_are_told(
     assert (changed.title_id, changed.old_status, changed.new_status) == (100, "airing", "finished")
 
 
-async def test_what_happened_during_an_outage_is_told_after_it(
+async def test_events_during_an_outage_are_delivered_after_it(
     container: Container, anilibria_standin: AniLibriaStandin
 ) -> None:
     following = container.releases.following

@@ -1,4 +1,4 @@
-"""Releases find their anime, and never another one, on a labelled set of recorded and made ones."""
+"""Linking releases to anime, on a labelled set of recorded and synthetic releases: no wrong links."""
 
 import gzip
 import json
@@ -64,7 +64,7 @@ def recorded(shared: Path) -> list[Named]:
 
 
 def respelled(anime: Named, dice: random.Random) -> Named:
-    """A release of the anime, as a source might write it down."""
+    """A release of the anime as a source might spell it."""
     title, russian = anime.names[0], anime.names[2] if len(anime.names) > 2 else anime.names[-1]
     changes = [
         (russian, title),
@@ -108,7 +108,7 @@ def test_no_release_of_the_labelled_set_is_linked_wrongly(shared: Path, catalogu
     assert found >= 130
 
 
-def test_parts_of_a_series_are_told_apart() -> None:
+def test_seasons_of_a_series_are_distinguished() -> None:
     first = Named(1, ("Mahou Gakuen",), 2020, "TV", 12)
     second = Named(2, ("Mahou Gakuen 2nd Season", "Mahou Gakuen II"), 2021, "TV", 12)
     movie = Named(3, ("Mahou Gakuen Movie",), 2020, "Movie", 1)

@@ -1,4 +1,4 @@
-"""The three-way merge: its rules, and a machine of edits, crashes and refusals that must converge."""
+"""The three-way merge: its rules, and a state machine of edits, crashes and rejections that must converge."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ def same(state: SyncState) -> SyncState:
 
 
 def tens(state: SyncState) -> SyncState:
-    """A service with whole scores, as many of them are."""
+    """A service with integer scores only, as many are."""
     score = None if not state.score else max(10, (state.score + 5) // 10 * 10)
     return replace(state, score=score)
 
@@ -43,7 +43,7 @@ def test_a_field_is_taken_from_the_side_that_changed_it() -> None:
 
 
 @pytest.mark.parametrize("later", [True, False])
-def test_of_two_edits_the_later_stands_and_the_other_is_told(later: bool) -> None:
+def test_of_two_conflicting_edits_the_later_is_kept_on_both_sides(later: bool) -> None:
     merged = met({"score": 90, "notes": "ours"}, {"score": 60, "notes": "theirs"}, later=later)
     assert (merged.local.score, merged.local.notes) == ((90, "ours") if later else (60, "theirs"))
     assert merged.wanted == ({"score": 90, "notes": "ours"} if later else {})
@@ -57,10 +57,10 @@ def test_of_two_edits_the_later_stands_and_the_other_is_told(later: bool) -> Non
 @pytest.mark.parametrize(
     ("ours", "theirs", "later", "progress", "told"),
     [
-        (5, 3, False, 5, True),  # lowered there: ours stays, and is told again
-        (9, 7, False, 9, True),  # both went on: the higher
+        (5, 3, False, 5, True),  # lowered there: ours is kept, and pushed again
+        (9, 7, False, 9, True),  # both increased: the higher one
         (7, 9, True, 9, False),
-        (3, 5, True, 3, True),  # lowered here, on purpose
+        (3, 5, True, 3, True),  # lowered here on purpose
         (3, 8, True, 3, True),
         (3, 8, False, 8, False),
         (2, 3, False, 3, False),
@@ -75,21 +75,21 @@ def test_progress_never_falls_by_itself(
     assert merged.wanted == ({"progress": progress} if told else {})
 
 
-def test_a_title_that_is_seen_once_more_begins_anew() -> None:
+def test_a_rewatched_title_starts_from_the_beginning() -> None:
     merged = met({}, {"status": "rewatching", "progress": 0, "rewatch_count": 1})
     assert merged.local == SyncState(status="rewatching", progress=0, score=80, rewatch_count=1)
     assert merged.wanted == {}
 
 
-def test_what_the_service_holds_roughly_is_the_same() -> None:
+def test_values_rounded_by_the_service_count_as_equal() -> None:
     finer = replace(WATCHING, score=84)
     base = Snapshot(tens(WATCHING), tens(WATCHING))
     merged = merge(base, finer, WATCHING, local_is_later=True, hold=tens)
     assert (merged.local, merged.wanted, merged.conflicts) == (finer, {}, ())
 
 
-def test_what_the_service_cannot_hold_is_told_once() -> None:
-    """It answers 26 to a progress of 30: ours stays, and neither side is told again."""
+def test_values_that_the_service_cannot_represent_are_pushed_once() -> None:
+    """It returns 26 for a progress of 30: ours is kept, and neither side is updated again."""
     ours = replace(WATCHING, progress=30)
     merged = merge(Snapshot(WATCHING, WATCHING), ours, WATCHING, local_is_later=True, hold=same)
     assert merged.wanted == {"progress": 30}
@@ -101,7 +101,7 @@ def test_what_the_service_cannot_hold_is_told_once() -> None:
     assert (third.local, third.wanted) == (ours, {})
 
 
-def test_what_the_service_adds_by_itself_is_taken() -> None:
+def test_values_added_by_the_service_are_accepted() -> None:
     told = {"status": "completed", "finished_at": None}
     answer = SyncState(status="completed", progress=12, score=80, finished_at="2026-11-28")
     ours = replace(WATCHING, status="completed")
@@ -110,7 +110,7 @@ def test_what_the_service_adds_by_itself_is_taken() -> None:
     assert (merged.local, merged.wanted, merged.conflicts) == (answer, {}, ())
 
 
-def test_at_a_first_meeting_what_is_empty_gives_way() -> None:
+def test_the_first_sync_fills_empty_fields_of_both_sides() -> None:
     ours = SyncState(status="watching", progress=3, notes="ours")
     theirs = SyncState(status="watching", progress=5, score=70, started_at="2020")
     merged = merge(None, ours, theirs, local_is_later=True, hold=same)
@@ -120,7 +120,7 @@ def test_at_a_first_meeting_what_is_empty_gives_way() -> None:
 
 
 class Service:
-    """Holds one list: whole scores, no more progress than 12, a date of its own for what is completed."""
+    """Holds one list: integer scores, a maximum progress of 12, its own date for completed entries."""
 
     def __init__(self) -> None:
         self.entries: dict[int, tuple[SyncState, int]] = {}
@@ -149,13 +149,15 @@ FIELDS = st.fixed_dictionaries(
         "progress": st.integers(0, 12),
         "notes": st.one_of(st.none(), st.sampled_from(["a", "b"])),
         "is_private": st.booleans(),
+        "rewatch_count": st.integers(0, 3),
+        "started_at": st.one_of(st.none(), st.sampled_from(["2020", "2020-05", "2020-05-01"])),
     },
 )
 KEYS = st.integers(1, 3)
 
 
 class TwoWaySync(RuleBasedStateMachine):
-    """Edits on both sides and from two devices, clocks that disagree, refusals, crashes between two steps."""
+    """Edits on both sides and from two devices, clock differences, rejections, crashes between two steps."""
 
     @initialize()
     def begin(self) -> None:
@@ -187,7 +189,7 @@ class TwoWaySync(RuleBasedStateMachine):
         self._sync(key, dies_after_save=dies_after_save)
 
     def _sync(self, key: int, *, dies_after_save: bool = False) -> None:
-        """What is known is stored before the other side is told, and again after."""
+        """Snapshots are stored before the other side is updated, and again afterwards."""
         merged = self._merge(key)
         if merged is None or not merged.wanted:
             return
@@ -219,8 +221,8 @@ class TwoWaySync(RuleBasedStateMachine):
         return merged
 
     @invariant()
-    def quiesces(self) -> None:
-        """Left alone, both sides agree within three rounds, and then nothing is sent any more."""
+    def converges(self) -> None:
+        """Without further edits, both sides agree within three rounds, and then nothing more is sent."""
         kept = (dict(self.local), dict(self.snapshots), dict(self.service.entries), self.service.refuses)
         self.service.refuses = 0
         for _ in range(3):
@@ -242,3 +244,11 @@ def _restarts(before: SyncState, after: SyncState) -> bool:
 
 TestTwoWaySync = TwoWaySync.TestCase
 TestTwoWaySync.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+class TwoWaySyncAtLength(TwoWaySync):
+    """The same with many more and longer sequences."""
+
+
+TestTwoWaySyncAtLength = pytest.mark.soak(TwoWaySyncAtLength.TestCase)
+TestTwoWaySyncAtLength.settings = settings(max_examples=1500, stateful_step_count=40, deadline=None)

@@ -34,7 +34,7 @@ async def push(me: Connected) -> dict[str, Any]:
 
 
 async def make_quiet(me: Connected) -> None:
-    """As if the last edits were some seconds ago."""
+    """Make the last edits a few seconds old."""
     async with me.container.db.transaction() as tx:
         await tx.session.execute(text("update entries set updated_at = updated_at - interval '1 minute'"))
 
@@ -67,7 +67,7 @@ async def test_lists_are_brought_together_and_then_nothing_is_left_to_do(
     assert status == IsPartialDict(connected=True, username="mio", pending=0, conflicts=0, reconnect=False)
 
 
-async def test_an_edit_is_told_by_a_job_and_a_burst_of_them_as_one(
+async def test_an_edit_is_pushed_by_a_job_and_a_burst_by_a_single_one(
     me: Connected, anilist: AniListStandin
 ) -> None:
     anilist.add(1, progress=1)
@@ -84,7 +84,7 @@ async def test_an_edit_is_told_by_a_job_and_a_burst_of_them_as_one(
     assert len(anilist.saves) == 1
 
 
-async def test_an_edit_that_changes_nothing_over_there_is_not_told(
+async def test_an_edit_without_effect_at_the_service_is_not_pushed(
     settings: Settings, database: Database
 ) -> None:
     anilist = AniListStandin(score_format="POINT_10")
@@ -147,7 +147,7 @@ async def test_a_refused_token_stops_all_calls_until_the_account_is_connected_ag
 async def test_conflicts_are_listed_and_the_other_value_can_be_chosen(
     me: Connected, anilist: AniListStandin
 ) -> None:
-    anilist.now = 2_000_000_000  # what is edited over there is later
+    anilist.now = 2_000_000_000  # the edit at AniList is later
     anilist.add(1, score=50, status="CURRENT", progress=3)
     await me.connect()
     await me.order("/api/anilist/sync")
@@ -185,7 +185,7 @@ async def test_deletions_do_not_travel(me: Connected, anilist: AniListStandin) -
     assert set(await me.items()) == {2}
     assert set(anilist.entries) == {1}
     assert anilist.saves == []
-    anilist.edit(1, progress=9)  # it is being watched over there after all
+    anilist.edit(1, progress=9)  # it is being watched at AniList after all
     await me.patch(items[2], progress=3)
     await make_quiet(me)
     await me.order("/api/anilist/sync")
@@ -193,7 +193,7 @@ async def test_deletions_do_not_travel(me: Connected, anilist: AniListStandin) -
     assert anilist.entries[2]["progress"] == 3
 
 
-async def test_what_is_clamped_over_there_is_told_once(me: Connected, anilist: AniListStandin) -> None:
+async def test_values_clamped_by_the_service_are_pushed_once(me: Connected, anilist: AniListStandin) -> None:
     anilist.add(1, progress=1)
     anilist.know(1, total=12)
     await me.connect()
@@ -207,7 +207,7 @@ async def test_what_is_clamped_over_there_is_told_once(me: Connected, anilist: A
     assert ((await me.items())[1]["progress"], anilist.entries[1]["progress"]) == (20, 12)
 
 
-async def test_what_a_service_will_not_take_stops_no_other_entry(
+async def test_an_entry_that_a_service_rejects_does_not_block_others(
     me: Connected, anilist: AniListStandin
 ) -> None:
     anilist.add(1)
@@ -237,7 +237,7 @@ async def test_what_a_service_will_not_take_stops_no_other_entry(
     assert anilist.entries[1]["progress"] == 6
 
 
-async def test_a_run_that_dies_after_it_told_does_not_tell_again(
+async def test_a_run_that_dies_after_sending_an_edit_does_not_send_it_again(
     me: Connected, anilist: AniListStandin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anilist.add(1)
@@ -258,7 +258,7 @@ async def test_a_run_that_dies_after_it_told_does_not_tell_again(
     assert anilist.saves == [IsPartialDict(mediaId=1, progress=8)]
 
 
-async def test_what_an_answer_leaves_out_erases_nothing(me: Connected, anilist: AniListStandin) -> None:
+async def test_missing_fields_of_a_response_erase_nothing(me: Connected, anilist: AniListStandin) -> None:
     anilist.add(1, score=70, notes="kept", progress=1)
     await me.connect()
     await me.order("/api/anilist/sync")
@@ -277,7 +277,9 @@ async def test_what_an_answer_leaves_out_erases_nothing(me: Connected, anilist: 
     assert anilist.count("SaveMediaListEntry") == 1
 
 
-async def test_the_import_of_a_kind_tells_anilist_nothing(me: Connected, anilist: AniListStandin) -> None:
+async def test_importing_one_media_type_changes_nothing_at_anilist(
+    me: Connected, anilist: AniListStandin
+) -> None:
     anilist.add(1, progress=2)
     anilist.add(2, type="MANGA", progress=3, hidden=True)
     anilist.custom["Favourites"] = [1, 2]

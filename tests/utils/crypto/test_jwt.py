@@ -74,7 +74,7 @@ def test_tokens_of_the_previous_secret_stay_valid() -> None:
 
 GOOD = issue(tokens())
 FORGED = dict(forged_tokens(GOOD, SECRET))
-# These are right in themselves; that the account or the session is another is for the database to say.
+# These are valid tokens; that account or session differ is for the database to check.
 _OF_THE_ROW = {"a subject that is nobody", "a session that is not"}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.utils.db.database import Database, DatabaseUnavailable, ReferenceGone, UnstorableValue
+from app.utils.db.pool import IDLE_BEFORE_PING, OPENED_AT, USED_AT, CountedPool
 from app.utils.metrics import AFTER_COMMIT_FAILURES
 
 
@@ -53,8 +54,38 @@ async def test_a_connection_lost_while_idle_is_replaced(database: Database, data
     with nothing_leaks(database):
         pid = await backend(database)
         await kill(database_url, pid)
-        await asyncio.sleep(1.1)  # one used a moment ago is trusted
+        await asyncio.sleep(1.1)  # a recently used one is trusted
         assert await backend(database) != pid
+
+
+async def test_a_connection_just_used_is_taken_at_once(database: Database) -> None:
+    pool = database.engine.pool
+    assert isinstance(pool, CountedPool)
+    assert pool.connect_at_once() is None
+    async with database.driver() as driver:
+        assert pool.connect_at_once() is None
+    for _ in range(2):
+        taken = pool.connect_at_once()
+        assert taken is not None
+        assert taken.driver_connection is driver
+        assert pool.checkedout() == 1
+        taken.close()
+    for key, seconds in ((USED_AT, IDLE_BEFORE_PING), (OPENED_AT, 1800.0)):
+        async with database.driver():
+            pass
+        await age(pool, key, seconds)
+        assert pool.connect_at_once() is None
+        async with database.driver() as replaced:
+            assert await replaced.fetchval("select 1") == 1
+
+
+async def age(pool: CountedPool, key: str, seconds: float) -> None:
+    """Let the idle connection have been used, or opened, that much earlier."""
+    taken = pool.connect_at_once()
+    assert taken is not None
+    info = taken.info
+    taken.close()
+    info[key] -= seconds
 
 
 async def test_a_cancelled_caller_returns_a_working_connection(database: Database) -> None:
@@ -174,7 +205,7 @@ async def test_callbacks_do_not_run_after_a_rollback(database: Database) -> None
 
 
 _BEYOND_TIME = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
-# Statements with one parameter, and a value that makes them fail: in the server, or before asyncpg sends it.
+# Statements with one parameter, and a value that fails: in the server, or in asyncpg before sending.
 UNSTORABLE: dict[str, tuple[str, Any]] = {
     "an integer that overflows": ("select cast({0} as int) + 2147483647", 1),
     "an integer that does not fit": ("select cast({0} as int)", 2**31),
@@ -206,7 +237,9 @@ async def test_an_unstorable_value_is_translated(
     assert await backend(database)
 
 
-async def test_plans_are_kept_for_writes_and_hot_reads_and_made_anew_for_filters(database_url: str) -> None:
+async def test_generic_plans_are_used_for_writes_and_hot_reads_custom_ones_for_filters(
+    database_url: str,
+) -> None:
     database = Database.connect(database_url, pool_size=1, max_overflow=0)
     shown = "select current_setting('plan_cache_mode')"
 
@@ -238,7 +271,7 @@ async def test_plans_are_kept_for_writes_and_hot_reads_and_made_anew_for_filters
     await database.close()
 
 
-async def test_a_connection_that_died_before_it_was_told_how_to_plan_is_a_fault_once(
+async def test_a_connection_lost_before_its_plan_settings_were_sent_fails_once(
     database: Database, database_url: str
 ) -> None:
     with nothing_leaks(database):

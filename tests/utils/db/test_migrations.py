@@ -52,7 +52,7 @@ async def test_a_second_clone_is_independent(database: Database) -> None:
 
 
 async def test_values_beyond_new_limits_are_clamped(empty_database_url: str) -> None:
-    """Of rows that were stored before there were limits; nothing within them changes."""
+    """For rows older than the limits; values within them do not change."""
     await migrate_to(empty_database_url, "20261121_1320")
     connection = await asyncpg.connect(empty_database_url.replace("+asyncpg", ""))
     await connection.execute(

@@ -40,7 +40,7 @@ servers.stop()
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """A short folder that nobody works in when the test is over."""
+    """A short folder; checks that no process works in it after the test."""
     yield tmp_path / "home"
     wait_until(lambda: not processes_of(tmp_path))
     shutil.rmtree(tmp_path)

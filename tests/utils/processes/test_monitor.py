@@ -5,7 +5,7 @@ from app.utils.processes.embedded.monitor import ServerMonitor
 
 
 class Servers(EmbeddedServers):
-    """Restarts what the script says, or raises its error."""
+    """Restarts as scripted, or raises the scripted error."""
 
     def __init__(self, *script: list[str] | EmbeddedError) -> None:
         self.script = list(script)

@@ -18,7 +18,7 @@ subprocess.run([sys.executable, "-c", "import also_slow"], check=True)
 
 
 def run(folder: Path, *, writes: bool, compiled: bool = False) -> set[str]:
-    """The byte code that a program and one that it starts leave behind, by the folder it lies in."""
+    """The bytecode files that a program and its child leave behind, by folder."""
     sources, kept = folder / "sources", folder / "kept"
     sources.mkdir()
     for name in ("slow_to_compile", "also_slow"):

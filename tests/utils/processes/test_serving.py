@@ -71,7 +71,7 @@ def test_a_running_request_is_answered_before_the_server_stops() -> None:
             python(_SERVER, str(descriptor)), pass_fds=[descriptor], stdout=subprocess.PIPE
         )
         assert server.stdout is not None
-        answer = httpx.get(url, timeout=30)  # asked before the server listens: the socket keeps the question
+        answer = httpx.get(url, timeout=30)  # sent before the server listens: the socket queues it
         assert (answer.text, "server" in answer.headers) == ("done", False)
         with socket.create_connection(listener.getsockname()) as connection:
             connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

@@ -12,8 +12,8 @@ from app.utils.redis import rate_limit
 from app.utils.redis.rate_limit import Rate, SharedLimiter, Traffic
 
 _CLOCK = "simulation:time"
-_LATENCY = 0.1  # seconds from a call to the next one of the same caller
-_ASKS_AGAIN = 1.0  # seconds after a refusal
+_LATENCY = 0.1  # seconds between calls of one caller
+_ASKS_AGAIN = 1.0  # seconds after a rejection
 
 
 @dataclass

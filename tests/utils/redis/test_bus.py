@@ -14,7 +14,7 @@ from app.utils.redis.client import connect_redis
 
 
 class Relay:
-    """Stands between the listener and Redis; ``silence`` makes all that is open swallow every byte."""
+    """A proxy between the listener and Redis; ``silence`` makes open connections swallow every byte."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -61,7 +61,9 @@ async def test_a_dead_connection_is_replaced(relay: tuple[Relay, str], redis_url
     joins: list[int] = []
     async with connect_redis(relay[1]) as far, connect_redis(redis_url) as near:
         there, here = Bus(far), Bus(near)
-        async with there.subscribe("news", heard=messages.append, missed=lambda: joins.append(len(messages))):
+        async with there.subscribe(
+            "news", on_message=messages.append, on_gap=lambda: joins.append(len(messages))
+        ):
             await until(lambda: joins == [0])
             await here.publish("news", b"one")
             await until(lambda: messages == [b"one"])
@@ -74,25 +76,25 @@ async def test_a_dead_connection_is_replaced(relay: tuple[Relay, str], redis_url
 
 async def test_a_quiet_topic_keeps_its_connection(redis: Redis) -> None:
     joins: list[None] = []
-    async with Bus(redis).subscribe("quiet", heard=lambda _: None, missed=lambda: joins.append(None)):
+    async with Bus(redis).subscribe("quiet", on_message=lambda _: None, on_gap=lambda: joins.append(None)):
         await asyncio.sleep(5)
     assert joins == [None]
 
 
 async def subscribed(redis: Redis) -> set[str]:
-    """The ids of the connections that are subscribed to anything."""
+    """The ids of connections with any subscription."""
     return {client["id"] for client in await redis.client_list(_type="pubsub")}
 
 
 async def test_topics_share_one_connection(redis: Redis, redis_url: str) -> None:
     async with connect_redis(redis_url) as far, AsyncExitStack() as stack:
         here, there = Bus(redis), Bus(far)
-        others = await subscribed(redis)  # of tests before this one, which the server is closing
+        others = await subscribed(redis)  # from earlier tests; the server is closing them
         heard: dict[str, list[bytes]] = {"a": [], "b": [], "own": []}
         joins: list[str] = []
         for topic in ("a", "b"):
             subscription = there.subscribe(
-                topic, heard=heard[topic].append, missed=partial(joins.append, topic)
+                topic, on_message=heard[topic].append, on_gap=partial(joins.append, topic)
             )
             await stack.enter_async_context(subscription)
             await until(partial(joins.__contains__, topic))
@@ -109,6 +111,6 @@ async def test_without_redis_messages_are_delivered_locally() -> None:
     heard: list[bytes] = []
     async with connect_redis("unix:///nowhere/valkey.sock") as redis:
         bus = Bus(redis)
-        async with bus.subscribe("news", heard=heard.append, missed=lambda: None):
+        async with bus.subscribe("news", on_message=heard.append, on_gap=lambda: None):
             await bus.publish("news", b"one")
     assert heard == [b"one"]

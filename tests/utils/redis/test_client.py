@@ -11,7 +11,7 @@ from app.utils.redis.client import REDIS_FAULTS, connect_redis
 
 
 class Gate:
-    """Passes bytes on to a server, or swallows them."""
+    """Forwards bytes to a server, or swallows them."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -64,7 +64,7 @@ async def test_a_recovered_server_is_used_again(gate: tuple[Gate, str]) -> None:
             await redis.ping()
         gate[0].silent = False
         answers: list[object] = []
-        for _ in range(30):  # on a busy machine an answer may be late, and then all rests a moment
+        for _ in range(30):  # a late response on a busy machine pauses all commands briefly
             await asyncio.sleep(0.1)
             answers = await asyncio.gather(*(redis.ping() for _ in range(300)), return_exceptions=True)
             if answers == [True] * 300:

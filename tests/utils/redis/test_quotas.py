@@ -45,7 +45,7 @@ async def test_peeking_does_not_use_the_quota(redis: Redis) -> None:
         assert (await quotas.peek(THRICE, "me")).remaining == 3
 
 
-async def test_a_use_can_be_given_back(redis: Redis) -> None:
+async def test_a_use_of_a_quota_can_be_refunded(redis: Redis) -> None:
     quotas = Quotas(redis)
     for _ in range(3):
         await quotas.take(THRICE, "me")
@@ -60,7 +60,7 @@ async def test_the_window_slides(redis: Redis) -> None:
     await asyncio.sleep(0.25)
     await quotas.take(short, "me")
     await asyncio.sleep(0.25)
-    # the first use is forgotten, the second is not
+    # the first use has expired, the second has not
     assert [(await quotas.take(short, "me")).allowed for _ in range(2)] == [True, False]
 
 

@@ -154,7 +154,7 @@ async def test_without_redis_a_process_uses_its_own_slow_pace() -> None:
 
 
 class Flaky:
-    """A Redis that can be away, in front of the real one."""
+    """A Redis that can be made unavailable, in front of the real one."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -44,7 +44,7 @@ async def calls(redis: Redis, redis_url: str) -> AsyncIterator[RequestCoalescer]
 
 
 async def upkeep_was_at_full(redis: Redis) -> None:
-    """As if upkeep had used all it may in the window before."""
+    """As if upkeep had used its full share in the previous window."""
     seconds, micros = await redis.time()
     now = seconds * 1_000_000 + micros
     step = round(RATE.step * 1_000_000)
@@ -69,7 +69,7 @@ def upkeep_at_full(calls: RequestCoalescer) -> list[asyncio.Task[None]]:
 
 
 def upkeep() -> list[Caller]:
-    """Of each of two processes one asks at a time, without end."""
+    """In each of two processes, one caller requests continuously."""
     return [Caller("upkeep", 1_000_000) for _ in range(2)]
 
 

@@ -12,7 +12,7 @@ from app.utils.redis.single_flight import SingleFlight
 
 
 class Counted:
-    """Work that counts its runs and takes its time."""
+    """Work that counts its runs and takes some time."""
 
     def __init__(self, seconds: float = 0.05) -> None:
         self.runs = 0
@@ -33,7 +33,7 @@ async def failing() -> bytes:
 
 @pytest.fixture
 async def pair(redis: Redis, redis_url: str) -> AsyncIterator[tuple[SingleFlight, SingleFlight]]:
-    """Two processes as far as Redis can tell."""
+    """Two processes from Redis's point of view."""
     async with connect_redis(redis_url) as other:
         flights = SingleFlight(redis, lease=0.3), SingleFlight(other, lease=0.3)
         yield flights
@@ -92,9 +92,9 @@ async def test_a_timeout_does_not_stop_the_work(pair: Pair) -> None:
     work = Counted(seconds=0.3)
     with pytest.raises(TimeoutError):
         await pair[0].join("k", work, seconds=0.05)
-    assert pair[0].under_way("k")
+    assert pair[0].is_running("k")
     assert await pair[0].join("k", work, seconds=5) == b"run 1"
-    assert not pair[0].under_way("k")
+    assert not pair[0].is_running("k")
 
 
 async def test_a_cancelled_caller_does_not_stop_the_work(pair: Pair) -> None:

@@ -23,7 +23,7 @@ def test_a_season_is_named_in_many_ways(text: str, base: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Overlord", "22/7", "2", "Mob Psycho 100", "Area 88", "V", "season 2"])
-def test_what_names_no_season(text: str) -> None:
+def test_queries_that_name_no_season(text: str) -> None:
     assert season(text) is None
 
 
@@ -36,7 +36,7 @@ def test_what_names_no_season(text: str) -> None:
         ("Наруто Шиппуден", "naruto shippuuden"), ("Хагане но Ренкинджутсуши", "hagane no renkinjutsushi"),
     ],
 )  # fmt: skip
-def test_cyrillic_sounds_like_the_romaji_it_stands_for(written: str, romaji: str) -> None:
+def test_cyrillic_sounds_like_its_romaji(written: str, romaji: str) -> None:
     heard = {sound(spelled) for spelled in romanised(written)}
     assert sound(romaji) in heard or sound(romaji.replace("gh", "g").replace("ou", "u")) in heard
 

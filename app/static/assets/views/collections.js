@@ -2,6 +2,7 @@
 import { get, patch, post, remove } from "../api.js";
 import { icon } from "../icons.js";
 import { card, skeletons } from "../parts/card.js";
+import { cover } from "../parts/cover.js";
 import { confirmed, empty, field, lines, openDialog, signInFirst, trouble } from "../parts/pieces.js";
 import { go } from "../router.js";
 import { signedIn } from "../session.js";
@@ -43,11 +44,17 @@ function all() {
     () => (found() === null && !fault() ? h("div", { "aria-busy": "true" }, lines(5)) : null),
     () => (found()?.length === 0 ? empty("book", t("no_collections"), t("collections_for"), h("button", { type: "button", class: "primary", onclick: make }, t("new_collection"))) : null),
     h("ul", { class: "shelves" }, each(() => found() ?? [], (shelf) => shelf.id, (shelf) =>
-      h("li", { class: "panel" }, h("h2", {}, h("a", { href: placeOf(shelf.peek().id) }, shelf.peek().name)), shelf.peek().description && h("p", {}, shelf.peek().description), h("small", {}, summary(shelf.peek()))),
+      h("li", { class: "panel shelf" }, fan(shelf.peek()), h("h2", {}, h("a", { href: placeOf(shelf.peek().id) }, shelf.peek().name)), shelf.peek().description && h("p", {}, shelf.peek().description), h("small", {}, summary(shelf.peek()))),
     )),
     () => (found() && found().length < total() ? h("button", { type: "button", class: "wide", onclick: () => load(found.peek().length) }, t("show_more")) : null),
   ];
 }
+
+const notFound = (error) => [404, 422].includes(error.status);
+
+/** Its first covers side by side, drawn ones where there are fewer. */
+const fan = ({ id, name, covers, items_count: count }) =>
+  h("div", { class: "fan", "aria-hidden": "true" }, Array.from({ length: Math.min(4, count) || 1 }, (_, index) => cover({ title: `${name} ${id} ${index}`, image_url: covers[index] })));
 
 const summary = (shelf) => [t("titles_count", { n: shelf.items_count }), t(shelf.is_public ? "visibility.public" : "visibility.private"), since(shelf.updated_at)].join(" · ");
 
@@ -63,6 +70,7 @@ function one(id) {
       shelf.set(about.value);
       heading.set(about.value.name);
       fault.set(null);
+      if (about.value.shared && !address.peek()) get(`/collections/${id}/share`).then(showLink, () => null); // made before links were kept: a new one can be made
     } catch (error) {
       fault.set(error);
     }
@@ -90,10 +98,10 @@ function one(id) {
     arrange(order, () => post(`/collections/${id}/items`, { anime_id: item.anime_id, position: from + by + 1 }));
   };
 
+  const showLink = ({ value }) => address.set(`${location.origin}/shared/${value.share_url.split("/").at(-1)}`);
   async function share() {
     try {
-      const { value } = await post(`/collections/${id}/share`);
-      address.set(`${location.origin}/shared/${value.share_url.split("/").at(-1)}`);
+      showLink(await post(`/collections/${id}/share`));
     } catch (error) {
       failed(error, share);
     }
@@ -123,7 +131,7 @@ function one(id) {
     return h("span", { class: "row" }, button("left", "earlier", () => move(item, -1)), button("right", "later", () => move(item, 1)), button("trash", "take_out", () => takeOut(item)));
   };
   return [
-    () => (fault() ? [h("h1", {}, t("nav.collections")), trouble(fault(), () => load())] : null),
+    () => (fault() ? [h("h1", {}, t("nav.collections")), notFound(fault()) ? empty("book", t("no_collection"), t("no_collection_text"), h("a", { class: "button primary", href: "/my/collections" }, t("nav.collections"))) : trouble(fault(), () => load())] : null),
     () => {
       const now = shelf();
       if (!now) return fault() ? null : h("div", { class: "grid", "aria-busy": "true" }, skeletons(6));
@@ -133,10 +141,12 @@ function one(id) {
         h(
           "p",
           { class: "actions" },
-          h("button", { type: "button", onclick: () => edit(now, (value) => shelf.set(value)) }, icon("pen"), t("edit")),
-          h("button", { type: "button", onclick: share }, icon("link"), t("share")),
-          h("button", { type: "button", class: "ghost", onclick: unshare }, t("unshare")),
-          h("button", { type: "button", class: "danger ghost", onclick: drop }, icon("trash"), t("delete_collection")),
+          h("button", { type: "button", class: "small", onclick: () => edit(now, (value) => shelf.set(value)) }, icon("pen"), t("edit")),
+          () =>
+            address()
+              ? h("button", { type: "button", class: "small", onclick: unshare }, t("unshare"))
+              : h("button", { type: "button", class: "small", onclick: share }, icon("link"), t("share")),
+          h("button", { type: "button", class: "small danger ghost", onclick: drop }, icon("trash"), t("delete_collection")),
         ),
       ];
     },

@@ -89,7 +89,7 @@ function jobs() {
         h(
           "li",
           { class: () => `job ${job().status}` },
-          h("span", { class: "name" }, h("strong", {}, () => job().kind), h("small", {}, () => `#${job().id} · ${job().key} · ${since(job().created_at)}`), () => (job().error ? h("small", { class: "error" }, job().error) : null)),
+          h("span", { class: "name" }, h("strong", {}, () => job().kind), h("small", {}, () => [`#${job().id}`, job().key !== job().kind && job().key, since(job().created_at)].filter(Boolean).join(" · ")), () => (job().error ? h("small", { class: "error" }, job().error) : null)),
           () => jobBar(job()),
           () => (job().status === "failed" ? h("button", { type: "button", class: "small", onclick: () => retry(job.peek()) }, icon("undo"), t("retry")) : null),
         ),

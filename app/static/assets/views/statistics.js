@@ -48,7 +48,7 @@ function charts() {
 }
 
 function totals(found) {
-  const figure = (value, text, hint) => h("div", { class: "figure" }, h("dt", {}, text), h("dd", {}, value), hint && h("small", {}, hint));
+  const figure = (value, text, hint) => h("div", { class: "figure" }, h("dt", {}, text), h("dd", {}, value), hint && h("dd", { class: "note" }, hint));
   const unknown = found.episodes_of_unknown_length;
   return h(
     "dl",

@@ -269,6 +269,8 @@ export default {
   share_link: "Link to this collection",
   share_hint: "Whoever has it sees the collection; a new link replaces it.",
   link_gone: "The link no longer works",
+  no_collection: "No such collection",
+  no_collection_text: "It was deleted, or it is somebody else’s and private.",
   no_share: "This link does not work",
   no_share_text: "It was taken back, or it is incomplete.",
   collect: "Add to a collection",
