@@ -1,7 +1,6 @@
 """The WebSocket of AniLibria v2: subscriptions to live title events."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
@@ -96,23 +95,18 @@ async def live_events(socket: WebSocket) -> None:
 
 
 class _Session:
-    """One connection, from the handshake to its end."""
+    """One connection, from the handshake to its end. There are thousands, so each is small."""
+
+    __slots__ = ("_bad_tokens", "_closing", "_live", "_malformed", "_services", "_socket", "_times")
 
     def __init__(self, socket: WebSocket, services: Container) -> None:
         self._socket = socket
         self._services = services
         self._live = services.releases.live
-        self._times: deque[float] = deque(maxlen=_MESSAGES)
+        self._times: list[float] = []  # of the latest messages; an empty deque would take 600 bytes
         self._malformed = 0
         self._bad_tokens = 0
         self._closing: asyncio.Task[None] | None = None
-        self._answers: dict[str, Callable[[Connection, Any], Awaitable[None]]] = {
-            "auth": self._authenticate,
-            "subscribe_title": self._subscribe_title,
-            "unsubscribe_title": self._unsubscribe_title,
-            "subscribe_updates": self._subscribe_updates,
-            "ping": self._pong,
-        }
 
     async def serve(self) -> None:
         if not self._is_allowed_origin():
@@ -203,7 +197,8 @@ class _Session:
 
     def _count(self, connection: Connection) -> None:
         now = asyncio.get_running_loop().time()
-        if len(self._times) == _MESSAGES and now - self._times[0] < _PERIOD:
+        self._times = [time for time in self._times if now - time < _PERIOD]
+        if len(self._times) == _MESSAGES:
             self._error(connection, "RATE_LIMITED")
             raise _Closed(_TOO_MANY)
         self._times.append(now)
@@ -220,12 +215,12 @@ class _Session:
             if self._malformed >= _MALFORMED:
                 raise _Closed(_INVALID)
             return
-        answer = self._answers.get(kind)
+        answer = _HANDLERS.get(kind)
         if answer is None:
             self._error(connection, "UNKNOWN_TYPE", {"type": kind[:50]})
             return
         try:
-            await answer(connection, said.get("data"))
+            await answer(self, connection, said.get("data"))
         except ValidationError as fault:
             fields = {".".join(map(str, one["loc"])) or "data": [one["msg"]] for one in fault.errors()[:10]}
             self._error(connection, "VALIDATION_ERROR", {"fields": fields})
@@ -283,3 +278,12 @@ class _Session:
     def _error(self, connection: Connection, code: str, details: Any = None) -> None:
         told = {"code": code, "message": _MESSAGES_OF[code]}
         self._tell(connection, "error", told if details is None else {**told, "details": details})
+
+
+_HANDLERS: dict[str, Callable[[_Session, Connection, Any], Awaitable[None]]] = {
+    "auth": _Session._authenticate,
+    "subscribe_title": _Session._subscribe_title,
+    "unsubscribe_title": _Session._unsubscribe_title,
+    "subscribe_updates": _Session._subscribe_updates,
+    "ping": _Session._pong,
+}
