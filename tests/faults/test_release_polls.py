@@ -17,7 +17,7 @@ from tests.faults.stack import Stack, running_stack
 from tests.standin import AniLibriaStandin
 from tests.standin.anilibria import made_episode
 
-pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("upstream faults")]
+pytestmark = [pytest.mark.fault, pytest.mark.soak]
 
 V2 = "/api/anilibria/v2"
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

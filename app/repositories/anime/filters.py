@@ -76,8 +76,8 @@ def all_words(
 ) -> Iterator[str]:
     """Every word must occur in a title or synonym, not all in the same one; no words match nothing.
 
-    With ``at_start`` it must be at the start of a word there. One or two letters of an alphabet always must:
-    they occur inside words of almost every title, and no index finds them there.
+    With ``at_start`` it must be at the start of a word there. So must a search of one or two letters of an
+    alphabet: they occur inside words of almost every title, and no index finds them there.
     """
     found = word_groups(search)
     if not found:

@@ -1,7 +1,9 @@
 """Connecting an AniList account, and imports by name: failures, and secrecy of tokens."""
 
+import base64
 import hashlib
 import logging
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +16,8 @@ from sqlalchemy import text
 
 from app.config import Settings
 from app.repositories.sync import LinkRepository
+from app.schemas.domain.sync import RemoteAccount
+from app.services.sync.accounts import ServiceAccounts
 from app.utils.clock import utc_now
 from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database
@@ -162,6 +166,49 @@ async def test_no_token_can_be_read_anywhere(
         assert link is not None
         with pytest.raises(ValueError, match="not encrypted"):
             Encryption(settings.secret).decrypt(link.token, f"service token:anilist:{me.user.id + 1}")
+
+
+class ManySignIns:
+    """A service whose codes are tokens, so that each account gets one of its own."""
+
+    def authorize_url(self, state: str) -> str:
+        return f"https://service.test/?state={state}"
+
+    async def exchange(self, code: str) -> tuple[str, int | None]:
+        return code, None
+
+    async def get_account(self, token: str) -> RemoteAccount:
+        return RemoteAccount(int(token.rpartition(".")[2]), "mio", None, token)
+
+
+async def test_of_a_hundred_tokens_none_is_in_a_dump_redis_or_the_log(
+    me: Connected, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    parts, tokens = me.container, dict[int, str]()
+    signers = {"anilist": ManySignIns()}
+    accounts = ServiceAccounts(parts.db, parts.jobs, Encryption(parts.settings.secret), signers)
+    for number in range(1, 101):
+        user = await make_account(parts)
+        tokens[user.id] = f"{secrets.token_urlsafe(24)}.{number}"
+        url = await accounts.connect_url(user.id, "anilist", session_id=None)
+        link = await accounts.complete("anilist", state_of(url), tokens[user.id])
+        await accounts.note_refusal(link)
+    await accounts.tend()
+    texts = [caplog.text]
+    async with parts.db.transaction() as tx:
+        names = await tx.session.execute(text("select tablename from pg_tables where schemaname = 'public'"))
+        for name in names.scalars().all():
+            texts += (await tx.session.execute(text(f'select t::text from "{name}" t'))).scalars()
+        stored = await tx.session.execute(text("select count(distinct token) from service_links"))
+    texts += [f"{key!r} {await parts.redis.dump(key)!r}" async for key in parts.redis.scan_iter()]
+    everything = "\n".join(texts)
+    assert stored.scalar_one() == 100
+    assert "sync.token_refused" in everything, "the log is among it"
+    for token in tokens.values():
+        secret = token.rpartition(".")[0]
+        shapes = (secret, secret.encode().hex(), base64.b64encode(secret.encode()).decode())
+        assert [shape for shape in shapes if shape in everything] == []
 
 
 async def test_tokens_survive_a_new_secret_and_are_encrypted_again(
