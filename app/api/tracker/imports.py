@@ -38,7 +38,7 @@ async def import_lists(body: ListImportIn, user: CurrentUser, services: Services
     return Response(shown.model_dump_json(), status, media_type="application/json")
 
 
-@router.post("/{provider}", status_code=400, responses=failures(BadRequest))
+@router.post("/{provider}", include_in_schema=False)
 @access("write:content")
 async def refuse_provider(provider: Annotated[str, Path(max_length=100)], _: CurrentUser) -> None:
     """Answer 400 for every other provider: only AniList lists can be imported here."""

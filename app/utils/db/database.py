@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, exc, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi as _Dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-from app.utils.db.pool import IDLE_BEFORE_PING, USED_AT, CountedPool
+from app.utils.db.pool import CountedPool
 from app.utils.metrics import AFTER_COMMIT_FAILURES
 
 _log = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ Recorder = Callable[["Transaction", Sequence[object]], Awaitable[None]]
 Publisher = Callable[[Sequence[object]], Awaitable[None]]
 
 _PLACEHOLDER = re.compile(r"(?<![:\w]):(\w+)")
+_IDLE_BEFORE_PING = 1.0  # seconds; a connection used more recently is not pinged
 _POOL_WAIT = 2.0  # seconds a request waits for a connection before it fails with 503
 _PLAN_MODE = "plan_cache_mode"
 _FRESH_PLANS = "force_custom_plan"  # the catalogue's filters differ too much in selectivity for one plan
@@ -192,9 +193,7 @@ class Database:
         key, where both plans are the same.
         """
         with _translate_errors():
-            pool = self.engine.pool
-            at_once = pool.connect_at_once() if isinstance(pool, CountedPool) else None
-            pooled = at_once or await self.engine.raw_connection()
+            pooled = await self.engine.raw_connection()
             driver: Driver = pooled.driver_connection  # type: ignore[assignment]
             try:
                 mode = _FRESH_PLANS if fresh_plans else _KEPT_PLANS
@@ -305,10 +304,14 @@ def _sqlstate_of(error: BaseException) -> str:
 def _ping_after_idle(engine: AsyncEngine) -> None:
     """Like ``pool_pre_ping``, but without the round trip for a connection that was in use a moment ago."""
 
+    @event.listens_for(engine.sync_engine, "checkin")
+    def _note(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
     @event.listens_for(engine.sync_engine, "checkout")
     def _test(dbapi_connection: Any, record: Any, _: Any) -> None:
-        used_at = record.info.get(USED_AT)
-        if used_at is None or time.monotonic() - used_at < IDLE_BEFORE_PING:
+        used_at = record.info.get("used_at")
+        if used_at is None or time.monotonic() - used_at < _IDLE_BEFORE_PING:
             return
         try:
             alive = engine.dialect.do_ping(dbapi_connection)

@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.utils.db.database import Database, DatabaseUnavailable, ReferenceGone, UnstorableValue
-from app.utils.db.pool import IDLE_BEFORE_PING, OPENED_AT, USED_AT, CountedPool
 from app.utils.metrics import AFTER_COMMIT_FAILURES
 
 
@@ -56,36 +55,6 @@ async def test_a_connection_lost_while_idle_is_replaced(database: Database, data
         await kill(database_url, pid)
         await asyncio.sleep(1.1)  # a recently used one is trusted
         assert await backend(database) != pid
-
-
-async def test_a_connection_just_used_is_taken_at_once(database: Database) -> None:
-    pool = database.engine.pool
-    assert isinstance(pool, CountedPool)
-    assert pool.connect_at_once() is None
-    async with database.driver() as driver:
-        assert pool.connect_at_once() is None
-    for _ in range(2):
-        taken = pool.connect_at_once()
-        assert taken is not None
-        assert taken.driver_connection is driver
-        assert pool.checkedout() == 1
-        taken.close()
-    for key, seconds in ((USED_AT, IDLE_BEFORE_PING), (OPENED_AT, 1800.0)):
-        async with database.driver():
-            pass
-        await age(pool, key, seconds)
-        assert pool.connect_at_once() is None
-        async with database.driver() as replaced:
-            assert await replaced.fetchval("select 1") == 1
-
-
-async def age(pool: CountedPool, key: str, seconds: float) -> None:
-    """Let the idle connection have been used, or opened, that much earlier."""
-    taken = pool.connect_at_once()
-    assert taken is not None
-    info = taken.info
-    taken.close()
-    info[key] -= seconds
 
 
 async def test_a_cancelled_caller_returns_a_working_connection(database: Database) -> None:
