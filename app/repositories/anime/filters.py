@@ -85,8 +85,8 @@ def all_words(
     for words in found:
         # words next to each other (K-On, No.6) may also be written as one
         joined = "".join(words)
-        is_little = joined.isalnum() and is_short_word(joined)
-        together = _holds(joined, arguments, once=once, at_start=at_start or is_little)
+        is_short = len(found) == 1 and joined.isalnum() and is_short_word(joined)
+        together = _holds(joined, arguments, once=once, at_start=at_start or is_short)
         if len(words) == 1:
             yield together
         else:
