@@ -15,7 +15,7 @@ from app.schemas.domain.releases import (
     UpstreamRelease,
     VideoSource,
 )
-from app.utils.text.cleaning import INT_MAX, clean_int, clean_number, clean_text
+from app.utils.text.cleaning import INT_MAX, clean_int, clean_number, clean_text, read_int
 
 _TYPES = {
     "TV": "TV", "ONA": "ONA", "WEB": "WEB", "OVA": "OVA", "OAD": "OAD", "MOVIE": "Movie", "DORAMA": "Dorama",
@@ -44,7 +44,7 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
     """
     if not isinstance(data, dict):
         raise MappingError("a release is not an object")
-    external_id, (name, name_en, alternative) = _int(data.get("id"), 1), _names(data)
+    external_id, (name, name_en, alternative) = read_int(data.get("id"), 1), _names(data)
     if external_id is None or name is None:
         raise MappingError("a release has no id or no name")
     episodes = _episodes(data.get("episodes"), site, external_id)
@@ -60,10 +60,10 @@ def map_release(data: object, *, site: str) -> UpstreamRelease:
         status=_status(data, episodes),
         year=_year(data.get("year")),
         season=_season(data.get("season")),
-        episodes_total=_int(data.get("episodes_total"), 1, 100_000),
+        episodes_total=read_int(data.get("episodes_total"), 1, 100_000),
         **dict(zip(("poster_small", "poster_medium", "poster_large"), posters, strict=True)),
-        favorites=_int(data.get("added_in_users_favorites")) or 0,
-        publish_day=_int(_field(data.get("publish_day"), "value"), 1, 7),
+        favorites=read_int(data.get("added_in_users_favorites")) or 0,
+        publish_day=read_int(_field(data.get("publish_day"), "value"), 1, 7),
         age_rating=clean_text(_field(data.get("age_rating"), "label")),
         notification=clean_text(data.get("notification")),
         external_player=_link(data.get("external_player"), site),
@@ -121,7 +121,7 @@ def map_scheduled(data: object, *, site: str) -> ScheduledRelease:
     """Map an item of the schedule; raises :class:`MappingError` like :func:`map_release`."""
     if not isinstance(data, dict):
         raise MappingError("an item of the schedule is not an object")
-    number = _int(data.get("next_release_episode_number"), 0, 100_000)
+    number = read_int(data.get("next_release_episode_number"), 0, 100_000)
     return ScheduledRelease(map_release(data.get("release"), site=site), number)
 
 
@@ -129,11 +129,11 @@ def map_genre(data: object, *, site: str) -> UpstreamGenre:
     """Map a genre; raises :class:`MappingError` if it has no id or no name."""
     if not isinstance(data, dict):
         raise MappingError("a genre is not an object")
-    genre_id, name = _int(data.get("id"), 1), clean_text(data.get("name"))
+    genre_id, name = read_int(data.get("id"), 1), clean_text(data.get("name"))
     if genre_id is None or name is None:
         raise MappingError("a genre has no id or no name")
     return UpstreamGenre(
-        genre_id, name, _int(data.get("total_releases")), _pictures(data.get("image"), site)[2]
+        genre_id, name, read_int(data.get("total_releases")), _pictures(data.get("image"), site)[2]
     )
 
 
@@ -157,7 +157,7 @@ def item_of(body: object) -> object:
 def paging_of(body: object) -> tuple[int | None, int | None]:
     """The total numbers of items and pages; None if the response does not state them."""
     meta = _object(_object(_object(body).get("meta")).get("pagination"))
-    return _int(meta.get("total")), _int(meta.get("total_pages"))
+    return read_int(meta.get("total")), read_int(meta.get("total_pages"))
 
 
 def site_of(base_url: str) -> str:
@@ -190,11 +190,6 @@ def _field(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else value
 
 
-def _int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
-    """An integer within the inclusive limits, which may be sent as text; else None."""
-    return clean_int(clean_number(value), low, high)
-
-
 def _rounded(value: object, low: int, high: int = INT_MAX) -> int | None:
     number = clean_number(value)
     return None if number is None else clean_int(round(number), low, high)
@@ -217,7 +212,7 @@ def _place(value: object, ordinal: float) -> int:
 
 
 def _year(value: object) -> int | None:
-    year = _int(value)
+    year = read_int(value)
     return year if year in _YEARS else None
 
 

@@ -21,7 +21,7 @@ from app.schemas.domain.media import UpstreamMedia
 from app.schemas.domain.sync import RemoteAccount
 from app.utils.metrics import UPSTREAM_ITEMS_SKIPPED
 from app.utils.redis.rate_limit import Rate
-from app.utils.text.cleaning import clean_int
+from app.utils.text.cleaning import read_int
 
 CHUNK = 500  # entries per chunk, AniList's maximum
 _MOST_CHUNKS = 30  # AniList allows about 11,000 entries per user
@@ -228,7 +228,7 @@ def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
     """The list without entries whose ids are in ``seen``; adds the ids of the others to it."""
     listed, entries = group.get("entries"), []
     for entry in listed if isinstance(listed, list) else ():
-        entry_id = clean_int(entry.get("id"), low=1) if isinstance(entry, dict) else None
+        entry_id = read_int(entry.get("id"), low=1) if isinstance(entry, dict) else None
         if entry_id is None:
             entries.append(entry)
         elif entry_id not in seen:

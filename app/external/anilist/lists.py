@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from app.external.anilist.client import AniListClient
-from app.external.anilist.mapping import MappingError, as_number, as_object, map_media
+from app.external.anilist.mapping import MappingError, as_object, map_media
 from app.external.list_files import scores
 from app.logs import log
 from app.schemas.domain.library import MediaType, Subject
 from app.schemas.domain.sync import NOTHING, Hold, RemoteAccount, RemoteEntry, SyncState, SyncStatus
 from app.schemas.limits import MAX_NOTES_LENGTH, MAX_PROGRESS, MAX_REWATCHES
-from app.utils.text.cleaning import clean_int, clean_text, partial_date
+from app.utils.text.cleaning import clean_number, clean_text, partial_date, read_int
 
 STATUSES: dict[str, SyncStatus] = {
     "CURRENT": "watching",
@@ -136,7 +136,7 @@ def _mapped(
     """
     entry = as_object(raw)
     media = as_object(entry.get("media"))
-    remote_id = clean_int(as_number(entry.get("mediaId") or media.get("id")), low=1)
+    remote_id = read_int(entry.get("mediaId") or media.get("id"), low=1)
     if remote_id is None:
         log.warning("anilist.entry_skipped", status=str(entry.get("status"))[:50])
         return None
@@ -151,7 +151,7 @@ def _mapped(
         read["status"] = "plan_to_watch"
         untold.add("status")
     known = {name: getattr(NOTHING, name) if value is UNREADABLE else value for name, value in read.items()}
-    stamp = clean_int(as_number(entry.get("updatedAt"))) or 0
+    stamp = read_int(entry.get("updatedAt")) or 0
     return RemoteEntry(
         remote_id,
         SyncState(**known),
@@ -181,7 +181,7 @@ def _read_count(most: int, *, null: Any = UNREADABLE) -> Callable[[Any, str | No
     def read(raw: Any, _: str | None) -> Any:
         if raw is None:
             return null
-        count = clean_int(as_number(raw), 0, most)
+        count = read_int(raw, 0, most)
         return UNREADABLE if count is None else count
 
     return read
@@ -194,13 +194,13 @@ def _read_volumes(raw: Any, scale: str | None) -> Any:
 
 def _read_score(raw: Any, scale: str | None) -> Any:
     """0 is no score."""
-    number = as_number(raw)
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 100:
+    number = clean_number(raw)
+    if number is None or not 0 <= number <= 100:
         return UNREADABLE
     if number == 0:
         return None
     if scale in _SCALES:
-        read = _SCALES[scale][0](float(number))
+        read = _SCALES[scale][0](number)
         return UNREADABLE if read is None else read.value
     return int(number * 10 + 0.5) if scale == "POINT_10_DECIMAL" and number <= 10 else int(number + 0.5)
 
@@ -209,7 +209,7 @@ def _read_date(raw: Any, _: str | None) -> Any:
     """A date without a year is empty; one that does not exist is unreadable."""
     if not isinstance(raw, dict):
         return UNREADABLE
-    year, month, day = (clean_int(as_number(raw.get(name)), low=1) for name in ("year", "month", "day"))
+    year, month, day = (read_int(raw.get(name), low=1) for name in ("year", "month", "day"))
     if year is None:
         return None if not raw.get("year") else UNREADABLE
     if not 1900 <= year <= 2200:
@@ -241,9 +241,7 @@ _READ: dict[str, Callable[[Any, str | None], Any]] = {
 
 
 def _subject(media: Mapping[str, Any], media_type: MediaType, remote_id: int) -> Subject:
-    bare = Subject(
-        media_type=media_type, anilist_id=remote_id, mal_id=clean_int(as_number(media.get("idMal")), low=1)
-    )
+    bare = Subject(media_type=media_type, anilist_id=remote_id, mal_id=read_int(media.get("idMal"), low=1))
     try:
         known = map_media({**media, "id": remote_id}, media_type)
     except MappingError:

@@ -1,15 +1,12 @@
 """Map AniList's objects to ours."""
 
-import re
 from typing import Any
 
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
 from app.schemas.domain.sync import RemoteAccount
 from app.schemas.limits import MAX_PROGRESS
-from app.utils.text.cleaning import clean_int, clean_text
-
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,6})?", re.ASCII)
+from app.utils.text.cleaning import clean_text, read_int
 
 
 class MappingError(ValueError):
@@ -23,7 +20,7 @@ def map_media(raw: Any, asked: MediaType | None = None) -> UpstreamMedia:
     """
     if not isinstance(raw, dict):
         raise MappingError("a title is not an object")
-    anilist_id = clean_int(as_number(raw.get("id")), low=1)
+    anilist_id = read_int(raw.get("id"), low=1)
     titles, covers = as_object(raw.get("title")), as_object(raw.get("coverImage"))
     title = _first(titles, "romaji", "english", "native", "userPreferred")
     if anilist_id is None or title is None:
@@ -31,11 +28,11 @@ def map_media(raw: Any, asked: MediaType | None = None) -> UpstreamMedia:
     manga = raw["type"] == "MANGA" if raw.get("type") else asked == "manga"
     return UpstreamMedia(
         anilist_id=anilist_id,
-        mal_id=clean_int(as_number(raw.get("idMal")), low=1),
+        mal_id=read_int(raw.get("idMal"), low=1),
         media_type="manga" if manga else "anime",
         title=title[:500],
         image_url=_first(covers, "extraLarge", "large", "medium"),
-        total=clean_int(as_number(raw.get("chapters" if manga else "episodes")), 1, MAX_PROGRESS),
+        total=read_int(raw.get("chapters" if manga else "episodes"), 1, MAX_PROGRESS),
         format=clean_text(raw.get("format")),
         site_url=clean_text(raw.get("siteUrl")),
     )
@@ -44,7 +41,7 @@ def map_media(raw: Any, asked: MediaType | None = None) -> UpstreamMedia:
 def map_viewer(raw: Any, token: str) -> RemoteAccount:
     """The account of the token; raises :class:`MappingError`."""
     viewer = as_object(raw)
-    user_id, name = clean_int(as_number(viewer.get("id")), low=1), clean_text(viewer.get("name"))
+    user_id, name = read_int(viewer.get("id"), low=1), clean_text(viewer.get("name"))
     if user_id is None:
         raise MappingError("a user has no id")
     scale = clean_text(as_object(viewer.get("mediaListOptions")).get("scoreFormat"))
@@ -53,13 +50,6 @@ def map_viewer(raw: Any, token: str) -> RemoteAccount:
 
 def as_object(raw: Any) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
-
-
-def as_number(raw: object) -> object:
-    """The number that a text such as "12" or "8.5" states; other values unchanged."""
-    if isinstance(raw, str) and _NUMBER.fullmatch(raw):
-        return float(raw) if "." in raw else int(raw)
-    return raw
 
 
 def _first(raw: dict[str, Any], *names: str) -> str | None:

@@ -8,7 +8,7 @@ from app.errors import AppError, BadRequest, UpstreamError
 from app.external.anilist.client import AniListClient
 from app.external.base.client import USER, Client, Limiter, Policy, Request, path_of
 from app.schemas.domain.sync import RemoteAccount
-from app.utils.text.cleaning import clean_int
+from app.utils.text.cleaning import read_int
 
 _LONGEST_TOKEN = 8192  # characters
 _ONCE = replace(USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1)  # a code works once: no retry
@@ -61,7 +61,7 @@ class AniListSignIn(Client):
         token = answer.get("access_token")
         if not isinstance(token, str) or not 0 < len(token) <= _LONGEST_TOKEN or not token.isascii():
             raise UpstreamError("AniList's response has no token.")
-        return token, clean_int(answer.get("expires_in"), low=1)
+        return token, read_int(answer.get("expires_in"), low=1)
 
     async def get_account(self, token: str) -> RemoteAccount:
         return await self._api.get_viewer(token)

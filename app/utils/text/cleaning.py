@@ -49,6 +49,11 @@ def clean_number(value: object) -> float | None:
         return None
 
 
+def read_int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:
+    """Like :func:`clean_int`, also from decimal text such as "12"."""
+    return clean_int(clean_number(value), low, high)
+
+
 @lru_cache(maxsize=1024)
 def minutes_of(text: str) -> float | None:
     """The duration in minutes of a text such as "24 min per ep", "1 hr 55 min" or "30 sec"."""
