@@ -10,7 +10,8 @@ from typing import Protocol
 from taskiq import TaskiqEvents, TaskiqState
 from taskiq.receiver import Receiver
 
-from app.broker import RUN_JOB, JobBroker
+from app.broker.receiving import JobBroker
+from app.broker.sending import RUN_JOB
 from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import configure_logs, log
@@ -68,7 +69,7 @@ class Worker:
             await self._run_in_task(job_class)
         else:  # prefetched before the class became full: pass it on to another worker
             with suppress(*REDIS_FAULTS):  # the sweep sends it again
-                await broker.send(job_id, job_class)
+                await broker.sender.send(job_id, job_class)
 
     async def _run_in_task(self, job_class: JobClass) -> None:
         task = asyncio.create_task(self._run_all(job_class))

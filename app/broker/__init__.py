@@ -1,0 +1,1 @@
+"""Notices of jobs over Redis: the API and the scheduler send them, workers receive them."""
