@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.access import access
-from app.api.compression import Compressed
 from app.api.conditional import etag_of, is_known_to
-from app.api.middleware.compression import BODY
+from app.api.middleware.compression import BODY, Compressed
 from app.errors import NotFound
 
 STATIC = Path(__file__).parents[1] / "static"

@@ -12,10 +12,9 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.compression import Compressed
 from app.api.conditional import is_known
 from app.api.links import origin_of
-from app.api.middleware.compression import BODY
+from app.api.middleware.compression import BODY, Compressed
 from app.api.routing import context_of
 from app.api.surfaces import render
 from app.config import Settings

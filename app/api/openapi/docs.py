@@ -11,8 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app.api.access import access
-from app.api.compression import Compressed
-from app.api.middleware.compression import BODY
+from app.api.middleware.compression import BODY, Compressed
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -14,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from app.api import compression
-from app.api.compression import Compressed, negotiate
-from app.api.middleware.compression import BODY, Compression
+from app.api.middleware import compression
+from app.api.middleware.compression import BODY, Compressed, Compression, negotiate
 from app.utils.db.database import Database
 
 DECODED: dict[str | None, Any] = {None: bytes, "gzip": gzip.decompress, "br": brotli.decompress}
