@@ -10,13 +10,13 @@ from typing import Protocol
 from taskiq import TaskiqEvents, TaskiqState
 from taskiq.receiver import Receiver
 
-from app.broker.receiving import JobBroker
-from app.broker.sending import RUN_JOB
+from app.broker import RUN_JOB
 from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import configure_logs, log
 from app.schemas.jobs import SHARES, JobClass
 from app.tasks import performer
+from app.tasks.receiving import JobBroker
 from app.utils.db import migrations
 from app.utils.db.database import DatabaseUnavailable
 from app.utils.processes.heap import tune_garbage_collector

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from app.broker.receiving import JobBroker
-from app.broker.sending import JobSender
+from app.broker import JobSender
 from app.schemas.jobs import JobClass
+from app.tasks.receiving import JobBroker
 from app.utils.redis.client import REDIS_FAULTS
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
-from app.broker.sending import JobSender
+from app.broker import JobSender
 from app.config import Settings
 from app.services.events import EventOutbox
 from app.services.jobs import JobQueue, JobService, JobTimings

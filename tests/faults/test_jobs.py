@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.broker.sending import QUEUES, RUN_JOB, JobSender
+from app.broker import QUEUES, RUN_JOB, JobSender
 from app.config import Settings
 from app.scheduler import periodic_jobs
 from app.schemas.jobs import ForgetJobs, Job

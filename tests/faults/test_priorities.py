@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.broker.sending import JobSender
+from app.broker import JobSender
 from app.container import Container
 from app.schemas.jobs import SHARES, SendMail
 from app.services.jobs import JobService

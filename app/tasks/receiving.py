@@ -9,7 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from taskiq_redis import ListQueueBroker
 
-from app.broker.sending import QUEUES, JobSender
+from app.broker import QUEUES, JobSender
 from app.logs import Outage
 from app.schemas.jobs import SHARES, JobClass
 from app.utils.redis.client import REDIS_FAULTS

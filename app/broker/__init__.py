@@ -1,1 +1,0 @@
-"""Notices of jobs over Redis: the API and the scheduler send them, workers receive them."""
