@@ -102,7 +102,7 @@ def _holds(text: str, arguments: Arguments, *, once: bool, at_start: bool) -> st
 
 
 def word_groups(search: str) -> list[list[str]]:
-    """The words of ``search``, each once; a token such as ``K-On`` is a group if one of its words is short."""
+    """The words of ``search``, each once; a token such as ``K-On`` stays one group if a word is short."""
     found: list[list[str]] = []
     for token in dict.fromkeys(search.split()):
         words = search_words(token)
