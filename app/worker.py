@@ -10,12 +10,13 @@ from typing import Protocol
 from taskiq import TaskiqEvents, TaskiqState
 from taskiq.receiver import Receiver
 
-from app.broker import RUN_JOB, JobBroker
+from app.broker import RUN_JOB
 from app.config import Settings, SettingsError, load_settings
 from app.container import Container, build
 from app.logs import configure_logs, log
 from app.schemas.jobs import SHARES, JobClass
 from app.tasks import performer
+from app.tasks.receiving import JobBroker
 from app.utils.db import migrations
 from app.utils.db.database import DatabaseUnavailable
 from app.utils.processes.heap import tune_garbage_collector
@@ -68,7 +69,7 @@ class Worker:
             await self._run_in_task(job_class)
         else:  # prefetched before the class became full: pass it on to another worker
             with suppress(*REDIS_FAULTS):  # the sweep sends it again
-                await broker.send(job_id, job_class)
+                await broker.sender.send(job_id, job_class)
 
     async def _run_in_task(self, job_class: JobClass) -> None:
         task = asyncio.create_task(self._run_all(job_class))

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from app.config import Settings
+from app.utils.processes.heap import tune_garbage_collector
 from app.utils.processes.programs import cache_bytecode
 from app.utils.processes.supervisor import end_with_parent
 
@@ -41,3 +42,7 @@ structlog.configure(
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # otherwise a worker would finish its test after the run was killed
     end_with_parent(os.getppid(), grace=0)
+
+
+def pytest_collection_finish() -> None:
+    tune_garbage_collector()

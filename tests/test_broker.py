@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from app.broker import JobBroker
+from app.broker import JobSender
 from app.schemas.jobs import JobClass
+from app.tasks.receiving import JobBroker
 from app.utils.redis.client import REDIS_FAULTS
 
 
@@ -19,24 +20,24 @@ async def take(broker: JobBroker, count: int) -> list[int]:
 
 
 async def test_messages_sent_before_a_listener_arrive_in_order(redis_url: str) -> None:
-    sender, receiver = JobBroker(redis_url), JobBroker(redis_url)
+    sender, receiver = JobSender(redis_url), JobBroker(redis_url)
     for job_id in (1, 2, 3):
         await sender.send(job_id, "order")
     assert (await sender.depths())["order"] == 3
     assert await take(receiver, 3) == [1, 2, 3]
     assert set((await sender.depths()).values()) == {0}
-    for broker in (sender, receiver):
-        await broker.shutdown()
+    await sender.close()
+    await receiver.shutdown()
 
 
 async def test_urgent_classes_go_first_and_full_ones_wait(redis_url: str) -> None:
     broker = JobBroker(redis_url)
     classes: list[JobClass] = ["upkeep", "import", "order", "push", "mail", "upkeep"]
     for job_id, job_class in enumerate(classes):
-        await broker.send(job_id, job_class)
+        await broker.sender.send(job_id, job_class)
     broker.has_room = lambda: ["mail", "order", "upkeep"]
     assert await take(broker, 4) == [4, 2, 0, 5]
-    assert await broker.depths() == {"mail": 0, "push": 1, "order": 0, "import": 1, "upkeep": 0}
+    assert await broker.sender.depths() == {"mail": 0, "push": 1, "order": 0, "import": 1, "upkeep": 0}
     broker.has_room = list
     waiting = asyncio.create_task(take(broker, 1))
     await asyncio.sleep(0.3)
@@ -56,7 +57,7 @@ async def test_each_message_reaches_exactly_one_listener(redis_url: str) -> None
 
     listeners = [asyncio.create_task(listen(broker)) for broker in brokers]
     for job_id in range(60):
-        await brokers[0].send(job_id, "order")
+        await brokers[0].sender.send(job_id, "order")
     async with asyncio.timeout(10):
         while len(got) < 60:  # noqa: ASYNC110  # counted by three tasks
             await asyncio.sleep(0.01)
@@ -74,7 +75,7 @@ async def test_a_listener_survives_idle_periods_beyond_socket_timeouts(redis_url
     waiting = asyncio.create_task(take(broker, 1))
     await asyncio.sleep(6)
     assert not waiting.done()
-    await broker.send(7, "order")
+    await broker.sender.send(7, "order")
     assert await asyncio.wait_for(waiting, 5) == [7]
     await broker.shutdown()
 
@@ -97,12 +98,12 @@ async def test_a_listener_can_be_cancelled_at_any_time(redis_url: str) -> None:
 
 
 async def test_sending_fails_fast_without_a_server() -> None:
-    broker = JobBroker("redis://127.0.0.1:9/0")
+    sender = JobSender("redis://127.0.0.1:9/0")
     started = time.monotonic()
     for _ in range(50):
         with pytest.raises(REDIS_FAULTS):
-            await broker.send(1, "order")
+            await sender.send(1, "order")
         with pytest.raises(REDIS_FAULTS):
-            await broker.depths()
+            await sender.depths()
     assert time.monotonic() - started < 50 * 0.1
-    await broker.shutdown()
+    await sender.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
-from app.broker import JobBroker
+from app.broker import JobSender
 from app.config import Settings
 from app.services.events import EventOutbox
 from app.services.jobs import JobQueue, JobService, JobTimings
@@ -54,7 +54,7 @@ async def build_foundation(
             redis=redis,
             quotas=Quotas(redis),
             encryption=encryption_of(settings),
-            jobs=JobService(db, queue or _connect_broker(stack, settings), timings=job_timings),
+            jobs=JobService(db, queue or _connect_sender(stack, settings), timings=job_timings),
             bus=bus,
             events=EventOutbox(db, bus),
             transport=transport,
@@ -78,7 +78,7 @@ def _connect_database(stack: AsyncExitStack, settings: Settings) -> Database:
     return db
 
 
-def _connect_broker(stack: AsyncExitStack, settings: Settings) -> JobBroker:
-    broker = JobBroker(settings.redis)
-    stack.push_async_callback(broker.shutdown)
-    return broker
+def _connect_sender(stack: AsyncExitStack, settings: Settings) -> JobSender:
+    sender = JobSender(settings.redis)
+    stack.push_async_callback(sender.close)
+    return sender

@@ -71,8 +71,8 @@ async def median_scan(client: httpx.AsyncClient, queries: list[str]) -> float:
     names: list[str] = []
     page = 100
     for offset in range(0, 1_000_000, page):
-        query = {"limit": str(page), "offset": str(offset), "fields": "title,title_english,synonyms"}
-        rows = (await client.get("/anime", params=query)).json()
+        wanted = {"limit": str(page), "offset": str(offset), "fields": "title,title_english,synonyms"}
+        rows = (await client.get("/anime", params=wanted)).json()
         for row in rows:
             given = (row["title"], row["title_english"], *(row["synonyms"] or []))
             names += [utils.default_process(name) for name in given if name]

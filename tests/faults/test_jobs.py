@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.broker import RUN_JOB, JobBroker
+from app.broker import QUEUES, RUN_JOB, JobSender
 from app.config import Settings
 from app.scheduler import periodic_jobs
 from app.schemas.jobs import ForgetJobs, Job
@@ -30,9 +30,9 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 @pytest.fixture
 async def jobs(stack: Stack, database: Database) -> AsyncIterator[JobService]:
     """The job service as the API process uses it."""
-    broker = JobBroker(stack.redis_url)
-    yield JobService(database, broker)
-    await broker.shutdown()
+    sender = JobSender(stack.redis_url)
+    yield JobService(database, sender)
+    await sender.close()
 
 
 async def until_done(table: Table, count: int, *, seconds: float) -> None:
@@ -183,14 +183,14 @@ async def test_a_worker_outlives_outages_of_redis_in_two_lines_each(
 
 async def test_meaningless_messages_are_skipped(stack: Stack, jobs: JobService, table: Table) -> None:
     worker = stack.worker()
-    broker = JobBroker(stack.redis_url)
+    sender = JobSender(stack.redis_url)
     async with connect_redis(stack.redis_url) as redis:
-        await redis.lpush(broker.queue_name, b"", b"\xff\xfe", b"[]", b'{"task_name": "jobs.run"}')
+        await redis.lpush(QUEUES["order"], b"", b"\xff\xfe", b"[]", b'{"task_name": "jobs.run"}')
         for name, argument in (("no.such_task", 1), (RUN_JOB, "one"), (RUN_JOB, 2**64), (RUN_JOB, True)):
             message = {"task_id": "x", "task_name": name, "labels": {}, "args": [argument], "kwargs": {}}
-            await redis.lpush(broker.queue_name, json.dumps(message))
-    await broker.send(10**9, "order")
-    await broker.shutdown()
+            await redis.lpush(QUEUES["order"], json.dumps(message))
+    await sender.send(10**9, "order")
+    await sender.close()
     job = await jobs.submit(Mark(1))
     await table.until_status(job.id, "succeeded")
     assert worker.alive

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.broker import JobBroker
+from app.broker import JobSender
 from app.container import Container
 from app.schemas.jobs import SHARES, SendMail
 from app.services.jobs import JobService
@@ -32,9 +32,9 @@ def stack(tmp_path: Path, database_url: str) -> Iterator[Stack]:
 
 @pytest.fixture
 async def jobs(stack: Stack, database: Database) -> AsyncIterator[JobService]:
-    broker = JobBroker(stack.redis_url)
-    yield JobService(database, broker)
-    await broker.shutdown()
+    sender = JobSender(stack.redis_url)
+    yield JobService(database, sender)
+    await sender.close()
 
 
 @pytest.fixture

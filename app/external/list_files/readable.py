@@ -4,9 +4,6 @@ import re
 from html import unescape
 from html.entities import html5
 
-from ftfy import fix_encoding
-from ftfy.badness import is_bad
-
 _ROUNDS = 3  # text may have been escaped by several programs in turn
 _ENTITY = re.compile(
     r"&#(5[56]\d{3});&#(5[67]\d{3});"  # a character beyond U+FFFF, escaped as a surrogate pair
@@ -20,9 +17,14 @@ def readable(text: str) -> str:
     """The text with entities decoded and mojibake repaired; unchanged if it has neither."""
     if "&" in text:
         text = _decoded(text)
-    if not text.isascii() and is_bad(text):
-        text = fix_encoding(text)
-    return text
+    return text if text.isascii() else _without_mojibake(text)
+
+
+def _without_mojibake(text: str) -> str:
+    from ftfy import fix_encoding  # here, because its patterns take long to compile
+    from ftfy.badness import is_bad
+
+    return fix_encoding(text) if is_bad(text) else text
 
 
 def _decoded(text: str) -> str:

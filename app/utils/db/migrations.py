@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -21,7 +18,9 @@ from app.utils.db.database import DatabaseUnavailable, is_connection_fault
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
-_ALEMBIC_INI = Path(__file__).parents[3] / "alembic.ini"
+ALEMBIC_INI = Path(__file__).parents[3] / "alembic.ini"
+_REVISION = re.compile(r'^(down_)?revision\b[^=\n]*= *"(\w+)"', re.MULTILINE)
+_NO_TABLE = "42P01"
 _LOCK_KEY = 0x616E6973  # key of the advisory lock, an arbitrary number
 _LOCK_TIMEOUT = 300.0  # seconds; another process may be migrating a large table
 _CONNECT_TIMEOUT = 50.0  # seconds, so that a failing start fails within a minute
@@ -68,7 +67,9 @@ async def upgrade(url: str) -> SchemaState:
     """Migrate to head under an advisory lock and return the new state. Waits for a starting database."""
     engine = _engine(url)
     try:
-        await _wait_for(engine)
+        state = await _wait_for_state(engine)
+        if state.at_head:
+            return state
         async with engine.connect() as lock_connection:
             await _lock(await lock_connection.execution_options(isolation_level="AUTOCOMMIT"))
             state = await _state(engine)
@@ -97,8 +98,7 @@ async def require_head(url: str) -> SchemaState:
     """The state of a schema at head; raises :class:`SchemaNotReady` for any other."""
     engine = _engine(url)
     try:
-        await _wait_for(engine)
-        state = await _state(engine)
+        state = await _wait_for_state(engine)
     finally:
         await engine.dispose()
     if not state.at_head:
@@ -110,14 +110,13 @@ def _engine(url: str) -> AsyncEngine:
     return create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
 
 
-async def _wait_for(engine: AsyncEngine) -> None:
-    """Wait until the database accepts a connection."""
+async def _wait_for_state(engine: AsyncEngine) -> SchemaState:
+    """The state of the schema once the database accepts a connection."""
     deadline = time.monotonic() + _CONNECT_TIMEOUT
     while True:
         try:
             with _translate_errors():
-                async with engine.connect():
-                    return
+                return await _state(engine)
         except DatabaseUnavailable:
             if time.monotonic() > deadline:
                 raise
@@ -154,34 +153,44 @@ async def _lock(connection: AsyncConnection) -> None:
 
 
 async def _state(engine: AsyncEngine) -> SchemaState:
+    query = "select current_database(), current_schema(), {}"
     async with engine.connect() as connection:
-        return await connection.run_sync(_read_state)
+        try:
+            found = await connection.execute(text(query.format("(select version_num from alembic_version)")))
+        except exc.ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) != _NO_TABLE:
+                raise
+            await connection.rollback()
+            found = await connection.execute(text(query.format("null")))
+        database, schema, revision = found.one()
+    known = revision is None or revision in _revisions()
+    return SchemaState(database=database, schema=schema, revision=revision, head=head_revision(), known=known)
 
 
 def head_revision() -> str:
     """The newest migration that ships with this code."""
-    head = _scripts().get_current_head()
-    if head is None:
-        raise SchemaNotReady("no migrations were found next to this code")
-    return head
+    revisions = _revisions()
+    heads = revisions.keys() - revisions.values()
+    if len(heads) != 1:
+        raise SchemaNotReady(f"{len(heads) or 'no'} newest migrations were found next to this code")
+    return heads.pop()
 
 
-def _read_state(connection: Connection) -> SchemaState:
-    head = head_revision()
-    row = connection.execute(text("select current_database(), current_schema()")).one()
-    revision = MigrationContext.configure(connection).get_current_revision()
-    known = revision is None or revision in {script.revision for script in _scripts().walk_revisions()}
-    return SchemaState(database=row[0], schema=row[1], revision=revision, head=head, known=known)
+@cache
+def _revisions() -> dict[str, str | None]:
+    """Every migration's revision with the one before it.
 
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+    Read from the text of the files, because Alembic takes a second to import itself and all of them.
+    """
+    found = {}
+    for path in (ALEMBIC_INI.parent / "migrations" / "versions").glob("*.py"):
+        named = dict(_REVISION.findall(path.read_text("utf-8")))
+        found[named[""]] = named.get("down_")
+    return found
 
 
 def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
+    from alembic import command
+    from alembic.config import Config
 
-
-def _config(connection: Connection | None = None) -> Config:
-    attributes: dict[str, Any] = {} if connection is None else {"connection": connection}
-    return Config(_ALEMBIC_INI, attributes=attributes)
+    command.upgrade(Config(ALEMBIC_INI, attributes={"connection": connection}), "head")

@@ -160,7 +160,7 @@ async def test_an_import_is_undone_except_for_entries_edited_since(
 
 
 def move(connection: Connection, revision: str) -> None:
-    config = Config(migrations._ALEMBIC_INI, attributes={"connection": connection})
+    config = Config(migrations.ALEMBIC_INI, attributes={"connection": connection})
     target = command.downgrade if revision != "head" else command.upgrade
     target(config, revision)
     connection.commit()

@@ -5,6 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -18,6 +20,11 @@ async def test_a_cloned_database_is_at_head(database_url: str) -> None:
     assert state.at_head
     assert state.database.startswith("clone_")
     assert state.schema == "public"
+
+
+def test_the_newest_migration_is_the_one_that_alembic_finds() -> None:
+    scripts = ScriptDirectory.from_config(Config(migrations.ALEMBIC_INI))
+    assert migrations.head_revision() == scripts.get_current_head()
 
 
 async def test_an_empty_database_is_reported_with_both_revisions(empty_database_url: str) -> None:
@@ -95,5 +102,6 @@ async def test_values_beyond_new_limits_are_clamped(empty_database_url: str) -> 
 async def migrate_to(url: str, revision: str) -> None:
     engine = create_async_engine(url, poolclass=NullPool)
     async with engine.connect() as connection:
-        await connection.run_sync(lambda on: command.upgrade(migrations._config(on), revision))
+        config = Config(migrations.ALEMBIC_INI, attributes={"connection": connection.sync_connection})
+        await connection.run_sync(lambda _: command.upgrade(config, revision))
     await engine.dispose()
