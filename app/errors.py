@@ -137,6 +137,16 @@ class Taken(Conflict):
         )
 
 
+class Duplicate(Conflict):
+    """The object that the request would create exists; ``field`` of the request identifies it."""
+
+    default_message = "This exists already."
+
+    def __init__(self, field: str, **details: Any) -> None:
+        error = FieldError(field, self.default_message, "taken")
+        super().__init__(details={**details, **field_details([error])})
+
+
 class PreconditionFailed(AppError):
     code = "PRECONDITION_FAILED"
     status = 412

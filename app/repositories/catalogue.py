@@ -7,13 +7,17 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.errors import Conflict
+from app.errors import Duplicate
 from app.repositories.columns import NAMES, STATED, VALUES, merged, names_of, values_of, with_dates
 from app.repositories.labels import LabelRepository
 from app.repositories.names import NameRepository, union
 from app.repositories.relations import RelationRepository
 from app.schemas.domain.anime import Upserted, UpstreamAnime
 from app.utils.db.database import Transaction
+
+
+class AlreadyInCatalogue(Duplicate):
+    default_message = "This title is in the catalogue already."
 
 
 class CatalogueRepository:
@@ -54,14 +58,14 @@ class CatalogueRepository:
         return Upserted(ids, frozenset(added.values()), updated | related)
 
     async def create(self, item: UpstreamAnime) -> int:
-        """Add a title by hand; raises :class:`Conflict` with the ``id`` of an existing one."""
+        """Add a title by hand; raises :class:`AlreadyInCatalogue` with the ``id`` of an existing one."""
         await self.lock()
         rows = await self._rows([item])
         created = (await self._session.execute(_CREATE, {"rows": rows})).first()
         if created is None:
             ids = {"mal_id": item.mal_id, "anilist_id": item.anilist_id}
-            there = (await self._session.execute(_SAME, ids)).scalar_one()
-            raise Conflict("This title is in the catalogue already.", details={"id": there})
+            there = (await self._session.execute(_SAME, ids)).one()
+            raise AlreadyInCatalogue("mal_id" if there.has_mal_id else "anilist_id", id=there.id)
         await NameRepository(self._tx, "manual").add({created.id: item}, dated=created.dumped_on)
         return int(created.id)
 
@@ -111,7 +115,10 @@ _ROWS = "jsonb_to_recordset(cast(:rows as jsonb)) as {alias}(mal_id int, anilist
 )
 
 _LOCK = text("select from catalogue_version for no key update")
-_SAME = text("select id from anime where mal_id = :mal_id or anilist_id = :anilist_id order by id limit 1")
+_SAME = text("""
+    select id, coalesce(mal_id = :mal_id, false) as has_mal_id from anime
+    where mal_id = :mal_id or anilist_id = :anilist_id order by id limit 1
+""")
 _STORED = text("""
     select a.id, a.mal_id, coalesce(s.synced_at > :synced_at, false) as late
     from anime a left join anime_syncs s on s.anime_id = a.id

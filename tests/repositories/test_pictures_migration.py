@@ -37,3 +37,18 @@ async def test_stored_covers_get_their_sizes_and_the_migration_is_reversible(emp
     back = await connection.fetchval("select images from anime where title = 'derived'")
     assert json.loads(back)["jpg"]["large_image_url"] == f"{MAL}l.jpg"
     await connection.close()
+
+
+async def test_covers_at_other_hosts_of_myanimelist_get_their_sizes(empty_database_url: str) -> None:
+    alembic(empty_database_url, "upgrade", "20261128_1402")
+    connection = await asyncpg.connect(empty_database_url.replace("+asyncpg", ""))
+    urls = [f"https://{host}/images/anime/1208/94745l.jpg" for host in ("myanimelist.net", "cdn.example.org")]
+    await connection.execute(
+        "insert into anime (title, image_url) select url, url from unnest($1::text[]) url", urls
+    )
+    alembic(empty_database_url, "upgrade", "20261128_1715")
+    rows = await connection.fetch("select images from anime order by id")
+    assert [row["images"] and json.loads(row["images"]) for row in rows] == [sizes_of(urls[0]), None]
+    alembic(empty_database_url, "downgrade", "20261128_1402")
+    assert await connection.fetchval("select count(images) from anime") == 1
+    await connection.close()

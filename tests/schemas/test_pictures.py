@@ -71,6 +71,14 @@ DERIVED = {
         "http://myanimelist.cdn-dena.com/images/manga/1/157897.jpg",
         "http://myanimelist.cdn-dena.com/images/manga/1/157897l.jpg",
     ),
+    **{
+        f"https://{host}/images/anime/1208/94745l.jpg": (
+            f"https://{host}/images/anime/1208/94745t.jpg",
+            f"https://{host}/images/anime/1208/94745.jpg",
+            f"https://{host}/images/anime/1208/94745l.jpg",
+        )
+        for host in ("myanimelist.net", "www.myanimelist.net", "api-cdn.myanimelist.net")
+    },
     f"{ANILIST}/medium/bx1-GCsPm7waJ4kS.png": (
         f"{ANILIST}/small/bx1-GCsPm7waJ4kS.png",
         f"{ANILIST}/medium/bx1-GCsPm7waJ4kS.png",
@@ -86,6 +94,7 @@ NOT_DERIVED = (
     None,
     "https://media.kitsu.app/anime/poster_images/1/original.png",
     "https://cdn.myanimelist.net.evil.example/images/anime/4/19644.jpg",
+    "https://evilmyanimelist.net/images/anime/4/19644.jpg",
     "https://evil.example/?https://cdn.myanimelist.net/images/anime/4/19644.jpg",
     "https://cdn.myanimelist.net/images/anime/4/19644.jpg/../x",
     "https://cdn.myanimelist.net/images/userimages/4.jpg",

@@ -3,16 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.api.access import CheckedRoute, access
 from app.api.catalogue_query import TitleQuery
 from app.api.conditional import catalogue_answer
 from app.api.deps import CurrentUser, Services
 from app.api.openapi.failures import KNOWN_ALREADY, failures
-from app.api.query import FastQuery
+from app.api.query import FastQuery, known_keys
 from app.errors import Invalid, NotFound, ServiceUnavailable
 from app.schemas.core.recommendations import RecommendationOut, SimilarOut
+from app.schemas.domain.catalogue import ANIME_KEYS
 from app.schemas.domain.recommendations import Algorithm, RecommendationMode, RecommendationSpec
 from app.schemas.fields import Id
 
@@ -24,6 +25,15 @@ _PATH = "/users/me/recommendations"
 
 
 class RecommendationQuery(TitleQuery):
+    fields: Annotated[
+        list[Annotated[str, Field(max_length=500)]],
+        Field(
+            max_length=50,
+            default_factory=list,
+            description="Only these keys, comma-separated; `part`, `reason` and `because` are always there.",
+        ),
+        AfterValidator(known_keys((*ANIME_KEYS, "part", "reason", "because"))),
+    ]
     limit: _Limit = 10
     offset: Annotated[int, Field(ge=0, le=10_000)] = 0
     mode: Annotated[
@@ -41,6 +51,10 @@ class RecommendationQuery(TitleQuery):
         Field(description="model: learned from all lists; genres: by your genres and studios."),
     ] = "model"
     sfw: Annotated[bool, Field(description="Exclude adult titles, even if your list has some.")] = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return super().keys or ("id",)  # if only keys that are always there were selected
 
     def wanted(self) -> RecommendationSpec:
         return RecommendationSpec(

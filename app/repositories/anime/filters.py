@@ -102,9 +102,9 @@ def _holds(text: str, arguments: Arguments, *, once: bool, at_start: bool) -> st
 
 
 def word_groups(search: str) -> list[list[str]]:
-    """The words of ``search``; a token such as ``K-On`` stays one group if one of its words is short."""
+    """The words of ``search``, each once; a token such as ``K-On`` stays one group if a word is short."""
     found: list[list[str]] = []
-    for token in search.split():
+    for token in dict.fromkeys(search.split()):
         words = search_words(token)
         if any(map(is_short_word, words)):
             found.append(words)

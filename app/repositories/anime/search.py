@@ -362,6 +362,8 @@ def _tolerance(
     words = _words(search)
     longest = max(filter(_may_be_mistyped, words), key=lambda word: (len(word), word))
     others = [_nearly(word, arguments) for word in sorted(words - {longest})]
+    if not any(len(word) >= _TRIGRAM for word in search_words(search)):
+        alike_if = "false"  # the trigrams of short words are in most titles: seconds of comparisons
     alike, placed = [f"select id, likeness from search_alike({query})"], query
     if spelled != search:
         placed = arguments.add(spelled, "text")

@@ -10,7 +10,7 @@ Pictures: TypeAlias = dict[str, str | None]
 UNKNOWN: Mapping[str, str | None] = {"small": None, "medium": None, "large": None, "color": None}
 _SIZES = {"small": "small_image_url", "medium": "image_url", "large": "large_image_url"}  # ours: theirs
 _AT_MAL = re.compile(
-    r"(https?://(?:cdn\.myanimelist\.net|myanimelist\.cdn-dena\.com))(?:/r/\d+x\d+)?"
+    r"(https?://(?:(?:(?:api-)?cdn\.|www\.)?myanimelist\.net|myanimelist\.cdn-dena\.com))(?:/r/\d+x\d+)?"
     r"(/images/(?:anime|manga)/\d+/\d+)[tlv]?(\.\w+)(?:\?.*)?$"
 )
 _AT_ANILIST = re.compile(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from app.errors import AppError, Conflict, Invalid, NotFound, PreconditionFailed
+from app.errors import AppError, Duplicate, Invalid, NotFound, PreconditionFailed
 from app.repositories.library import ChangeRepository, EntryRepository, NewChange, NewEntry, lock_lists
 from app.schemas.domain.library import Entry, EntryState, Subject
 from app.services.library.matching import match_titles
@@ -17,7 +17,7 @@ Versions = frozenset[tuple[int | None, int]]
 _ADDING = ("add", "upsert", "watch")
 
 
-class AlreadyOnList(Conflict):
+class AlreadyOnList(Duplicate):
     default_message = "This title is already on the list."
 
 
@@ -227,7 +227,7 @@ class _Writer:
 
     def _added(self, draft: _Draft, operation: Operation) -> EntryState:
         if draft.state is not None:
-            raise AlreadyOnList
+            raise AlreadyOnList("mal_id" if operation.target.mal_id else "anime_id")
         if operation.versions is not None:
             raise StaleVersion(draft)
         if "status" not in operation.sent:
@@ -305,7 +305,7 @@ class _Writer:
         for position, draft in enumerate(fresh):
             draft.stored = added.get(position)
             # a concurrent request added the same title
-            draft.failure = None if draft.stored is not None else AlreadyOnList()
+            draft.failure = None if draft.stored is not None else AlreadyOnList("anime_id")
 
 
 def _versions(draft: _Draft) -> Versions:

@@ -15,11 +15,12 @@ from app.services.recommendations.training import Catalogue, Lists
 
 Edges = Sequence[tuple[int, int, RelationType]]
 
-# Relations that make a franchise; "character", "other" and adaptations would join nearly everything.
+# Relations that make a franchise; "character" and adaptations would join nearly everything. Dumps say "other"
+# for most specials and films, but also for crossovers.
 _TIES = frozenset(
     ("sequel", "prequel", "side_story", "parent_story", "summary", "full_story", "alternative_version")
 )
-_LOOSE_TIES = frozenset(("spin_off", "alternative_setting"))
+_LOOSE_TIES = frozenset(("spin_off", "alternative_setting", "other"))
 _LARGEST_LOOSE = 60  # maximum number of titles of a franchise that loose ties may connect
 _BEFORE = frozenset(("prequel", "parent_story", "full_story"))
 _AFTER = frozenset(("sequel", "side_story", "summary"))

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from app.errors import Conflict, NotFound
+from app.errors import Duplicate, NotFound
 from app.repositories.collections import CollectionRepository
 from app.repositories.library import EntryRepository
 from app.schemas.domain.watching import Collection, CollectionItem
@@ -24,7 +24,7 @@ class NotShared(NotFound):
     default_message = "The collection has no usable share link. Create one."
 
 
-class AlreadyCollected(Conflict):
+class AlreadyCollected(Duplicate):
     default_message = "This title is already in the collection."
 
 
@@ -94,7 +94,7 @@ class CollectionService:
             collections = CollectionRepository(tx)
             existing = await collections.find_item(collection_id, anime_id)
             if existing is not None and position is None:
-                raise AlreadyCollected
+                raise AlreadyCollected("anime_id")
             end = collection.items_count + (0 if existing else 1)
             place = min(position or end, end)
             if existing is not None and existing.position == place:

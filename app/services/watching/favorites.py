@@ -1,6 +1,6 @@
 """Favourites."""
 
-from app.errors import Conflict
+from app.errors import Duplicate
 from app.repositories.favorites import FavoriteRepository
 from app.repositories.library import EntryRepository
 from app.schemas.domain.watching import Favorite
@@ -8,7 +8,7 @@ from app.services.library import UnknownTitle
 from app.utils.db.database import Database
 
 
-class AlreadyFavorite(Conflict):
+class AlreadyFavorite(Duplicate):
     default_message = "This title is already a favourite."
 
 
@@ -28,7 +28,7 @@ class FavoriteService:
             if added is not None:
                 return added
             if await EntryRepository(tx).subjects(anime_ids=[anime_id]):
-                raise AlreadyFavorite
+                raise AlreadyFavorite("anime_id")
             raise UnknownTitle
 
     async def put(self, user_id: int, anime_id: int) -> tuple[Favorite, bool]:

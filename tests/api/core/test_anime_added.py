@@ -96,10 +96,11 @@ async def test_unknown_ratings_are_rejected(client: httpx.AsyncClient, admin: Si
 
 async def test_an_existing_title_is_a_conflict(client: httpx.AsyncClient, admin: SignedIn) -> None:
     there = (await client.post("/anime", json=WHOLE, headers=admin.headers)).json()
-    for body in ({**BARE, "mal_id": 5}, {**BARE, "anilist_id": 6}):
-        again = await client.post("/anime", json=body, headers=admin.headers)
+    for field, number in (("mal_id", 5), ("anilist_id", 6)):
+        again = await client.post("/anime", json={**BARE, field: number}, headers=admin.headers)
         assert (again.status_code, again.json()["code"]) == (409, "CONFLICT_ERROR")
-        assert again.json()["details"] == {"id": there["id"]}
+        details = again.json()["details"]
+        assert (details["id"], list(details["fields"])) == (there["id"], [field])
     assert (await client.get("/anime")).headers["X-Total-Count"] == "1"
 
 

@@ -85,6 +85,20 @@ async def test_twice_is_a_conflict_and_unknown_is_not_found(
     assert (await add(mine, 999_999)).status_code == 404
 
 
+async def test_a_conflict_names_the_field_of_the_title(mine: httpx.AsyncClient, titles: list[int]) -> None:
+    collection = (await mine.post("/collections", json={"name": "Mine"})).json()["id"]
+    for path, body in (
+        ("/users/me/list", {"anime_id": titles[0], "status": "watching"}),
+        ("/favorites", {"anime_id": titles[0]}),
+        (f"/collections/{collection}/items", {"anime_id": titles[0]}),
+    ):
+        assert (await mine.post(path, json=body)).status_code == 201
+        conflict = (await mine.post(path, json=body)).json()
+        [error] = conflict["details"]["errors"]
+        assert (error["field"], error["code"]) == ("anime_id", "taken")
+        assert conflict["details"]["fields"] == {"anime_id": [conflict["message"]]}
+
+
 @pytest.mark.parametrize(
     "fields",
     [

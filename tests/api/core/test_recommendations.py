@@ -101,6 +101,8 @@ async def test_the_object_is_that_of_the_catalogue_with_a_reason(person: Person)
         assert first == {**in_catalogue, "part": "discover", "reason": first["reason"], "because": []}
         [part] = (await person.client.get(f"{asked}&fields=title,year", headers=person.who.headers)).json()
         assert part == {name: first[name] for name in ("title", "year", "part", "reason", "because")}
+        reasons = await person.client.get(f"{asked}&fields=reason,part", headers=person.who.headers)
+        assert reasons.json() == [{name: first[name] for name in ("id", "part", "reason", "because")}]
 
 
 async def test_recommendations_follow_the_list(

@@ -345,6 +345,18 @@ async def test_short_words_match_only_at_the_start_of_a_word(searched: httpx.Asy
         assert "Shingeki no Kyojin" in await found(searched, "巨人", path)  # ideographs stand inside of words
 
 
+async def test_repeated_words_count_once(searched: httpx.AsyncClient) -> None:
+    assert await found(searched, "na na na na", "/anime") == await found(searched, "na", "/anime")
+
+
+@pytest.mark.parametrize("query", ["ze-no-ze-no-ze", "ga/ze/no/" * 9])
+async def test_short_words_are_not_similar_to_every_title_that_has_them(
+    searched: httpx.AsyncClient, query: str
+) -> None:
+    for path in ("/search/anime", "/anime"):  # the comparison of a whole catalogue took seconds
+        assert await found(searched, query, path) == []
+
+
 async def test_a_mistyped_name_comes_before_better_known_titles_with_one_of_its_words(
     searched: httpx.AsyncClient,
 ) -> None:

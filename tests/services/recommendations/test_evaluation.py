@@ -133,8 +133,27 @@ def test_the_last_of_several_entries_for_a_title_counts() -> None:
 def test_crossovers_do_not_join_franchises_and_later_prequels_do_not_block_titles() -> None:
     titles = facts()[:6]
     titles[4] = titles[4]._replace(aired_from="2030")
-    edges = [(1, 2, "sequel"), (2, 3, "character"), (3, 4, "side_story"), (6, 5, "prequel"), (4, 6, "other")]
+    edges = [
+        (1, 2, "sequel"),
+        (2, 3, "character"),
+        (3, 4, "side_story"),
+        (6, 5, "prequel"),
+        (4, 6, "character"),
+    ]
     catalogue = build_catalogue(titles, edges)  # type: ignore[arg-type]
     numbers = catalogue.franchises.tolist()
     assert numbers[0] == numbers[1] != numbers[2] == numbers[3] != numbers[4] == numbers[5]
     assert {tuple(pair) for pair in catalogue.preceding.tolist()} == {(1, 0), (3, 2)}
+
+
+def test_other_relations_join_small_franchises_alone() -> None:
+    """Dumps say "other" for a film and its series, and for crossovers of whole franchises."""
+    titles = facts() * (70 // TITLES + 1)
+    titles = [title._replace(id=number) for number, title in enumerate(titles[:70], start=1)]
+    film = [(1, 2, "sequel"), (1, 3, "other")]
+    first = [(number, number + 1, "sequel") for number in range(4, 37)]
+    second = [(number, number + 1, "sequel") for number in range(38, 70)]
+    catalogue = build_catalogue(titles, [*film, *first, (37, 38, "other"), *second])  # type: ignore[list-item]
+    assert np.unique(catalogue.franchises).tolist() == [0, 1, 2]
+    assert catalogue.franchises[2] == catalogue.franchises[0] != catalogue.franchises[3]
+    assert catalogue.franchises[36] != catalogue.franchises[37]
