@@ -23,7 +23,8 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 
 def program():
     print(*os.environ.items(), flush=True)
-    print(" ".join(psutil.Process().cmdline()).strip(), os.getsid(0) == os.getpid(), os.read(kept, 1), os.read(held, 1))
+    title = " ".join(psutil.Process().cmdline()).strip()
+    print(title, os.getsid(0) == os.getpid(), os.read(kept, 1), os.read(held, 1))
     sys.stdout.flush()
     signal.pause()
 
