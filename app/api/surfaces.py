@@ -12,6 +12,7 @@ from app.api.anilibria.surface import ANILIBRIA
 from app.api.core.surface import CORE
 from app.api.hianime.surface import HIANIME
 from app.api.internal.surface import INTERNAL
+from app.api.page import missing_page, opened_by_browser
 from app.api.routing import methods_of
 from app.api.surface import Failure, Surface
 from app.api.tracker.surface import TRACKER
@@ -66,10 +67,19 @@ def render(request: Request, error: Exception) -> Response:
     """The response for any exception; for a bug the client learns only the request id."""
     failure = _failure(error, request)
     surface = surface_of(request.scope["path"])
+    if surface is CORE and _leads_nowhere(failure, error) and opened_by_browser(request):
+        return missing_page(request)
     status = surface.invalid_status if failure.status == Invalid.status else failure.status
     # ASCII escapes can represent any text, even lone surrogates
     body = json.dumps(surface.body(failure), default=str).encode()
     return Response(body, status, dict(failure.headers), media_type="application/json")
+
+
+def _leads_nowhere(failure: Failure, error: Exception) -> bool:
+    """Whether nothing is at the path, or its ids are none."""
+    if isinstance(error, RequestValidationError):
+        return any(fault["loc"][0] == "path" for fault in error.errors())
+    return failure.status == NotFound.status
 
 
 def _failure(error: Exception, request: Request) -> Failure:

@@ -48,6 +48,37 @@ async def test_other_paths_are_not_found_in_json(client: httpx.AsyncClient, path
     assert answer.json()["code"] == "NOT_FOUND"
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/title/7/x", "/anime/abc", "/anime/999", "/%ff", "/users/by-name/nobody", "/assets/x"],
+)
+async def test_a_browser_is_shown_the_page_at_unknown_addresses(client: httpx.AsyncClient, path: str) -> None:
+    shown = await client.get(path, headers={"Accept": BROWSER})
+    assert (shown.status_code, shown.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert shown.content == (await client.get("/")).content
+    assert "default-src 'none'; script-src 'self'" in shown.headers["Content-Security-Policy"]
+    for accepted in ("*/*", "application/json", "application/json, text/html", "image/*"):
+        answer = await client.get(path, headers={"Accept": accepted})
+        assert answer.json()["code"] == ("VALIDATION_ERROR" if path == "/anime/abc" else "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/nothing", 404), ("GET", "/api/library/nothing", 404), ("GET", "/api/library/items/x", 401),
+        ("GET", "/internal/x", 404), ("GET", "/users/me", 401), ("GET", "/anime?limit=x", 422),
+    ],
+)  # fmt: skip
+async def test_other_failures_are_json_for_browsers_too(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await client.request(method, path, headers={"Accept": BROWSER})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+
+
 def test_no_view_is_a_prefix_of_an_api_route() -> None:
     def first(path: str) -> str:
         return path.split("/")[1]
