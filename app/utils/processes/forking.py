@@ -15,7 +15,7 @@ CAN_FORK = sys.platform == "linux"  # elsewhere system libraries may crash after
 getproctitle()  # finds the place of the command line, which it cannot once the environment has changed
 
 
-class ForkedProcess:
+class ForkedChild:
     """A child process that runs ``main``, with those methods of :class:`subprocess.Popen` that end it.
 
     It has a session of its own, default signal handlers, the environment ``env``, no open files but the

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from app.utils.processes.forking import CAN_FORK, ForkedProcess
+from app.utils.processes.forking import CAN_FORK, ForkedChild
 from app.utils.processes.parent_death import bound_to_parent
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a restart
@@ -59,7 +59,7 @@ class RestartBackoff:
 @dataclass
 class _Child:
     program: Program
-    running: ForkedProcess | subprocess.Popen[bytes] | None = None
+    running: ForkedChild | subprocess.Popen[bytes] | None = None
     backoff: RestartBackoff = field(default_factory=RestartBackoff)
 
 
@@ -136,11 +136,11 @@ class Supervisor:
             child.wait()
 
 
-def _start(program: Program) -> "ForkedProcess | subprocess.Popen[bytes]":
+def _start(program: Program) -> "ForkedChild | subprocess.Popen[bytes]":
     env = {**program.env, _PARENT: str(os.getpid())}
     if program.main is not None and CAN_FORK:
         title = " ".join(program.command)
-        return ForkedProcess(program.main, title=title, env=env, keep_fds=program.pass_fds)
+        return ForkedChild(program.main, title=title, env=env, keep_fds=program.pass_fds)
     return subprocess.Popen(
         bound_to_parent(list(program.command), signal.SIGTERM),
         env=env,

@@ -15,7 +15,7 @@ import os, signal, psutil
 from pathlib import Path
 os.environ["OF_THE_PARENT"] = "1"
 from app.utils.processes.embedded.sharing import try_lock
-from app.utils.processes.forking import ForkedProcess
+from app.utils.processes.forking import ForkedChild
 lock, kept = Path(sys.argv[1]), os.open("/dev/zero", os.O_RDONLY)
 held = try_lock(lock)
 signal.signal(signal.SIGTERM, lambda *_: print("the handler of the parent", flush=True))
@@ -28,13 +28,13 @@ def program():
     sys.stdout.flush()
     signal.pause()
 
-child = ForkedProcess(program, title="anisync -m worker", env={"OWN": "1"}, keep_fds=[kept])
+child = ForkedChild(program, title="anisync -m worker", env={"OWN": "1"}, keep_fds=[kept])
 os.close(held)
 while try_lock(lock) is None: pass  # ends only if the child does not hold the lock
 while not os.path.exists(sys.argv[2]) and child.poll() is None: pass
 child.terminate()
 print(child.wait())
-print(ForkedProcess(lambda: sys.exit(3), title="x", env={}).wait())
+print(ForkedChild(lambda: sys.exit(3), title="x", env={}).wait())
 """
 
 
