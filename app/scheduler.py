@@ -96,8 +96,9 @@ async def tick_until(
 
 async def tick(jobs: JobService, periodic: Sequence[Periodic] = PERIODIC) -> None:
     """Fire the periodic jobs that are due, then sweep the queue."""
+    due = await jobs.due({one.job.name: one.every for one in periodic})
     for one in periodic:
-        if await jobs.fire(one.job.name, one.job, every=one.every):
+        if one.job.name in due and await jobs.fire(one.job.name, one.job, every=one.every):
             log.info("schedule.fired", kind=one.job.name)
     swept = await jobs.sweep()
     if swept != Sweep():

@@ -35,8 +35,13 @@ def run(work: "Callable[[Container], Awaitable[int]]") -> NoReturn:
 
 
 @contextmanager
-def with_servers(settings: Settings) -> "Iterator[tuple[Settings, EmbeddedServers | None]]":
-    """Settings with server URLs: the configured ones, or those of embedded servers started for the block."""
+def with_servers(
+    settings: Settings, *, meanwhile: Callable[[], None] = lambda: None
+) -> "Iterator[tuple[Settings, EmbeddedServers | None]]":
+    """Settings with server URLs: the configured ones, or those of embedded servers started for the block.
+
+    Calls ``meanwhile`` while they are starting.
+    """
     home = settings.anisync_home.resolve()
     overrides: dict[str, object] = {"anisync_home": home}
     with ExitStack() as stack:
@@ -47,9 +52,11 @@ def with_servers(settings: Settings) -> "Iterator[tuple[Settings, EmbeddedServer
             urls = {POSTGRES: settings.database_url, VALKEY: settings.redis_url}
             servers = EmbeddedServers(home, names=[name for name, url in urls.items() if url is None])
             stack.callback(servers.stop)
-            embedded = servers.start()
+            embedded = servers.start(meanwhile=meanwhile)
             overrides["database_url"] = settings.database_url or embedded.database_url
             overrides["redis_url"] = settings.redis_url or embedded.redis_url
+        else:
+            meanwhile()
         if settings.secret_key is None:
             overrides["secret_key"] = _home_secret(home)
         yield settings.model_copy(update=overrides), servers
@@ -62,23 +69,16 @@ async def prepare(settings: Settings) -> None:
     await migrations.ensure(settings.database, auto=settings.auto_migrate)
 
 
-@contextmanager
-def environment(settings: Settings) -> Iterator[dict[str, str]]:
+def environment(settings: Settings) -> dict[str, str]:
     """The environment of AniSync's own child programs."""
-    from app.utils.processes.programs import shared_metrics
-
-    home = settings.anisync_home.resolve()
-    home.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with shared_metrics(home) as variables:
-        yield {
-            **os.environ,
-            **variables,
-            "DATABASE_URL": settings.database,
-            "REDIS_URL": settings.redis,
-            "SECRET_KEY": settings.secret,
-            "ANISYNC_HOME": str(home),
-            "AUTO_MIGRATE": "false",  # the parent has already migrated
-        }
+    return {
+        **os.environ,
+        "DATABASE_URL": settings.database,
+        "REDIS_URL": settings.redis,
+        "SECRET_KEY": settings.secret,
+        "ANISYNC_HOME": str(settings.anisync_home.resolve()),
+        "AUTO_MIGRATE": "false",  # the parent has already migrated
+    }
 
 
 def echo(line: str) -> None:

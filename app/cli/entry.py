@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -52,10 +53,11 @@ cli.add_typer(jobs.commands, name="jobs")
 cli.add_typer(recommend.commands, name="recommend")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command with its arguments, by default those of this process."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        cli()
+        cli(arguments)
     except SettingsError as error:
         echo_error(f"anisync: {error}")
         sys.exit(2)

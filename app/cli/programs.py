@@ -1,10 +1,13 @@
 """Commands that run the programs (up, api, worker, scheduler), and migrate and doctor."""
 
 import asyncio
+import importlib
 import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +17,10 @@ from app.cli.context import echo, echo_error, environment, prepare, with_servers
 from app.config import LOCAL_ORIGINS, Settings, load_settings
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
     from app.utils.processes.embedded import EmbeddedServers
+    from app.utils.processes.programs import FirstAnswer
     from app.utils.processes.supervisor import Program
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -26,33 +32,35 @@ AccessLog = Annotated[bool, typer.Option("--access-log", help="Log each request,
 
 def up(host: Host = "127.0.0.1", port: Port = 8000, access_log: AccessLog = False) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, API, worker and scheduler."""
-    from app.utils.processes.programs import cache_bytecode, own_program, stop_with_launcher, when_answering
+    from app.utils.processes.programs import FirstAnswer, cache_bytecode, launched_by, shared_metrics
     from app.utils.processes.serving import address_of, listen
 
     settings = load_settings()
     cache_bytecode(settings.anisync_home.resolve() / "byte-code", unless_compiled="sqlalchemy")
-    stop_with_launcher("uv")
+    launcher_died = launched_by("uv")
     with ExitStack() as stack:
         stack.enter_context(_single_instance(settings.anisync_home))
         listener = stack.enter_context(listen(host, port))
         url = address_of(listener)
         echo(f"AniSync is starting in {settings.anisync_home.resolve()}")
-        settings, servers = stack.enter_context(with_servers(settings))
+        stack.enter_context(shared_metrics(settings.anisync_home.resolve()))
+        settings, servers = stack.enter_context(with_servers(settings, meanwhile=_import_application))
         asyncio.run(prepare(settings))
-        env = stack.enter_context(environment(settings))
+        env = environment(settings)
         if "demo_user" not in settings.model_fields_set:
             env["DEMO_USER"] = "true"
         origins = list(dict.fromkeys([*settings.allowed_origins, *LOCAL_ORIGINS]))
         env["ALLOWED_ORIGINS"] = ",".join(origins)
         env |= _access_log_of(access_log)
         programs = [
-            own_program("API", env, "api", "--fd", str(listener.fileno()), fd=listener.fileno()),
-            own_program("worker", env, "worker"),
-            own_program("scheduler", env, "scheduler"),
+            _program("API", env, "api", "--fd", str(listener.fileno()), fd=listener.fileno()),
+            _program("worker", env, "worker"),
+            _program("scheduler", env, "scheduler"),
         ]
         has_demo = env.get("DEMO_USER", "").lower() in {"true", "1", "yes", "on", "t", "y"}
-        when_answering(f"{url}/health/live", lambda: _announce(url, origins, has_demo=has_demo))
-        _supervise(programs, env, servers, listener)
+        announce = partial(_announce, url, origins, has_demo=has_demo)
+        answer = FirstAnswer(listener, "/anime?limit=1", announce)
+        _supervise(programs, servers, listener, answer, launcher_died)
     _log("AniSync has stopped")
 
 
@@ -64,7 +72,7 @@ def api(
     fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve the HTTP API."""
-    from app.utils.processes.programs import own_program
+    from app.utils.processes.programs import shared_metrics
     from app.utils.processes.serving import listen, serve
     from app.utils.processes.supervisor import end_with_supervisor
 
@@ -75,17 +83,19 @@ def api(
         serve("app.main:app", socket.socket(fileno=fd))
         return
     with listen(host, port) as listener:
-        asyncio.run(prepare(settings))
         if workers == 1:
+            asyncio.run(prepare(settings))
             serve("app.main:app", listener)
             return
-        with environment(settings) as env:
-            arguments = ("api", "--fd", str(listener.fileno()))
+        with shared_metrics(settings.anisync_home.resolve()):
+            _import_application()
+            asyncio.run(prepare(settings))
+            env, arguments = environment(settings), ("api", "--fd", str(listener.fileno()))
             programs = [
-                own_program(f"API {number}", env, *arguments, fd=listener.fileno())
+                _program(f"API {number}", env, *arguments, fd=listener.fileno())
                 for number in range(1, workers + 1)
             ]
-            _supervise(programs, env, None, listener)
+            _supervise(programs, None, listener)
 
 
 def worker() -> None:
@@ -140,22 +150,53 @@ def _require_servers(settings: Settings) -> Settings:
     return settings
 
 
+def _program(name: str, env: dict[str, str], *arguments: str, fd: int | None = None) -> "Program":
+    from app.cli.entry import main
+    from app.utils.processes.programs import own_program
+
+    return own_program(name, env, *arguments, main=main, fd=fd)
+
+
+def _import_application() -> None:
+    """Import what the programs have in common, so that they get it when they are forked."""
+    from app.utils.processes.forking import CAN_FORK
+    from app.utils.processes.heap import tune_garbage_collector
+
+    if not CAN_FORK:
+        return
+    for name in ("app.main", "app.scheduler"):
+        importlib.import_module(name)
+    tune_garbage_collector()
+
+
 def _supervise(
     programs: "list[Program]",
-    env: dict[str, str],
     servers: "EmbeddedServers | None",
     listener: socket.socket,
+    first_answer: "FirstAnswer | None" = None,
+    launcher_died: Callable[[], bool] = lambda: False,
 ) -> None:
     from app.utils.processes.embedded.monitor import ServerMonitor
     from app.utils.processes.programs import drop_live_metrics
     from app.utils.processes.supervisor import Supervisor
 
+    monitor = ServerMonitor(servers, _log) if servers else None
+
+    def on_tick() -> None:
+        if monitor is not None:
+            monitor()
+        if first_answer is not None:
+            first_answer()
+        if launcher_died():
+            os.kill(os.getpid(), signal.SIGTERM)
+
     Supervisor(
         programs,
         log=_log,
-        on_tick=ServerMonitor(servers, _log) if servers else lambda: None,
-        on_exit=lambda pid: drop_live_metrics(pid, env),
+        on_tick=on_tick,
+        on_exit=drop_live_metrics,
         on_stop=listener.close,
+        inputs=first_answer.inputs if first_answer else (),
     ).run()
 
 
@@ -164,11 +205,10 @@ def _access_log_of(wanted: bool) -> dict[str, str]:
     return {"ACCESS_LOG": "true"} if wanted else {}
 
 
-def _announce(url: str, origins: list[str], *, has_demo: bool) -> None:
+def _announce(url: str, origins: list[str], page: "HTTPResponse", *, has_demo: bool) -> None:
     from app.services.accounts.demo import DEMO_NAME, DEMO_PASSWORD
-    from app.utils.processes.programs import response_header
 
-    titles = int(response_header(f"{url}/anime?limit=1", "X-Total-Count") or 0)
+    titles = int(page.headers.get("X-Total-Count", "0"))
     _log(f"AniSync is up at {url}")
     _log(f"  API documentation: {url}/docs")
     if has_demo:
@@ -188,8 +228,6 @@ def _log(line: str) -> None:
 
 def _run_program(module: str) -> None:
     """Run ``main`` of a module on the same layer, which the import contracts forbid importing statically."""
-    import importlib
-
     from app.utils.processes.supervisor import end_with_supervisor
 
     _require_servers(load_settings())

@@ -5,7 +5,19 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, case, delete, exists, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    case,
+    delete,
+    exists,
+    extract,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -228,6 +240,11 @@ class JobRepository:
         statement = update(_jobs).where(_j.id == job_id, _j.lease_token == token).values(**values)
         return (await self._connection.execute(statement.returning(_j.id))).first() is not None
 
+    async def has_expired(self) -> bool:
+        """Whether a running job has an expired lease."""
+        query = select(exists().where(_RUNNING, _j.lease_until < func.now()))
+        return bool(await self._connection.scalar(query))
+
     async def lock_expired(self, *, limit: int) -> list[ClaimedJob]:
         """Running jobs with an expired lease, locked; rows locked by others are skipped."""
         statement = (
@@ -270,6 +287,13 @@ class JobRepository:
     async def mark_unsent(self, job_ids: Sequence[int]) -> None:
         statement = update(_jobs).where(_j.id.in_(job_ids), _QUEUED).values(sent_at=None)
         await self._connection.execute(statement)
+
+    async def seconds_since_fired(self) -> dict[str, float]:
+        """The age of each periodic job that has fired, by name."""
+        age = extract("epoch", func.now() - _schedules.c.fired_at)
+        return {
+            row[0]: float(row[1]) for row in await self._connection.execute(select(_schedules.c.name, age))
+        }
 
     async def fire(self, name: str, *, every: float) -> bool:
         """Record that the periodic job ``name`` fires now; False if it did within ``every`` seconds."""

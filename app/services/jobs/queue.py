@@ -173,7 +173,12 @@ class JobService:
 
     async def sweep(self) -> Sweep:
         """Requeue jobs of dead workers; notify of jobs that are due or whose notification was lost."""
-        requeued, failed = await self._recover_expired()
+        async with self._db.reader() as connection:
+            jobs = JobRepository(connection)
+            expired = await jobs.has_expired()
+            if not expired and not await jobs.count_due():
+                return Sweep()
+        requeued, failed = await self._recover_expired() if expired else (0, 0)
         try:
             depths = await self._queue.depths()
         except REDIS_FAULTS:
@@ -189,6 +194,12 @@ class JobService:
                     )
         await self._send(to_send)
         return Sweep(len(to_send), requeued, failed)
+
+    async def due(self, intervals: Mapping[str, float]) -> set[str]:
+        """The periodic jobs, given with their intervals in seconds, that :meth:`fire` would queue now."""
+        async with self._db.reader() as connection:
+            ages = await JobRepository(connection).seconds_since_fired()
+        return {name for name, every in intervals.items() if ages.get(name, every) >= every}
 
     async def fire(self, name: str, job: Job, *, every: float) -> bool:
         """Queue a periodic job unless a scheduler fired it within the last ``every`` seconds."""

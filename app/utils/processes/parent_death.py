@@ -35,15 +35,19 @@ def _main(parent: int, last_signal: int, identity: str, command: list[str]) -> N
         sys.exit(_REFUSED)
     if command[0] == "probe":
         sys.exit(_probe(command[1:]))
-    # After the change of user, which would clear it.
+    signal_after_parent_death(parent, last_signal)  # after the change of user, which would clear it
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.execv(command[0], command)
+
+
+def signal_after_parent_death(parent: int, last_signal: int) -> None:
+    """Let this process get the signal when the thread that started it dies; exit if that has happened."""
     if sys.platform == "linux":
         _check(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, last_signal, 0, 0, 0))
     else:
         _fork_watcher(parent, last_signal)
     if os.getppid() != parent:
         sys.exit(0)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.execv(command[0], command)
 
 
 def _enter_namespace() -> None:

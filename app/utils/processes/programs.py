@@ -2,30 +2,38 @@
 
 import importlib.util
 import os
+import select
 import shutil
+import socket
 import sys
 import tempfile
-import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from app.utils.processes.parent_death import is_alive
-from app.utils.processes.supervisor import Program, end_with_parent
+from app.utils.processes.supervisor import Program
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _MALLOC_ARENAS = "2"  # glibc's default is 8 per core, which keeps 140 MB after large imports
 
 
-def own_program(name: str, environment: Mapping[str, str], *arguments: str, fd: int | None = None) -> Program:
-    """The program that runs ``anisync`` with ``arguments``; it inherits the file descriptor ``fd``."""
+def own_program(
+    name: str,
+    environment: Mapping[str, str],
+    *arguments: str,
+    main: Callable[[Sequence[str]], None],
+    fd: int | None = None,
+) -> Program:
+    """The program that runs ``anisync``, whose entry point is ``main``; it inherits the file ``fd``."""
     root = str(Path(__file__).parents[3])
     # -P: a package `app` in the working directory must not shadow this one
     command = [sys.executable, "-P", "-m", "app.cli", *arguments]
     given = {"MALLOC_ARENA_MAX": _MALLOC_ARENAS, **environment, "PYTHONPATH": root}
-    return Program(name, command, given, pass_fds=() if fd is None else (fd,))
+    fds = () if fd is None else (fd,)
+    return Program(name, command, given, pass_fds=fds, main=partial(main, arguments))
 
 
 def cache_bytecode(folder: Path, *, unless_compiled: str) -> None:
@@ -43,62 +51,70 @@ def cache_bytecode(folder: Path, *, unless_compiled: str) -> None:
 
 
 @contextmanager
-def shared_metrics(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment variable with which several processes share metrics, in a new subfolder."""
+def shared_metrics(folder: Path) -> Iterator[None]:
+    """Share metrics between this process and its programs in a new subfolder.
+
+    To be entered before the library of the metrics is imported, which reads the environment only once.
+    """
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     for leftover in folder.glob("metrics-*"):
         if not is_alive(int(leftover.name.split("-")[1])):
             shutil.rmtree(leftover, ignore_errors=True)
     shared = tempfile.mkdtemp(prefix=f"metrics-{os.getpid()}-", dir=folder)
+    os.environ[_METRICS] = shared
     try:
-        yield {_METRICS: shared}
+        yield
     finally:
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def drop_live_metrics(pid: int, environment: Mapping[str, str]) -> None:
+def drop_live_metrics(pid: int) -> None:
     """Drop the live gauges of a process that has ended."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(pid, environment[_METRICS])  # type: ignore[no-untyped-call]
+    mark_process_dead(pid, os.environ[_METRICS])  # type: ignore[no-untyped-call]
 
 
-def when_answering(url: str, then: Callable[[], None]) -> None:
-    """Call ``then`` in a thread once the URL answers. Its socket must be listening already."""
+class FirstAnswer:
+    """Asks a server whose socket listens already, and calls ``then`` once with its answer.
 
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    To be called when one of the ``inputs`` can be read, and every now and then. It runs in no thread, because
+    the locks that a thread holds stay locked in forked programs.
+    """
 
-    def ask() -> None:
-        while True:
-            try:
-                with direct.open(url, timeout=120):
-                    break
-            except OSError:
-                time.sleep(0.2)
-        then()
+    def __init__(self, listener: socket.socket, path: str, then: Callable[[HTTPResponse], None]) -> None:
+        host, self._port = listener.getsockname()[:2]
+        self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self._path = path
+        self._then: Callable[[HTTPResponse], None] | None = then
+        self.inputs: list[socket.socket] = []
 
-    threading.Thread(target=ask, name="when-answering", daemon=True).start()
+    def __call__(self) -> None:
+        if self._then is None:
+            return
+        with suppress(OSError, HTTPException):  # the server ended: ask the next one
+            if not self.inputs:
+                self.inputs.append(self._ask())
+            elif select.select(self.inputs, [], [], 0)[0]:
+                with self.inputs.pop() as link, HTTPResponse(link) as answer:
+                    answer.begin()
+                    then, self._then = self._then, None
+                    then(answer)
+
+    def _ask(self) -> socket.socket:
+        link = socket.create_connection((self._host, self._port), timeout=5)
+        link.sendall(f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nConnection: close\r\n\r\n".encode())
+        return link
 
 
-def response_header(url: str, name: str) -> str | None:
-    """A response header of a server on this machine; None if it is missing or the request fails."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url, timeout=30) as answer:
-            value: str | None = answer.headers.get(name)
-            return value
-    except OSError:
-        return None
-
-
-def stop_with_launcher(name: str) -> None:
-    """Stop this process gracefully when its parent dies, if the parent is a program called ``name``.
+def launched_by(name: str) -> Callable[[], bool]:
+    """Whether this process was started by a program called ``name`` that has died since.
 
     For launchers such as ``uv run``, which forward signals but cannot do so once they are killed.
     """
     parent = os.getppid()
     try:
-        parent_name = Path(f"/proc/{parent}/comm").read_text().strip()
+        is_launcher = Path(f"/proc/{parent}/comm").read_text().strip() == name
     except OSError:
-        return
-    if parent_name == name:
-        end_with_parent(parent)
+        is_launcher = False
+    return lambda: is_launcher and os.getppid() != parent

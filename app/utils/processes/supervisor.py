@@ -3,13 +3,15 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from app.utils.processes.forking import CAN_FORK, ForkedChild
 from app.utils.processes.parent_death import bound_to_parent
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a restart
@@ -21,10 +23,13 @@ _PARENT = "SUPERVISOR_PID"
 
 @dataclass(frozen=True)
 class Program:
+    """A command; where forking is possible and ``main`` is given, that runs in a forked process instead."""
+
     name: str
     command: Sequence[str]
     env: Mapping[str, str]
     pass_fds: tuple[int, ...] = ()
+    main: Callable[[], None] | None = None
 
 
 @dataclass
@@ -54,15 +59,16 @@ class RestartBackoff:
 @dataclass
 class _Child:
     program: Program
-    running: subprocess.Popen[bytes] | None = None
+    running: ForkedChild | subprocess.Popen[bytes] | None = None
     backoff: RestartBackoff = field(default_factory=RestartBackoff)
 
 
 class Supervisor:
     """Runs ``programs`` until a stop signal arrives; must be used in the main thread.
 
-    ``on_tick`` is called every half second; ``on_exit`` with the process id of each program that ended;
-    ``on_stop`` before the programs are stopped. The programs die with this process, even if it is killed.
+    ``on_tick`` is called every half second and when one of the ``inputs``, which may change, has something to
+    read; ``on_exit`` with the process id of each program that ended; ``on_stop`` before the programs are
+    stopped. The programs die with this process, even if it is killed.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class Supervisor:
         on_tick: Callable[[], None] = lambda: None,
         on_exit: Callable[[int], None] = lambda _: None,
         on_stop: Callable[[], None] = lambda: None,
+        inputs: Collection[socket.socket] = (),
         stop_timeout: float = 20.0,
     ) -> None:
         self._children = [_Child(program) for program in programs]
@@ -80,6 +87,7 @@ class Supervisor:
         self._on_tick = on_tick
         self._on_exit = on_exit
         self._on_stop = on_stop
+        self._inputs = inputs
         self._stop_timeout = stop_timeout
 
     def run(self) -> None:
@@ -91,7 +99,7 @@ class Supervisor:
                 while not wake.stop_requested:
                     self._on_tick()
                     self._restart_programs()
-                    wake.wait(_POLL_INTERVAL)
+                    wake.wait(_POLL_INTERVAL, self._inputs)
                 self._log("stopping")
             finally:
                 self._on_stop()
@@ -99,19 +107,13 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         child.backoff.mark_start()
-        child.running = subprocess.Popen(
-            bound_to_parent(list(child.program.command), signal.SIGTERM),
-            env={**child.program.env, _PARENT: str(os.getpid())},
-            pass_fds=child.program.pass_fds,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C must reach the supervisor only, which stops them in order
-        )
+        child.running = _start(child.program)
 
     def _restart_programs(self) -> None:
         for child in self._children:
-            if child.running is not None and child.running.poll() is not None:
+            if child.running is not None and (code := child.running.poll()) is not None:
                 self._on_exit(child.running.pid)
-                ending = _ending(child.running.returncode)
+                ending = _ending(code)
                 child.running = None
                 pause = child.backoff.begin()
                 self._log(f"{child.program.name} {ending}; restarting in {pause:g} s")
@@ -134,6 +136,20 @@ class Supervisor:
             child.wait()
 
 
+def _start(program: Program) -> "ForkedChild | subprocess.Popen[bytes]":
+    env = {**program.env, _PARENT: str(os.getpid())}
+    if program.main is not None and CAN_FORK:
+        title = " ".join(program.command)
+        return ForkedChild(program.main, title=title, env=env, keep_fds=program.pass_fds)
+    return subprocess.Popen(
+        bound_to_parent(list(program.command), signal.SIGTERM),
+        env=env,
+        pass_fds=program.pass_fds,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C must reach the supervisor only, which stops them in order
+    )
+
+
 class _Wake:
     """A sleep that signals interrupt; the handlers only set a flag."""
 
@@ -145,8 +161,9 @@ class _Wake:
         if number in _STOP_SIGNALS:
             self.stop_requested = True
 
-    def wait(self, seconds: float) -> None:
-        if select.select([self._reader], [], [], seconds)[0]:
+    def wait(self, seconds: float, inputs: Collection[socket.socket] = ()) -> None:
+        waited: list[int | socket.socket] = [self._reader, *inputs]
+        if self._reader in select.select(waited, [], [], seconds)[0]:
             os.read(self._reader, 4096)
 
 

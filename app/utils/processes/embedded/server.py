@@ -51,12 +51,21 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it is ready; :class:`EmbeddedError` quotes the end of its log."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the server without waiting."""
         # The kernel ties them to the thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("servers die with the thread that starts them: start them in the main thread")
         end_orphans(self.folder, self.pid_file)
         self.prepare()
         self.child = self.spawn(self.command())
+
+    def wait_until_ready(self) -> None:
+        """Wait for the server that was launched; :class:`EmbeddedError` quotes the end of its log."""
+        assert self.child is not None
         deadline = time.monotonic() + _START_TIMEOUT
         while not self.is_ready(self.child.pid):
             if self.child.poll() is not None:

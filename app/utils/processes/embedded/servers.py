@@ -5,7 +5,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -50,10 +50,11 @@ class EmbeddedServers:
         """Whether this process runs the servers, and stops them."""
         return self._ownership is not None and self._ownership.held
 
-    def start(self) -> ServerUrls:
+    def start(self, *, meanwhile: Callable[[], None] = lambda: None) -> ServerUrls:
         """Start the servers, or join those that another process runs for this home.
 
-        Must be called in the main thread: the servers die with the thread that started them.
+        Calls ``meanwhile`` once they are starting. Must be called in the main thread: the servers die with
+        the thread that started them.
         """
         self._check_wheels()
         try:
@@ -61,8 +62,9 @@ class EmbeddedServers:
             self._ownership = Ownership(self.home)
             run = _socket_folder(self.home)
             if not self._own_or_join(self._ownership):
+                meanwhile()
                 return _urls(run)
-            self._start_all(run)
+            self._start_all(run, meanwhile)
         except PermissionError as error:
             self.stop()
             raise EmbeddedError(f"{error.filename} cannot be used: {error.strerror}.") from error
@@ -134,11 +136,14 @@ class EmbeddedServers:
             time.sleep(0.05)
         return True
 
-    def _start_all(self, run: Path) -> None:
+    def _start_all(self, run: Path, meanwhile: Callable[[], None] = lambda: None) -> None:
         assert self._ownership is not None
         self._servers = self._build(run)
         for server in self._servers:
-            server.start()
+            server.launch()
+        meanwhile()
+        for server in self._servers:
+            server.wait_until_ready()
         self._ownership.announce(self._names)
 
     def _build(self, run: Path) -> list[Server]:

@@ -31,17 +31,18 @@ class Valkey(Server):
     def pid_file(self) -> Path:
         return self.folder / "valkey.pid"
 
-    def start(self) -> None:
-        """Start the server; if its data is corrupt, move it aside and start empty."""
+    def wait_until_ready(self) -> None:
+        """Wait for the server; if its data is corrupt, move it aside and start it empty."""
         try:
-            super().start()
+            super().wait_until_ready()
         except EmbeddedError as error:
             if not any(self.folder.iterdir()):
                 raise
             broken = self.folder.with_name(f"valkey.broken-{time.time_ns()}")
             self.folder.rename(broken)
             try:
-                super().start()
+                self.launch()
+                super().wait_until_ready()
             except EmbeddedError:
                 raise error from None
 
