@@ -51,7 +51,7 @@ class ReleaseFollower:
             # Compare and set under a row lock: of concurrent polls only one emits the events.
             if (await polls.lock()).polled_at != before:
                 return 0  # another poll was faster and has processed the same changes
-            await store_releases(tx, details, at=began_at)
+            await store_releases(tx, details, at=began_at, listed=True)
             await polls.move_on(polled_at=began_at)
         if details:
             log.info("releases.changed", titles=[one.external_id for one in details][:20])
@@ -70,7 +70,7 @@ class ReleaseFollower:
             new = [one for one in page.items if one.external_id not in seen]
             seen |= {one.external_id for one in new}
             async with self._db.transaction() as tx:
-                await store_releases(tx, new, at=self._clock())
+                await store_releases(tx, new, at=self._clock(), listed=True)
             if number >= page.pages or not new:
                 break
         async with self._db.transaction() as tx:
@@ -144,8 +144,13 @@ def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
     """
     if known is None or known.followed_at is None or (summary.status or known.status) != known.status:
         return True
-    latest = summary.latest
-    if latest is not None and known.detailed_at is not None and latest.ordinal not in known.ordinals:
+    if summary.latest is not None and _is_new(known, summary.latest.ordinal):
         return True
     moments = [moment for moment in (summary.fresh_at, summary.updated_at) if moment is not None]
     return any(moment > known.followed_at for moment in moments)
+
+
+def _is_new(known: Known, ordinal: float) -> bool:
+    if known.detailed_at is not None:
+        return ordinal not in known.ordinals
+    return known.latest_ordinal is None or ordinal > known.latest_ordinal
