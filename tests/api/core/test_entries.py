@@ -221,6 +221,11 @@ async def test_another_device_hears_of_every_change_once(mine: httpx.AsyncClient
     assert news["deleted"] == [
         {"id": entries[0]["id"], "anime_id": titles[0], "deleted_at": IsDatetime(iso_string=True)}
     ]
+    await mine.delete(f"{LIST}/{titles[2]}")
+    whole = (await mine.get(changes)).json()  # a new device: earlier deletions are no news to it
+    assert (len(whole["entries"]), whole["deleted"], whole["has_more"]) == (2, [], False)
+    later = (await mine.get(changes, params={"since": whole["until"]})).json()
+    assert later == {"entries": [], "deleted": [], "until": whole["until"], "has_more": False}
     for bad in ("yesterday", "2026-11-20", "~1", f"{before}~", f"{before}~-1", "9" * 50):
         assert (await mine.get(changes, params={"since": bad})).status_code == 422, bad
 
