@@ -54,8 +54,17 @@ def _event_id(since: Any) -> Any:
     return int(since) if isinstance(since, str) and since.isascii() and since.isdecimal() else since
 
 
+def _timestamp(since: Any) -> str:
+    """Only text: pydantic reads numbers as seconds since 1970."""
+    if not isinstance(since, str) or ":" not in since:
+        raise ValueError("Input should be an event id or an RFC 3339 timestamp")
+    return since
+
+
 _Since = Annotated[
-    Annotated[int, Field(ge=0, le=BIGINT_MAX, strict=True)] | AwareDatetime | None,
+    Annotated[int, Field(ge=0, le=BIGINT_MAX, strict=True)]
+    | Annotated[AwareDatetime, BeforeValidator(_timestamp)]
+    | None,
     BeforeValidator(_event_id),
 ]
 
