@@ -136,6 +136,7 @@ def settings_of(order: Order) -> Settings:
         secret_key="a secret of benchmarks, longer than 32 bytes",
         auto_migrate=False,
         access_token_expire_minutes=120,  # longer than a benchmark
+        trusted_proxies=order.get("trusted_proxies", ""),
     )
 
 
