@@ -38,7 +38,7 @@ _stored: LRUCache[int, StoredTitle] = LRUCache(_ROOM, getsizeof=lambda one: one.
 
 
 def remember_title(request: Request, title_id: int, answer: TitleAnswer) -> None:
-    """Store the response for an answer of the memory level, whose ``meta`` is the same until it is dropped."""
+    """Store the response for an answer of the memory level: its ``meta`` is the same until it is dropped."""
     if answer.level != MEMORY:
         return
     route = context_of(request.scope) or request.scope.get("route")
@@ -48,6 +48,7 @@ def remember_title(request: Request, title_id: int, answer: TitleAnswer) -> None
 
 
 def find_stored(title_id: int) -> StoredTitle | None:
+    """The latest stored response for a title; it may be outdated."""
     return _stored.get(title_id)
 
 
