@@ -10,8 +10,8 @@ _NAMED = {"username": "user name", "email": "e-mail address"}
 
 
 FieldCode = Literal[
-    "above_total", "invalid", "not_allowed", "not_json", "repeated", "required", "taken", "too_large",
-    "too_long", "too_short", "too_small", "unknown", "wrong", "wrong_format", "wrong_type",
+    "above_total", "guessable", "invalid", "not_allowed", "not_json", "repeated", "required", "taken",
+    "too_large", "too_long", "too_short", "too_small", "unknown", "wrong", "wrong_format", "wrong_type",
 ]  # fmt: skip
 
 

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from app.config import Settings
 from app.container.foundation import Foundation
 from app.external.anilist.client import AniListClient
 from app.external.anilist.lists import AniListLists
 from app.external.anilist.oauth import ANILIST_OAUTH, AniListSignIn
+from app.schemas.domain.sync import OAuthSettings
 from app.schemas.events import EntryChanged
 from app.services.sync.accounts import ServiceAccounts, SignIn
 from app.services.sync.conflicts import ConflictService
@@ -25,6 +27,7 @@ class SyncServices:
     conflicts: ConflictService
     lists: ListSync
     schedule: SyncSchedule
+    anilist_oauth: OAuthSettings
 
 
 @asynccontextmanager
@@ -39,7 +42,16 @@ async def build_sync(base: Foundation, anilist: AniListClient) -> AsyncIterator[
             conflicts=ConflictService(base.db),
             lists=ListSync(base.db, {"anilist": AniListLists(anilist)}, accounts),
             schedule=schedule,
+            anilist_oauth=_oauth_settings(base.settings),
         )
+
+
+def _oauth_settings(settings: Settings) -> OAuthSettings:
+    return OAuthSettings(
+        client_id=settings.anilist_client_id,
+        client_secret_set=settings.anilist_client_secret is not None,
+        redirect_uri=settings.public_base_url and settings.public_base_url + _CALLBACK,
+    )
 
 
 def _anilist_sign_in(base: Foundation, api: AniListClient, stack: AsyncExitStack) -> AniListSignIn | None:

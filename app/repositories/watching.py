@@ -1,6 +1,6 @@
 """SQL of playback progress and the viewing history."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -135,7 +135,7 @@ class Playback:
     percent: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """Where a user stopped in an episode, and when; ``percent`` is the share stated by the client."""
 
@@ -176,7 +176,7 @@ class WatchRepository:
 
     async def upsert(self, report: Report) -> WatchProgress:
         """Store the report unless a later one of the episode exists; returns the stored one."""
-        values = asdict(report)
+        values = dict(vars(report))
         await self._connection.execute(text(_KEEP), values)
         kept = await self._connection.execute(
             text(
@@ -272,7 +272,7 @@ class ReportRepository:
 
     async def find_playback(self, report: Report) -> Playback | None:
         """Like :meth:`WatchRepository.find_playback`."""
-        statement, given = numbered(_PLAYBACK, asdict(report))
+        statement, given = numbered(_PLAYBACK, vars(report))
         row = await self._driver.fetchrow(statement, *given)
         return None if row is None else Playback(row["total"], row["percent"])
 
@@ -281,7 +281,7 @@ class ReportRepository:
 
         None if another report of the episode was stored concurrently.
         """
-        statement, given = numbered(_KEEP_AND_SHOW, asdict(report))
+        statement, given = numbered(_KEEP_AND_SHOW, vars(report))
         row = await self._driver.fetchrow(statement, *given)
         if row is None:
             return None

@@ -3,12 +3,14 @@
 import gzip
 import re
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
 from starlette.routing import compile_path
 
 from app.api.page import STATIC, VIEWS
+from app.errors import FieldCode
 from tests.fixtures.routes import ROUTES
 
 PATHS = [re.sub(r"{\w+}", "7", view) for view in VIEWS] + [
@@ -143,6 +145,13 @@ def test_both_languages_have_the_same_words() -> None:
     assert set(keys("en.js")) & set(keys("en_more.js")) == set()
     used = {word for path in modules() for word in re.findall(r'\bt\("([\w.:* -]+)"', path.read_text())}
     assert used - set(keys("en.js")) - set(keys("en_more.js")) == set()
+
+
+def test_every_code_of_a_field_error_has_words() -> None:
+    for name in ("en.js", "ru.js"):
+        text = (STATIC / "assets/words" / name).read_text()
+        missing = [code for code in get_args(FieldCode) if f'"fault.{code}": ' not in text]
+        assert missing == [], name
 
 
 def test_the_first_load_is_small() -> None:

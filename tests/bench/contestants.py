@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import asyncpg
 import orjson
@@ -44,7 +45,8 @@ def bare_statements(order: Order) -> Any:
         sql = order["statements"].get(scope["path"])
         if sql is None:
             return b"{}"
-        rows = await pool.fetch(sql, *scope["query_string"].decode().split("&"))
+        arguments = map(unquote, scope["query_string"].decode().split("&"))
+        rows = await pool.fetch(sql, *arguments)
         if len(rows[0]) == 1:
             return str(rows[0][0]).encode()
         return orjson.dumps([dict(row) for row in rows])
@@ -135,6 +137,7 @@ def settings_of(order: Order) -> Settings:
         anisync_home=Path(order["home"]),
         secret_key="a secret of benchmarks, longer than 32 bytes",
         auto_migrate=False,
+        trusted_proxies="127.0.0.1",  # addresses of the clients are stated by the load
         access_token_expire_minutes=120,  # longer than a benchmark
         trusted_proxies=order.get("trusted_proxies", ""),
     )

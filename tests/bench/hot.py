@@ -9,23 +9,40 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import asyncpg
 
 from app.container import issuer_of
 from app.repositories.accounts import AccountRepository
+from app.repositories.anime.rendering import columns, joins
 from app.repositories.library.rendering import SHAPES
 from app.schemas.domain.accounts import ClientInfo
+from app.schemas.domain.catalogue import ANIME_KEYS
 from app.utils.db.database import Database
 from app.utils.processes.embedded import EmbeddedServers
-from tests.bench.catalogue import Place, make_place, real_or_made
+from tests.bench.catalogue import ANEW, Place, make_place, real_or_made
 from tests.bench.contestants import settings_of
 from tests.bench.pinning import can_pin
 from tests.bench.stage import Ask, Contestant, in_turns, on_stage
 
 PEOPLE, WATCHERS = 16, 2
 LONG, ITEMS, HISTORY = 5_000, 600, 60_000
+WORDS = (
+    "naruto",
+    "monogatari",
+    "titan",
+    "alchemist",
+    "piece",
+    "gundam",
+    "pokemon",
+    "bleach",
+    "fate",
+    "death",
+)
+_CLIENTS = 200
+CYRILLIC = ("наруто", "ковбой", "атака", "титанов", "стальной", "магия", "демон", "город", "мир", "дракон")
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,13 @@ class Row:
     against_ours: bool = False
     """The floor is an answer of ours too."""
     connections: int = PEOPLE
+    reached: bool = True
+    """Whether the share is reached, and may not be lost again."""
+
+    @property
+    def required(self) -> float:
+        """The share below which the benchmark fails: the target, less what measurements vary by."""
+        return 0.8 * self.target if self.reached else 0.0
 
 
 @dataclass
@@ -94,7 +118,22 @@ _PAGE = """
         where e.user_id = {who} and e.media_type = 'anime' order by {order}, e.id desc limit {limit}
     ) page
 """
+_ANIME, _JOINS = f"select {columns(ANIME_KEYS)} from", f"a {joins(ANIME_KEYS)}"
+_FOUND = """
+    select * from anime where search_text like '%' || $1 || '%' order by score desc nulls last limit 20
+"""
 STATEMENTS = {
+    "/me": f"""
+        select json_build_object('id', id, 'username', username, 'email', email, 'full_name', full_name)::text
+        from users where id = {_WHO}
+    """,
+    "/title": f"""
+        select to_json(p)::text from ({_ANIME} (select * from anime where id = $1::text::int) {_JOINS}) p
+    """,
+    "/search": f"""
+        select coalesce(json_agg(p), '[]')::text
+        from ({_ANIME} ({_FOUND}) {_JOINS} order by a.score desc nulls last) p
+    """,
     "/edit": f"""
         with e as (
             update entries e set score = $3::text::int, version = version + 1, updated_at = clock_timestamp()
@@ -155,6 +194,30 @@ def _floors(who: str, *paths: str) -> Callable[[People], list[list[Ask]]]:
     return lambda people: [[person.floor(path) for person in getattr(people, who)] for path in paths]
 
 
+def _titles(path: str) -> Callable[[People], list[Ask]]:
+    return lambda people: [Ask(path.format(person.anime_id), ANEW) for person in people.readers]
+
+
+def _words(path: str, words: Sequence[str]) -> list[Ask]:
+    """Asked from many addresses, since each may search only so often."""
+    return [
+        Ask(path.format(quote(word)), {**ANEW, "x-forwarded-for": f"198.51.100.{client}"})
+        for client in range(_CLIENTS)
+        for word in words
+    ]
+
+
+def _search(title: str, words: Sequence[str]) -> Row:
+    return Row(
+        title,
+        0.6,
+        lambda _: _words("/search/anime?q={}&limit=20", words),
+        lambda _: [_words("/search?{}", words)],
+        connections=len(words),
+        reached=False,
+    )
+
+
 def _written(path: str, *values: int) -> Callable[[People], list[list[Ask]]]:
     return lambda people: [
         [person.floor(path, person.anime_id, value) for value in values for person in people.writers]
@@ -162,6 +225,10 @@ def _written(path: str, *values: int) -> Callable[[People], list[list[Ask]]]:
 
 
 ROWS = (
+    Row("GET /users/me", 0.25, _each("readers", "/users/me"), _floors("readers", "/me")),
+    Row("a title, not kept", 0.5, _titles("/anime/{}"), lambda people: [_titles("/title?{}")(people)]),
+    _search("search, 20 of exact words", WORDS),
+    _search("search, Cyrillic", CYRILLIC),
     Row("PATCH an entry, with its history", 0.4, _edits, _written("/edit", 70, 80)),
     Row("POST /watch/progress", 0.35, _reports, _written("/progress", 600, 700)),
     Row(
@@ -169,6 +236,7 @@ ROWS = (
         0.7,
         _each("readers", "/users/me/list?limit=100"),
         _floors("readers", "/list"),
+        reached=False,
     ),
     Row(
         f"tracker items, all {ITEMS}",
@@ -274,14 +342,17 @@ def table(measured: Sequence[Measured]) -> str:
 
     ``ratio`` compares processor time, the server's plus PostgreSQL's.
     """
-    lines = [f"{'':36}{'ours/s':>8}{'floor/s':>9}{'ours µs':>15}{'floor µs':>15}{'ratio':>7}{'target':>8}"]
+    heads = (
+        f"{'ours/s':>8}{'floor/s':>9}{'ours µs':>15}{'floor µs':>15}{'ratio':>7}{'target':>8}{'at least':>10}"
+    )
+    lines = [f"{'':36}{heads}"]
     for one in measured:
         spent = (
             f"{each.server_time:.0f} + {each.database_time:.0f}".rjust(15) for each in (one.ours, one.floor)
         )
         lines.append(
             f"{one.row.title:36}{one.ours.per_second:8.0f}{one.floor.per_second:9.0f}{''.join(spent)}"
-            f"{one.ratio:7.2f}{one.row.target:8.2f}"
+            f"{one.ratio:7.2f}{one.row.target:8.2f}{one.row.required:10.2f}"
         )
     return "\n".join(lines)
 
@@ -296,7 +367,7 @@ async def main() -> None:
         people = await settle(place)
         if not can_pin():
             _say("This machine has one core, or cannot pin: the figures say less.")
-        _say(table(await measure(place, people, rounds=3, seconds=2)))
+        _say(table(await measure(place, people, rounds=2, seconds=1)))
 
 
 def _say(text: str) -> None:

@@ -152,6 +152,24 @@ def test_an_import_shows_its_difference_and_can_be_undone(visit: Visits, tmp_pat
     expect(page.get_by_text("Cowboy Bebop")).to_be_visible()
 
 
+def test_a_real_export_of_myanimelist_is_imported_and_taken_back(visit: Visits, shared: Path) -> None:
+    export = shared / "datasets/exports/mal_xml/mal_anime_2018_109_oldheader.xml"
+    rows = export.read_text("utf-8").count("<anime>")
+    assert rows > 100
+    page = visit().sign_up("real.mover")
+    page.get_by_role("link", name="Import, export").click()
+    page.set_input_files("#list-file", export)
+    expect(page.get_by_role("button", name=f"New {rows}")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("What became of the file")).to_be_visible(timeout=30_000)
+    page.get_by_role("link", name="My library").click()
+    expect(page.get_by_role("button", name=re.compile("^All"))).to_contain_text(str(rows))
+    page.get_by_role("link", name="Import, export").click()
+    page.locator(".import").get_by_role("button", name="Undo", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Undo this import").click()
+    expect(page.get_by_text(f"Undone: {rows} entries are as they were")).to_be_visible(timeout=30_000)
+
+
 def test_titles_in_the_language_chosen_in_the_list_and_its_order(visit: Visits) -> None:
     guest = visit()
     page = guest.sign_up("polyglot")

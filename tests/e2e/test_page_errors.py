@@ -57,6 +57,45 @@ def test_a_link_that_leads_nowhere_says_so(visit: Visits, path: str, message: st
     expect(page.get_by_role("main").get_by_role("heading", name=message).last).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/anime/abc", "/title/1/more"])
+def test_an_unknown_address_shows_that_nothing_is_there(visit: Visits, path: str) -> None:
+    guest = visit()
+    guest.refusals_expected = True
+    page = guest.page("/")
+    answer = page.goto(guest.url + path)
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("main").get_by_text("No such page").last).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="Discover").click()
+    expect(page.get_by_role("link", name="Cowboy Bebop", exact=True)).to_be_visible()
+
+
+def test_errors_of_fields_are_in_the_language_of_the_page(visit: Visits) -> None:
+    visit().sign_up("taken.name")
+    guest = visit(locale="ru-RU")
+    guest.refusals_expected = True
+    page = guest.page("/sign-up")
+
+    def send(name: str, email: str, password: str) -> None:
+        page.fill("[name=username]", name)
+        page.fill("[name=email]", email)
+        page.fill("[name=password]", password)
+        page.click("form.panel [type=submit]")
+
+    send("Taken.Name", "taken.name@example.org", PASSWORD)
+    expect(page.get_by_text("Это имя занято.")).to_be_visible()
+    expect(page.get_by_text("Эта почта занята.")).to_be_visible()
+    send("free.name", "free.name@example.org", "password")
+    expect(page.get_by_text("Такой пароль легко угадать.")).to_be_visible()
+    send("free.name", "free.name@localhost", PASSWORD)
+    expect(page.get_by_text("Это не адрес почты.")).to_be_visible()
+    page.goto(f"{guest.url}/sign-in")
+    page.fill("[name=login]", "taken.name")
+    page.fill("[name=password]", "not this one")
+    page.click("form.panel [type=submit]")
+    expect(page.get_by_role("alert")).to_have_text("Имя или пароль неверны.")
+
+
 def test_changes_of_another_device_are_merged_or_asked_about(visit: Visits) -> None:
     guest = visit()
     guest.refusals_expected = True

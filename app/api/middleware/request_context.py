@@ -7,7 +7,7 @@ from random import getrandbits
 from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.routing import template_of
@@ -92,6 +92,8 @@ class CrashHandler:
 
         try:
             await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            return  # it left while sending its body: nobody is waiting for a response
         except Exception as error:
             log.error("request.crashed", method=scope["method"], path=scope["path"], exc_info=error)
             if started:

@@ -28,6 +28,7 @@ from app.schemas.tracker.anilist import (
     ConflictOut,
     ConnectionOut,
     ConnectUrlOut,
+    OAuthSettingsOut,
     ResolveIn,
 )
 from app.schemas.tracker.library import ItemDeletedOut
@@ -156,6 +157,13 @@ async def resolve_conflict(
     return ConflictOut.of(
         await services.sync.conflicts.resolve(user.user_id, _SERVICE, conflict_id, use=body.use)
     )
+
+
+@router.get("/debug-config")
+@access("read:content")
+async def get_oauth_settings(_: CurrentUser, services: Services) -> OAuthSettingsOut:
+    """Get the OAuth client of this installation, to find out why connecting fails; never its secret."""
+    return OAuthSettingsOut.of(services.sync.anilist_oauth)
 
 
 @router.get("/stats")

@@ -109,7 +109,7 @@ async def delete_item(
 )
 @access("write:content")
 async def refresh_item(item_id: ItemId, user: CurrentUser, services: Services) -> Response:
-    """Refresh the title, cover and total of an item from AniList."""
+    """Refresh the title, cover, format, URL and total of an item from AniList."""
     entry = await services.library.anilist_refresh.refresh(user.user_id, item_id)
     return entry_answer(entry)
 

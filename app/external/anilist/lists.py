@@ -246,4 +246,5 @@ def _subject(media: Mapping[str, Any], media_type: MediaType, remote_id: int) ->
         known = map_media({**media, "id": remote_id}, media_type)
     except MappingError:
         return bare
-    return replace(bare, title=known.title, image_url=known.image_url, total=known.total)
+    told = {name: getattr(known, name) for name in ("title", "image_url", "total", "format", "site_url")}
+    return replace(bare, **told)

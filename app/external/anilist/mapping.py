@@ -6,7 +6,9 @@ from app.schemas.domain.library import MediaType
 from app.schemas.domain.media import UpstreamMedia
 from app.schemas.domain.sync import RemoteAccount
 from app.schemas.limits import MAX_PROGRESS
-from app.utils.text.cleaning import clean_text, read_int
+from app.utils.text.cleaning import clean_line, clean_text, clean_url, read_int
+
+_COVERS = ("extraLarge", "large", "medium")
 
 
 class MappingError(ValueError):
@@ -31,10 +33,10 @@ def map_media(raw: Any, asked: MediaType | None = None) -> UpstreamMedia:
         mal_id=read_int(raw.get("idMal"), low=1),
         media_type="manga" if manga else "anime",
         title=title[:500],
-        image_url=_first(covers, "extraLarge", "large", "medium"),
+        image_url=next((url for name in _COVERS if (url := clean_url(covers.get(name)))), None),
         total=read_int(raw.get("chapters" if manga else "episodes"), 1, MAX_PROGRESS),
-        format=clean_text(raw.get("format")),
-        site_url=clean_text(raw.get("siteUrl")),
+        format=clean_line(raw.get("format")),
+        site_url=clean_url(raw.get("siteUrl")),
     )
 
 

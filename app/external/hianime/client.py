@@ -70,5 +70,6 @@ def _refusal(failure: UpstreamFailure) -> AppError:
     """A 4xx as ``UpstreamRefused``, so that the client learns the status; other failures unchanged."""
     status = (failure.details or {}).get("status")
     if isinstance(status, int) and 400 <= status < 500 and status != 408:
-        return UpstreamRefused(status, f"HiAnime answered {status}.", retry_after=failure.retry_after)
+        retry_after = failure.retry_after if status == 429 else None
+        return UpstreamRefused(status, f"HiAnime answered {status}.", retry_after=retry_after)
     return failure

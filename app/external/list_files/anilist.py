@@ -13,6 +13,7 @@ from app.external.list_files.scores import Scale
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ListedRow, ListFile
 from app.schemas.words import means_rewatching
+from app.utils.text.cleaning import clean_line, clean_url
 
 _ARCHIVE_STATUS = {
     "0": "CURRENT", "1": "PLANNING", "2": "COMPLETED", "3": "DROPPED", "4": "PAUSED", "5": "REPEATING",
@@ -201,7 +202,9 @@ def _listed(line: int, row: Mapping[str, Any], kind: MediaType, scale: Scale) ->
         mal_id=reader.identifier("MyAnimeList id", media.get("idMal")),
         anilist_id=reader.identifier("AniList id", media.get("id") or row.get("mediaId")),
         total=reader.total(media.get("episodes"), media.get("chapters")),
-        image_url=reader.url(as_object(media.get("coverImage")).get("large")),
+        image_url=clean_url(as_object(media.get("coverImage")).get("large")),
+        format=clean_line(media.get("format")),
+        site_url=clean_url(media.get("siteUrl")),
     )
     return reader.row(line, subject, reader.score(row.get("score"), scale), fields)
 

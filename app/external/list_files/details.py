@@ -23,7 +23,6 @@ from app.schemas.words import entry_status
 from app.utils.text.cleaning import INT_MAX, clean_text, partial_date
 
 MAX_TITLE_LENGTH = 500  # characters
-_LONGEST_URL = 2000  # characters
 _QUOTED = 40  # characters of an invalid value that the report quotes
 _MOST_NOTES = 20  # per row
 _ESCAPED = 8  # maximum length of an escaped character relative to the character
@@ -148,12 +147,6 @@ class RowReader:
             self._unclear_status = f"unknown status {word[:_QUOTED]!r}"
         return found
 
-    def url(self, value: Any) -> str | None:
-        """An http(s) URL; None for anything else, without a note since no user typed it."""
-        found = clean_text(value)
-        fits = found and found.startswith(("https://", "http://")) and len(found) <= _LONGEST_URL
-        return found if fits else None
-
     def subject(
         self,
         media_type: MediaType,
@@ -163,6 +156,8 @@ class RowReader:
         anilist_id: int | None = None,
         total: int | None = None,
         image_url: str | None = None,
+        format: str | None = None,
+        site_url: str | None = None,
         known_elsewhere: bool = False,
     ) -> Subject:
         """The title of the row; raises ``ValueError`` if the row has neither title nor id."""
@@ -175,6 +170,8 @@ class RowReader:
             title=title,
             total=total,
             image_url=image_url,
+            format=format,
+            site_url=site_url,
         )
 
     def row(self, line: int, subject: Subject, score: Score | None, fields: Mapping[str, Any]) -> ListedRow:

@@ -10,6 +10,7 @@ from app.external.list_files.details import RowReader, as_object, is_yes
 from app.external.list_files.scores import Score
 from app.schemas.domain.library import MediaType
 from app.schemas.domain.lists import ListedRow, ListFile
+from app.utils.text.cleaning import clean_url
 
 _KINDS: tuple[MediaType, ...] = ("anime", "manga")
 _ID_WITH_KIND = re.compile(r"(anime|manga)/(\d+)", re.ASCII)  # of the oldest mappings
@@ -91,7 +92,7 @@ def _listed(line: int, row: Mapping[str, Any], included: _Included) -> ListedRow
         mal_id=reader.identifier("MyAnimeList id", included.id_elsewhere(kind, number, "myanimelist")),
         anilist_id=reader.identifier("AniList id", included.id_elsewhere(kind, number, "anilist")),
         total=reader.total(about.get("episodeCount"), about.get("chapterCount")),
-        image_url=reader.url(as_object(about.get("posterImage")).get("large")),
+        image_url=clean_url(as_object(about.get("posterImage")).get("large")),
         known_elsewhere=True,
     )
     return reader.row(line, subject, _score(reader, stated_fields), fields)

@@ -13,6 +13,7 @@ from app.external.list_files.scores import Score
 from app.external.list_files.writer import FORMAT
 from app.schemas.domain.library import EntryState, MediaType
 from app.schemas.domain.lists import ListedRow, ListFile
+from app.utils.text.cleaning import clean_url
 
 _TEXTS = ("title", "source", "format")
 _URLS = ("cover_url", "site_url")
@@ -49,7 +50,7 @@ def _row(line: int, row: Mapping[str, Any], asked: MediaType | None) -> ListedRo
         "tags": reader.tags(data.get("tags")),
         "carried": _carried(reader, data.get("carried") or {}),
         **{name: reader.short_text(name, data.get(name)) for name in _TEXTS},
-        **{name: reader.url(data.get(name)) for name in _URLS},
+        **{name: clean_url(data.get(name)) for name in _URLS},
     }
     subject = reader.subject(
         stated(kind_of_word(row.get("media_type")), asked),

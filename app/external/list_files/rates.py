@@ -10,6 +10,7 @@ from app.external.list_files.kinds import kind_of_keys, kind_of_url, kind_of_wor
 from app.schemas.domain.library import MediaType, Subject
 from app.schemas.domain.lists import ListedRow, ListFile
 from app.schemas.words import means_rewatching
+from app.utils.text.cleaning import clean_url
 
 _KINDS: tuple[MediaType, ...] = ("anime", "manga")
 _COUNTED: dict[MediaType, tuple[str, ...]] = {"anime": ("episodes",), "manga": ("chapters", "volumes")}
@@ -147,7 +148,7 @@ def _mal_api(line: int, row: Mapping[str, Any], asked: MediaType | None) -> List
         reader.title(node.get("title")),
         mal_id=reader.identifier("id", node.get("id")),
         total=reader.total(node.get("num_episodes"), node.get("num_chapters")),
-        image_url=reader.url(image_url),
+        image_url=clean_url(image_url),
     )
     return reader.row(line, subject, reader.score(data.get("score"), scores.TEN_POINTS), fields)
 
@@ -172,7 +173,7 @@ def _mal_page(kind: MediaType) -> Any:
             reader.title(row.get(f"{kind}_title")),
             mal_id=reader.identifier("id", row.get(f"{kind}_id")),
             total=reader.total(row.get(total)),
-            image_url=reader.url(row.get(f"{kind}_image_path")),
+            image_url=clean_url(row.get(f"{kind}_image_path")),
         )
         return reader.row(line, subject, reader.score(row.get("score"), scores.TEN_POINTS), fields)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.errors import UpstreamError
+from app.errors import NotFound, UpstreamError
 from app.external.base.client import USER, Client, Deadline, Policy
 from app.logs import log
 from app.schemas.domain.sources import Suggestion
@@ -30,7 +30,11 @@ class MangaDexClient(Client):
             "includes[]": "cover_art",
             "order[relevance]": "desc",
         }
-        found = (await self._upstream.get("manga", query=query, deadline=deadline)).get("data")
+        try:
+            answer = await self._upstream.get("manga", query=query, deadline=deadline)
+        except NotFound as failure:  # a search without results is an empty list, not a 404
+            raise UpstreamError("MangaDex's API is not at this address.") from failure
+        found = answer.get("data")
         if not isinstance(found, list):
             raise UpstreamError("MangaDex's response has no list.")
         mapped = [map_manga(one) for one in found]

@@ -61,7 +61,13 @@ _CHANGES = f"""
     ), page as materialized (
         select * from looked_at order by at, id limit $4::bigint
     ), newest as (
-        select at, id from page order by at desc, id desc limit 1
+        -- after a complete first answer, deletions before it are no news
+        select at, id from page
+        union all
+        select t.deleted_at, t.entry_id from entry_tombstones t
+        where $2 is null and t.user_id = $1 and t.media_type = 'anime'
+          and (select count(*) from looked_at) <= $4
+        order by at desc, id desc limit 1
     )
     select (select count(*) from looked_at) as number,
            (select at from newest) as last_at, (select id from newest) as last_id,

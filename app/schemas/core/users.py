@@ -1,8 +1,9 @@
 """Schemas of accounts and profiles."""
 
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -84,11 +85,16 @@ def _language(given: Any) -> Any:
     return _LANGUAGES.get(word, word) if isinstance(word, str) else word
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    """Those of the tzdata package; files of this machine, such as ``localtime``, mean nothing on another."""
+    return frozenset(files("tzdata").joinpath("zones").read_text("ascii").split()) - {"Factory"}
+
+
 def _time_zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError("use an IANA time zone, like Europe/Berlin") from None
+    if name not in _time_zones():
+        raise ValueError("use an IANA time zone, like Europe/Berlin")
+    return name
 
 
 TimeZone = Annotated[

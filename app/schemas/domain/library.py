@@ -84,6 +84,7 @@ class Subject:
     image_url: str | None = None
     score: float | None = None
     format: str | None = None
+    site_url: str | None = None
     total: int | None = None
     is_finished: bool = False
 

@@ -104,6 +104,15 @@ class SyncedAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuthSettings:
+    """What an operator has configured for signing in at a service; the secret itself is left out."""
+
+    client_id: str | None
+    client_secret_set: bool
+    redirect_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteAccount:
     """An account at a service, with the token for requests."""
 

@@ -1,15 +1,18 @@
 """Schemas of AniList accounts and imports on the tracker surface."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.schemas.core.jobs import QueuedJobOut
 from app.schemas.domain.library import MediaType
-from app.schemas.domain.sync import Side, SyncConflict, SyncedAccount
+from app.schemas.domain.sync import OAuthSettings, Side, SyncConflict, SyncedAccount
 from app.schemas.tracker.library import AnyType
+
+_LONGEST_STATUS = 50  # characters
 
 # AniList names consist of letters and digits; some old ones are shorter than three characters.
 Username = Annotated[
@@ -19,6 +22,18 @@ Username = Annotated[
 
 class ConnectUrlOut(BaseModel):
     url: str
+
+
+class OAuthSettingsOut(BaseModel):
+    """The OAuth client of this installation; null or false for what is not configured."""
+
+    client_id: str | None
+    client_secret_set: bool
+    redirect_uri: str | None
+
+    @classmethod
+    def of(cls, settings: OAuthSettings) -> "OAuthSettingsOut":
+        return cls(**asdict(settings))
 
 
 class ConnectionOut(BaseModel):
@@ -102,13 +117,23 @@ class ResolveIn(BaseModel):
     use: Side
 
 
+def _objects_of(raw: Any) -> Any:
+    """The array with ``{}`` in place of other values, later reported as rows without a title."""
+    items = [] if raw is None else raw
+    return [one if isinstance(one, dict) else {} for one in items] if isinstance(items, list) else items
+
+
+def _status_of(raw: Any) -> str | None:
+    return raw if isinstance(raw, str) and len(raw) <= _LONGEST_STATUS else None
+
+
 class ReadListIn(BaseModel):
-    """A list as a client fetched it from AniList; unknown keys are ignored."""
+    """A list as a client fetched it from AniList; what is unknown or unreadable in it is ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
-    status: Annotated[str, Field(max_length=50)] | None = None
-    entries: Annotated[list[dict[str, Any]], Field(max_length=20_000)] = []
+    status: Annotated[str | None, BeforeValidator(_status_of)] = None
+    entries: Annotated[list[dict[str, Any]], Field(max_length=20_000), BeforeValidator(_objects_of)] = []
 
 
 class ListImportIn(BaseModel):
@@ -116,7 +141,7 @@ class ListImportIn(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    animes: Annotated[list[ReadListIn], Field(max_length=100)] | None = None
+    animes: Annotated[list[ReadListIn], Field(max_length=100), BeforeValidator(_objects_of)] | None = None
     username: Username | None = None
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from importlib import import_module
 from unicodedata import normalize
 
-from app.errors import Invalid
+from app.errors import FieldCode, Invalid
 
 SHORTEST, LONGEST = 8, 128  # characters
 
@@ -21,17 +21,18 @@ def check_new_password(password: str, *names: str | None, field: str = "password
     """
     fault = _fault(password, [name for name in names if name])
     if fault is not None:
-        raise Invalid.fields({field: [fault]})
+        text, code = fault
+        raise Invalid.fields({field: [text]}, code=code)
 
 
-def _fault(password: str, names: list[str]) -> str | None:
+def _fault(password: str, names: list[str]) -> tuple[str, FieldCode] | None:
     if not SHORTEST <= len(password) <= LONGEST:
-        return f"Use {SHORTEST} to {LONGEST} characters."
+        return f"Use {SHORTEST} to {LONGEST} characters.", "invalid"
     guess = normalize("NFKC", password).casefold()
     if any(guess in {name.casefold(), name.partition("@")[0].casefold()} for name in names):
-        return "The password must not be your name or e-mail address."
+        return "The password must not be your name or e-mail address.", "guessable"
     if guess in _tried_first() or _is_our_word(guess) or _is_monotonous(guess) or _is_date(guess):
-        return "This password is too easy to guess."
+        return "This password is too easy to guess.", "guessable"
     return None
 
 

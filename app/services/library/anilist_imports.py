@@ -85,7 +85,7 @@ class AniListImportService:
         Each list has a ``status`` and ``entries`` with ``media``. Raises ``BadRequest`` if there are no
         entries.
         """
-        rows = [_entry(one, entry) for one in lists for entry in one.get("entries") or ()]
+        rows = [_entry(one, entry) for one in lists for entry in one["entries"]]
         if not rows:
             raise BadRequest("No anime list provided")
         content = orjson.dumps({"lists": [{"name": "", "entries": rows}]})
@@ -98,10 +98,9 @@ class AniListImportService:
         return known, queued
 
 
-def _entry(one: dict[str, Any], entry: Any) -> dict[str, Any]:
+def _entry(one: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     """The entry; if it has no status of its own, with the status of its list."""
-    known = entry if isinstance(entry, dict) else {}
-    return {**known, "status": known.get("status") or one.get("status")}
+    return {**entry, "status": entry.get("status") or one["status"]}
 
 
 def _known(row: ListedRow, matches: TitleMatches) -> KnownAnime:

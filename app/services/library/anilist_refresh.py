@@ -25,7 +25,7 @@ class AniListRefreshService:
         self._client = client
 
     async def refresh(self, user_id: int, entry_id: int) -> RenderedEntry:
-        """Update title, cover and total from AniList; missing values are kept.
+        """Update title, cover, format, URL and total from AniList; missing values are kept.
 
         Raises ``NotOnList``, :class:`NoUpstreamId`, ``NotFound`` if AniList does not have the title, or an
         ``UpstreamFailure``; then nothing has changed.
@@ -44,9 +44,13 @@ class AniListRefreshService:
 
 
 def _changes(media: UpstreamMedia, entry: Entry) -> dict[str, Any]:
-    changes: dict[str, Any] = {"title": media.title}
-    if media.image_url is not None:
-        changes["cover_url"] = media.image_url
+    told = {
+        "title": media.title,
+        "cover_url": media.image_url,
+        "format": media.format,
+        "site_url": media.site_url,
+    }
+    changes: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     # AniList's total may be lower than the user's progress, which is kept
     if media.total is not None and media.total >= entry.state.progress:
         changes["max_progress"] = media.total

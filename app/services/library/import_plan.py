@@ -106,6 +106,8 @@ class ImportPlan:
             source=state.source or self._source,
             cover_url=state.cover_url or subject.image_url,
             max_progress=state.max_progress or subject.total,
+            format=state.format or subject.format,
+            site_url=state.site_url or subject.site_url,
         )
 
 

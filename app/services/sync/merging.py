@@ -143,6 +143,8 @@ def _new_state(remote: RemoteEntry, subject: Subject, service: str) -> EntryStat
         source=service,
         cover_url=told.image_url,
         max_progress=told.total,
+        format=told.format,
+        site_url=told.site_url,
     )
 
 

@@ -7,13 +7,9 @@ export class ApiError extends Error {
     this.status = status;
     this.code = body?.code ?? "";
     this.details = body?.details ?? null;
+    this.faults = body?.details?.errors ?? []; // {field, code, params, message} of each field
     this.requestId = body?.request_id ?? "";
     this.retryAfter = Number(headers?.get("Retry-After")) || 0;
-  }
-
-  /** The faults of one field, as a sentence. */
-  field(name) {
-    return this.details?.fields?.[name]?.join(" ") ?? "";
   }
 }
 

@@ -1,6 +1,7 @@
 // Short messages at the edge; one with an action waits longer.
 import { ApiError, Offline } from "./api.js";
 import { icon } from "./icons.js";
+import { language } from "./prefs.js";
 import { each, h, signal } from "./view.js";
 import { has, t } from "./words.js";
 
@@ -23,11 +24,22 @@ export function explain(error) {
   if (error instanceof ApiError) {
     if (error.status === 429) return t("too_many", { n: error.retryAfter || 1 });
     if (error.status >= 500 && error.code === "INTERNAL_ERROR") return t("bug", { id: error.requestId });
+    if (error.faults.length) return error.faults.map((one) => (has(one.field) ? `${t(one.field)}: ${sentence(one)}` : sentence(one))).join(" ");
     if (has(`error.${error.code}`)) return t(`error.${error.code}`);
-    const fields = Object.entries(error.details?.fields ?? {});
-    return fields.length ? fields.map(([name, why]) => `${name}: ${why.join(" ")}`).join("; ") : error.message;
+    return error.message;
   }
   return String(error?.message ?? error);
+}
+
+/** What is wrong with one field, in the language of the page; empty where nothing is. */
+export const faultOf = (error, name) => (error?.faults ?? []).filter((one) => one.field === name).map(sentence).join(" ");
+
+function sentence({ field, code, params, message }) {
+  const key = [`fault.${code}.${field}`, `fault.${code}`].find(has);
+  // the server's own sentence says more than "this does not fit", in English
+  if (!key || (key === "fault.invalid" && language.peek() === "en")) return message;
+  const { min, above, max, below, allowed } = params ?? {};
+  return t(key, { min: min ?? above, max: max ?? below, allowed: allowed?.join(", ") });
 }
 
 /** Say that something failed, and offer to try it again. */

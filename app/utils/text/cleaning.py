@@ -9,6 +9,8 @@ from functools import lru_cache
 INT_MAX = 2**31 - 1  # largest PostgreSQL integer
 BIGINT_MAX = 2**63 - 1  # largest PostgreSQL bigint
 
+_LONGEST_LINE = 500  # characters
+_LONGEST_URL = 2000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?:[T ].*)?", re.ASCII | re.DOTALL)
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(hr|hour|min|sec)", re.ASCII | re.IGNORECASE)
@@ -26,6 +28,18 @@ def clean_text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     return _UNSTORABLE.sub("", value).strip() or None
+
+
+def clean_line(value: object) -> str | None:
+    """Like :func:`clean_text`, cut to 500 characters."""
+    return (clean_text(value) or "")[:_LONGEST_LINE] or None
+
+
+def clean_url(value: object) -> str | None:
+    """An http(s) URL of at most 2000 characters, else ``None``."""
+    found = clean_text(value)
+    fits = found and found.startswith(("https://", "http://")) and len(found) <= _LONGEST_URL
+    return found if fits else None
 
 
 def clean_int(value: object, low: int = 0, high: int = INT_MAX) -> int | None:

@@ -201,6 +201,27 @@ async def test_the_list_is_filtered(mine: httpx.AsyncClient, titles: list[int]) 
         assert (await mine.get(f"{LIST}?{bad}")).status_code == 422, bad
 
 
+async def test_a_list_of_twenty_thousand_own_titles_is_searched(
+    mine: httpx.AsyncClient, user: SignedIn, database: Database
+) -> None:
+    async with database.transaction() as tx:  # a list of this size reached the time limit of a statement
+        await tx.session.execute(
+            text(
+                """
+                insert into entries (user_id, media_type, title, status)
+                select :user, 'anime', 'Ütsel, my own-title no. ' || n, 'watching'
+                from generate_series(1, 20000) n
+                """
+            ),
+            {"user": user.id},
+        )
+    for query, total in (("utsel my own title", 20_000), ("ownt 19999", 1)):
+        for path in (LIST, ITEMS):
+            answer = await mine.get(path, params={"q": query, "limit": 100, "offset": 1 if total > 1 else 0})
+            assert answer.status_code == 200, (query, answer.text)
+            assert answer.headers["X-Total-Count"] == str(total), (path, query)
+
+
 async def test_another_device_hears_of_every_change_once(mine: httpx.AsyncClient, titles: list[int]) -> None:
     changes = f"{LIST}/changes"
     empty = (await mine.get(changes)).json()
@@ -221,6 +242,11 @@ async def test_another_device_hears_of_every_change_once(mine: httpx.AsyncClient
     assert news["deleted"] == [
         {"id": entries[0]["id"], "anime_id": titles[0], "deleted_at": IsDatetime(iso_string=True)}
     ]
+    await mine.delete(f"{LIST}/{titles[2]}")
+    whole = (await mine.get(changes)).json()  # a new device: earlier deletions are no news to it
+    assert (len(whole["entries"]), whole["deleted"], whole["has_more"]) == (2, [], False)
+    later = (await mine.get(changes, params={"since": whole["until"]})).json()
+    assert later == {"entries": [], "deleted": [], "until": whole["until"], "has_more": False}
     for bad in ("yesterday", "2026-11-20", "~1", f"{before}~", f"{before}~-1", "9" * 50):
         assert (await mine.get(changes, params={"since": bad})).status_code == 422, bad
 

@@ -49,6 +49,7 @@ async def test_settings_have_defaults_and_are_changed_one_by_one(
     "change",
     [
         {"timezone": "Mars/Olympus"},
+        *({"timezone": name} for name in ("localtime", "Factory", "right/UTC", "Europe", "europe/berlin")),
         {"timezone": "../etc/passwd"},
         {"timezone": None},
         {"timezone": ""},

@@ -119,6 +119,7 @@ async def test_an_upstream_refusal_is_passed_on_and_not_cached(
         upstream.answer = lambda _, status=status: httpx.Response(status, json={"message": "no"})
         answer = await proxy.get(f"/api/anime/nothing-{status}")
         assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert ("Retry-After" in answer.headers) == (status == 429)
         if status != 429:
             upstream.answer = None
             assert (await proxy.get(f"/api/anime/nothing-{status}")).status_code == 200

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import REGISTRY
 
 from app.api.access import CheckedRoute, access
@@ -29,6 +30,13 @@ async def read(name: str) -> str:
 @access("public")
 async def read_file(path: str) -> str:
     raise RuntimeError(path)
+
+
+@inner.post("/forms/{name}")
+@access("public")
+async def read_form(name: str, request: Request) -> int:
+    async with request.form() as form:
+        return len(form)
 
 
 outer = APIRouter(prefix="/outer")
@@ -147,3 +155,30 @@ async def test_the_access_log_has_a_line_for_each_request_and_no_secrets(
             assert part in lines[0]
         assert "path='/collections/shared/{token}'" in lines[1]
         assert "status=404" in lines[2]
+
+
+@pytest.mark.parametrize("sent", [b"", b'--x\r\nContent-Disposition: form-data; name="a"\r\n'])
+async def test_a_client_that_leaves_during_its_body_is_no_crash(
+    application: FastAPI, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    messages = [{"type": "http.request", "body": sent, "more_body": True}, {"type": "http.disconnect"}]
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=x"), (b"content-length", b"1000")]
+    path = "/outer/between/inner/forms/a"
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": path,
+        "raw_path": path.encode(), "query_string": b"", "headers": headers, "client": ("127.0.0.1", 1),
+        "server": ("testserver", 80), "scheme": "http", "root_path": "", "state": {},
+    }  # fmt: skip
+    gone = answered("POST", "/outer/between/inner/forms/{name}", 499)
+    await application(scope, receive, send)
+    assert answers == []
+    assert answered("POST", "/outer/between/inner/forms/{name}", 499) == gone + 1
+    assert not [line for line in caplog.messages if "request.crashed" in line]

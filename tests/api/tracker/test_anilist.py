@@ -21,7 +21,7 @@ from app.services.sync.accounts import ServiceAccounts
 from app.utils.clock import utc_now
 from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database
-from tests.fixtures.accounts import make_account
+from tests.fixtures.accounts import SignedIn, make_account
 from tests.fixtures.anilist import Connected, connected
 from tests.standin.anilist import CODE, AniListStandin, failure, fuzzy, state_of
 
@@ -310,6 +310,44 @@ async def test_lists_that_a_client_read_are_answered_as_it_knows_and_imported(me
     assert {(item["title"], item["status"]) for item in items} == {
         ("One", "watching"), ("Two", "planning"), ("Three", "on_hold"),
     }  # fmt: skip
-    empty: list[dict[str, Any]] = [{}, {"animes": []}, {"animes": [{"status": "CURRENT", "entries": []}]}]
-    for body in empty:
-        assert (await me.client.post("/api/import/anilist", json=body)).status_code == 400
+    empty: list[Any] = [None, [], [None], [{"status": "CURRENT", "entries": []}]]
+    for animes in empty:
+        assert (await me.client.post("/api/import/anilist", json={"animes": animes})).status_code == 400
+    assert (await me.client.post("/api/import/anilist", json={})).status_code == 400
+
+
+async def test_unreadable_parts_of_fetched_lists_cost_only_themselves(me: Connected) -> None:
+    lists = [
+        None,
+        {"status": "PAUSED", "entries": None},
+        {
+            "status": 7,
+            "entries": [None, 3, [], {"media": None}, {"media": {"title": {"english": "One"}}}],
+        },
+        {"status": "P" * 99, "entries": [{"media": {"title": "Two"}, "progress": None, "score": {}}]},
+        {
+            "status": "PLANNING",
+            "entries": [{"status": {}, "media": {"title": {"romaji": "Three"}}}],
+        },
+    ]
+    answer = await me.client.post("/api/import/anilist", json={"animes": lists})
+    assert answer.status_code == 200, answer.text
+    assert [one["title"] for one in answer.json()["animes"]] == ["One", "Two", "Three"]
+    job = await me.run(answer.json()["job"]["job_id"])
+    assert job["status"] == "succeeded"
+    report = (await me.client.get(f"/users/me/import/{job['id']}/report")).json()
+    assert (report["added"], report["failed"]) == (3, 4)
+
+
+async def test_the_oauth_client_can_be_looked_up_but_not_its_secret(
+    me: Connected, client: httpx.AsyncClient, user: SignedIn
+) -> None:
+    answer = await me.client.get("/api/anilist/debug-config")
+    assert answer.json() == {
+        "client_id": "1234",
+        "client_secret_set": True,
+        "redirect_uri": "https://anisync.test/api/anilist/callback",
+    }
+    unset = await client.get("/api/anilist/debug-config", headers=user.headers)
+    assert unset.json() == {"client_id": None, "client_secret_set": False, "redirect_uri": None}
+    assert (await client.get("/api/anilist/debug-config")).status_code == 401

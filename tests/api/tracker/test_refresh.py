@@ -70,13 +70,16 @@ async def test_title_cover_and_total_are_taken_over(
     mine: httpx.AsyncClient, anilist: AniList, shared: Path, ids: dict[str, int], asked: dict[str, int]
 ) -> None:
     item = await add(mine, **ids, status="watching")
-    anilist.answer = lambda: recorded(shared, "media_1_duration_24.json")
+    media = recorded(shared, "media_1_duration_24.json").json()["data"]["Media"]
+    media["siteUrl"] = "https://anilist.co/anime/1"
+    anilist.answer = lambda: httpx.Response(200, json={"data": {"Media": media}})
     answer = await refresh(mine, item)
     assert answer.status_code == 200, answer.text
     assert anilist.asked == [{**asked, "type": "ANIME"}]
     assert answer.json() == IsPartialDict(
-        title="Cowboy Bebop", max_progress=26, progress=5, status="watching", source="manual"
-    )
+        title="Cowboy Bebop", max_progress=26, progress=5, status="watching", source="manual",
+        format="TV", site_url="https://anilist.co/anime/1",
+    )  # fmt: skip
     assert answer.json()["cover_url"].startswith("https://s4.anilist.co/")
     assert (await mine.get(f"/api/library/items/{item['id']}")).json() == answer.json()
 
@@ -146,3 +149,21 @@ async def test_refreshes_per_user_are_limited(mine: httpx.AsyncClient, anilist: 
     assert [answer.headers["RateLimit-Remaining"] for answer in answers[:2]] == ["9", "8"]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
     assert len(anilist.asked) <= REFRESHES.limit * 5  # each may have been retried
+
+
+async def test_unusable_urls_and_formats_are_not_stored(mine: httpx.AsyncClient, anilist: AniList) -> None:
+    item = await add(mine, anilist_id=1, cover_url="https://img.test/ours.jpg", format="TV")
+    odd: Any
+    for odd in ("javascript:alert(1)", "https://img.test/" + "x" * 5000, 7, None, {}, ""):
+        media = {
+            "id": 1,
+            "type": "ANIME",
+            "title": {"romaji": "B"},
+            "siteUrl": odd,
+            "coverImage": {"large": odd},
+        }
+        media["format"] = "F" * 9000 if isinstance(odd, str) else odd
+        anilist.answer = lambda media=media: httpx.Response(200, json={"data": {"Media": media}})  # type: ignore[misc]
+        answer = await refresh(mine, item)
+        assert answer.json() == IsPartialDict(cover_url="https://img.test/ours.jpg", site_url=None), odd
+        assert len(answer.json()["format"]) <= 500

@@ -168,9 +168,10 @@ async def test_mangadex_is_searched(me: httpx.AsyncClient, upstreams: Upstreams)
     ]  # fmt: skip
     assert upstreams.asked[0].path == "/manga"
     assert upstreams.asked[0].params["title"] == "yotsuba & [x]"
-    upstreams.status = 503
-    answer = await me.get("/api/sources/mangadex/search", params={"q": "another"})
-    assert (answer.status_code, answer.json()["code"]) == (502, "UPSTREAM_ERROR")
+    for status in (404, 503):
+        upstreams.status = status
+        answer = await me.get("/api/sources/mangadex/search", params={"q": "another"})
+        assert (answer.status_code, answer.json()["code"]) == (502, "UPSTREAM_ERROR"), status
 
 
 def test_recorded_manga_are_understood(shared: Path) -> None:

@@ -57,6 +57,7 @@ async def test_lists_are_brought_together_and_then_nothing_is_left_to_do(
     assert (job["status"], job["error"]) == ("succeeded", None)
     items = await me.items()
     assert items[1] == IsPartialDict(status="watching", progress=5, title="Title 1", source="anilist")
+    assert items[1] == IsPartialDict(format="TV", site_url="https://anilist.co/anime/1")
     assert items[2] == IsPartialDict(status="on_hold", progress=12, type="manga")
     assert [save["mediaId"] for save in anilist.saves] == [3]
     assert anilist.saves[0] == IsPartialDict(status="CURRENT", progress=4)

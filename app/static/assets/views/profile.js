@@ -6,7 +6,7 @@ import { adult, language, theme, titleLanguage } from "../prefs.js";
 import { go } from "../router.js";
 import { choose, dropSession, me, profileChanged, signedIn } from "../session.js";
 import { avatar, heading } from "../shell.js";
-import { explain, failed, toast } from "../toasts.js";
+import { explain, failed, faultOf, toast } from "../toasts.js";
 import { h, signal, still } from "../view.js";
 import { moment, since, t } from "../words.js";
 
@@ -30,7 +30,7 @@ function form(fields, label, submit, { danger = false } = {}) {
   const fault = signal(null);
   const inputs = fields.map(([name, text, attributes, hint]) => {
     const input = h("input", { name, ...attributes });
-    return [name, input, field(text, input, { hint, error: () => fault()?.field?.(name) ?? "" })];
+    return [name, input, field(text, input, { hint, error: () => faultOf(fault(), name) })];
   });
   const onsubmit = async (event) => {
     event.preventDefault();
@@ -43,7 +43,7 @@ function form(fields, label, submit, { danger = false } = {}) {
     }
     busy.set(false);
   };
-  const elsewhere = () => fault() && !inputs.some(([name]) => fault().field?.(name));
+  const elsewhere = () => fault() && !inputs.some(([name]) => faultOf(fault(), name));
   return h(
     "form",
     { onsubmit, class: "stack" },

@@ -1,10 +1,10 @@
 // Signing in, signing up, and getting a new password.
-import { ApiError, post } from "../api.js";
+import { post } from "../api.js";
 import { field } from "../parts/pieces.js";
 import { go } from "../router.js";
 import { signIn, signUp, signedIn } from "../session.js";
 import { heading } from "../shell.js";
-import { explain, toast } from "../toasts.js";
+import { explain, faultOf, toast } from "../toasts.js";
 import { effect, h, signal, still } from "../view.js";
 import { t } from "../words.js";
 
@@ -27,9 +27,9 @@ function form(fields, label, submit, ...below) {
   const fault = signal(null);
   const inputs = fields.map(([name, text, attributes, hint]) => {
     const input = h("input", { name, required: true, ...attributes });
-    return [name, input, field(text, input, { hint, error: () => (fault() instanceof ApiError ? fault().field(name) : "") })];
+    return [name, input, field(text, input, { hint, error: () => faultOf(fault(), name) })];
   });
-  const hasField = (error) => error instanceof ApiError && inputs.some(([name]) => error.field(name));
+  const hasField = (error) => inputs.some(([name]) => faultOf(error, name));
   const onsubmit = async (event) => {
     event.preventDefault();
     if (busy.peek()) return;
@@ -39,7 +39,7 @@ function form(fields, label, submit, ...below) {
       await submit(Object.fromEntries(inputs.map(([name, input]) => [name, input.value])));
     } catch (error) {
       fault.set(error);
-      inputs.find(([name]) => error instanceof ApiError && error.field(name))?.[1].focus();
+      inputs.find(([name]) => faultOf(error, name))?.[1].focus();
     }
     busy.set(false);
   };
