@@ -139,7 +139,6 @@ def settings_of(order: Order) -> Settings:
         auto_migrate=False,
         trusted_proxies="127.0.0.1",  # addresses of the clients are stated by the load
         access_token_expire_minutes=120,  # longer than a benchmark
-        trusted_proxies=order.get("trusted_proxies", ""),
     )
 
 

@@ -37,7 +37,6 @@ async def compare_hot_title(place: Place, *, rounds: int, seconds: float) -> lis
         "database_url": place.database_url,
         "redis_url": place.redis_url,
         "home": str(place.home),
-        "trusted_proxies": "127.0.0.1",
     }
     await store_title(settings_of(order))
     async with AsyncExitStack() as stack:
