@@ -279,6 +279,55 @@ async def test_an_entry_that_a_service_rejects_does_not_block_others(
     assert anilist.entries[1]["progress"] == 6
 
 
+async def test_an_entry_on_which_the_service_fails_does_not_block_others(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    for number in range(1, 4):
+        anilist.add(number)
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    items = await me.items()
+
+    def fail_on_one(name: str, variables: dict[str, Any]) -> httpx.Response | None:
+        fails = name == "SaveMediaListEntry" and variables["mediaId"] == 1
+        body = {
+            "data": {"SaveMediaListEntry": None},
+            "errors": [{"message": "Internal Error", "status": 500}],
+        }
+        return httpx.Response(200, json=body) if fails else None
+
+    anilist.answer = fail_on_one
+    for number in (1, 3, 2):
+        await me.patch(items[number], progress=number)
+    await make_quiet(me)
+    assert (await push(me))["status"] == "queued", "the entry is tried again"
+    assert [save["mediaId"] for save in anilist.saves] == [3, 2]
+    assert (await me.client.get("/api/anilist/status")).json()["pending"] == 1
+    anilist.answer = None
+    assert (await push(me))["status"] == "succeeded"
+    assert [save["mediaId"] for save in anilist.saves] == [3, 2, 1]
+
+
+async def test_edits_stay_in_order_while_the_service_stores_nothing(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    for number in range(1, 4):
+        anilist.add(number)
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    items = await me.items()
+    broken = httpx.Response(200, json={"data": {"SaveMediaListEntry": None}})
+    anilist.answer = lambda name, _: broken if name == "SaveMediaListEntry" else None
+    for number in (3, 1, 2):
+        await me.patch(items[number], progress=number)
+    await make_quiet(me)
+    assert (await push(me))["status"] == "queued"
+    assert anilist.count("SaveMediaListEntry") == 2, "two failures in a row are an outage"
+    anilist.answer = None
+    assert (await push(me))["status"] == "succeeded"
+    assert [save["mediaId"] for save in anilist.saves] == [3, 1, 2]
+
+
 async def test_a_run_that_dies_after_sending_an_edit_does_not_send_it_again(
     me: Connected, anilist: AniListStandin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
