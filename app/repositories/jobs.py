@@ -11,7 +11,6 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    extract,
     func,
     literal_column,
     or_,
@@ -25,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.models import JobRow, ScheduleRow
 from app.schemas.domain.jobs import ClaimedJob, EnqueuedJob, JobState, QueuedJob
 from app.schemas.jobs import SHARES, Job, JobClass, JobStatus
-from app.utils.db.database import Transaction
+from app.utils.db.database import Driver, Transaction
 
 _jobs = cast(Table, JobRow.__table__)
 _j = _jobs.c
@@ -240,11 +239,6 @@ class JobRepository:
         statement = update(_jobs).where(_j.id == job_id, _j.lease_token == token).values(**values)
         return (await self._connection.execute(statement.returning(_j.id))).first() is not None
 
-    async def has_expired(self) -> bool:
-        """Whether a running job has an expired lease."""
-        query = select(exists().where(_RUNNING, _j.lease_until < func.now()))
-        return bool(await self._connection.scalar(query))
-
     async def lock_expired(self, *, limit: int) -> list[ClaimedJob]:
         """Running jobs with an expired lease, locked; rows locked by others are skipped."""
         statement = (
@@ -287,13 +281,6 @@ class JobRepository:
     async def mark_unsent(self, job_ids: Sequence[int]) -> None:
         statement = update(_jobs).where(_j.id.in_(job_ids), _QUEUED).values(sent_at=None)
         await self._connection.execute(statement)
-
-    async def seconds_since_fired(self) -> dict[str, float]:
-        """The age of each periodic job that has fired, by name."""
-        age = extract("epoch", func.now() - _schedules.c.fired_at)
-        return {
-            row[0]: float(row[1]) for row in await self._connection.execute(select(_schedules.c.name, age))
-        }
 
     async def fire(self, name: str, *, every: float) -> bool:
         """Record that the periodic job ``name`` fires now; False if it did within ``every`` seconds."""
@@ -383,3 +370,27 @@ def _filters(owner_id: int | None, status: JobStatus | None, kind: str | None) -
     if kind is not None:
         chosen.append(_j.kind == kind)
     return chosen
+
+
+class JobOverview:
+    """What a scheduler asks every few seconds, on an autocommit connection."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    async def seconds_since_fired(self) -> dict[str, float]:
+        """The age of each periodic job that has fired, by name."""
+        ages = "select name, extract(epoch from now() - fired_at)::float8 from schedules"
+        return {row[0]: row[1] for row in await self._driver.fetch(ages)}
+
+    async def has_expired_or_due(self) -> tuple[bool, bool]:
+        """Whether a running job has an expired lease, and whether a queued one is due."""
+        row = await self._driver.fetchrow(
+            """
+            select exists (select from jobs where status = 'running' and lease_until < now()),
+                   exists (select from jobs where status = 'queued' and run_after <= now())
+            """
+        )
+        if row is None:
+            raise AssertionError("this query has a row")
+        return row[0], row[1]

@@ -11,7 +11,7 @@ from typing import Protocol
 from app.errors import Conflict, NotFound
 from app.logs import Outage, bound_contextvars, log
 from app.repositories.imports import ImportRepository
-from app.repositories.jobs import JobRepository
+from app.repositories.jobs import JobOverview, JobRepository
 from app.schemas.domain.jobs import ClaimedJob, EnqueuedJob, JobPage, JobState, QueuedJob, Sweep
 from app.schemas.jobs import JOBS, Job, JobClass, JobStatus
 from app.services.jobs.retry_policy import Fail, JobTimings, Retry, after_attempt, decide, is_bug
@@ -173,11 +173,10 @@ class JobService:
 
     async def sweep(self) -> Sweep:
         """Requeue jobs of dead workers; notify of jobs that are due or whose notification was lost."""
-        async with self._db.reader() as connection:
-            jobs = JobRepository(connection)
-            expired = await jobs.has_expired()
-            if not expired and not await jobs.count_due():
-                return Sweep()
+        async with self._db.driver(fresh_plans=None) as driver:
+            expired, due = await JobOverview(driver).has_expired_or_due()
+        if not expired and not due:
+            return Sweep()
         requeued, failed = await self._recover_expired() if expired else (0, 0)
         try:
             depths = await self._queue.depths()
@@ -186,8 +185,8 @@ class JobService:
         to_send: list[QueuedJob] = []
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx)
-            for job_class, due in (await jobs.count_due()).items():
-                missing = min(due - depths.get(job_class, 0), _SENDS_PER_SWEEP)
+            for job_class, number in (await jobs.count_due()).items():
+                missing = min(number - depths.get(job_class, 0), _SENDS_PER_SWEEP)
                 if missing > 0:
                     to_send += await jobs.mark_sent(
                         job_class, quiet=self._timings.resend_after, limit=missing
@@ -197,8 +196,8 @@ class JobService:
 
     async def due(self, intervals: Mapping[str, float]) -> set[str]:
         """The periodic jobs, given with their intervals in seconds, that :meth:`fire` would queue now."""
-        async with self._db.reader() as connection:
-            ages = await JobRepository(connection).seconds_since_fired()
+        async with self._db.driver(fresh_plans=None) as driver:
+            ages = await JobOverview(driver).seconds_since_fired()
         return {name for name, every in intervals.items() if ages.get(name, every) >= every}
 
     async def fire(self, name: str, job: Job, *, every: float) -> bool:

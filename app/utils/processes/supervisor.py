@@ -16,7 +16,7 @@ from app.utils.processes.parent_death import bound_to_parent
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a restart
 _STEADY_AFTER = 60.0  # seconds of uptime after which the pause is reset
-_POLL_INTERVAL = 0.5  # seconds, for events without a signal
+_POLL_INTERVAL = 1.0  # seconds, for events without a signal
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PARENT = "SUPERVISOR_PID"
 
@@ -66,7 +66,7 @@ class _Child:
 class Supervisor:
     """Runs ``programs`` until a stop signal arrives; must be used in the main thread.
 
-    ``on_tick`` is called every half second and when one of the ``inputs``, which may change, has something to
+    ``on_tick`` is called every second and when one of the ``inputs``, which may change, has something to
     read; ``on_exit`` with the process id of each program that ended; ``on_stop`` before the programs are
     stopped. The programs die with this process, even if it is killed.
     """
@@ -99,7 +99,8 @@ class Supervisor:
                 while not wake.stop_requested:
                     self._on_tick()
                     self._restart_programs()
-                    wake.wait(_POLL_INTERVAL, self._inputs)
+                    all_run = all(child.running is not None for child in self._children)
+                    wake.wait(_POLL_INTERVAL if all_run else _FIRST_PAUSE, self._inputs)
                 self._log("stopping")
             finally:
                 self._on_stop()
