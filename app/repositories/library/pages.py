@@ -6,7 +6,7 @@ from datetime import datetime
 
 import orjson
 
-from app.repositories.anime.filters import SAFE, Arguments, is_short_word, word_groups
+from app.repositories.anime.filters import SAFE, Arguments, is_short_word, pattern, word_groups
 from app.repositories.library.rendering import (
     FORMAT,
     FROM_ENTRIES,
@@ -34,10 +34,15 @@ json_build_object(
     'id', t.entry_id, 'anime_id', t.anime_id, 'deleted', true, 'updated_at', {instant("t.deleted_at")})
 """
 
-# All searchable names: those of the linked title, and the entry's own.
-_NAMES = """
+# All searchable names: those of the linked title, and the entry's own, which is prepared per request: without
+# the lines of anime_search_text() that only a search by sound uses, since they take most of its time, and of
+# plain words without folding them.
+_NAMES = r"""
 case when e.title is null then a.search_text
-     else concat(a.search_text, anime_search_text(e.title, null, null, null, '{}')) end
+when e.title ~ '^[A-Za-z0-9]+( [A-Za-z0-9]+)*$' then concat(a.search_text, E'\n ', lower(e.title), E' \n')
+else concat(a.search_text, (
+    select concat(E'\n ', search_break(folded), E' \n ', search_join(folded), E' \n')
+    from (select search_fold(e.title) as folded offset 0) own)) end
 """
 
 # Every order ends in a unique key, so that pages neither overlap nor skip.
@@ -147,9 +152,7 @@ class EntryPages:
         where = " and ".join(parts)
         limit_offset = _limit_offset(arguments, limit, offset)
         if filters.updated_since is None:
-            # without the join: PostgreSQL cannot drop it in time for an index-only count
-            counted = FROM_ENTRIES if filters.asks_of_titles else "from entries e"
-            sql = _live_page(shape.sql, where, limit_offset, LIST_SORTS, filters.sort, counted)
+            sql = _live_page(shape.sql, filters, where, limit_offset)
         else:
             since = arguments.add(filters.updated_since, "timestamptz")
             sql = _changed_page(shape.sql, f"{where} and e.updated_at > {since}", limit_offset, user, since)
@@ -231,14 +234,16 @@ def _named(q: str, arguments: Arguments) -> list[str]:
     """Conditions that the names contain every word of ``q``; a short word must start a word of a name."""
     conditions = []
     for words in word_groups(q):
-        ways = []
+        patterns = []
         if len(words) > 1 or not is_short_word(words[0]):
-            ways.append(f"{_NAMES} like search_pattern({arguments.add(''.join(words), 'text')})")
-        if len(words) > 1 or not ways:
-            apart = arguments.add(" ".join(words), "text")
-            ways.append(f"{_NAMES} like '% ' || substr(search_pattern({apart}), 2)")
-        conditions.append(f"({' or '.join(ways)})")
-    return conditions or ["false"]
+            patterns.append(pattern("".join(words), arguments, once=True))
+        if len(words) > 1 or not patterns:
+            patterns.append(f"'% ' || substr({pattern(' '.join(words), arguments, once=True)}, 2)")
+        conditions.append(f"({' or '.join(f'every.names like {one}' for one in patterns)})")
+    if not conditions:
+        return ["false"]
+    # the names of an entry are prepared once for all words
+    return [f"(select {' and '.join(conditions)} from (select {_NAMES} as names offset 0) every)"]
 
 
 def _ordered(sorts: Mapping[str, str], sort: str) -> str:
@@ -249,14 +254,21 @@ def _ordered(sorts: Mapping[str, str], sort: str) -> str:
     return f"order by {key} {direction} {nulls}, e.id {direction}"
 
 
-def _live_page(
-    shape: str, where: str, limit_offset: str, sorts: Mapping[str, str], sort: str, counted: str
-) -> str:
+def _live_page(shape: str, filters: ListFilter, where: str, limit_offset: str) -> str:
+    found = f"{FROM_ENTRIES} where {where}"
+    # without the join: PostgreSQL cannot drop it in time for an index-only count
+    counted = found if filters.asks_of_titles else f"from entries e where {where}"
+    tables = ""
+    if filters.q:  # names take long to compare: once, for the page and for the count
+        tables = f"with found as materialized (select e.id {found})"
+        found = "from found join entries e using (id) left join anime a on a.id = e.anime_id"
+        counted = "from found"
     return f"""
+    {tables}
     select coalesce('[' || string_agg(body, ',') || ']', '[]') as body,
-           (select count(*) {counted} where {where}) as total
+           (select count(*) {counted}) as total
     from (
-        select {shape}::text as body {FROM_ENTRIES} where {where} {_ordered(sorts, sort)} {limit_offset}
+        select {shape}::text as body {found} {_ordered(LIST_SORTS, filters.sort)} {limit_offset}
     ) page
     """
 

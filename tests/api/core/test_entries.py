@@ -201,6 +201,29 @@ async def test_the_list_is_filtered(mine: httpx.AsyncClient, titles: list[int]) 
         assert (await mine.get(f"{LIST}?{bad}")).status_code == 422, bad
 
 
+async def test_a_list_of_twenty_thousand_own_titles_is_searched(
+    mine: httpx.AsyncClient, user: SignedIn, database: Database
+) -> None:
+    async with database.transaction() as tx:  # a list of this size reached the time limit of a statement
+        await tx.session.execute(
+            text(
+                """
+                insert into entries (user_id, media_type, title, status)
+                select :user, 'anime',
+                       case n % 2 when 0 then 'Ütsel, my own-title no. ' else 'Utsel My OWN title ' end || n,
+                       'watching'
+                from generate_series(1, 20000) n
+                """
+            ),
+            {"user": user.id},
+        )
+    for query, total in (("utsel my own title", 20_000), ("ownt 19998", 1), ("title 19999", 1)):
+        for path in (LIST, ITEMS):
+            answer = await mine.get(path, params={"q": query, "limit": 100, "offset": 1 if total > 1 else 0})
+            assert answer.status_code == 200, (query, answer.text)
+            assert answer.headers["X-Total-Count"] == str(total), (path, query)
+
+
 async def test_another_device_hears_of_every_change_once(mine: httpx.AsyncClient, titles: list[int]) -> None:
     changes = f"{LIST}/changes"
     empty = (await mine.get(changes)).json()
