@@ -35,9 +35,12 @@ json_build_object(
 """
 
 # All searchable names: those of the linked title, and the entry's own, which is prepared per request: without
-# the lines of anime_search_text() that only a search by sound uses, since they take most of its time.
+# the lines of anime_search_text() that only a search by sound uses, since they take most of its time, and of
+# plain words without folding them.
 _NAMES = r"""
-case when e.title is null then a.search_text else concat(a.search_text, (
+case when e.title is null then a.search_text
+when e.title ~ '^[A-Za-z0-9]+( [A-Za-z0-9]+)*$' then concat(a.search_text, E'\n ', lower(e.title), E' \n')
+else concat(a.search_text, (
     select concat(E'\n ', search_break(folded), E' \n ', search_join(folded), E' \n')
     from (select search_fold(e.title) as folded offset 0) own)) end
 """
@@ -255,17 +258,20 @@ def _live_page(shape: str, filters: ListFilter, where: str, limit_offset: str) -
     found = f"{FROM_ENTRIES} where {where}"
     # without the join: PostgreSQL cannot drop it in time for an index-only count
     counted = found if filters.asks_of_titles else f"from entries e where {where}"
+    order = _ordered(LIST_SORTS, filters.sort)
     tables = ""
     if filters.q:  # names take long to compare: once, for the page and for the count
         tables = f"with found as materialized (select e.id {found})"
-        found = "from found join entries e using (id) left join anime a on a.id = e.anime_id"
-        counted = "from found"
+        titled = "join entries e using (id) left join anime a on a.id = e.anime_id"
+        # the JSON of the page only: PostgreSQL would build that of all before it sorts
+        found = f"from (select e.id from found {titled} {order} {limit_offset}) chosen {titled}"
+        counted, limit_offset = "from found", ""
     return f"""
     {tables}
     select coalesce('[' || string_agg(body, ',') || ']', '[]') as body,
            (select count(*) {counted}) as total
     from (
-        select {shape}::text as body {found} {_ordered(LIST_SORTS, filters.sort)} {limit_offset}
+        select {shape}::text as body {found} {order} {limit_offset}
     ) page
     """
 

@@ -1,6 +1,7 @@
 """Follow a source: poll its newest releases frequently, and mirror its whole catalogue from time to time."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.errors import NotFound, UpstreamError
@@ -52,6 +53,8 @@ class ReleaseFollower:
             if (await polls.lock()).polled_at != before:
                 return 0  # another poll was faster and has processed the same changes
             await store_releases(tx, details, at=began_at, listed=True)
+            # Those without episodes too, which the source does not always send.
+            await ReleaseWriter(tx).mark_followed([one.external_id for one in details])
             await polls.move_on(polled_at=began_at)
         if details:
             log.info("releases.changed", titles=[one.external_id for one in details][:20])
@@ -130,10 +133,12 @@ class ReleaseFollower:
 
     async def _detail(self, summary: UpstreamRelease) -> UpstreamRelease | None:
         try:
-            return await self._client.get_release(summary.external_id, deadline=JOB)
+            detail = await self._client.get_release(summary.external_id, deadline=JOB)
         except (NotFound, UpstreamError) as fault:  # a fault of this release only; an outage ends the poll
             log.warning("releases.detail_failed", title_id=summary.external_id, why=str(fault))
             return None
+        # Without episodes the list's last one is the newest known; else each poll would ask for it again.
+        return replace(detail, latest=summary.latest) if detail.episodes is None else detail
 
 
 def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
