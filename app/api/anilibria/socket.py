@@ -14,7 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from app.api.access import access
 from app.api.limits import client_of
-from app.api.links import origin_of
+from app.api.links import is_allowed_origin
 from app.container import Container
 from app.errors import Unauthenticated
 from app.services.releases.live import KINDS, Connection, Kind
@@ -179,10 +179,7 @@ class _Session:
     def _is_allowed_origin(self) -> bool:
         """Whether there is no ``Origin`` header, or it is our own or an allowed one."""
         origin = self._socket.headers.get("origin")
-        if origin is None:
-            return True
-        ours = origin_of(self._socket.scope, self._services.settings).replace("ws", "http", 1)
-        return origin.lower() in {ours.lower(), *self._services.settings.allowed_origins}
+        return origin is None or is_allowed_origin(origin, self._socket.scope, self._services.settings)
 
     async def _send_all(self, connection: Connection) -> None:
         try:

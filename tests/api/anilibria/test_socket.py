@@ -175,6 +175,35 @@ async def test_pages_of_other_origins_are_refused(url: str, caplog: pytest.LogCa
     assert [one for one in caplog.records if one.levelname == "ERROR"] == [], "it is no fault of the server"
 
 
+async def test_pages_of_allowed_origins_may_connect_also_at_any_port(
+    settings: Settings, container: Container
+) -> None:
+    allowed = ["https://app.test", "http://localhost:*"]
+    with served(create_app(settings.model_copy(update={"allowed_origins": allowed}))) as base:
+        address = base.replace("http", "ws", 1) + "/api/anilibria/v2/ws"
+
+        async def status(origin: str) -> int:
+            try:
+                async with connect(address, origin=websockets.Origin(origin)):
+                    return 101
+            except websockets.InvalidStatus as refused:
+                return refused.response.status_code
+
+        for origin in (
+            "https://app.test",
+            "HTTPS://APP.test",
+            "http://localhost:3000",
+            "http://localhost:80",
+        ):
+            assert await status(origin) == 101, origin
+        for origin in (
+            "null", "http://app.test", "https://app.test:444", "https://app.test.evil.test",
+            "http://localhost", "http://localhost:", "http://localhost:x", "http://localhost:*",
+            "http://localhost:3000.evil.test", "https://localhost:3000", "http://localhost:3000/",
+        ):  # fmt: skip
+            assert await status(origin) == 403, origin
+
+
 async def test_a_session_that_ends_closes_its_sockets(url: str, container: Container) -> None:
     user = await make_account(container)
     async with connect(url) as mine, connect(url) as anonymous:
