@@ -116,19 +116,19 @@ class LinkRepository:
     async def mark_pending(self, user_id: int, *, exclude: str = "") -> list[str]:
         """Mark the user's services, except ``exclude``, as having changes to push.
 
-        Returns the services whose token has not been rejected.
+        Returns the services whose token is valid.
         """
         rows = await self._connection.execute(
             text(
                 """
                 update service_links set pending_since = coalesce(pending_since, now())
                 where user_id = :user_id and service <> :exclude
-                returning service, refused_at
+                returning service, refused_at is null and expires_at > now() as is_valid
                 """
             ),
             {"user_id": user_id, "exclude": exclude},
         )
-        return [row.service for row in rows if row.refused_at is None]
+        return [row.service for row in rows if row.is_valid]
 
     async def acquire_lease(self, user_id: int, service: str, run: UUID, *, seconds: float) -> bool:
         """Acquire or renew the account's lease for this run; False while another run holds it."""
@@ -169,12 +169,15 @@ class LinkRepository:
         )
 
     async def list_push_due(self, *, before: datetime, limit: int) -> list[tuple[int, str]]:
-        """Users and services with changes pending since before ``before``, longest first."""
+        """Users and services with changes pending since before ``before``, longest first.
+
+        Those without a valid token are excluded.
+        """
         rows = await self._connection.execute(
             text(
                 """
                 select user_id, service from service_links
-                where pending_since < :before and refused_at is null
+                where pending_since < :before and refused_at is null and expires_at > now()
                 order by pending_since limit :limit
                 """
             ),
@@ -185,13 +188,14 @@ class LinkRepository:
     async def list_pull_due(self, *, before: datetime, limit: int) -> list[tuple[int, str]]:
         """Users and services last pulled before ``before``, longest ago first.
 
-        Those never pulled are excluded.
+        Those never pulled, or without a valid token, are excluded.
         """
         rows = await self._connection.execute(
             text(
                 """
                 select user_id, service from service_links
-                where refused_at is null and pulled_at < :before order by pulled_at limit :limit
+                where pulled_at < :before and refused_at is null and expires_at > now()
+                order by pulled_at limit :limit
                 """
             ),
             {"before": before, "limit": limit},

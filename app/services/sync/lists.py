@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
-from app.errors import NotFound, RateLimited, TokenRefused, UpstreamRejected
+from app.errors import NotFound, RateLimited, TokenRefused, UpstreamError, UpstreamRejected
 from app.logs import log
 from app.repositories.library import lock_lists
 from app.repositories.sync import (
@@ -175,9 +175,10 @@ class ListSync:
         account: RemoteAccount,
         run: JobRun,
     ) -> None:
-        """Push in the order of the edits.
+        """Push in the order of the edits; each entry is first merged with its current state at the service.
 
-        Each entry is first merged with its current state at the service.
+        An entry on which the service fails is left for the next attempt, so that it does not block the
+        others; after two failures in a row nothing more is sent. Raises the last failure.
         """
         if not pending:
             return
@@ -188,8 +189,18 @@ class ListSync:
         if there is None:
             whole = await remote_lists.list_entries(account, media_type)
             there = {one.remote_id: one for one in whole if one.remote_id in ids}
+        failure: UpstreamError | None = None
+        has_just_failed = False
         for one in pending:
-            await self._push_one(user_id, service, one, there.get(one.remote_id), hold, account, run)
+            try:
+                await self._push_one(user_id, service, one, there.get(one.remote_id), hold, account, run)
+                has_just_failed = False
+            except UpstreamError as error:
+                if has_just_failed:
+                    raise
+                failure, has_just_failed = error, True
+        if failure is not None:
+            raise failure
 
     async def _push_one(
         self,

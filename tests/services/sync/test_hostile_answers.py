@@ -9,6 +9,7 @@ from dirty_equals import IsPartialDict
 from sqlalchemy import text
 
 from app.config import Settings
+from app.schemas.jobs import PushList
 from app.utils.db.database import Database
 from tests.fixtures.anilist import Connected, connected
 from tests.standin.anilist import AniListStandin, failure, fuzzy
@@ -178,3 +179,37 @@ async def test_no_failed_answer_changes_the_list(me: Connected, anilist: AniList
     status = (await me.client.get("/api/anilist/status")).json()
     assert status == IsPartialDict(connected=True, reconnect=False, pending=1)
     assert anilist.saves == []
+
+
+@pytest.mark.parametrize("half", [0, pytest.param(1, marks=pytest.mark.soak)])
+async def test_no_answer_to_a_push_changes_our_list_or_repeats_the_push(
+    me: Connected, anilist: AniListStandin, half: int
+) -> None:
+    changes = dict(enumerate(list(CHANGES.items())[half::2], start=1))
+    for number in changes:
+        anilist.add(number, status="PAUSED", score=85, progress=5, repeat=2, notes="kept", private=True,
+                    startedAt=fuzzy(2020, 5), completedAt=fuzzy(2021, 1, 2))  # fmt: skip
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    for number, item in (await me.items()).items():
+        await me.patch(item, progress=10 + number)
+    async with me.container.db.transaction() as tx:
+        await tx.session.execute(text("update entries set updated_at = updated_at - interval '1 minute'"))
+    before = await stored(me)
+    save = anilist._save
+
+    def changed_save(variables: dict[str, Any], *, signed: bool) -> Any:
+        answer = save(variables, signed=signed)["SaveMediaListEntry"]
+        return {"SaveMediaListEntry": changes[variables["mediaId"]][1](answer)}
+
+    anilist._save = changed_save  # type: ignore[method-assign]
+    for _ in range(2):
+        job = await me.submit(PushList(me.user.id, "anilist"))
+        assert (job["status"], job["error"]) == ("succeeded", None)
+    assert sorted(sent["mediaId"] for sent in anilist.saves) == sorted(changes), "each was sent once"
+    assert {number: entry["progress"] for number, entry in anilist.entries.items()} == {
+        number: 10 + number for number in changes
+    }
+    assert await stored(me) == before
+    assert (await me.client.get("/api/anilist/conflicts")).json() == []
+    assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(pending=0, rejected=[])

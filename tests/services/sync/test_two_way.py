@@ -145,6 +145,47 @@ async def test_a_refused_token_stops_all_calls_until_the_account_is_connected_ag
     assert old != anilist.token
 
 
+async def test_edits_wait_without_jobs_while_the_token_is_expired(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    for number in range(1, 4):
+        anilist.add(number)
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    await _age(me, "expires_at = now() - interval '1 s', pulled_at = now() - interval '1 day'")
+    calls, items = len(anilist.asked), await me.items()
+    for number in (2, 3, 1):
+        await me.patch(items[number], progress=number)
+    await make_quiet(me)
+    await _age(me, "pending_since = now() - interval '1 hour'")
+    await me.container.sync.schedule.queue_due()
+    assert await _count_unfinished_jobs(me) == 0
+    status = (await me.client.get("/api/anilist/status")).json()
+    assert status == IsPartialDict(connected=True, reconnect=True, pending=3)
+    assert len(anilist.asked) == calls
+    await me.connect()
+    assert await _count_unfinished_jobs(me) == 1, "connecting again queues the push"
+    assert (await push(me))["status"] == "succeeded"
+    assert [save["mediaId"] for save in anilist.saves] == [2, 3, 1]
+    assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(reconnect=False, pending=0)
+
+
+async def _age(me: Connected, changes: str) -> None:
+    async with me.container.db.transaction() as tx:
+        await tx.session.execute(text(f"update service_links set {changes}"))
+
+
+async def _count_unfinished_jobs(me: Connected) -> int:
+    async with me.container.db.transaction() as tx:
+        found = await tx.session.scalar(
+            text(
+                "select count(*) from jobs "
+                "where kind like 'sync.%' and kind <> 'sync.due' and status in ('queued', 'running')"
+            )
+        )
+    return int(found or 0)
+
+
 async def test_conflicts_are_listed_and_the_other_value_can_be_chosen(
     me: Connected, anilist: AniListStandin
 ) -> None:
@@ -236,6 +277,55 @@ async def test_an_entry_that_a_service_rejects_does_not_block_others(
     await make_quiet(me)
     await push(me)
     assert anilist.entries[1]["progress"] == 6
+
+
+async def test_an_entry_on_which_the_service_fails_does_not_block_others(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    for number in range(1, 4):
+        anilist.add(number)
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    items = await me.items()
+
+    def fail_on_one(name: str, variables: dict[str, Any]) -> httpx.Response | None:
+        fails = name == "SaveMediaListEntry" and variables["mediaId"] == 1
+        body = {
+            "data": {"SaveMediaListEntry": None},
+            "errors": [{"message": "Internal Error", "status": 500}],
+        }
+        return httpx.Response(200, json=body) if fails else None
+
+    anilist.answer = fail_on_one
+    for number in (1, 3, 2):
+        await me.patch(items[number], progress=number)
+    await make_quiet(me)
+    assert (await push(me))["status"] == "queued", "the entry is tried again"
+    assert [save["mediaId"] for save in anilist.saves] == [3, 2]
+    assert (await me.client.get("/api/anilist/status")).json()["pending"] == 1
+    anilist.answer = None
+    assert (await push(me))["status"] == "succeeded"
+    assert [save["mediaId"] for save in anilist.saves] == [3, 2, 1]
+
+
+async def test_edits_stay_in_order_while_the_service_stores_nothing(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    for number in range(1, 4):
+        anilist.add(number)
+    await me.connect()
+    await me.order("/api/anilist/sync")
+    items = await me.items()
+    broken = httpx.Response(200, json={"data": {"SaveMediaListEntry": None}})
+    anilist.answer = lambda name, _: broken if name == "SaveMediaListEntry" else None
+    for number in (3, 1, 2):
+        await me.patch(items[number], progress=number)
+    await make_quiet(me)
+    assert (await push(me))["status"] == "queued"
+    assert anilist.count("SaveMediaListEntry") == 2, "two failures in a row are an outage"
+    anilist.answer = None
+    assert (await push(me))["status"] == "succeeded"
+    assert [save["mediaId"] for save in anilist.saves] == [3, 1, 2]
 
 
 async def test_a_run_that_dies_after_sending_an_edit_does_not_send_it_again(
