@@ -57,6 +57,11 @@ def sign_in(stack: Stack, username: str, password: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the wheels have no servers for Windows")
+def memory(stack: Stack) -> float:
+    """The memory of all its processes in MiB; what several share counts once."""
+    return sum(process.memory_full_info().pss for process in processes_of(stack.folder)) / 2**20
+
+
 def test_first_start_ctrl_c_second_start_sigterm(stack: Stack) -> None:
     stack.run()
     assert httpx.get(f"{stack.url}/docs").status_code == 200
@@ -76,6 +81,8 @@ def test_first_start_ctrl_c_second_start_sigterm(stack: Stack) -> None:
     assert healthy(stack)
     assert sql(stack, "select answer from kept") == 42
     assert (stack.home / "secret").read_text() == secret
+    if sys.platform == "linux":
+        assert memory(stack) < 350, "the programs do not share what they import"
     assert stack.end(signal.SIGTERM) == 0
     assert "Traceback" not in stack.output
     assert not list(stack.home.glob("metrics-*"))

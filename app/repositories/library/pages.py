@@ -35,9 +35,12 @@ json_build_object(
 """
 
 # All searchable names: those of the linked title, and the entry's own, which is prepared per request: without
-# the lines of anime_search_text() that only a search by sound uses, since they take most of its time.
+# the lines of anime_search_text() that only a search by sound uses, since they take most of its time, and of
+# plain words without folding them.
 _NAMES = r"""
-case when e.title is null then a.search_text else concat(a.search_text, (
+case when e.title is null then a.search_text
+when e.title ~ '^[A-Za-z0-9]+( [A-Za-z0-9]+)*$' then concat(a.search_text, E'\n ', lower(e.title), E' \n')
+else concat(a.search_text, (
     select concat(E'\n ', search_break(folded), E' \n ', search_join(folded), E' \n')
     from (select search_fold(e.title) as folded offset 0) own)) end
 """
