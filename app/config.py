@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[list[Network], NoDecode] = []
     metrics_token: SecretStr | None = None
     internal_service_token: SecretStr | None = None
+    internal_service_token_previous: SecretStr | None = None
     public_base_url: str | None = None
     app_url: str | None = None
     debug: bool = False

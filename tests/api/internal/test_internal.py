@@ -111,6 +111,34 @@ async def test_without_a_configured_token_all_requests_are_rejected(
                 assert (await client.get("/internal/cache/stats", headers=headers)).status_code == 503
 
 
+async def test_the_previous_service_token_is_accepted_too_while_it_is_set(
+    settings: Settings, database: Database
+) -> None:
+    tokens = {
+        "internal_service_token": SecretStr(TOKEN),
+        "internal_service_token_previous": SecretStr("old one"),
+    }
+    for told, expected in (
+        ({}, (503, 503)),
+        (tokens, (200, 200)),
+        ({**tokens, "internal_service_token_previous": None}, (200, 401)),
+        ({"internal_service_token_previous": SecretStr("old one")}, (503, 503)),
+    ):
+        changed = settings.model_copy(update=told)
+        async with build(changed, db=database) as container:
+            transport = httpx.ASGITransport(app=create_app(changed, container=container))
+            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+                answers = [
+                    await client.get("/internal/cache/stats", headers={"Authorization": f"Bearer {token}"})
+                    for token in (TOKEN, "old one")
+                ]
+                assert tuple(answer.status_code for answer in answers) == expected
+                for token in ("", "old", "None", f"{TOKEN}old one"):
+                    headers = {"Authorization": f"Bearer {token}"}
+                    refused = await client.get("/internal/cache/stats", headers=headers)
+                    assert refused.status_code in {401, 503}
+
+
 async def test_syncs_and_news_are_jobs(client: httpx.AsyncClient) -> None:
     client.headers.update(SERVICE)
     body = {"title_id": 9919, "force": True, "priority": "high"}
