@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.config import Settings
+from app.errors import TokenRefused
 from app.repositories.sync import LinkRepository
 from app.schemas.domain.sync import RemoteAccount
 from app.services.sync.accounts import ServiceAccounts
@@ -228,6 +229,38 @@ async def test_tokens_survive_a_new_secret_and_are_encrypted_again(
     async with connected(settings.model_copy(update={"secret_key": SecretStr(new)}), database, anilist) as me:
         _, account = await me.container.sync.accounts.usable(user_id, "anilist")
         assert account.token == anilist.token
+
+
+async def test_a_token_of_a_forgotten_secret_only_asks_its_owner_to_reconnect(
+    settings: Settings, database: Database, anilist: AniListStandin
+) -> None:
+    async with connected(settings, database, anilist) as me:
+        await me.connect()
+        old_owner = me.user.id
+    new = SecretStr("another secret of tests, longer than 32 bytes")
+    async with connected(settings.model_copy(update={"secret_key": new}), database, anilist) as me:
+        await me.connect()
+        async with me.container.db.transaction() as tx:
+            await tx.session.execute(text("update service_links set expires_at = now() + interval '20 days'"))
+        sync = me.container.sync
+        for _ in range(2):
+            with pytest.raises(TokenRefused):
+                await sync.schedule.order(old_owner, "anilist")
+        shown = await sync.lists.describe(old_owner, "anilist")
+        assert shown is not None
+        assert shown.reconnect
+        async with me.container.db.transaction() as tx:
+            await tx.session.execute(text("update service_links set refused_at = null"))
+        await sync.accounts.tend()
+        shown = await sync.lists.describe(old_owner, "anilist")
+        assert shown is not None
+        assert shown.reconnect, "found without waiting for a sync"
+        async with me.container.db.transaction() as tx:
+            reminded = await tx.session.execute(
+                text("select user_id from service_links where reminded_days = 30")
+            )
+        assert me.user.id in reminded.scalars().all()
+        assert (await me.client.post("/api/anilist/sync")).status_code == 202
 
 
 async def test_users_are_reminded_three_times_to_reconnect(me: Connected) -> None:
