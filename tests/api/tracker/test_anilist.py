@@ -5,10 +5,11 @@ import hashlib
 import logging
 import secrets
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from dirty_equals import IsPartialDict
 from pydantic import SecretStr
@@ -124,6 +125,48 @@ async def test_a_refused_code_connects_nothing(me: Connected) -> None:
     answer = await come_back(me, state=state_of(await ask_url(me)), code="another code")
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
+
+
+def _unsigned(**claims: Any) -> str:
+    parts = ({"alg": "none"}, claims)
+    encoded = [base64.urlsafe_b64encode(orjson.dumps(part)).decode().rstrip("=") for part in parts]
+    return ".".join([*encoded, "c2ln"])
+
+
+# what AniList's sign-in answers, with the days until the token is then taken to expire; None if it is refused
+TOKENS: list[tuple[Any, float | None]] = [
+    ({}, None),
+    ({"access_token": None}, None),
+    ({"access_token": 7}, None),
+    ({"access_token": ""}, None),
+    ({"access_token": "t" * 9000}, None),
+    ({"access_token": "\u00e9"}, None),
+    ({"access_token": "a b\r\nX-Injected: 1"}, None),
+    ([], None),
+    ({"access_token": "t", "expires_in": None, "refresh_token": None, "added": {}}, 365),
+    ({"access_token": "t", "expires_in": "864000"}, 10),
+    ({"access_token": "t", "expires_in": 10**18}, 365),
+    ({"access_token": "t", "expires_in": -5}, 365),
+    ({"access_token": _unsigned(exp="soon"), "expires_in": 864_000}, 10),
+    ({"access_token": _unsigned(exp=10**18), "expires_in": 864_000}, 10),
+    ({"access_token": _unsigned(exp=4_000_000_000)}, 3650),
+]  # fmt: skip
+
+
+async def test_odd_token_responses_are_refused_or_understood(me: Connected, anilist: AniListStandin) -> None:
+    for sent, days in TOKENS:
+        anilist.token = sent.get("access_token") if isinstance(sent, dict) else ""
+        anilist._token = lambda _, sent=sent: httpx.Response(200, json=sent)  # type: ignore[method-assign,misc]
+        answer = await come_back(me, state=state_of(await ask_url(me)), code=CODE)
+        status = (await me.client.get("/api/anilist/status")).json()
+        if days is None:
+            assert (answer.status_code, answer.json()["code"]) == (502, "UPSTREAM_ERROR"), sent
+            assert status["connected"] is False, sent
+            continue
+        assert answer.status_code == 200, (sent, answer.text)
+        left = datetime.fromisoformat(status["expires_at"]) - utc_now()
+        assert abs(left / timedelta(days=1) - days) < 1, sent
+        assert (await me.client.delete("/api/anilist")).status_code == 200
 
 
 async def test_without_oauth_settings_connecting_is_disabled(
