@@ -8,9 +8,11 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 from app.api.access import guard, route_table
+from app.api.anilibria.titles import REQUESTS
 from app.api.core.surface import CORE
 from app.api.middleware.answer_cache import AnswerCache, AnswerStore
 from app.api.middleware.compression import Compression
+from app.api.middleware.hot_titles import HotTitles
 from app.api.middleware.origins import Origins
 from app.api.middleware.request_body import LingeringClose
 from app.api.middleware.request_context import CrashHandler, RequestContext
@@ -88,6 +90,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings, answers: AnswerStore) -> None:
     """Add the middleware from the innermost to the outermost."""
+    app.add_middleware(HotTitles, quota=REQUESTS, settings=settings)
     app.add_middleware(AnswerCache, store=answers, settings=settings)
     app.add_middleware(CrashHandler)
     app.add_middleware(Compression)

@@ -28,6 +28,7 @@ from app.schemas.release_jobs import LinkReleases, PollReleases
 from app.services.jobs import JobService
 from app.utils.db import migrations
 from app.utils.db.database import DatabaseUnavailable
+from app.utils.processes.heap import tune_garbage_collector
 from app.utils.processes.signals import stop_on_signals
 
 _TICK = 2.0  # seconds; the delay until a due retry or a lost message is noticed
@@ -69,6 +70,7 @@ async def run(settings: Settings, *, build: Build = build, every: float = _TICK)
     """Tick every ``every`` seconds until SIGTERM or SIGINT."""
     stop = stop_on_signals()
     async with build(settings) as services:
+        tune_garbage_collector()
         log.info("scheduler.started")
         periodic = periodic_jobs(settings)
         pause = min(every, *(one.every for one in periodic))

@@ -128,6 +128,7 @@ def broker() -> JobBroker:
     @made.on_event(TaskiqEvents.WORKER_STARTUP)
     async def start(_: TaskiqState) -> None:
         worker = Worker(await opened.enter_async_context(build(settings)))
+        tune_garbage_collector()
         opened.push_async_callback(worker.stop)
         worker.serve(made)
 

@@ -14,7 +14,7 @@ from app.services.releases.live import LiveReleases
 from app.services.releases.node import NodeService
 from app.services.releases.reading import ReleaseService
 from app.services.releases.titles import SOURCE, TitleService
-from app.utils.cache import Cache, Level, MemoryLevel, RedisLevel
+from app.utils.cache import MEMORY, Cache, Level, MemoryLevel, RedisLevel
 from app.utils.metrics import set_hit_rate
 from app.utils.redis.rate_limit import Rate, SharedLimiter
 from app.utils.redis.single_flight import SingleFlight
@@ -44,7 +44,7 @@ async def build_releases(base: Foundation, *, rate: Rate = ANILIBRIA_RATE) -> As
         flights = SingleFlight(base.redis)
         stack.push_async_callback(flights.close)
         levels: list[Level] = [
-            MemoryLevel("l1", ttl=_L1),
+            MemoryLevel(MEMORY, ttl=_L1),
             RedisLevel("l2", base.redis, ttl=_L2, retention=_KEPT),
         ]
         cache = Cache(SOURCE, levels, flights, base.bus, on_hit_rate=set_hit_rate)

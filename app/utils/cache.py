@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from redis.asyncio import Redis
 
 from app.utils.background import start
-from app.utils.metrics import CACHE_LOOKUPS
+from app.utils.metrics import cache_lookups
 from app.utils.redis.bus import Bus
 from app.utils.redis.client import REDIS_FAULTS
 from app.utils.redis.single_flight import SingleFlight
@@ -22,6 +22,7 @@ from app.utils.redis.single_flight import SingleFlight
 _log = logging.getLogger(__name__)
 
 _REPEAT_AFTER = 1.0  # seconds until an invalidation is repeated, for entries read before and stored after it
+MEMORY = "l1"  # the name of the level in the memory of the process
 _NEGATIVE_TTL = 600.0  # seconds; the maximum TTL of a "not found"
 
 
@@ -87,6 +88,9 @@ class MemoryLevel:
         self._entries: LRUCache[str, CacheEntry] = LRUCache(max_entries)
 
     async def find(self, key: str) -> CacheEntry | None:
+        return self._entries.get(key)
+
+    def peek(self, key: str) -> CacheEntry | None:
         return self._entries.get(key)
 
     async def store(self, key: str, entry: CacheEntry) -> None:
@@ -199,6 +203,15 @@ class Cache:
             lookup.add_done_callback(lambda done: self._on_done(key, done))
         await asyncio.wait({lookup})
         return lookup.result()
+
+    def is_current(self, key: str, body: bytes) -> bool:
+        """Whether a fresh entry in memory has this very object as its body; counts as a hit if so."""
+        level = self._levels[0]
+        entry = level.peek(key) if isinstance(level, MemoryLevel) else None
+        if entry is None or entry.body is not body or self._now() >= entry.fetched_at + level.ttl:
+            return False
+        self._count(level, "hit")
+        return True
 
     async def drop(self, pattern: str) -> None:
         """Invalidate a key, or a pattern with ``*``, in every level and every process.
@@ -315,7 +328,7 @@ class Cache:
 
     def _count(self, level: Level, outcome: str) -> None:
         self._counts[level.name, outcome] += 1
-        CACHE_LOOKUPS.labels(self.namespace, level.name, outcome).inc()
+        cache_lookups(self.namespace, level.name, outcome).inc()
         self._on_hit_rate(level.name, self._rate(level.name))
 
     def _rate(self, level: str) -> float:

@@ -67,17 +67,28 @@ def sign_in_with_everything(guest: Visit) -> Page:
     return page
 
 
-@pytest.mark.parametrize(("width", "ratio"), [(360, 1), (640, 2), (1920, 1)])
+@pytest.mark.parametrize(("width", "ratio"), [(360, 1), (640, 2), (1280, 1), (1920, 1)])
 def test_every_view_fits(visit: Visits, width: int, ratio: int) -> None:
-    """640 px at a ratio of 2 is a window of 1280 px at 200 % zoom."""
-    guest = visit(viewport={"width": width, "height": 740}, device_scale_factor=ratio)
+    """In Russian, whose words are longer; 640 px at a ratio of 2 is a window of 1280 px at 200 % zoom."""
+    guest = visit(viewport={"width": width, "height": 740}, device_scale_factor=ratio, locale="ru-RU")
     page = sign_in_with_everything(guest)
-    wide = {}
+    wide, clipped = {}, {}
     for view in VIEWS:
         page.goto(guest.url + view)
         settle(page)
         wide[view] = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        clipped[view] = page.evaluate(CLIPPED)
     assert {view: by for view, by in wide.items() if by > 0} == {}
+    assert {view: parts for view, parts in clipped.items() if parts} == {}
+
+
+# The elements that clip what they contain at the side, except for text that ends in an ellipsis.
+CLIPPED = """() => [...document.querySelectorAll("main *")].filter(element => {
+    const style = getComputedStyle(element);
+    const clips = style.overflowX === "hidden" || style.contentVisibility === "auto";
+    const shortens = style.textOverflow === "ellipsis" || element.matches(".hidden, .hidden *, svg *");
+    return clips && !shortens && element.scrollWidth > element.clientWidth + 1;
+}).map(element => `${element.className} ${element.textContent.slice(0, 60)}`)"""
 
 
 def test_a_long_list_renders_few_rows(visit: Visits, site: Stack) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.access import CheckedRoute, access
-from app.api.anilibria.envelope import enveloped, enveloped_page
+from app.api.anilibria.envelope import enveloped, enveloped_page, remember_title
 from app.api.anilibria.query import PageQuery, SearchQuery, TitlesQuery
 from app.api.deps import Services
 from app.api.limits import limited
@@ -23,7 +23,7 @@ from app.schemas.anilibria.envelope import GenresAnswer, ScheduleAnswer, TitleAn
 from app.schemas.fields import Id
 from app.utils.redis.quotas import Quota
 
-REQUESTS = Quota("anilibria", 100, 60)
+REQUESTS = Quota("anilibria", 100, 60, advance=12)
 
 _RESPONSES = KNOWN_ALREADY | failures(
     Invalid, RateLimited, ServiceUnavailable, UpstreamError, UpstreamUnavailable, UpstreamTimeout
@@ -53,7 +53,9 @@ async def list_titles(
 @access("public")
 async def get_title(title_id: Annotated[Id, Path()], request: Request, services: Services) -> Response:
     """Get one title by AniLibria's id, with all its episodes."""
-    return enveloped(request, await services.releases.titles.title(title_id))
+    answer = await services.releases.titles.title(title_id)
+    remember_title(request, title_id, answer)
+    return enveloped(request, answer)
 
 
 @router.get("/search", response_model=TitlesAnswer, responses=_RESPONSES)

@@ -258,17 +258,20 @@ def _live_page(shape: str, filters: ListFilter, where: str, limit_offset: str) -
     found = f"{FROM_ENTRIES} where {where}"
     # without the join: PostgreSQL cannot drop it in time for an index-only count
     counted = found if filters.asks_of_titles else f"from entries e where {where}"
+    order = _ordered(LIST_SORTS, filters.sort)
     tables = ""
     if filters.q:  # names take long to compare: once, for the page and for the count
         tables = f"with found as materialized (select e.id {found})"
-        found = "from found join entries e using (id) left join anime a on a.id = e.anime_id"
-        counted = "from found"
+        titled = "join entries e using (id) left join anime a on a.id = e.anime_id"
+        # the JSON of the page only: PostgreSQL would build that of all before it sorts
+        found = f"from (select e.id from found {titled} {order} {limit_offset}) chosen {titled}"
+        counted, limit_offset = "from found", ""
     return f"""
     {tables}
     select coalesce('[' || string_agg(body, ',') || ']', '[]') as body,
            (select count(*) {counted}) as total
     from (
-        select {shape}::text as body {found} {_ordered(LIST_SORTS, filters.sort)} {limit_offset}
+        select {shape}::text as body {found} {order} {limit_offset}
     ) page
     """
 

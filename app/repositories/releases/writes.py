@@ -34,7 +34,7 @@ _UPSERT = f"""
                           followed_at)
     select {_LISTED}, genres, latest_ordinal, seen_ordinals, :fetched_at,
            case when detailed then cast(:fetched_at as timestamptz) end,
-           case when detailed then greatest(fresh_at, updated_at) end
+           case when detailed then coalesce(greatest(fresh_at, updated_at), 'epoch') end
     from jsonb_to_recordset(cast(:rows as jsonb))
          as r({_SHAPE}, genres text[], latest_ordinal double precision,
               seen_ordinals double precision[], detailed boolean)
@@ -122,7 +122,8 @@ class ReleaseWriter:
     async def mark_followed(self, external_ids: Sequence[int]) -> None:
         """Record that changes of these releases up to their stored state have been processed."""
         statement = text(
-            "update releases set followed_at = greatest(fresh_at, updated_at) where external_id = any(:ids)"
+            "update releases set followed_at = coalesce(greatest(fresh_at, updated_at), 'epoch') "
+            "where external_id = any(:ids)"
         )
         await self._session.execute(statement, {"ids": list(external_ids)})
 

@@ -52,6 +52,8 @@ class ReleaseFollower:
             if (await polls.lock()).polled_at != before:
                 return 0  # another poll was faster and has processed the same changes
             await store_releases(tx, details, at=began_at)
+            # Those without episodes too, which the source does not always send.
+            await ReleaseWriter(tx).mark_followed([one.external_id for one in details])
             await polls.move_on(polled_at=began_at)
         if details:
             log.info("releases.changed", titles=[one.external_id for one in details][:20])

@@ -150,6 +150,7 @@ class LiveReleases:
         self._by_kind: dict[str, set[Connection]] = {kind: set() for kind in KINDS}
         self._hint = asyncio.Event()
         self._cursor: int | None = None
+        self._resync = self._subscribed = False
         self._starting = asyncio.Lock()
 
     @asynccontextmanager
@@ -157,9 +158,8 @@ class LiveReleases:
         """Read events, and end connections whose session has ended, for the duration of the block."""
         reading = start_loop(self._read, "live events")
         checking = start_loop(self._check_sessions, "sessions of live connections")
-        hinted = lambda _=b"": self._hint.set()  # noqa: E731  # the two callbacks differ in their arguments
         try:
-            async with self._bus.subscribe(TOPIC, on_message=hinted, on_gap=hinted):
+            async with self._bus.subscribe(TOPIC, on_message=self._on_message, on_gap=self._on_gap):
                 yield
         finally:
             reading.cancel()
@@ -251,6 +251,15 @@ class LiveReleases:
             for event_id, message in held:
                 connection.send_event(event_id, message)
 
+    def _on_message(self, _: bytes) -> None:
+        self._hint.set()
+
+    def _on_gap(self) -> None:
+        """Notifications may have been lost: read what is new, then tell the clients up to where they are."""
+        self._resync = self._subscribed  # nothing was missed before the first subscription
+        self._subscribed = True
+        self._hint.set()
+
     def _forget_anonymous(self, address: str) -> None:
         self._anonymous[address] -= 1
         if not self._anonymous[address]:
@@ -276,6 +285,7 @@ class LiveReleases:
             if self._connections and self._cursor is not None:
                 try:
                     await self._read_new(self._cursor)
+                    self._send_resync(self._cursor)
                 except DatabaseUnavailable:
                     log.warning("live.database_unavailable")
             elif not self._connections:
@@ -291,6 +301,16 @@ class LiveReleases:
             for stored in page:
                 await self._deliver(stored)
                 self._cursor = cursor = stored.id
+
+    def _send_resync(self, cursor: int) -> None:
+        """After a gap: all events up to ``cursor`` were sent; subscribing ``since`` it misses none."""
+        if not self._resync:
+            return
+        self._resync = False
+        message = orjson.dumps({"type": "resync", "data": {"event_id": cursor}})
+        for connection in tuple(self._connections):
+            if connection.kinds or connection.titles:
+                connection.send(message)
 
     async def _deliver(self, stored: StoredEvent) -> None:
         """Queue an event for all subscribers, no faster than most of them read.

@@ -94,6 +94,10 @@ class TitleService:
             raise TitleNotFound(details={"title_id": title_id, "searched_sources": searched})
         return _answer(found)
 
+    def is_current(self, title_id: int, body: bytes) -> bool:
+        """Whether :meth:`title` would return this very object from memory; counts as a hit if so."""
+        return self._cache.is_current(f"{SOURCE}:title:{title_id}", body)
+
     async def titles(self, wanted: ReleaseFilter, order: TitleOrder, *, page: int, limit: int) -> TitleAnswer:
         """A page of the matching releases; empty past the end."""
         told = repr((wanted, order)).encode()

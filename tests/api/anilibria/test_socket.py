@@ -14,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 import websockets
+from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection
 
 from app.config import Settings
@@ -343,3 +344,42 @@ async def test_a_server_without_our_extension_closes_with_the_same_codes(
         finally:
             server.should_exit = True
             await asyncio.to_thread(thread.join, 30)
+
+
+async def test_a_gap_in_the_notifications_is_followed_by_a_resync_with_a_cursor(
+    container: Container, redis: Redis
+) -> None:
+    """The link of the bus is cut, as when Redis restarts; events of that time come before the cursor."""
+    live = container.releases.live
+    async with live.running(), live.connected(lambda code: None, "") as connection:
+        live.subscribe_title(connection, 7)
+        await asyncio.sleep(0.3)
+        await tell(container, 7, 1)
+        first = json.loads(await asyncio.wait_for(connection.next(), 10))
+        assert first["type"] == "new_episode", "the first subscription is no gap"
+        await redis.client_kill_filter(_type="pubsub")
+        await tell(container, 7, 2)
+        heard = [json.loads(await asyncio.wait_for(connection.next(), 15)) for _ in range(2)]
+        (resync,) = [one for one in heard if one["type"] == "resync"]
+        sent = [first["event_id"], *(one["event_id"] for one in heard[: heard.index(resync)])]
+        assert resync["data"] == {"event_id": sent[-1]}, "all events up to the cursor came before it"
+        assert sorted(one["type"] for one in heard) == ["new_episode", "resync"]
+        live.subscribe_title(connection, 8)
+        await tell(container, 8, 1)
+        assert json.loads(await asyncio.wait_for(connection.next(), 10))["data"]["title_id"] == 8
+        assert connection.waiting == 0
+
+
+async def test_another_auth_renews_the_session_of_a_socket(url: str, container: Container) -> None:
+    first, second = await make_account(container), await make_account(container)
+    async with connect(url) as connection:
+        assert (await ask(connection, "auth", token=first.access_token))["data"]["user_id"] == first.id
+        assert (await ask(connection, "auth", token="expired"))["data"]["code"] == "AUTH_FAILED"
+        assert (await ask(connection, "auth", token=second.access_token))["data"]["user_id"] == second.id
+        async with container.db.driver() as driver:
+            await driver.execute("delete from sessions where user_id = $1", first.id)
+        await asyncio.sleep(5)  # two checks of the sessions
+        assert (await ask(connection, "ping"))["type"] == "pong", "the renewed session is alive"
+        async with container.db.driver() as driver:
+            await driver.execute("delete from sessions where user_id = $1", second.id)
+        assert await closed(connection, 6) == 4401

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.container import Container
+from app.main import create_app
 from tests.api.anilibria.conftest import V2
 from tests.standin import AniLibriaStandin
 
@@ -250,3 +251,48 @@ async def test_the_core_surface_shows_the_same_rows(client: httpx.AsyncClient) -
     assert (await client.get("/releases/999")).status_code == 404
     assert (await client.get("/episodes")).status_code == 422
     assert (await client.get("/releases?anime_id=999")).json() == []
+
+
+async def test_a_title_in_memory_is_answered_like_any_other_until_it_changes(
+    client: httpx.AsyncClient, container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    def told(answer: httpx.Response) -> dict[str, str]:
+        varies = {"x-request-id", "ratelimit-remaining", "ratelimit-reset", "date"}
+        return {name: value for name, value in answer.headers.items() if name not in varies}
+
+    path = f"{V2}/titles/21"
+    await client.get(path)
+    routed = await client.get(f"{path}?")  # from memory, the first time
+    hot, again = await client.get(path), await client.get(path)
+    assert routed.json()["meta"]["cache_level"] == "l1"
+    assert hot.content == again.content == routed.content
+    assert told(hot) == told(routed)
+    assert hot.headers["ratelimit-limit"] == "100"
+    unchanged = await client.get(path, headers={"If-None-Match": f'"x", {hot.headers["etag"]}'})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert unchanged.headers["etag"] == hot.headers["etag"]
+    head = await client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+    assert plain.content == hot.content
+    assert plain.headers["etag"] != hot.headers["etag"]
+    requests = (await client.get("/metrics")).text
+    assert 'endpoint="/api/anilibria/v2/titles/{title_id}",method="GET",status="304"' in requests
+    anilibria_standin.change(21, description="Иначе")
+    await container.releases.titles.invalidate([21])
+    assert (await client.get(path)).json()["meta"]["cache_level"] != "l1"
+    await container.releases.titles.clear("title:21")
+    async with asyncio.timeout(10):
+        while (await client.get(path)).json()["data"]["description"] != "Иначе":  # noqa: ASYNC110  # by HTTP
+            await asyncio.sleep(0.05)
+
+
+async def test_titles_in_memory_count_towards_the_limit(container: Container) -> None:
+    transport = httpx.ASGITransport(app=create_app(container.settings, container=container))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        answers = [await client.get(f"{V2}/titles/22") for _ in range(102)]
+    assert [answer.status_code for answer in answers] == [200] * 100 + [429] * 2
+    remaining = [int(answer.headers["ratelimit-remaining"]) for answer in answers]
+    assert remaining == [*range(99, -1, -1), 0, 0]
+    assert answers[-1].json()["error"]["code"] == "RATE_LIMITED"
+    assert int(answers[-1].headers["retry-after"]) > 0

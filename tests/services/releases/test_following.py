@@ -1,6 +1,7 @@
 """Polling AniLibria: each new episode or release becomes one event, whoever reads it first."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -129,3 +130,42 @@ async def test_the_mirror_holds_every_release_once(container: Container) -> None
     assert count >= 120
     assert await container.db.scalar("select count(*) from releases") == count
     assert not await container.releases.following.is_mirror_due()
+
+
+async def test_details_without_episodes_or_instants_are_fetched_once(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    following = container.releases.following
+    await following.poll()
+    bare = {key: value for key, value in made_release(119).items() if key != "episodes"}
+    anilibria_standin.behave("body", match="/releases/119$", body=json.dumps(bare))
+    release(anilibria_standin, 119, 1, 2, 2.5, 3)
+    no_instants = {"id": 7000, "name": {"main": "Без дат"}}
+    anilibria_standin.behave("body", match="/releases/7000$", body=json.dumps(no_instants))
+    anilibria_standin.behave("body", match="/latest", body=json.dumps([bare, no_instants]))
+    for _ in range(4):
+        await following.poll()
+    calls = [call.target.rpartition("/")[2] for call in anilibria_standin.calls()]
+    assert (calls.count("119"), calls.count("7000")) == (0, 1), "119 has not changed since the first poll"
+    later = {**bare, "fresh_at": (datetime.now(UTC) + timedelta(seconds=5)).isoformat()}
+    anilibria_standin.behave("body", match="/releases/119$", body=json.dumps(later))
+    anilibria_standin.behave("body", match="/latest", body=json.dumps([later, no_instants]))
+    for _ in range(3):
+        await following.poll()
+    calls = [call.target.rpartition("/")[2] for call in anilibria_standin.calls()]
+    assert (calls.count("119"), calls.count("7000")) == (1, 1)
+
+
+async def test_a_change_that_is_delivered_twice_is_one_event(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    following, titles = container.releases.following, container.releases.titles
+    await following.poll()
+    release(anilibria_standin, 100, 1, 2, 2.5, 3, 4)
+    twice = [{**made_release(100), "latest_episode": made_episode(100, 4)}] * 2
+    anilibria_standin.behave("body", match="/latest", body=json.dumps(twice), times=2)
+    await following.poll()
+    await following.poll()
+    await asyncio.gather(*(following.sync(100, force=True) for _ in range(3)), following.poll())
+    await titles.updates(page=1, limit=10)
+    assert told(await events(container)) == [(100, 4)]

@@ -82,3 +82,36 @@ async def test_without_redis_the_process_counts_on_its_own(nowhere: Redis) -> No
         await quotas.take(THRICE, "me")
     await quotas.clear(THRICE, "me")
     assert (await quotas.take(THRICE, "me")).remaining == 2
+
+
+async def test_uses_in_advance_are_counted_exactly_in_one_process(redis: Redis, redis_url: str) -> None:
+    quota = Quota("ahead", 60, 60, advance=8)
+    quotas = Quotas(redis)
+    standings = [await quotas.take(quota, "me") for _ in range(20)]
+    standings += await asyncio.gather(*(quotas.take(quota, "me") for _ in range(60)))
+    standings += [await quotas.take(quota, "me") for _ in range(5)]
+    assert sum(standing.allowed for standing in standings) == 60
+    assert [standing.remaining for standing in standings[:20]] == list(range(59, 39, -1))
+    async with connect_redis(redis_url) as other:
+        assert not (await Quotas(other).take(quota, "me")).allowed, "each use was reported"
+        assert await other.llen("quota:ahead:me") == 60
+
+
+async def test_other_processes_soon_see_uses_in_advance(redis: Redis, redis_url: str) -> None:
+    quota = Quota("ahead", 60, 60, advance=8)
+    quotas = Quotas(redis)
+    for _ in range(5):
+        await quotas.take(quota, "me")
+    async with connect_redis(redis_url) as other:
+        async with asyncio.timeout(5):
+            while await other.llen("quota:ahead:me") < 5:  # noqa: ASYNC110  # it has no event
+                await asyncio.sleep(0.01)
+        assert (await Quotas(other).take(quota, "me")).remaining == 54
+
+
+async def test_takes_of_many_keys_at_once_are_independent(redis: Redis) -> None:
+    quotas = Quotas(redis)
+    keys = [f"client {number % 150}" for number in range(600)]
+    standings = await asyncio.gather(*(quotas.take(THRICE, key) for key in keys))
+    assert sum(standing.allowed for standing in standings) == 450
+    assert [standing.allowed for standing in standings[450:]] == [False] * 150
