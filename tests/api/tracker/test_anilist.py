@@ -155,8 +155,9 @@ TOKENS: list[tuple[Any, float | None]] = [
 
 async def test_odd_token_responses_are_refused_or_understood(me: Connected, anilist: AniListStandin) -> None:
     for sent, days in TOKENS:
-        anilist.token = sent.get("access_token") if isinstance(sent, dict) else ""
-        anilist._token = lambda _, sent=sent: httpx.Response(200, json=sent)  # type: ignore[method-assign,misc]
+        anilist.token = str(sent.get("access_token")) if isinstance(sent, dict) else ""
+        answer = httpx.Response(200, json=sent)
+        anilist._token = lambda _, answer=answer: answer  # type: ignore[method-assign,misc]
         answer = await come_back(me, state=state_of(await ask_url(me)), code=CODE)
         status = (await me.client.get("/api/anilist/status")).json()
         if days is None:
