@@ -122,7 +122,12 @@ async def test_bad_parameters_are_400_in_russian(client: httpx.AsyncClient) -> N
         assert (answer.status_code, body["success"]) == (400, False), query
         assert body["error"]["code"] == "VALIDATION_ERROR"
         assert body["error"]["message"] == "Неверные параметры запроса"
-        assert body["error"]["details"]["fields"]
+        told = [text for texts in body["error"]["details"]["fields"].values() for text in texts]
+        assert told, query
+        assert all(text[0] in "ОНЗСП" for text in told), told
+        assert told == [error["message"] for error in body["error"]["details"]["errors"]]
+    limit = (await client.get(f"{V2}/titles?limit=101")).json()["error"]["details"]["fields"]["limit"]
+    assert limit == ["Значение слишком велико: максимум 100"]
 
 
 async def test_search_schedule_genres_random_and_health(client: httpx.AsyncClient) -> None:

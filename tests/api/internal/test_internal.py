@@ -147,7 +147,7 @@ async def test_a_clear_stays_inside_of_the_namespace(client: httpx.AsyncClient, 
     client.headers.update(SERVICE)
     for key in ("cache:anilibria:title:7", "cache:anilibria:titles:page:1", "cache:other:x", "flight:x"):
         await container.redis.set(key, b"0 1\nx")
-    for pattern in ("titles:*", "../*", "x*", "cache:other:*", "other:*"):
+    for pattern in ("titles:*", "../*", "x*", "cache:other:*", "other:*", "%", "session:*"):
         answer = await client.request(
             "DELETE", "/internal/cache/clear", json={"pattern": pattern, "confirm": True}
         )
@@ -155,6 +155,11 @@ async def test_a_clear_stays_inside_of_the_namespace(client: httpx.AsyncClient, 
     left = {bytes(key).decode() async for key in container.redis.scan_iter("*")}
     assert {"cache:anilibria:title:7", "cache:other:x", "flight:x"} <= left
     assert "cache:anilibria:titles:page:1" not in left
+    for pattern in ("[a-z]*", "?*", "\\\\*", "*"):
+        await client.request("DELETE", "/internal/cache/clear", json={"pattern": pattern, "confirm": True})
+    left = {bytes(key).decode() async for key in container.redis.scan_iter("*")}
+    assert {"cache:other:x", "flight:x"} <= left
+    assert "cache:anilibria:title:7" not in left
     for bad in ({"pattern": "*"}, {"pattern": "*", "confirm": False}, {"pattern": "", "confirm": True}):
         assert (await client.request("DELETE", "/internal/cache/clear", json=bad)).status_code == 422
 
