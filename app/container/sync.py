@@ -33,10 +33,10 @@ class SyncServices:
 @asynccontextmanager
 async def build_sync(base: Foundation, anilist: AniListClient) -> AsyncIterator[SyncServices]:
     async with AsyncExitStack() as stack:
-        signers: dict[str, SignIn | None] = {"anilist": _anilist_sign_in(base, anilist, stack)}
-        accounts = ServiceAccounts(base.db, base.jobs, base.encryption, signers)
+        sign_ins: dict[str, SignIn | None] = {"anilist": _anilist_sign_in(base, anilist, stack)}
+        accounts = ServiceAccounts(base.db, base.jobs, base.encryption, sign_ins)
         schedule = SyncSchedule(base.db, base.jobs, accounts)
-        base.events.react(EntryChanged, schedule.notice)
+        base.events.react(EntryChanged, schedule.queue_pushes)
         yield SyncServices(
             accounts=accounts,
             conflicts=ConflictService(base.db),

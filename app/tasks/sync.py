@@ -23,4 +23,4 @@ async def sync_due(_: SyncDue, services: Container, __: JobRun) -> None:
 
 @handles(TendAccounts)
 async def tend_accounts(_: TendAccounts, services: Container, __: JobRun) -> None:
-    await services.sync.accounts.tend()
+    await services.sync.accounts.maintain_tokens()

@@ -24,13 +24,15 @@ from app.utils.redis.rate_limit import Rate
 from app.utils.text.cleaning import read_int
 
 CHUNK = 500  # entries per chunk, AniList's maximum
-_MOST_CHUNKS = 30  # AniList allows about 11,000 entries per user
-_PER_MINUTE = 30  # until headers state a limit, and for a while after calls within that limit were refused
-_MOST_PER_MINUTE = 90
-_DISTRUST = 3600.0  # seconds for which the limit in the headers is not trusted after a 429
-_SWITCHED_OFF = 120.0  # seconds until the next call while the API is switched off
-_SPENT = 10.0  # seconds without calls after the headers said that none are left
-_SILENCE = 60.0  # seconds without calls after a 429 in the body, as AniList requests
+_MAX_CHUNKS = 30  # AniList allows about 11,000 entries per user
+_DEFAULT_PER_MINUTE = (
+    30  # until headers state a limit, and for a while after calls within that limit were refused
+)
+_MAX_PER_MINUTE = 90
+_DISTRUST_TIME = 3600.0  # seconds for which the limit in the headers is not trusted after a 429
+_PAUSE_AFTER_403 = 120.0  # seconds until the next call while the API is switched off
+_PAUSE_AT_ZERO_REMAINING = 10.0  # seconds without calls after the headers said that none are left
+_PAUSE_AFTER_429 = 60.0  # seconds without calls after a 429 in the body, as AniList requests
 
 
 def _explain(status: int, body: Any) -> AppError | None:
@@ -42,7 +44,7 @@ def _explain(status: int, body: Any) -> AppError | None:
     if status == 403:
         return UpstreamUnavailable(
             "AniList's API is switched off, or blocks our requests.",
-            retry_after=_SWITCHED_OFF,
+            retry_after=_PAUSE_AFTER_403,
             details={"upstream": "anilist", "status": status},
         )
     return UpstreamRejected(f"AniList rejected the request: {message}") if status == 400 and errors else None
@@ -55,7 +57,7 @@ def _rate(per_minute: int) -> Rate:
     return Rate.of(per_second=2, per_minute=per_minute)
 
 
-ANILIST_RATE = _rate(_PER_MINUTE)
+ANILIST_RATE = _rate(_DEFAULT_PER_MINUTE)
 
 
 class AniListClient(Client):
@@ -69,9 +71,9 @@ class AniListClient(Client):
     def __init__(self, base_url: str, *, limiter: Limiter, **parts: Any) -> None:
         super().__init__(base_url, limiter=limiter, **parts)
         self._limiter = limiter
-        self._per_minute = _PER_MINUTE
+        self._per_minute = _DEFAULT_PER_MINUTE
         self._distrusted_until = float("-inf")
-        self._spent = False
+        self._none_remaining = False
 
     async def get_media(
         self,
@@ -126,29 +128,29 @@ class AniListClient(Client):
         Entries repeated in custom lists are returned once. Raises ``NotFound`` if there is no such user.
         """
         key = {"userName": user_name} if user_name is not None else {"userId": user_id}
-        whole: dict[str, Any] = {"lists": []}
+        collection: dict[str, Any] = {"lists": []}
         seen = set[int]()
-        for chunk in range(1, _MOST_CHUNKS + 1):
-            asked = {**key, "type": media_type.upper(), "chunk": chunk, "perChunk": CHUNK}
-            answer = await self._ask(queries.COLLECTION, asked, JOB, token)
+        for chunk in range(1, _MAX_CHUNKS + 1):
+            variables = {**key, "type": media_type.upper(), "chunk": chunk, "perChunk": CHUNK}
+            answer = await self._ask(queries.COLLECTION, variables, JOB, token)
             found = answer.get("MediaListCollection")
             if not isinstance(found, dict) or not isinstance(found.get("lists"), list):
                 raise UpstreamError("AniList's response has no list.")
-            whole["lists"] += [
-                _first_time(group, seen) for group in found["lists"] if isinstance(group, dict)
+            collection["lists"] += [
+                _without_repeats(group, seen) for group in found["lists"] if isinstance(group, dict)
             ]
-            whole.setdefault("user", found.get("user"))
+            collection.setdefault("user", found.get("user"))
             if found.get("hasNextChunk") is not True:
-                return whole
+                return collection
         raise UpstreamError("AniList's list does not end.")
 
     async def list_entries(
         self, media_type: MediaType, media_ids: Sequence[int], account: RemoteAccount
     ) -> list[Any] | None:
         """The entries of up to 50 titles in AniList's format; None if AniList rejects the query."""
-        asked = {"userId": account.remote_user_id, "type": media_type.upper(), "ids": list(media_ids)}
+        variables = {"userId": account.remote_user_id, "type": media_type.upper(), "ids": list(media_ids)}
         try:
-            answer = await self._ask(queries.ENTRIES, asked, JOB, account.token)
+            answer = await self._ask(queries.ENTRIES, variables, JOB, account.token)
         except (NotFound, UpstreamError):
             return None
         found = answer.get("Page")
@@ -182,12 +184,12 @@ class AniListClient(Client):
                 raise _failure(errors)
         except UpstreamUnavailable as failure:
             if (failure.details or {}).get("status") == 429:
-                self._pace(_PER_MINUTE, distrust=True)
+                self._pace(_DEFAULT_PER_MINUTE, distrust=True)
             raise
         finally:
-            if self._spent:
-                self._spent = False
-                await self._limiter.ban(_SPENT)
+            if self._none_remaining:
+                self._none_remaining = False
+                await self._limiter.ban(_PAUSE_AT_ZERO_REMAINING)
         data = answer.get("data")
         if not isinstance(data, dict):
             raise UpstreamError("AniList's response has no data.")
@@ -197,12 +199,12 @@ class AniListClient(Client):
         """Adopt the rate limit of the headers, unless AniList recently refused calls within it."""
         limit = headers.get("x-ratelimit-limit", "")
         if limit.isdecimal() and time.monotonic() > self._distrusted_until:
-            self._pace(min(max(int(limit), 1), _MOST_PER_MINUTE))
-        self._spent = headers.get("x-ratelimit-remaining") == "0"
+            self._pace(min(max(int(limit), 1), _MAX_PER_MINUTE))
+        self._none_remaining = headers.get("x-ratelimit-remaining") == "0"
 
     def _pace(self, per_minute: int, *, distrust: bool = False) -> None:
         if distrust:
-            self._distrusted_until = time.monotonic() + _DISTRUST
+            self._distrusted_until = time.monotonic() + _DISTRUST_TIME
         if per_minute != self._per_minute:
             self._per_minute = per_minute
             self._limiter.pace(_rate(per_minute))
@@ -224,7 +226,7 @@ def _media_of(answer: Mapping[str, Any], media_type: MediaType) -> list[Upstream
     return media
 
 
-def _first_time(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
+def _without_repeats(group: dict[str, Any], seen: set[int]) -> dict[str, Any]:
     """The list without entries whose ids are in ``seen``; adds the ids of the others to it."""
     listed, entries = group.get("entries"), []
     for entry in listed if isinstance(listed, list) else ():
@@ -245,7 +247,9 @@ def _failure(errors: Any) -> AppError:
         return NotFound("AniList has no such object.")
     if status == 429:
         details = {"upstream": ANILIST.name, "status": 429}
-        return UpstreamUnavailable("AniList limits our requests.", retry_after=_SILENCE, details=details)
+        return UpstreamUnavailable(
+            "AniList limits our requests.", retry_after=_PAUSE_AFTER_429, details=details
+        )
     if isinstance(status, int) and (known := _explain(status, {"errors": errors})):
         return known
     if "invalid token" in message.lower():

@@ -22,8 +22,8 @@ STATUSES: dict[str, SyncStatus] = {
     "PAUSED": "on_hold",
     "REPEATING": "rewatching",
 }
-_WORDS = {ours: theirs for theirs, ours in STATUSES.items()}
-_AT_ONCE = 50  # entries per query
+_ANILIST_STATUSES = {ours: theirs for theirs, ours in STATUSES.items()}
+_IDS_PER_QUERY = 50
 
 # The points of each scale, which AniList derives from its internal 100 points.
 _SCALES: dict[str, tuple[scores.Scale, tuple[float, ...]]] = {
@@ -71,8 +71,8 @@ class AniListLists:
         self, account: RemoteAccount, media_type: MediaType, remote_ids: Sequence[int]
     ) -> dict[int, RemoteEntry] | None:
         found: dict[int, RemoteEntry] = {}
-        for start in range(0, len(remote_ids), _AT_ONCE):
-            some = remote_ids[start : start + _AT_ONCE]
+        for start in range(0, len(remote_ids), _IDS_PER_QUERY):
+            some = remote_ids[start : start + _IDS_PER_QUERY]
             found_entries = await self._client.list_entries(media_type, some, account)
             if found_entries is None:
                 return None
@@ -81,9 +81,9 @@ class AniListLists:
         return found
 
     async def save(
-        self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
+        self, account: RemoteAccount, media_type: MediaType, remote_id: int, changes: Mapping[str, Any]
     ) -> RemoteEntry:
-        answer = await self._client.save_entry({"mediaId": remote_id, **_to_anilist(news)}, account)
+        answer = await self._client.save_entry({"mediaId": remote_id, **_to_anilist(changes)}, account)
         entry = _mapped({**answer, "mediaId": remote_id}, media_type, account.score_format)
         if entry is None:
             raise MappingError("an entry has no title")
@@ -103,7 +103,7 @@ def held_score(score: int | None, score_format: str | None) -> int | None:
 
 
 _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "status": ("status", lambda status: _WORDS[status]),
+    "status": ("status", lambda status: _ANILIST_STATUSES[status]),
     "score": ("scoreRaw", lambda score: score or 0),
     "progress": ("progress", lambda progress: progress),
     "volumes": ("progressVolumes", lambda volumes: volumes or 0),
@@ -115,9 +115,9 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-def _to_anilist(news: Mapping[str, Any]) -> dict[str, Any]:
+def _to_anilist(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Fields with AniList's names, statuses and dates."""
-    return {_FIELDS[name][0]: _FIELDS[name][1](value) for name, value in news.items()}
+    return {_FIELDS[name][0]: _FIELDS[name][1](value) for name, value in changes.items()}
 
 
 def _fuzzy(text: str | None) -> dict[str, int | None]:
@@ -131,8 +131,8 @@ def _mapped(
 ) -> RemoteEntry | None:
     """None, and a log line, if it is not an entry of a title.
 
-    Fields that are missing or unreadable count as not told, so that they overwrite nothing. ``list_status``
-    is the status of the list that has the entry, used if its own is unknown.
+    Unreadable fields count as missing, and missing fields overwrite nothing. ``list_status`` is the status
+    of the list that has the entry, used if its own is unknown.
     """
     entry = as_object(raw)
     media = as_object(entry.get("media"))
@@ -144,12 +144,12 @@ def _mapped(
     read["status"] = STATUSES.get(str(entry.get("status"))) or STATUSES.get(str(list_status))
     if media_type == "anime":
         read["volumes"] = None
-    untold = {name for name, value in read.items() if value is UNREADABLE}
-    untold |= {name for name, key in _RESPONSE_KEYS.items() if key not in entry}
+    missing_fields = {name for name, value in read.items() if value is UNREADABLE}
+    missing_fields |= {name for name, key in _RESPONSE_KEYS.items() if key not in entry}
     if read["status"] is None:
         log.warning("anilist.unknown_status", status=str(entry.get("status"))[:50], media_id=remote_id)
         read["status"] = "plan_to_watch"
-        untold.add("status")
+        missing_fields.add("status")
     known = {name: getattr(NOTHING, name) if value is UNREADABLE else value for name, value in read.items()}
     stamp = read_int(entry.get("updatedAt")) or 0
     return RemoteEntry(
@@ -157,7 +157,7 @@ def _mapped(
         SyncState(**known),
         datetime.fromtimestamp(stamp, UTC),
         _subject(media, media_type, remote_id),
-        frozenset(untold),
+        frozenset(missing_fields),
     )
 
 
@@ -246,5 +246,5 @@ def _subject(media: Mapping[str, Any], media_type: MediaType, remote_id: int) ->
         known = map_media({**media, "id": remote_id}, media_type)
     except MappingError:
         return bare
-    told = {name: getattr(known, name) for name in ("title", "image_url", "total", "format", "site_url")}
-    return replace(bare, **told)
+    details = {name: getattr(known, name) for name in ("title", "image_url", "total", "format", "site_url")}
+    return replace(bare, **details)

@@ -12,7 +12,9 @@ from app.schemas.domain.sync import RemoteAccount
 from app.utils.text.cleaning import read_int
 
 _TOKEN = re.compile("[!-~]{1,8192}")  # what can be sent in a header: visible ASCII characters
-_ONCE = replace(USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1)  # a code works once: no retry
+_SINGLE_ATTEMPT = replace(
+    USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1
+)  # a code works once: no retry
 
 
 def _explain(status: int, _: Any) -> AppError | None:
@@ -48,17 +50,17 @@ class AniListSignIn(Client):
         }
 
     def authorize_url(self, state: str) -> str:
-        asked = {
+        parameters = {
             "client_id": self._client["client_id"],
             "redirect_uri": self._client["redirect_uri"],
             "response_type": "code",
             "state": state,
         }
-        return f"{self._base_url}/authorize?{urlencode(asked)}"
+        return f"{self._base_url}/authorize?{urlencode(parameters)}"
 
     async def exchange(self, code: str) -> tuple[str, int | None]:
         body = {"grant_type": "authorization_code", **self._client, "code": code}
-        answer = await self._upstream.ask(Request(path_of(["token"]), {}, body), _ONCE)
+        answer = await self._upstream.ask(Request(path_of(["token"]), {}, body), _SINGLE_ATTEMPT)
         token = answer.get("access_token")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise UpstreamError("AniList's response has no token.")

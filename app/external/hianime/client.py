@@ -12,7 +12,7 @@ from app.utils.redis.rate_limit import Rate
 HIANIME = Policy("hianime", "HiAnime")
 HIANIME_RATE = Rate.of(per_second=10, per_minute=300)  # the server is the operator's own
 # It scrapes one or more pages before it responds.
-PATIENT = replace(USER, name="scraping", budget=6.0, queue_timeout=2.0, attempt=5.0, attempts=2)
+SCRAPING = replace(USER, name="scraping", budget=6.0, queue_timeout=2.0, attempt=5.0, attempts=2)
 
 _BASE = ("api", "v2", "hianime")
 
@@ -38,8 +38,8 @@ class HiAnimeClient(Client):
     async def search(self, query: Mapping[str, str | int]) -> Any:
         return await self._ask("search", query=query)
 
-    async def suggest(self, words: str) -> Any:
-        return await self._ask("search", "suggestion", query={"q": words})
+    async def suggest(self, text: str) -> Any:
+        return await self._ask("search", "suggestion", query={"q": text})
 
     async def anime(self, slug: str) -> Any:
         return await self._ask("anime", slug)
@@ -55,7 +55,7 @@ class HiAnimeClient(Client):
 
     async def _ask(self, *parts: str, query: Mapping[str, str | int] | None = None) -> Any:
         try:
-            answer = await self._upstream.get(*_BASE, *parts, query=query, deadline=PATIENT)
+            answer = await self._upstream.get(*_BASE, *parts, query=query, deadline=SCRAPING)
         except UpstreamFailure as failure:
             raise _refusal(failure) from failure
         if "data" in answer:

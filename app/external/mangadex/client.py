@@ -14,7 +14,7 @@ from app.utils.text.cleaning import clean_int, clean_text
 MANGADEX = Policy("mangadex", "MangaDex")
 MANGADEX_RATE = Rate.of(per_second=5, per_minute=240)
 _COVERS = "https://uploads.mangadex.org/covers"
-_LONGEST_TITLE = 500
+_MAX_TITLE_LENGTH = 500
 
 
 class MangaDexClient(Client):
@@ -49,21 +49,21 @@ def map_manga(raw: Any) -> Suggestion | None:
 
     Empty objects may be arrays or null in MangaDex's JSON.
     """
-    entity = _object(raw)
-    attributes, manga_id = _object(entity.get("attributes")), clean_text(entity.get("id"))
+    entity = _as_object(raw)
+    attributes, manga_id = _as_object(entity.get("attributes")), clean_text(entity.get("id"))
     title = _title(attributes)
     if manga_id is None or title is None:
         return None
-    links = _object(attributes.get("links"))
+    links = _as_object(attributes.get("links"))
     return Suggestion(
         id=manga_id,
         source="mangadex",
-        title=title[:_LONGEST_TITLE],
+        title=title[:_MAX_TITLE_LENGTH],
         media_type="manga",
         cover_url=_cover(manga_id, entity.get("relationships")),
-        chapters=_whole(attributes.get("lastChapter")),
-        anilist_id=_number(links.get("al")),
-        mal_id=_number(links.get("mal")),
+        chapters=_chapter_count(attributes.get("lastChapter")),
+        anilist_id=_read_id(links.get("al")),
+        mal_id=_read_id(links.get("mal")),
         format=None,
         site_url=f"https://mangadex.org/title/{manga_id}",
     )
@@ -71,33 +71,33 @@ def map_manga(raw: Any) -> Suggestion | None:
 
 def _title(attributes: dict[str, Any]) -> str | None:
     """The English title, otherwise the first in any language."""
-    titles = _object(attributes.get("title"))
+    titles = _as_object(attributes.get("title"))
     named = [titles.get("en"), *titles.values()]
     others = attributes.get("altTitles")
     for other in others if isinstance(others, list) else ():
-        named += _object(other).values()
+        named += _as_object(other).values()
     return next((text for text in map(clean_text, named) if text), None)
 
 
 def _cover(manga_id: str, relationships: Any) -> str | None:
     for one in relationships if isinstance(relationships, list) else ():
-        relation = _object(one)
-        name = clean_text(_object(relation.get("attributes")).get("fileName"))
+        relation = _as_object(one)
+        name = clean_text(_as_object(relation.get("attributes")).get("fileName"))
         if relation.get("type") == "cover_art" and name and "/" not in name:
             return f"{_COVERS}/{manga_id}/{name}.256.jpg"
     return None
 
 
-def _whole(raw: Any) -> int | None:
+def _chapter_count(raw: Any) -> int | None:
     """The whole part of a chapter number; None if it is unknown or not a number."""
     digits = (clean_text(raw) or "").partition(".")[0]
     return clean_int(int(digits), 1, MAX_PROGRESS) if digits.isdecimal() and len(digits) < 9 else None
 
 
-def _number(raw: Any) -> int | None:
+def _read_id(raw: Any) -> int | None:
     text = clean_text(raw) or ""
     return clean_int(int(text), low=1) if text.isdecimal() and len(text) < 11 else None
 
 
-def _object(raw: Any) -> dict[str, Any]:
+def _as_object(raw: Any) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}

@@ -32,12 +32,12 @@ class ServiceLink:
 
 _COLUMNS = ", ".join(ServiceLink.__dataclass_fields__)
 
-_FORGET_OTHER = """
+_DELETE_SNAPSHOTS_OF_OTHER_ACCOUNT = """
     delete from sync_snapshots s using service_links l
     where s.user_id = :user_id and s.service = :service and l.user_id = s.user_id
       and l.service = s.service and l.remote_user_id <> :remote_user_id
 """
-_CONNECT = """
+_UPSERT_LINK = """
     insert into service_links (user_id, service, remote_user_id, remote_name, score_format, token, expires_at)
     values (:user_id, :service, :remote_user_id, :remote_name, :score_format, :token, :expires_at)
     on conflict (user_id, service) do update
@@ -82,8 +82,8 @@ class LinkRepository:
             "token": token,
             "expires_at": expires_at,
         }
-        await self._connection.execute(text(_FORGET_OTHER), values)
-        await self._connection.execute(text(_CONNECT), values)
+        await self._connection.execute(text(_DELETE_SNAPSHOTS_OF_OTHER_ACCOUNT), values)
+        await self._connection.execute(text(_UPSERT_LINK), values)
 
     async def delete(self, user_id: int, service: str) -> None:
         """Unlink the account, and delete its snapshots, conflicts and OAuth states."""
@@ -113,8 +113,8 @@ class LinkRepository:
             {"user_id": user_id, "service": service},
         )
 
-    async def mark_pending(self, user_id: int, *, but: str = "") -> list[str]:
-        """Mark the user's services, except ``but``, as having changes to push.
+    async def mark_pending(self, user_id: int, *, exclude: str = "") -> list[str]:
+        """Mark the user's services, except ``exclude``, as having changes to push.
 
         Returns the services whose token is valid.
         """
@@ -122,15 +122,15 @@ class LinkRepository:
             text(
                 """
                 update service_links set pending_since = coalesce(pending_since, now())
-                where user_id = :user_id and service <> :but
+                where user_id = :user_id and service <> :exclude
                 returning service, refused_at is null and expires_at > now() as is_valid
                 """
             ),
-            {"user_id": user_id, "but": but},
+            {"user_id": user_id, "exclude": exclude},
         )
         return [row.service for row in rows if row.is_valid]
 
-    async def occupy(self, user_id: int, service: str, run: UUID, *, seconds: float) -> bool:
+    async def acquire_lease(self, user_id: int, service: str, run: UUID, *, seconds: float) -> bool:
         """Acquire or renew the account's lease for this run; False while another run holds it."""
         found = await self._connection.execute(
             text(
@@ -146,7 +146,7 @@ class LinkRepository:
         )
         return bool(found.scalar())
 
-    async def vacate(self, user_id: int, service: str, run: UUID) -> None:
+    async def release_lease(self, user_id: int, service: str, run: UUID) -> None:
         await self._connection.execute(
             text(
                 """
@@ -168,7 +168,7 @@ class LinkRepository:
             {"user_id": user_id, "service": service},
         )
 
-    async def list_waiting(self, *, before: datetime, limit: int) -> list[tuple[int, str]]:
+    async def list_push_due(self, *, before: datetime, limit: int) -> list[tuple[int, str]]:
         """Users and services with changes pending since before ``before``, longest first.
 
         Those without a valid token are excluded.

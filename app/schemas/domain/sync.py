@@ -126,18 +126,18 @@ class RemoteAccount:
 class RemoteEntry:
     """An entry of a service's list; ``remote_id`` is the service's id of the title.
 
-    ``untold`` are the fields that were missing in the response, so their values are unknown.
+    ``missing_fields`` are the fields that were missing in the response, so their values are unknown.
     """
 
     remote_id: int
     state: SyncState
     updated_at: datetime
     subject: Subject
-    untold: frozenset[str] = frozenset()
+    missing_fields: frozenset[str] = frozenset()
 
     def filled(self, known: SyncState) -> SyncState:
         """The state, with missing fields taken from ``known``."""
-        return replace(self.state, **{name: getattr(known, name) for name in self.untold})
+        return replace(self.state, **{name: getattr(known, name) for name in self.missing_fields})
 
 
 class RemoteLists(Protocol):
@@ -160,7 +160,7 @@ class RemoteLists(Protocol):
         ...
 
     async def save(
-        self, account: RemoteAccount, media_type: MediaType, remote_id: int, news: Mapping[str, Any]
+        self, account: RemoteAccount, media_type: MediaType, remote_id: int, changes: Mapping[str, Any]
     ) -> RemoteEntry:
         """Change these fields of an entry, or add one; returns the entry as stored by the service."""
         ...

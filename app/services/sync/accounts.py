@@ -20,8 +20,8 @@ from app.utils.clock import Clock, utc_now
 from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database
 
-STATE_LIVES = timedelta(minutes=10)
-_TOKEN_LIVES = timedelta(days=365)  # used if neither the token nor the token response has an expiry
+STATE_LIFETIME = timedelta(minutes=10)
+_TOKEN_LIFETIME = timedelta(days=365)  # used if neither the token nor the token response has an expiry
 _REMINDERS = (30, 7, 1)  # days before a token expires
 
 
@@ -45,21 +45,21 @@ class SignIn(Protocol):
 
 
 class ServiceAccounts:
-    """``signers`` are the supported services by name; the value is None if the service is not configured."""
+    """``sign_ins`` are the supported services by name; the value is None if the service is not configured."""
 
     def __init__(
         self,
         db: Database,
         jobs: JobService,
         encryption: Encryption,
-        signers: Mapping[str, SignIn | None],
+        sign_ins: Mapping[str, SignIn | None],
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._jobs = jobs
         self._encryption = encryption
-        self._signers = signers
+        self._sign_ins = sign_ins
         self._clock = clock
 
     async def connect_url(self, user_id: int, service: str, *, session_id: UUID | None) -> str:
@@ -67,8 +67,8 @@ class ServiceAccounts:
 
         Raises ``UpstreamDisabled``.
         """
-        signer = self._signer(service)
-        expires_at = self._clock() + STATE_LIVES
+        sign_in = self._sign_in(service)
+        expires_at = self._clock() + STATE_LIFETIME
         content = f"{user_id}.{int(expires_at.timestamp())}.{secrets.token_urlsafe(24)}"
         state = f"{content}.{self._signatures(content, service)[0]}"
         async with self._db.transaction() as tx:
@@ -79,7 +79,7 @@ class ServiceAccounts:
                 service=service,
                 expires_at=expires_at,
             )
-        return signer.authorize_url(state)
+        return sign_in.authorize_url(state)
 
     async def complete(self, service: str, state: str, code: str) -> ServiceLink:
         """Connect the account of ``code`` to the user whose ``state`` it is.
@@ -87,13 +87,13 @@ class ServiceAccounts:
         Raises ``BadRequest`` if the state is forged, used or expired or its session has ended, or the code is
         rejected.
         """
-        signer = self._signer(service)
+        sign_in = self._sign_in(service)
         if not state or not code:
             raise BadRequest("Missing code/state")
         content, _, signature = state.rpartition(".")
         if not any(
-            hmac.compare_digest(signature.encode(), own.encode())
-            for own in self._signatures(content, service)
+            hmac.compare_digest(signature.encode(), expected.encode())
+            for expected in self._signatures(content, service)
         ):
             raise BadRequest("Invalid state")
         # Taken in a transaction of its own: a state is spent even if the code turns out to be rejected.
@@ -102,9 +102,9 @@ class ServiceAccounts:
             user_id = await LinkRepository(tx).take_state(_digest(state), service=service, now=now)
         if user_id is None:
             raise BadRequest("Invalid state")
-        token, lives = await signer.exchange(code)
-        account = await signer.get_account(token)
-        return await self._store(user_id, service, account, _expiry(token, lives, self._clock()))
+        token, lifetime = await sign_in.exchange(code)
+        account = await sign_in.get_account(token)
+        return await self._store(user_id, service, account, _expiry(token, lifetime, self._clock()))
 
     async def _store(
         self, user_id: int, service: str, account: RemoteAccount, expires_at: datetime
@@ -136,7 +136,7 @@ class ServiceAccounts:
         async with self._db.transaction() as tx:
             await LinkRepository(tx).delete(user_id, service)
 
-    async def usable(self, user_id: int, service: str) -> tuple[ServiceLink, RemoteAccount]:
+    async def require_account(self, user_id: int, service: str) -> tuple[ServiceLink, RemoteAccount]:
         """The account with its token.
 
         Raises :class:`NotConnected`, or ``TokenRefused`` if it expired, was rejected or cannot be decrypted.
@@ -149,24 +149,24 @@ class ServiceAccounts:
         try:
             token = self._encryption.decrypt(link.token, _purpose(user_id, service)).decode()
         except ValueError:  # the secret was replaced, and the previous one is not configured
-            await self.note_refusal(link)
+            await self.mark_token_refused(link)
             raise TokenRefused from None
         return link, RemoteAccount(link.remote_user_id, link.remote_name, link.score_format, token)
 
-    async def note_refusal(self, link: ServiceLink) -> None:
+    async def mark_token_refused(self, link: ServiceLink) -> None:
         """Stop using this token; changes wait until the account is reconnected."""
         log.warning("sync.token_refused", service=link.service, user_id=link.user_id)
         async with self._db.transaction() as tx:
             await LinkRepository(tx).mark_refused(link.user_id, link.service, link.token)
 
-    async def tend(self) -> None:
+    async def maintain_tokens(self) -> None:
         """Send reminders of tokens that will expire, and re-encrypt tokens after a change of the secret."""
         async with self._db.transaction() as tx:
             links = LinkRepository(tx)
             for link in await links.list_expiring(before=self._clock() + timedelta(days=_REMINDERS[0])):
-                left = (link.expires_at - self._clock()) / timedelta(days=1)
-                days = min((one for one in _REMINDERS if left <= one), default=None)
-                if days is None or left < 0 or (link.reminded_days or 365) <= days:
+                remaining = (link.expires_at - self._clock()) / timedelta(days=1)
+                days = min((days for days in _REMINDERS if remaining <= days), default=None)
+                if days is None or remaining < 0 or (link.reminded_days or 365) <= days:
                     continue
                 await links.note_reminder(link.user_id, link.service, days)
                 mail = SendMail(
@@ -190,13 +190,13 @@ class ServiceAccounts:
         else:
             await links.set_token(link.user_id, link.service, self._encryption.encrypt(token, purpose))
 
-    def _signer(self, service: str) -> SignIn:
-        signer = self._signers.get(service)
-        if signer is None:
+    def _sign_in(self, service: str) -> SignIn:
+        sign_in = self._sign_ins.get(service)
+        if sign_in is None:
             raise UpstreamDisabled(
                 "AniList is not configured: set ANILIST_CLIENT_ID, ANILIST_CLIENT_SECRET and PUBLIC_BASE_URL."
             )
-        return signer
+        return sign_in
 
     def _signatures(self, content: str, service: str) -> list[str]:
         purpose = f"oauth state:{service}"
@@ -215,14 +215,14 @@ def _digest(state: str) -> bytes:
     return hashlib.sha256(state.encode()).digest()
 
 
-def _expiry(token: str, lives: int | None, now: datetime) -> datetime:
+def _expiry(token: str, lifetime: int | None, now: datetime) -> datetime:
     """The expiry in the token if it is a JWT, otherwise the one in the response.
 
     At most ten years from now.
     """
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
-        told = datetime.fromtimestamp(int(claims["exp"]), now.tzinfo)
+        expires_at = datetime.fromtimestamp(int(claims["exp"]), now.tzinfo)
     except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
-        told = now + (timedelta(seconds=lives) if lives else _TOKEN_LIVES)
-    return min(told, now + 10 * _TOKEN_LIVES)
+        expires_at = now + (timedelta(seconds=lifetime) if lifetime else _TOKEN_LIFETIME)
+    return min(expires_at, now + 10 * _TOKEN_LIFETIME)

@@ -33,15 +33,15 @@ from app.schemas.jobs import PushList, SyncList
 from app.services.jobs import JobRun
 from app.services.sync.accounts import NotConnected, ServiceAccounts
 from app.services.sync.merge import Merged, settle
-from app.services.sync.merging import Known, Outcome, know
+from app.services.sync.merge_plan import MergePlan, StoredEntries, load_stored
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 from app.utils.metrics import SYNC_PUSHES
 
-QUIET = 2.0  # seconds without an edit after which an entry is pushed
-LONGEST = 10.0  # seconds after which an entry is pushed even if it is still being edited
-_LOOK_EVERY = 0.5  # seconds
-_OCCUPIED = 60.0  # lease of the one run that may push to a list, in seconds; renewed while it runs
+QUIET_TIME = 2.0  # seconds without an edit after which an entry is pushed
+MAX_WAIT = 10.0  # seconds after which an entry is pushed even if it is still being edited
+_POLL_INTERVAL = 0.5  # seconds
+_LEASE = 60.0  # lease of the one run that may push to a list, in seconds; renewed while it runs
 _CHUNK = 200  # entries per transaction
 _BATCH = 50  # pending entries fetched at once
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,11 +75,11 @@ class ListSync:
             return
         async with run.transaction() as tx:
             await LinkRepository(tx).mark_pulled(job.user_id, job.service)
-        await self._push_all(job.user_id, job.service, run, patient=False)
+        await self._push_all(job.user_id, job.service, run, wait_for_quiet=False)
 
     async def push(self, job: PushList, run: JobRun) -> None:
         """Push pending changes to the service, each entry once it is no longer being edited."""
-        await self._push_all(job.user_id, job.service, run, patient=True)
+        await self._push_all(job.user_id, job.service, run, wait_for_quiet=True)
 
     async def describe(self, user_id: int, service: str) -> SyncedAccount | None:
         """The state of the user's account at the service; None if none is connected."""
@@ -113,52 +113,54 @@ class ListSync:
             some = remotes[start : start + _CHUNK]
             async with run.transaction() as tx:
                 await lock_lists(tx, [user_id])
-                known = await know(tx, user_id, service, media_type, some)
-                outcome = _outcome(known, some, service, hold)
-                await outcome.store(tx, user_id, service, hold, job_id=run.claimed.id)
+                stored = await load_stored(tx, user_id, service, media_type, some)
+                plan = _plan(stored, some, service, hold)
+                await plan.store(tx, user_id, service, hold, job_id=run.claimed.id)
             await run.progress(start + len(some), len(remotes))
 
-    async def _push_all(self, user_id: int, service: str, run: JobRun, *, patient: bool) -> None:
+    async def _push_all(self, user_id: int, service: str, run: JobRun, *, wait_for_quiet: bool) -> None:
         try:
-            await self._push_until_done(user_id, service, run, patient=patient)
+            await self._push_until_done(user_id, service, run, wait_for_quiet=wait_for_quiet)
         finally:
             async with self._db.transaction() as tx:
-                await LinkRepository(tx).vacate(user_id, service, run.token)
+                await LinkRepository(tx).release_lease(user_id, service, run.token)
 
-    async def _push_until_done(self, user_id: int, service: str, run: JobRun, *, patient: bool) -> None:
+    async def _push_until_done(
+        self, user_id: int, service: str, run: JobRun, *, wait_for_quiet: bool
+    ) -> None:
         first_seen: dict[int, float] = {}  # monotonic seconds, by entry id
         while True:
-            await self._occupy(user_id, service, run)
+            await self._acquire_lease(user_id, service, run)
             async with self._account(user_id, service) as (link, account):
                 pending = await self._pending(link)
                 if not pending and await self._is_done(user_id, service, run):
                     return
-                due = pending if not patient else self._due(pending, first_seen)
+                due = pending if not wait_for_quiet else self._due(pending, first_seen)
                 for media_type in get_args(MediaType):
                     some = [one for one in due if one.media_type == media_type]
                     await self._push_some(user_id, service, media_type, some, account, run)
             if not due:
-                await asyncio.sleep(_LOOK_EVERY)
+                await asyncio.sleep(_POLL_INTERVAL)
 
-    async def _occupy(self, user_id: int, service: str, run: JobRun) -> None:
+    async def _acquire_lease(self, user_id: int, service: str, run: JobRun) -> None:
         """Take or renew the lease that makes this the only run pushing to the list.
 
         Raises ``RateLimited``.
         """
         async with self._db.transaction() as tx:
             links = LinkRepository(tx)
-            if not await links.occupy(user_id, service, run.token, seconds=_OCCUPIED):
+            if not await links.acquire_lease(user_id, service, run.token, seconds=_LEASE):
                 if await links.find(user_id, service) is None:
                     raise NotConnected
                 raise RateLimited("Another sync of this list is running.", retry_after=2)
 
     def _due(self, pending: Sequence[PendingEntry], first_seen: dict[int, float]) -> list[PendingEntry]:
         """The entries that are no longer being edited, or have waited too long."""
-        now, quiet = time.monotonic(), self._clock() - timedelta(seconds=QUIET)
+        now, quiet = time.monotonic(), self._clock() - timedelta(seconds=QUIET_TIME)
         due = [
             one
             for one in pending
-            if one.updated_at <= quiet or now - first_seen.setdefault(one.entry_id, now) > LONGEST
+            if one.updated_at <= quiet or now - first_seen.setdefault(one.entry_id, now) > MAX_WAIT
         ]
         for one in due:
             first_seen.pop(one.entry_id, None)
@@ -227,7 +229,7 @@ class ListSync:
         # merge its answer once more, so that no rounding counts as an edit and no edit is lost.
         expected = replace(merged.snapshot.remote, **merged.wanted)
         settled = settle(merged.snapshot, merged.wanted, answer.filled(expected))
-        await self._occupy(user_id, service, run)
+        await self._acquire_lease(user_id, service, run)
         await self._merge_one(user_id, service, pending, answer, hold, run, base=settled)
 
     async def _merge_one(
@@ -257,9 +259,9 @@ class ListSync:
                 base = Snapshot(NOTHING, NOTHING)
                 subject = Subject(media_type=pending.media_type)
                 there = RemoteEntry(pending.remote_id, NOTHING, _NEVER, subject)
-            outcome = Outcome()
-            merged = outcome.bring_together(entry, base, there, hold)
-            await outcome.store(tx, user_id, service, hold, job_id=run.claimed.id)
+            plan = MergePlan()
+            merged = plan.merge_entry(entry, base, there, hold)
+            await plan.store(tx, user_id, service, hold, job_id=run.claimed.id)
             return merged
 
     async def _note_fault(
@@ -305,11 +307,11 @@ class ListSync:
     @asynccontextmanager
     async def _account(self, user_id: int, service: str) -> AsyncIterator[tuple[ServiceLink, RemoteAccount]]:
         """The account for the duration of the block; if the service rejects the token, that is recorded."""
-        link, account = await self._accounts.usable(user_id, service)
+        link, account = await self._accounts.require_account(user_id, service)
         try:
             yield link, account
         except TokenRefused:
-            await self._accounts.note_refusal(link)
+            await self._accounts.mark_token_refused(link)
             raise
 
 
@@ -326,17 +328,17 @@ def _kinds(media_type: MediaType | None) -> tuple[MediaType, ...]:
     return get_args(MediaType) if media_type is None else (media_type,)
 
 
-def _outcome(known: Known, remotes: Sequence[RemoteEntry], service: str, hold: Hold) -> Outcome:
+def _plan(stored: StoredEntries, remotes: Sequence[RemoteEntry], service: str, hold: Hold) -> MergePlan:
     """Decide for each fetched entry: add it, merge it, or skip it because the user deleted it here."""
-    outcome, merged = Outcome(), set[int]()
+    plan, merged = MergePlan(), set[int]()
     for remote in remotes:
-        entry, stored = known.entry_of(remote), known.snapshot_of(remote.remote_id)
+        entry, previous = stored.entry_of(remote), stored.snapshot_of(remote.remote_id)
         if entry is not None and entry.id in merged:
             continue  # two titles of the service are one title of the catalogue: only the first is synced
         if entry is not None:
             merged.add(entry.id)
-            base = stored.snapshot if stored is not None and stored.entry_id == entry.id else None
-            outcome.bring_together(entry, base, remote, hold)
-        elif stored is None or stored.snapshot.remote != remote.filled(stored.snapshot.remote):
-            outcome.add(remote, known.subject_of(remote), service)
-    return outcome
+            base = previous.snapshot if previous is not None and previous.entry_id == entry.id else None
+            plan.merge_entry(entry, base, remote, hold)
+        elif previous is None or previous.snapshot.remote != remote.filled(previous.snapshot.remote):
+            plan.add(remote, stored.subject_of(remote), service)
+    return plan

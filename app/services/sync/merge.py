@@ -39,11 +39,11 @@ def merge(
         if ours == theirs:
             sent[name] = ours
             continue
-        moved = _moved(base, name, ours, theirs)
+        changed = _changed_sides(base, name, ours, theirs)
         restarts = name in _RESTARTED and taken.get("status") == "rewatching"
-        winner = _winner(moved, local_is_later)
+        winner = _winner(changed, local_is_later)
         if name in _COUNTS and winner is not None and not restarts:
-            winner = _winner_of_counts(base, name, ours or 0, theirs or 0, moved, local_is_later)
+            winner = _winner_of_counts(base, name, ours or 0, theirs or 0, changed, local_is_later)
         if winner is None:  # the service cannot store our value, and was sent it before
             sent[name] = ours
         elif winner == "remote":
@@ -51,33 +51,33 @@ def merge(
         else:
             wanted[name] = ours
             sent[name] = theirs  # not our value, so that the field stays pending
-        if winner is not None and (moved == (True, True) or (winner == "local" and moved[1])):
+        if winner is not None and (changed == (True, True) or (winner == "local" and changed[1])):
             conflicts.append(FieldConflict(name, getattr(local, name), theirs, winner))
     return Merged(replace(local, **taken), Snapshot(remote, SyncState(**sent)), wanted, tuple(conflicts))
 
 
-def settle(snapshot: Snapshot, told: Mapping[str, Any], answer: SyncState) -> Snapshot:
+def settle(snapshot: Snapshot, pushed: Mapping[str, Any], answer: SyncState) -> Snapshot:
     """The snapshot after a push that the service answered with the stored entry; the base of a second merge.
 
     A pushed field that comes back different is one that the service cannot store, not an edit there; but a
     value where we pushed an empty one is an edit.
     """
-    kept = {name: getattr(answer, name) for name, value in told.items() if value}
-    empty = {name: value for name, value in told.items() if not value}
-    return Snapshot(replace(snapshot.remote, **kept, **empty), replace(snapshot.sent, **told))
+    kept = {name: getattr(answer, name) for name, value in pushed.items() if value}
+    empty = {name: value for name, value in pushed.items() if not value}
+    return Snapshot(replace(snapshot.remote, **kept, **empty), replace(snapshot.sent, **pushed))
 
 
-def _moved(base: Snapshot | None, name: str, ours: Any, theirs: Any) -> tuple[bool, bool]:
+def _changed_sides(base: Snapshot | None, name: str, ours: Any, theirs: Any) -> tuple[bool, bool]:
     """Whether our side and theirs changed the field; without a base, whether each side has a value."""
     if base is None:
         return bool(ours), bool(theirs)
     return ours != getattr(base.sent, name), theirs != getattr(base.remote, name)
 
 
-def _winner(moved: tuple[bool, bool], local_is_later: bool) -> Side | None:
-    if moved == (True, True):
+def _winner(changed: tuple[bool, bool], local_is_later: bool) -> Side | None:
+    if changed == (True, True):
         return "local" if local_is_later else "remote"
-    return {(True, False): "local", (False, True): "remote"}.get(moved)  # type: ignore[return-value]
+    return {(True, False): "local", (False, True): "remote"}.get(changed)  # type: ignore[return-value]
 
 
 def _winner_of_counts(
@@ -85,11 +85,11 @@ def _winner_of_counts(
     name: str,
     ours: int,
     theirs: int,
-    moved: tuple[bool, bool],
+    changed: tuple[bool, bool],
     local_is_later: bool,
 ) -> Side:
     """The higher count, unless our side lowered it on purpose and theirs has no later edit."""
     lowered = base is not None and ours < (getattr(base.sent, name) or 0)
-    if lowered and moved[0] and (local_is_later or not moved[1]):
+    if lowered and changed[0] and (local_is_later or not changed[1]):
         return "local"
     return "local" if ours > theirs else "remote"

@@ -10,13 +10,13 @@ from app.schemas.events import EntryChanged
 from app.schemas.jobs import PushList, SyncList
 from app.services.jobs import JobService
 from app.services.sync.accounts import ServiceAccounts
-from app.services.sync.lists import QUIET
+from app.services.sync.lists import QUIET_TIME
 from app.utils.clock import Clock, utc_now
 from app.utils.db.database import Database, Transaction
 
 PULL_EVERY = timedelta(minutes=30)
-_LEFT_BEHIND = timedelta(seconds=20)  # a push that should have run by then is queued again
-_AT_ONCE = 200
+_PUSH_OVERDUE = timedelta(seconds=20)  # a push that should have run by then is queued again
+_MAX_ACCOUNTS = 200
 
 
 class SyncSchedule:
@@ -32,18 +32,18 @@ class SyncSchedule:
         self, user_id: int, service: str, *, media_type: MediaType | None = None, only_fetch: bool = False
     ) -> EnqueuedJob:
         """Queue a sync that the user requested. Raises ``NotConnected`` and ``TokenRefused``."""
-        await self._accounts.usable(user_id, service)
+        await self._accounts.require_account(user_id, service)
         job = SyncList(user_id, service, media_type, only_fetch)
         return await self._jobs.submit(job, owner_id=user_id)
 
-    async def notice(self, tx: Transaction, events: Sequence[EntryChanged]) -> None:
+    async def queue_pushes(self, tx: Transaction, events: Sequence[EntryChanged]) -> None:
         """Queue a push after edits, for each connected service except the one they came from.
 
         It starts a little later, so that successive edits are pushed as one.
         """
-        soon = self._clock() + timedelta(seconds=QUIET)
+        soon = self._clock() + timedelta(seconds=QUIET_TIME)
         for user_id, origin in sorted({(event.user_id, event.origin) for event in events}):
-            for service in await LinkRepository(tx).mark_pending(user_id, but=origin):
+            for service in await LinkRepository(tx).mark_pending(user_id, exclude=origin):
                 await self._jobs.enqueue(tx, PushList(user_id, service), owner_id=user_id, run_after=soon)
 
     async def queue_due(self) -> None:
@@ -54,7 +54,7 @@ class SyncSchedule:
         now = self._clock()
         async with self._db.transaction() as tx:
             links = LinkRepository(tx)
-            waiting = await links.list_waiting(before=now - _LEFT_BEHIND, limit=_AT_ONCE)
+            waiting = await links.list_push_due(before=now - _PUSH_OVERDUE, limit=_MAX_ACCOUNTS)
             await self._jobs.enqueue_many(tx, [PushList(*one) for one in waiting])
-            due = await links.list_pull_due(before=now - PULL_EVERY, limit=_AT_ONCE)
+            due = await links.list_pull_due(before=now - PULL_EVERY, limit=_MAX_ACCOUNTS)
             await self._jobs.enqueue_many(tx, [SyncList(*one) for one in due], job_class="upkeep")

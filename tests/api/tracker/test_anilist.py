@@ -222,15 +222,15 @@ async def test_of_a_hundred_tokens_none_is_in_a_dump_redis_or_the_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     parts, tokens = me.container, dict[int, str]()
-    signers = {"anilist": ManySignIns()}
-    accounts = ServiceAccounts(parts.db, parts.jobs, Encryption(parts.settings.secret), signers)
+    sign_ins = {"anilist": ManySignIns()}
+    accounts = ServiceAccounts(parts.db, parts.jobs, Encryption(parts.settings.secret), sign_ins)
     for number in range(1, 101):
         user = await make_account(parts)
         tokens[user.id] = f"{secrets.token_urlsafe(24)}.{number}"
         url = await accounts.connect_url(user.id, "anilist", session_id=None)
         link = await accounts.complete("anilist", state_of(url), tokens[user.id])
-        await accounts.note_refusal(link)
-    await accounts.tend()
+        await accounts.mark_token_refused(link)
+    await accounts.maintain_tokens()
     texts = [caplog.text]
     async with parts.db.transaction() as tx:
         names = await tx.session.execute(text("select tablename from pg_tables where schemaname = 'public'"))
@@ -258,11 +258,11 @@ async def test_tokens_survive_a_new_secret_and_are_encrypted_again(
         update={"secret_key": SecretStr(new), "secret_key_previous": SecretStr(settings.secret)}
     )
     async with connected(rotated, database, anilist) as me:
-        _, account = await me.container.sync.accounts.usable(user_id, "anilist")
+        _, account = await me.container.sync.accounts.require_account(user_id, "anilist")
         assert account.token == anilist.token
-        await me.container.sync.accounts.tend()
+        await me.container.sync.accounts.maintain_tokens()
     async with connected(settings.model_copy(update={"secret_key": SecretStr(new)}), database, anilist) as me:
-        _, account = await me.container.sync.accounts.usable(user_id, "anilist")
+        _, account = await me.container.sync.accounts.require_account(user_id, "anilist")
         assert account.token == anilist.token
 
 
@@ -286,7 +286,7 @@ async def test_a_token_of_a_forgotten_secret_only_asks_its_owner_to_reconnect(
         assert shown.reconnect
         async with me.container.db.transaction() as tx:
             await tx.session.execute(text("update service_links set refused_at = null"))
-        await sync.accounts.tend()
+        await sync.accounts.maintain_tokens()
         shown = await sync.lists.describe(old_owner, "anilist")
         assert shown is not None
         assert shown.reconnect, "found without waiting for a sync"
@@ -307,7 +307,7 @@ async def test_users_are_reminded_three_times_to_reconnect(me: Connected) -> Non
                 text("update service_links set expires_at = now() + make_interval(secs => :seconds)"),
                 {"seconds": days * 86_400},
             )
-        await me.container.sync.accounts.tend()
+        await me.container.sync.accounts.maintain_tokens()
         async with me.container.db.transaction() as tx:
             found = await tx.session.execute(
                 text("select count(*) from jobs where arguments ->> 'topic' = 'connection_expires'")

@@ -103,7 +103,7 @@ async def test_a_list_is_read_whole_in_every_scale(score_format: str) -> None:
     assert anilist.count("MediaListCollection") == 2
     assert found.keys() == set(range(1, 702))
     assert found[4].state.status == "plan_to_watch", "an unknown status"
-    assert found[4].untold == {"status"}
+    assert found[4].missing_fields == {"status"}
     assert found[3].state == SyncState(
         status="rewatching", score=held_score(60, score_format), progress=3, rewatch_count=2,
         started_at="2015", finished_at="2016-04-09", notes="kept", is_private=True,

@@ -215,7 +215,7 @@ async def test_conflicts_are_listed_and_the_other_value_can_be_chosen(
     assert len((await me.client.get("/api/anilist/conflicts")).json()) == 1
 
 
-async def test_deletions_do_not_travel(me: Connected, anilist: AniListStandin) -> None:
+async def test_deletions_are_not_synced(me: Connected, anilist: AniListStandin) -> None:
     anilist.add(1)
     anilist.add(2)
     await me.connect()

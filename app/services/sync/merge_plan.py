@@ -27,8 +27,8 @@ class _Update:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """The planned changes of some entries, before they are stored."""
+class MergePlan:
+    """The changes that a merge makes to entries and snapshots, before they are stored."""
 
     added: list[tuple[NewEntry, RemoteEntry]] = field(default_factory=list)
     updates: list[_Update] = field(default_factory=list)
@@ -37,11 +37,12 @@ class Outcome:
         """Add an entry that only the service has."""
         self.added.append((NewEntry(subject, _new_state(remote, subject, service)), remote))
 
-    def bring_together(self, entry: Entry, base: Snapshot | None, remote: RemoteEntry, hold: Hold) -> Merged:
-        later = entry.updated_at >= remote.updated_at
+    def merge_entry(self, entry: Entry, base: Snapshot | None, remote: RemoteEntry, hold: Hold) -> Merged:
+        """Merge an entry that both sides have; ``base`` is the state after the last sync, if any."""
+        local_is_later = entry.updated_at >= remote.updated_at
         local = SyncState.of(entry.state)
-        told = remote.filled(NOTHING if base is None else base.remote)
-        merged = merge(base, local, told, local_is_later=later, hold=hold)
+        remote_state = remote.filled(NOTHING if base is None else base.remote)
+        merged = merge(base, local, remote_state, local_is_later=local_is_later, hold=hold)
         state = entry.state if merged.local == local else merged.local.onto(entry.state)
         self.updates.append(_Update(entry, state, remote.remote_id, merged))
         return merged
@@ -75,7 +76,7 @@ class Outcome:
         return [(one.entry.id, conflict) for one in self.updates for conflict in one.merged.conflicts]
 
 
-class Known:
+class StoredEntries:
     """The stored titles, entries and snapshots that some entries of a service refer to."""
 
     def __init__(
@@ -102,25 +103,27 @@ class Known:
         return next((self._by_title[key] for key in keys if key in self._by_title), None)
 
 
-async def know(
+async def load_stored(
     tx: Transaction, user_id: int, service: str, media_type: MediaType, remotes: Sequence[RemoteEntry]
-) -> Known:
+) -> StoredEntries:
     """Load what is needed to merge these entries, in a few statements; the list must be locked."""
-    entries, told = EntryRepository(tx), [remote.subject for remote in remotes]
+    entries, remote_subjects = EntryRepository(tx), [remote.subject for remote in remotes]
     subjects: list[Subject] = []
     if media_type == "anime":
         subjects = await entries.subjects(
-            mal_ids={one.mal_id for one in told if one.mal_id is not None},
-            anilist_ids={one.anilist_id for one in told if one.anilist_id is not None},
+            mal_ids={one.mal_id for one in remote_subjects if one.mal_id is not None},
+            anilist_ids={one.anilist_id for one in remote_subjects if one.anilist_id is not None},
         )
     snapshots = await SnapshotRepository(tx).list_of(
         user_id, service, media_type, remote_ids=[remote.remote_id for remote in remotes]
     )
-    held = await entries.list_like(user_id, [*subjects, *told])
-    seen = {entry.id for entry in held}
-    others = [one.entry_id for one in snapshots if one.entry_id not in seen]
-    held += await entries.list_for_update(user_id, entry_ids=others) if others else []
-    return Known(subjects, [entry for entry in held if entry.subject.media_type == media_type], snapshots)
+    found = await entries.list_like(user_id, [*subjects, *remote_subjects])
+    found_ids = {entry.id for entry in found}
+    others = [one.entry_id for one in snapshots if one.entry_id not in found_ids]
+    found += await entries.list_for_update(user_id, entry_ids=others) if others else []
+    return StoredEntries(
+        subjects, [entry for entry in found if entry.subject.media_type == media_type], snapshots
+    )
 
 
 def _keys(subject: Subject) -> list[tuple[str, int]]:
@@ -135,16 +138,16 @@ def _new_state(remote: RemoteEntry, subject: Subject, service: str) -> EntryStat
     if subject.anime_id is not None:
         return state
     # the catalogue does not have the title, so the entry keeps the service's data about it
-    told = remote.subject
-    number = told.anilist_id if told.anilist_id is not None else told.mal_id
+    theirs = remote.subject
+    number = theirs.anilist_id if theirs.anilist_id is not None else theirs.mal_id
     return replace(
         state,
-        title=told.title or f"{service} {told.media_type} {number}",
+        title=theirs.title or f"{service} {theirs.media_type} {number}",
         source=service,
-        cover_url=told.image_url,
-        max_progress=told.total,
-        format=told.format,
-        site_url=told.site_url,
+        cover_url=theirs.image_url,
+        max_progress=theirs.total,
+        format=theirs.format,
+        site_url=theirs.site_url,
     )
 
 
