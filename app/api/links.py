@@ -13,6 +13,7 @@ from app.utils.addresses import peer_address, trusted_hops
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _SCHEMES = frozenset({"http", "https"})
+_WEBSOCKET_SCHEMES = {"ws": "http", "wss": "https"}
 _FORWARDED = re.compile(r'([A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))')
 _ELEMENTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 
@@ -45,7 +46,7 @@ def origin_of(scope: Scope, settings: Settings) -> str:
     """
     if settings.public_base_url:
         return settings.public_base_url
-    scheme, host = scope["scheme"], ""
+    scheme, host = _WEBSOCKET_SCHEMES.get(scope["scheme"], scope["scheme"]), ""
     headers = scope["headers"]
     for name, value in headers:
         if name == b"host":
@@ -54,6 +55,21 @@ def origin_of(scope: Scope, settings: Settings) -> str:
         said_scheme, said_host = _forwarded(scope, settings)
         scheme, host = said_scheme or scheme, said_host or host
     return f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
+
+
+def is_allowed_origin(origin: str, scope: Scope, settings: Settings) -> bool:
+    """Whether an ``Origin`` header is our own origin or one of ``ALLOWED_ORIGINS``."""
+    wanted, allowed = origin.lower(), settings.allowed_origins
+    if "*" not in wanted and wanted in {origin_of(scope, settings).lower(), *allowed}:
+        return True
+    pattern = any_port_pattern(allowed)
+    return pattern is not None and re.fullmatch(pattern, wanted) is not None
+
+
+def any_port_pattern(origins: Sequence[str]) -> str | None:
+    """A regular expression for the origins that allow any port, such as ``http://localhost:*``."""
+    local = [re.escape(origin.removesuffix("*")) for origin in origins if "*" in origin]
+    return rf"(?:{'|'.join(local)})\d{{1,5}}" if local else None
 
 
 def _forwarded(scope: Scope, settings: Settings) -> tuple[str, str]:

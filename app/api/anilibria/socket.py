@@ -14,7 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from app.api.access import access
 from app.api.limits import client_of
-from app.api.links import origin_of
+from app.api.links import is_allowed_origin
 from app.container import Container
 from app.errors import Unauthenticated
 from app.services.releases.live import KINDS, Connection, Kind
@@ -54,8 +54,17 @@ def _event_id(since: Any) -> Any:
     return int(since) if isinstance(since, str) and since.isascii() and since.isdecimal() else since
 
 
+def _timestamp(since: Any) -> str:
+    """Only text: pydantic reads numbers as seconds since 1970."""
+    if not isinstance(since, str) or ":" not in since:
+        raise ValueError("Input should be an event id or an RFC 3339 timestamp")
+    return since
+
+
 _Since = Annotated[
-    Annotated[int, Field(ge=0, le=BIGINT_MAX, strict=True)] | AwareDatetime | None,
+    Annotated[int, Field(ge=0, le=BIGINT_MAX, strict=True)]
+    | Annotated[AwareDatetime, BeforeValidator(_timestamp)]
+    | None,
     BeforeValidator(_event_id),
 ]
 
@@ -170,10 +179,7 @@ class _Session:
     def _is_allowed_origin(self) -> bool:
         """Whether there is no ``Origin`` header, or it is our own or an allowed one."""
         origin = self._socket.headers.get("origin")
-        if origin is None:
-            return True
-        ours = origin_of(self._socket.scope, self._services.settings).replace("ws", "http", 1)
-        return origin.lower() in {ours.lower(), *self._services.settings.allowed_origins}
+        return origin is None or is_allowed_origin(origin, self._socket.scope, self._services.settings)
 
     async def _send_all(self, connection: Connection) -> None:
         try:

@@ -1,11 +1,9 @@
 """CORS, and log messages about origins that are not allowed."""
 
-import re
-
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.links import origin_of
+from app.api.links import any_port_pattern, is_allowed_origin
 from app.config import Settings
 from app.logs import log
 
@@ -23,17 +21,16 @@ class Origins:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._settings = settings
-        local = [re.escape(origin.removesuffix("*")) for origin in settings.allowed_origins if "*" in origin]
-        self._cors = CORSMiddleware(
+        cors = CORSMiddleware(
             app,
             allow_origins=[origin for origin in settings.allowed_origins if "*" not in origin],
-            allow_origin_regex=rf"(?:{'|'.join(local)})\d{{1,5}}" if local else None,
+            allow_origin_regex=any_port_pattern(settings.allowed_origins),
             allow_credentials=True,
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
-        self._app: ASGIApp = self._cors if settings.allowed_origins else app
+        self._app: ASGIApp = cors if settings.allowed_origins else app
         self._reported: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +43,7 @@ class Origins:
     def _report(self, origin: str, scope: Scope) -> None:
         if origin in self._reported or len(self._reported) >= _MOST_REPORTED:
             return
-        if self._cors.is_allowed_origin(origin) or origin == origin_of(scope, self._settings):
+        if is_allowed_origin(origin, scope, self._settings):
             return
         self._reported.add(origin)
         log.warning("origin.refused", origin=origin, hint="add it to ALLOWED_ORIGINS if it is yours")

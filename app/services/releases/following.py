@@ -1,6 +1,7 @@
 """Follow a source: poll its newest releases frequently, and mirror its whole catalogue from time to time."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.errors import NotFound, UpstreamError
@@ -51,7 +52,7 @@ class ReleaseFollower:
             # Compare and set under a row lock: of concurrent polls only one emits the events.
             if (await polls.lock()).polled_at != before:
                 return 0  # another poll was faster and has processed the same changes
-            await store_releases(tx, details, at=began_at)
+            await store_releases(tx, details, at=began_at, listed=True)
             # Those without episodes too, which the source does not always send.
             await ReleaseWriter(tx).mark_followed([one.external_id for one in details])
             await polls.move_on(polled_at=began_at)
@@ -72,7 +73,7 @@ class ReleaseFollower:
             new = [one for one in page.items if one.external_id not in seen]
             seen |= {one.external_id for one in new}
             async with self._db.transaction() as tx:
-                await store_releases(tx, new, at=self._clock())
+                await store_releases(tx, new, at=self._clock(), listed=True)
             if number >= page.pages or not new:
                 break
         async with self._db.transaction() as tx:
@@ -132,10 +133,12 @@ class ReleaseFollower:
 
     async def _detail(self, summary: UpstreamRelease) -> UpstreamRelease | None:
         try:
-            return await self._client.get_release(summary.external_id, deadline=JOB)
+            detail = await self._client.get_release(summary.external_id, deadline=JOB)
         except (NotFound, UpstreamError) as fault:  # a fault of this release only; an outage ends the poll
             log.warning("releases.detail_failed", title_id=summary.external_id, why=str(fault))
             return None
+        # Without episodes the list's last one is the newest known; else each poll would ask for it again.
+        return replace(detail, latest=summary.latest) if detail.episodes is None else detail
 
 
 def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
@@ -146,8 +149,13 @@ def has_changed(known: Known | None, summary: UpstreamRelease) -> bool:
     """
     if known is None or known.followed_at is None or (summary.status or known.status) != known.status:
         return True
-    latest = summary.latest
-    if latest is not None and known.detailed_at is not None and latest.ordinal not in known.ordinals:
+    if summary.latest is not None and _is_new(known, summary.latest.ordinal):
         return True
     moments = [moment for moment in (summary.fresh_at, summary.updated_at) if moment is not None]
     return any(moment > known.followed_at for moment in moments)
+
+
+def _is_new(known: Known, ordinal: float) -> bool:
+    if known.detailed_at is not None:
+        return ordinal not in known.ordinals
+    return known.latest_ordinal is None or ordinal > known.latest_ordinal

@@ -14,17 +14,19 @@ _RECENT = timedelta(hours=1)  # tolerance for clock differences and for delays o
 
 
 async def store_releases(
-    tx: Transaction, releases: Sequence[UpstreamRelease], *, at: datetime
+    tx: Transaction, releases: Sequence[UpstreamRelease], *, at: datetime, listed: bool = False
 ) -> dict[int, int]:
     """Store releases, without duplicates, and emit events for what is new.
 
     Returns our ids by those of the source. Before the first poll of the source nothing counts as new. After
     it, whichever poll or request sees something new first emits the event; duplicates are dropped by their
-    ``dedup_key``.
+    ``dedup_key``. ``listed`` are releases from the source's lists: once the whole catalogue was mirrored, an
+    unknown one of these is new, whatever its dates say.
     """
     unique = {release.external_id: release for release in releases}
     writer = ReleaseWriter(tx)
-    known_from = (await PollRepository(tx.session, "anilibria").get()).polled_at
+    state = await PollRepository(tx.session, "anilibria").get()
+    known_from, all_known = state.polled_at, listed and state.mirrored_at is not None
     known = await writer.list_known(list(unique))
     current: list[tuple[Known | None, UpstreamRelease, Status]] = []
     for external_id, release in unique.items():
@@ -37,7 +39,7 @@ async def store_releases(
     ids = await writer.upsert([release for _, release, _ in current], fetched_at=at)
     if known_from is not None:
         for before, release, status in current:
-            _emit(tx, before, release, status, at=at, known_from=known_from)
+            _emit(tx, before, release, status, at=at, known_from=known_from, all_known=all_known)
     return ids
 
 
@@ -49,13 +51,14 @@ def _emit(
     *,
     at: datetime,
     known_from: datetime,
+    all_known: bool,
 ) -> None:
-    if known is None and release.added_at is not None and release.added_at >= known_from:
+    if known is None and (all_known or _is_added_since(release, known_from)):
         genres = release.genres or ()
         tx.emit(ReleaseAdded(release.external_id, release.name_ru, release.poster_medium, genres, at))
     if known is not None and known.status != status:
         tx.emit(ReleaseStatusChanged(release.external_id, known.status, status, at))
-    for episode in new_episodes(known, release, known_from=known_from):
+    for episode in new_episodes(known, release, known_from=known_from, all_known=all_known):
         tx.emit(
             EpisodeReleased(
                 release.external_id,
@@ -81,13 +84,18 @@ def is_outdated(known: Known, release: UpstreamRelease) -> bool:
     return {episode.ordinal for episode in release.episodes or ()} <= known.ordinals
 
 
+def _is_added_since(release: UpstreamRelease, moment: datetime) -> bool:
+    return release.added_at is not None and release.added_at >= moment
+
+
 def new_episodes(
-    known: Known | None, release: UpstreamRelease, *, known_from: datetime
+    known: Known | None, release: UpstreamRelease, *, known_from: datetime, all_known: bool = False
 ) -> list[UpstreamEpisode]:
     """The episodes released since the release was last stored.
 
     Episodes are identified by number, so a new upload of one is not new. If the earlier episodes were never
-    fetched, those above the highest known number are new, otherwise only the newest one.
+    fetched, those above the highest known number are new, otherwise only the newest one: if it is recent, or
+    if all earlier releases of the source are known (``all_known``) and this one is not.
     """
     told = release.episodes if release.episodes is not None else [release.latest] if release.latest else []
     episodes = sorted(told, key=lambda episode: episode.ordinal)
@@ -95,7 +103,9 @@ def new_episodes(
         return [episode for episode in episodes if episode.ordinal not in known.ordinals]
     if known is not None and known.latest_ordinal is not None:
         return [episode for episode in episodes if episode.ordinal > known.latest_ordinal]
-    if known is None and release.added_at is not None and release.added_at >= known_from:
+    if known is None and _is_added_since(release, known_from):
         return episodes
+    if known is None and all_known:
+        return episodes[-1:]
     recent = known_from - _RECENT
     return [episode for episode in episodes if episode.updated_at and episode.updated_at >= recent][-1:]

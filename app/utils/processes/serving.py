@@ -91,6 +91,11 @@ class AbortingWebSocket(WebSocketsSansIOProtocol):
         extensions["anisync.cut"] = self.cut
         await super().run_asgi()
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.close_sent and self.initial_response is not None:
+            self.handshake_complete = True  # refused by the application; uvicorn would log an error for each
+
     def cut(self, code: int) -> None:
         if self.close_sent or self.transport.is_closing():
             return

@@ -136,10 +136,11 @@ async def test_bad_messages_get_errors_and_too_many_close_the_socket(url: str) -
             ("subscribe_title", {"title_id": 2**31}, "VALIDATION_ERROR"),
             ("subscribe_title", {"title_id": "7"}, "VALIDATION_ERROR"),
             ("subscribe_updates", {"types": ["birthdays"]}, "VALIDATION_ERROR"),
-            ("subscribe_title", {"title_id": 7, "since": "yesterday"}, "VALIDATION_ERROR"),
         ):
             answer = await ask(connection, kind, **data)
             assert (answer["type"], answer["data"]["code"]) == ("error", code)
+        for since in ("yesterday", -1, 1.5, "-1", "1.5", "2026-11-20T12:00:00"):
+            assert (await ask(connection, "subscribe_title", title_id=7, since=since))["type"] == "error"
         await connection.send(b"\x00\xff")
         assert (await hear(connection))["data"]["code"] == "INVALID_MESSAGE"
         await connection.send("[" * 4000)
@@ -161,14 +162,28 @@ async def test_bad_messages_get_errors_and_too_many_close_the_socket(url: str) -
         assert await closed(connection) == 4408, "nothing was said within five seconds"
 
 
-async def test_pages_of_other_origins_are_refused(url: str) -> None:
-    with pytest.raises(websockets.InvalidStatus) as refused:
-        async with connect(url, origin=websockets.Origin("https://evil.test")):
-            pass
-    assert refused.value.response.status_code == 403
-    ours = url.replace("ws", "http", 1).removesuffix("/api/anilibria/v2/ws")
-    async with connect(url, origin=websockets.Origin(ours)) as connection:
-        assert (await ask(connection, "ping"))["type"] == "pong"
+async def test_pages_of_our_own_and_of_allowed_origins_may_connect(
+    settings: Settings, container: Container, caplog: pytest.LogCaptureFixture
+) -> None:
+    allowed = ["https://app.test", "http://localhost:*"]
+    with served(create_app(settings.model_copy(update={"allowed_origins": allowed}))) as base:
+
+        async def status(origin: str) -> int:
+            try:
+                async with connect(f"ws{base[4:]}/api/anilibria/v2/ws", origin=websockets.Origin(origin)):
+                    return 101
+            except websockets.InvalidStatus as refused:
+                return refused.response.status_code
+
+        for origin in (base, "https://app.test", "HTTPS://APP.test", "http://localhost:3000"):
+            assert await status(origin) == 101, origin
+        assert caplog.records == [], "these are not reported as refused"
+        for origin in (
+            "null", "https://evil.test", "http://app.test", "https://app.test:444", "http://localhost:*",
+            "http://localhost", "http://localhost:x", "http://localhost:3000.evil.test", "http://localhost:3/",
+        ):  # fmt: skip
+            assert await status(origin) == 403, origin
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == [], "it is no fault of the server"
 
 
 async def test_a_session_that_ends_closes_its_sockets(url: str, container: Container) -> None:

@@ -108,6 +108,48 @@ async def test_new_titles_and_status_changes_are_announced(
     assert (changed.title_id, changed.old_status, changed.new_status) == (100, "airing", "finished")
 
 
+async def test_a_title_that_appears_in_the_lists_is_new_whatever_its_dates_are(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    """Its dates are of 2025, as of a release that the source had hidden, or one without dates."""
+    following = container.releases.following
+    await following.poll()
+    anilibria_standin.change(5999, **{**made_release(119), "id": 5999, "name": {"main": "До обхода"}})
+    await following.poll()
+    await following.mirror()
+    assert await events(container) == [], "before the catalogue is known an unknown title may be an old one"
+    anilibria_standin.change(6000, **{**made_release(118), "id": 6000, "name": {"main": "Из списка"}})
+    undated = {"created_at": None, "fresh_at": None, "updated_at": None}
+    anilibria_standin.change(6001, **{**made_release(1), "id": 6001, "episodes": [], **undated})
+    await following.poll()
+    await following.mirror()
+    await following.poll()
+    found = await events(container)
+    added = [one.title_id for one in found if isinstance(one, ReleaseAdded)]
+    assert (sorted(added), told(found)) == ([6000, 6001], [(6000, 3)])
+
+
+async def test_a_newer_last_episode_in_the_list_is_enough(
+    container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    """The dates of the release do not change, and its details were never fetched."""
+    following = container.releases.following
+    await following.poll()
+    episodes = [made_episode(120, ordinal) for ordinal in (1, 2, 2.5, 3, 4)]
+    anilibria_standin.change(120, episodes=episodes)
+    await following.poll()
+    await following.poll()
+    assert told(await events(container)) == [(120, 4)]
+    bare = {key: value for key, value in made_release(110).items() if key != "episodes"}
+    anilibria_standin.behave("body", match="/releases/110$", body=json.dumps(bare))
+    latest = [{**bare, "latest_episode": made_episode(110, 5)}]
+    anilibria_standin.behave("body", match="/latest", body=json.dumps(latest))
+    for _ in range(3):
+        await following.poll()
+    assert told(await events(container)) == [(120, 4), (110, 5)]
+    assert [call.target for call in anilibria_standin.calls()].count("/api/v1/anime/releases/110") == 1
+
+
 async def test_events_during_an_outage_are_delivered_after_it(
     container: Container, anilibria_standin: AniLibriaStandin
 ) -> None:
