@@ -1,5 +1,7 @@
 """SQL of title suggestions: manga by name, and known totals."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,21 +34,40 @@ class SourceRepository:
         total: int | None = found.scalar()
         return total
 
+    async def find_manga_total(self, title: str) -> int | None:
+        """The chapters of the manga of the catalogue with this name, that of the most readers if several."""
+        asked = list(search_words(title))
+        if not asked:
+            return None
+        found = await self._connection.execute(
+            text(
+                f"""
+                select m.chapters from manga m
+                where {_has_all(asked)} and m.chapters is not null
+                  and exists (select from unnest(array_prepend(m.title, m.names)) as name
+                              where title_key(name) = title_key(:title))
+                order by m.members desc nulls last, m.id limit 1
+                """
+            ),
+            {"title": title, **_word_values(asked)},
+        )
+        total: int | None = found.scalar()
+        return total
+
     async def search_manga(self, words: str, *, limit: int) -> list[Suggestion]:
         """Manga whose names contain all the words; exact titles first, then by number of readers."""
         asked = list(search_words(words))
         if not asked:
             return []
-        conditions = " and ".join(f"m.search_text like search_pattern(:word{n})" for n in range(len(asked)))
         rows = await self._connection.execute(
             text(
                 f"""
                 select m.id, m.mal_id, m.anilist_id, m.title, m.image_url, m.format, m.chapters from manga m
-                where {conditions}
+                where {_has_all(asked)}
                 order by lower(m.title) = lower(:words) desc, m.members desc nulls last, m.id limit :limit
                 """
             ),
-            {"words": words, "limit": limit, **{f"word{n}": word for n, word in enumerate(asked)}},
+            {"words": words, "limit": limit, **_word_values(asked)},
         )
         return [
             Suggestion(
@@ -62,3 +83,12 @@ class SourceRepository:
             )
             for row in rows
         ]
+
+
+def _has_all(words: Sequence[str]) -> str:
+    """The condition that the names of a manga contain all words; see :func:`_word_values`."""
+    return " and ".join(f"m.search_text like search_pattern(:word{n})" for n in range(len(words)))
+
+
+def _word_values(words: Sequence[str]) -> dict[str, str]:
+    return {f"word{n}": word for n, word in enumerate(words)}

@@ -92,7 +92,10 @@ class SourceService:
         None if it is unknown.
         """
         async with self._db.transaction() as tx:
-            found = await SourceRepository(tx).find_total(user_id, words, media_type)
+            sources = SourceRepository(tx)
+            found = await sources.find_total(user_id, words, media_type)
+            if found is None and media_type == "manga":
+                found = await sources.find_manga_total(words)
             if found is None and media_type == "anime":
                 named = (await NamedTitleRepository(tx).list_named([words])).get(words, [])
                 totals = (title.subject.total for title in named)

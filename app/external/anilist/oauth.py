@@ -1,5 +1,6 @@
 """AniList's OAuth 2 sign-in (authorization code). Tokens are valid for a year and cannot be refreshed."""
 
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from app.external.base.client import USER, Client, Limiter, Policy, Request, pat
 from app.schemas.domain.sync import RemoteAccount
 from app.utils.text.cleaning import read_int
 
-_MAX_TOKEN_LENGTH = 8192  # characters
+_TOKEN = re.compile("[!-~]{1,8192}")  # what can be sent in a header: visible ASCII characters
 _SINGLE_ATTEMPT = replace(
     USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1
 )  # a code works once: no retry
@@ -61,7 +62,7 @@ class AniListSignIn(Client):
         body = {"grant_type": "authorization_code", **self._client, "code": code}
         answer = await self._upstream.ask(Request(path_of(["token"]), {}, body), _SINGLE_ATTEMPT)
         token = answer.get("access_token")
-        if not isinstance(token, str) or not 0 < len(token) <= _MAX_TOKEN_LENGTH or not token.isascii():
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise UpstreamError("AniList's response has no token.")
         return token, read_int(answer.get("expires_in"), low=1)
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import orjson
 
-from app.errors import BadRequest
+from app.errors import BadRequest, NotFound
 from app.external.anilist.client import AniListClient
 from app.repositories.imports import ImportRepository
 from app.schemas.domain.jobs import EnqueuedJob
@@ -68,14 +68,19 @@ class AniListImportService:
         async with self._db.reader() as connection:
             content = await ImportRepository(connection).find_content(run.claimed.id)
         if content == _NOT_FETCHED:
-            fetched = {
-                kind: await self._client.list_collection(kind, user_name=job.digest)
-                for kind in get_args(MediaType)
-            }
+            fetched = await self._fetch(job.digest)
             content = await asyncio.to_thread(orjson.dumps, {"data": fetched})
             async with run.transaction() as tx:
                 await ImportRepository(tx).set_content(run.claimed.id, content)
         await self._imports.run(job, run)
+
+    async def _fetch(self, name: str) -> dict[MediaType, dict[str, Any]]:
+        try:
+            return {
+                kind: await self._client.list_collection(kind, user_name=name) for kind in get_args(MediaType)
+            }
+        except NotFound as failure:
+            raise NotFound(f"AniList has no user '{name}', or their lists are private.") from failure
 
     async def take_lists(
         self, user_id: int, lists: Sequence[dict[str, Any]]

@@ -139,14 +139,18 @@ class ServiceAccounts:
     async def require_account(self, user_id: int, service: str) -> tuple[ServiceLink, RemoteAccount]:
         """The account with its token.
 
-        Raises :class:`NotConnected`, or ``TokenRefused`` if it expired or was rejected.
+        Raises :class:`NotConnected`, or ``TokenRefused`` if it expired, was rejected or cannot be decrypted.
         """
         link = await self.find(user_id, service)
         if link is None:
             raise NotConnected
         if link.refused_at is not None or link.expires_at <= self._clock():
             raise TokenRefused
-        token = self._encryption.decrypt(link.token, _purpose(user_id, service)).decode()
+        try:
+            token = self._encryption.decrypt(link.token, _purpose(user_id, service)).decode()
+        except ValueError:  # the secret was replaced, and the previous one is not configured
+            await self.mark_token_refused(link)
+            raise TokenRefused from None
         return link, RemoteAccount(link.remote_user_id, link.remote_name, link.score_format, token)
 
     async def mark_token_refused(self, link: ServiceLink) -> None:
@@ -170,12 +174,21 @@ class ServiceAccounts:
                 )
                 await self._jobs.enqueue(tx, mail)
             for link in await links.list_all():
-                purpose = _purpose(link.user_id, link.service)
-                if not self._encryption.is_current(link.token, purpose):
-                    token = self._encryption.decrypt(link.token, purpose)
-                    await links.set_token(
-                        link.user_id, link.service, self._encryption.encrypt(token, purpose)
-                    )
+                await self._encrypt_again(links, link)
+
+    async def _encrypt_again(self, links: LinkRepository, link: ServiceLink) -> None:
+        """Encrypt the token with the current secret; if it cannot be decrypted, it counts as rejected."""
+        purpose = _purpose(link.user_id, link.service)
+        if self._encryption.is_current(link.token, purpose):
+            return
+        try:
+            token = self._encryption.decrypt(link.token, purpose)
+        except ValueError:
+            if link.refused_at is None:
+                log.warning("sync.token_unreadable", service=link.service, user_id=link.user_id)
+            await links.mark_refused(link.user_id, link.service, link.token)
+        else:
+            await links.set_token(link.user_id, link.service, self._encryption.encrypt(token, purpose))
 
     def _sign_in(self, service: str) -> SignIn:
         sign_in = self._sign_ins.get(service)

@@ -1,20 +1,22 @@
-"""Connecting an AniList account, and imports by name: failures, and secrecy of tokens."""
+"""Connecting an AniList account: failures, expiry, and secrecy of tokens."""
 
 import base64
 import hashlib
 import logging
 import secrets
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from dirty_equals import IsPartialDict
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.config import Settings
+from app.errors import TokenRefused
 from app.repositories.sync import LinkRepository
 from app.schemas.domain.sync import RemoteAccount
 from app.services.sync.accounts import ServiceAccounts
@@ -23,7 +25,7 @@ from app.utils.crypto.encryption import Encryption
 from app.utils.db.database import Database
 from tests.fixtures.accounts import SignedIn, make_account
 from tests.fixtures.anilist import Connected, connected
-from tests.standin.anilist import CODE, AniListStandin, failure, fuzzy, state_of
+from tests.standin.anilist import CODE, AniListStandin, state_of
 
 CALLBACK = "/api/anilist/callback"
 
@@ -110,19 +112,53 @@ async def test_a_state_ends_with_the_session_that_asked_for_it(
     assert anilist.asked == []
 
 
-async def test_only_anilist_can_be_imported_here(me: Connected) -> None:
-    for provider in ("mal", "kitsu", "AniList", "%00", "%F0%9F%92%A9"):
-        bodies: list[dict[str, Any] | None] = [{}, {"animes": []}, None]
-        for body in bodies:
-            answer = await me.client.post(f"/api/import/{provider}", json=body)
-            assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR"), provider
-    assert (await me.client.get("/api/import/mal")).status_code == 405
-
-
 async def test_a_refused_code_connects_nothing(me: Connected) -> None:
     answer = await come_back(me, state=state_of(await ask_url(me)), code="another code")
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
     assert (await me.client.get("/api/anilist/status")).json() == IsPartialDict(connected=False)
+
+
+def _unsigned(**claims: Any) -> str:
+    parts = ({"alg": "none"}, claims)
+    encoded = [base64.urlsafe_b64encode(orjson.dumps(part)).decode().rstrip("=") for part in parts]
+    return ".".join([*encoded, "c2ln"])
+
+
+# what AniList's sign-in answers, with the days until the token is then taken to expire; None if it is refused
+TOKENS: list[tuple[Any, float | None]] = [
+    ({}, None),
+    ({"access_token": None}, None),
+    ({"access_token": 7}, None),
+    ({"access_token": ""}, None),
+    ({"access_token": "t" * 9000}, None),
+    ({"access_token": "\u00e9"}, None),
+    ({"access_token": "a b\r\nX-Injected: 1"}, None),
+    ([], None),
+    ({"access_token": "t", "expires_in": None, "refresh_token": None, "added": {}}, 365),
+    ({"access_token": "t", "expires_in": "864000"}, 10),
+    ({"access_token": "t", "expires_in": 10**18}, 365),
+    ({"access_token": "t", "expires_in": -5}, 365),
+    ({"access_token": _unsigned(exp="soon"), "expires_in": 864_000}, 10),
+    ({"access_token": _unsigned(exp=10**18), "expires_in": 864_000}, 10),
+    ({"access_token": _unsigned(exp=4_000_000_000)}, 3650),
+]  # fmt: skip
+
+
+async def test_odd_token_responses_are_refused_or_understood(me: Connected, anilist: AniListStandin) -> None:
+    for sent, days in TOKENS:
+        anilist.token = str(sent.get("access_token")) if isinstance(sent, dict) else ""
+        answer = httpx.Response(200, json=sent)
+        anilist._token = lambda _, answer=answer: answer  # type: ignore[method-assign,misc]
+        answer = await come_back(me, state=state_of(await ask_url(me)), code=CODE)
+        status = (await me.client.get("/api/anilist/status")).json()
+        if days is None:
+            assert (answer.status_code, answer.json()["code"]) == (502, "UPSTREAM_ERROR"), sent
+            assert status["connected"] is False, sent
+            continue
+        assert answer.status_code == 200, (sent, answer.text)
+        left = datetime.fromisoformat(status["expires_at"]) - utc_now()
+        assert abs(left / timedelta(days=1) - days) < 1, sent
+        assert (await me.client.delete("/api/anilist")).status_code == 200
 
 
 async def test_without_oauth_settings_connecting_is_disabled(
@@ -230,6 +266,38 @@ async def test_tokens_survive_a_new_secret_and_are_encrypted_again(
         assert account.token == anilist.token
 
 
+async def test_a_token_of_a_forgotten_secret_only_asks_its_owner_to_reconnect(
+    settings: Settings, database: Database, anilist: AniListStandin
+) -> None:
+    async with connected(settings, database, anilist) as me:
+        await me.connect()
+        old_owner = me.user.id
+    new = SecretStr("another secret of tests, longer than 32 bytes")
+    async with connected(settings.model_copy(update={"secret_key": new}), database, anilist) as me:
+        await me.connect()
+        async with me.container.db.transaction() as tx:
+            await tx.session.execute(text("update service_links set expires_at = now() + interval '20 days'"))
+        sync = me.container.sync
+        for _ in range(2):
+            with pytest.raises(TokenRefused):
+                await sync.schedule.order(old_owner, "anilist")
+        shown = await sync.lists.describe(old_owner, "anilist")
+        assert shown is not None
+        assert shown.reconnect
+        async with me.container.db.transaction() as tx:
+            await tx.session.execute(text("update service_links set refused_at = null"))
+        await sync.accounts.maintain_tokens()
+        shown = await sync.lists.describe(old_owner, "anilist")
+        assert shown is not None
+        assert shown.reconnect, "found without waiting for a sync"
+        async with me.container.db.transaction() as tx:
+            reminded = await tx.session.execute(
+                text("select user_id from service_links where reminded_days = 30")
+            )
+        assert me.user.id in reminded.scalars().all()
+        assert (await me.client.post("/api/anilist/sync")).status_code == 202
+
+
 async def test_users_are_reminded_three_times_to_reconnect(me: Connected) -> None:
     await me.connect()
     told = []
@@ -246,97 +314,6 @@ async def test_users_are_reminded_three_times_to_reconnect(me: Connected) -> Non
             )
             told.append(found.scalar_one())
     assert told == [0, 1, 1, 2, 3, 3]
-
-
-async def test_public_lists_are_imported_by_name_and_again_change_nothing(
-    me: Connected, anilist: AniListStandin
-) -> None:
-    """A list of several years: one call per chunk, every field stored, no row lost."""
-    statuses = ["CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING"]
-    for number in range(1, 1201):
-        anilist.add(
-            number, mal_id=number, status=statuses[number % 6], score=number % 101, progress=number % 30,
-            repeat=number % 3, notes=f"note {number}" if number % 2 else None,
-            startedAt=fuzzy(2015, number % 12 + 1), hidden=number % 50 == 0,
-        )  # fmt: skip
-    anilist.add(5000, type="MANGA", progress=3, progressVolumes=1)
-    anilist.custom = {"Hidden ones": list(range(50, 1201, 50)), "Best": [1, 2, 3]}
-    job = await me.order("/api/import/anilist", username="mio")
-    assert (job["status"], job["error"]) == ("succeeded", None)
-    assert anilist.count("MediaListCollection") == 4, "three chunks of anime, one of manga"
-    report = (await me.client.get(f"/users/me/import/{job['id']}/report")).json()
-    assert {name: report[name] for name in ("added", "updated", "unchanged", "skipped", "failed")} == {
-        "added": 1201, "updated": 0, "unchanged": 0, "skipped": 0, "failed": 0,
-    }  # fmt: skip
-    items = await me.items()
-    assert len(items) == 1201
-    assert items[7] == IsPartialDict(status="planning", progress=7, type="anime")
-    again = await me.order("/api/import/anilist", username="mio")
-    report = (await me.client.get(f"/users/me/import/{again['id']}/report")).json()
-    assert (report["unchanged"], report["added"]) == (1201, 0)
-
-
-async def test_an_unknown_user_name_is_reported(me: Connected) -> None:
-    job = await me.order("/api/import/anilist", username="nobody")
-    assert (job["status"], "has no such" in job["error"]) == ("failed", True)
-    for name in ("", " ", "a b", "../x", "x" * 51):
-        assert (await me.client.post("/api/import/anilist", json={"username": name})).status_code == 422
-
-
-async def test_an_import_waits_for_an_anilist_that_is_switched_off(
-    me: Connected, anilist: AniListStandin
-) -> None:
-    anilist.add(1)
-    anilist.answer = lambda *_: failure(403, "disabled")
-    job = await me.order("/api/import/anilist", username="mio")
-    assert (job["status"], "switched off" in job["error"]) == ("queued", True)
-
-
-async def test_lists_that_a_client_read_are_answered_as_it_knows_and_imported(me: Connected) -> None:
-    lists = [
-        {"status": "CURRENT", "entries": [{"media": {"title": {"english": "One"}}}, {"media": {}}]},
-        {"status": "PLANNING", "entries": [{"media": {"title": {"english": "Two"}}, "progress": 0}]},
-        {"status": "PAUSED", "entries": [{"media": {"title": {"english": "Three"}}}]},
-    ]
-    answer = await me.client.post("/api/import/anilist", json={"animes": lists})
-    assert answer.status_code == 200, answer.text
-    assert [(one["title"], one["status"]) for one in answer.json()["animes"]] == [
-        ("One", "watching"), ("Two", "plan to watch"), ("Three", "on hold"),
-    ]  # fmt: skip
-    assert set(answer.json()["animes"][0]) == {"id", "thumbnail", "title", "status"}
-    job = await me.run(answer.json()["job"]["job_id"])
-    assert job["status"] == "succeeded"
-    items = (await me.client.get("/api/library/items")).json()
-    assert {(item["title"], item["status"]) for item in items} == {
-        ("One", "watching"), ("Two", "planning"), ("Three", "on_hold"),
-    }  # fmt: skip
-    empty: list[Any] = [None, [], [None], [{"status": "CURRENT", "entries": []}]]
-    for animes in empty:
-        assert (await me.client.post("/api/import/anilist", json={"animes": animes})).status_code == 400
-    assert (await me.client.post("/api/import/anilist", json={})).status_code == 400
-
-
-async def test_unreadable_parts_of_fetched_lists_cost_only_themselves(me: Connected) -> None:
-    lists = [
-        None,
-        {"status": "PAUSED", "entries": None},
-        {
-            "status": 7,
-            "entries": [None, 3, [], {"media": None}, {"media": {"title": {"english": "One"}}}],
-        },
-        {"status": "P" * 99, "entries": [{"media": {"title": "Two"}, "progress": None, "score": {}}]},
-        {
-            "status": "PLANNING",
-            "entries": [{"status": {}, "media": {"title": {"romaji": "Three"}}}],
-        },
-    ]
-    answer = await me.client.post("/api/import/anilist", json={"animes": lists})
-    assert answer.status_code == 200, answer.text
-    assert [one["title"] for one in answer.json()["animes"]] == ["One", "Two", "Three"]
-    job = await me.run(answer.json()["job"]["job_id"])
-    assert job["status"] == "succeeded"
-    report = (await me.client.get(f"/users/me/import/{job['id']}/report")).json()
-    assert (report["added"], report["failed"]) == (3, 4)
 
 
 async def test_the_oauth_client_can_be_looked_up_but_not_its_secret(

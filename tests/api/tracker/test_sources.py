@@ -151,6 +151,9 @@ async def test_a_total_comes_from_the_list_then_the_catalogue_then_anilist(
     item = {"title": "Mine", "type": "manga", "source": "manual", "max_progress": 7}
     await me.post("/api/library/items", json=item)
     assert await get(me, "max", q="MINE") == {"max": 7}
+    await load(services, tmp_path, DUMP)
+    for name in ("SOLO LEVELING", "나 혼자만 레벨업"):
+        assert await get(me, "max", q=name) == {"max": 201}
     assert upstreams.anilist.asked == []
     assert await get(me, "max", q="Title 5", type="anime") == {"max": 24}
     assert await get(me, "max", q="nothing at all", type="anime") == {"max": None}
