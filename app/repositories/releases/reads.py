@@ -27,7 +27,7 @@ _ORDERS: dict[ReleaseSort, str] = {
     "id": "r.external_id",
     "year": "r.year",
     "rating": "a.score",
-    "updated": "coalesce(r.updated_at, r.fresh_at)",
+    "updated": "coalesce(r.updated_at, r.fresh_at, r.added_at)",  # like the shown ``updated_at``
     "popular": "r.favorites",
     "fresh": "r.fresh_at",
 }

@@ -106,6 +106,27 @@ async def test_lists_filter_sort_and_page(
         assert ids == list(range(1, 101))
 
 
+async def test_every_sort_follows_the_shown_value(
+    client: httpx.AsyncClient, container: Container, anilibria_standin: AniLibriaStandin
+) -> None:
+    """Some titles lack one date, two, or all; titles without the value come last in both directions."""
+    dates = ("updated_at", "fresh_at", "created_at")
+    for number in range(1, 41):
+        moments = [f"2024-{number * step % 12 + 1:02}-01T00:00:00Z" for step in (5, 7, 11)]
+        said = {**dict(zip(dates, moments, strict=True)), **dict.fromkeys(dates[: number % 4])}
+        anilibria_standin.change(number, **said, year=None if number % 9 == 0 else 2000 + number % 7)
+    await container.releases.following.mirror()
+    for sort, shown in (("id", "id"), ("year", "year"), ("rating", "rating"), ("updated", "updated_at")):
+        for order in ("asc", "desc"):
+            pages = [
+                await get(client, "/titles", sort=sort, order=order, page=page, limit=50)
+                for page in (1, 2, 3)
+            ]
+            values = [one[shown] for page in pages for one in page["data"]]
+            told = [value for value in values if value is not None]
+            assert values == sorted(told, reverse=order == "desc") + [None] * (len(values) - len(told)), sort
+
+
 _BAD = [
         "/titles?limit=0", "/titles?limit=101", "/titles?page=0", "/titles?page=x", "/titles?season=fall",
         "/titles?status=airing", "/titles?sort=name", "/titles?order=up", "/titles?year=0",
