@@ -2,4 +2,4 @@
 
 from app.utils.processes.heap import collect_rarely
 
-collect_rarely()  # a process that lives long calls tune_garbage_collector() once it is set up
+collect_rarely()  # once it is set up, a process calls tune_garbage_collector() or collect_as_usual()

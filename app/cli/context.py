@@ -23,12 +23,12 @@ def run(work: "Callable[[Container], Awaitable[int]]") -> NoReturn:
     async def run_with_services(settings: Settings) -> int:
         from app.container import build
         from app.logs import configure_logs
-        from app.utils.processes.heap import tune_garbage_collector
+        from app.utils.processes.heap import collect_as_usual
 
         configure_logs(settings.log_level if "log_level" in settings.model_fields_set else "WARNING")
         await prepare(settings)
         async with build(settings) as container:
-            tune_garbage_collector()
+            collect_as_usual()
             return await work(container)
 
     with with_servers(load_settings()) as (settings, _):

@@ -25,10 +25,10 @@ from app.schemas.core.jobs import QueuedJobOut
 from app.schemas.fields import BigId
 from app.schemas.tracker.anilist import (
     AniListImportIn,
+    ClientSettingsOut,
     ConflictOut,
     ConnectionOut,
     ConnectUrlOut,
-    OAuthSettingsOut,
     ResolveIn,
 )
 from app.schemas.tracker.library import ItemDeletedOut
@@ -161,9 +161,9 @@ async def resolve_conflict(
 
 @router.get("/debug-config")
 @access("read:content")
-async def get_oauth_settings(_: CurrentUser, services: Services) -> OAuthSettingsOut:
+async def get_oauth_settings(_: CurrentUser, services: Services) -> ClientSettingsOut:
     """Get the OAuth client of this installation, to find out why connecting fails; never its secret."""
-    return OAuthSettingsOut.of(services.sync.anilist_oauth)
+    return ClientSettingsOut.of(services.sync.anilist_oauth)
 
 
 @router.get("/stats")

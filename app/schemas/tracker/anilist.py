@@ -24,15 +24,17 @@ class ConnectUrlOut(BaseModel):
     url: str
 
 
-class OAuthSettingsOut(BaseModel):
-    """The OAuth client of this installation; null or false for what is not configured."""
+class ClientSettingsOut(BaseModel):
+    """The OAuth client of this installation at AniList."""
 
-    client_id: str | None
-    client_secret_set: bool
-    redirect_uri: str | None
+    client_id: str | None = Field(description="The id that AniList gave the client; null if none is set.")
+    client_secret_set: bool = Field(description="Whether the client's secret is set.")
+    redirect_uri: str | None = Field(
+        description="Where AniList sends users back to, as registered there; null if none is set."
+    )
 
     @classmethod
-    def of(cls, settings: OAuthSettings) -> "OAuthSettingsOut":
+    def of(cls, settings: OAuthSettings) -> "ClientSettingsOut":
         return cls(**asdict(settings))
 
 

@@ -2,6 +2,7 @@
 
 import gc
 
+_DEFAULTS = gc.get_threshold()  # before the imports
 _WHILE_IMPORTING = 1_000_000  # allocations; importing the application makes 400,000
 _THRESHOLDS = (20_000, 20, 50)  # allocations, then collections of the younger generation
 
@@ -9,6 +10,15 @@ _THRESHOLDS = (20_000, 20, 50)  # allocations, then collections of the younger g
 def collect_rarely() -> None:
     """Let the imports that follow make no collection: they find next to nothing, for a third of the time."""
     gc.set_threshold(_WHILE_IMPORTING)
+
+
+def collect_as_usual() -> None:
+    """Collect as often as Python does by default: for commands that read large files.
+
+    Their rows are long texts, and the fewer collections, the more of them wait to be freed.
+    """
+    gc.freeze()
+    gc.set_threshold(*_DEFAULTS)
 
 
 def tune_garbage_collector() -> None:

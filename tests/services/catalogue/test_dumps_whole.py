@@ -120,8 +120,10 @@ import asyncio, re, sys
 from pathlib import Path
 from app.services.catalogue.dumps import DumpService
 from app.utils.db.database import Database
+from app.utils.processes.heap import collect_as_usual
 
 async def main(url, path):
+    collect_as_usual()  # as the command does
     database = Database.connect(url)
     summary = await DumpService(database).run(Path(path))
     await database.close()
