@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 from redis import Redis
 
@@ -131,7 +133,8 @@ def test_a_killed_owner_leaves_no_process_and_loses_no_data(used: Path, victims:
         with Redis.from_url(urls.redis_url) as redis:
             redis.set("kept", "42")
         for process in processes_of(used) if victims == "everything" else []:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # ended with one that was killed before it
+                process.kill()
         owner.kill()
     wait_until(lambda: not processes_of(used))
     with EmbeddedServers(used) as urls:
