@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
@@ -30,10 +30,15 @@ def page_url(connection: HTTPConnection, path: str) -> str:
     return f"{settings.app_url}{quote(path)}" if settings.app_url else absolute_url(connection, path)
 
 
-def redirect_browser(connection: HTTPConnection, path: str) -> Response | None:
-    """Redirect a user's browser to ``path`` of the page; None for programs, which do not ask for HTML."""
-    accepted = ",".join(connection.headers.getlist("accept")).lower()
-    if "text/html" not in accepted:
+def opened_by_browser(request: Request) -> bool:
+    """Whether a person opened the address: browsers accept HTML then, and no JSON by name."""
+    accepted = ",".join(request.headers.getlist("accept")).lower()
+    return request.method in ("GET", "HEAD") and "text/html" in accepted and "json" not in accepted
+
+
+def redirect_browser(request: Request, path: str) -> Response | None:
+    """Redirect a user's browser to ``path`` of the page; None for programs."""
+    if not opened_by_browser(request):
         return None
     return RedirectResponse(quote(path), 303, {"Vary": "Accept"})
 

@@ -52,12 +52,6 @@ async def _show(request: Request) -> Response:
     return _answer(request, _page(), _ASK_AGAIN)
 
 
-def opened_by_browser(request: Request) -> bool:
-    """Whether a person opened the address: browsers accept HTML then, and no JSON by name."""
-    accepted = request.headers.get("accept", "").lower()
-    return request.method in ("GET", "HEAD") and "text/html" in accepted and "json" not in accepted
-
-
 def missing_page(request: Request) -> Response:
     """The page with status 404: its router shows that there is nothing at this address."""
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": _CSP, "Vary": "Accept"}

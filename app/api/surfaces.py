@@ -12,7 +12,8 @@ from app.api.anilibria.surface import ANILIBRIA
 from app.api.core.surface import CORE
 from app.api.hianime.surface import HIANIME
 from app.api.internal.surface import INTERNAL
-from app.api.page import missing_page, opened_by_browser
+from app.api.links import opened_by_browser
+from app.api.page import missing_page
 from app.api.routing import methods_of
 from app.api.surface import Failure, Surface
 from app.api.tracker.surface import TRACKER

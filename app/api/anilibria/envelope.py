@@ -17,7 +17,6 @@ CACHING = "public, no-cache"
 
 _ROOM = 16 * 1024 * 1024  # bytes of stored responses per process
 _LARGEST = 1024 * 1024  # bytes of one
-_OVERHEAD = 1024  # bytes of one besides its body; its compressed forms take at most half of the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,8 @@ class StoredTitle:
     body: Compressed
     route: Any
 
-    @property
-    def size(self) -> int:
-        return len(self.body.plain) * 3 // 2 + _OVERHEAD
 
-
-_stored: LRUCache[int, StoredTitle] = LRUCache(_ROOM, getsizeof=lambda one: one.size)
+_stored: LRUCache[int, StoredTitle] = LRUCache(_ROOM, getsizeof=lambda one: one.body.stored_size)
 
 
 def remember_title(request: Request, title_id: int, answer: TitleAnswer) -> None:
@@ -43,7 +38,7 @@ def remember_title(request: Request, title_id: int, answer: TitleAnswer) -> None
         return
     route = context_of(request.scope) or request.scope.get("route")
     stored = StoredTitle(answer.body, _tag(answer), Compressed(_body(answer)), route)
-    if stored.size <= _LARGEST:
+    if stored.body.stored_size <= _LARGEST:
         _stored[title_id] = stored
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.conditional import is_known
 from app.api.links import origin_of
-from app.api.middleware.compression import BODY, Compressed
+from app.api.middleware.compression import Compressed, send_stored
 from app.api.routing import context_of
 from app.api.surfaces import render
 from app.config import Settings
@@ -29,8 +29,6 @@ _SEARCH = frozenset({b"search", b"q"})
 
 _LONGEST_QUERY = 1024  # bytes; longer queries are rarely repeated
 _LARGEST = 1024 * 1024  # bytes per response
-_OVERHEAD = 1024  # bytes per response besides its body; its compressed forms take at most half of the body
-_UNCHANGED = frozenset({b"content-length", b"content-type"})  # not sent with a 304
 
 Key = tuple[str, str, bytes]
 Headers = list[tuple[bytes, bytes]]
@@ -49,10 +47,6 @@ class Answer:
     etag: str
     route: Any
     made_at: float
-
-    @property
-    def size(self) -> int:
-        return len(self.body.plain) * 3 // 2 + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +109,17 @@ class AnswerStore:
 
     def keep(self, key: Key, answer: Answer, *, begun_at: int) -> None:
         """Store a response; ``begun_at`` is the value of ``changes`` before it was produced."""
-        if begun_at != self.changes or answer.size > _LARGEST:
+        if begun_at != self.changes or answer.body.stored_size > _LARGEST:
             return
         self._drop(key)
         self._answers[key] = answer
-        self._size += answer.size
+        self._size += answer.body.stored_size
         while self._size > self._room:
             self._drop(next(iter(self._answers)))
 
     def _drop(self, key: Key) -> None:
         if old := self._answers.pop(key, None):
-            self._size -= old.size
+            self._size -= old.body.stored_size
 
 
 class AnswerCache:
@@ -150,14 +144,8 @@ class AnswerCache:
         if not isinstance(answer, Answer):
             return
         scope["route"] = answer.route
-        scope[BODY] = answer.body
-        if asked.if_none_match and is_known(answer.etag, asked.if_none_match):
-            headers = [header for header in answer.headers if header[0] not in _UNCHANGED]
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body.plain})
+        known = bool(asked.if_none_match) and is_known(answer.etag, asked.if_none_match)
+        await send_stored(scope, send, answer.body, answer.headers, is_known=known)
 
     async def _answer(self, asked: "_Asked", scope: Scope, receive: Receive, send: Send) -> Outcome:
         """The response to send; anything but an :class:`Answer` was sent already and cannot be shared."""

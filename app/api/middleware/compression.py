@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Encoding: TypeAlias = Literal["br", "gzip"]
 
+_OVERHEAD = 1024  # bytes of a stored response besides its body
 SMALLEST = 1024  # bytes; smaller bodies fit into one packet anyway
 _INLINE = 32 * 1024  # bytes that take under a millisecond; larger bodies are compressed in a thread
 _BROTLI_QUALITY = 4  # as fast as gzip at its default level, with a tenth smaller output
@@ -27,6 +28,7 @@ BODY = "compressed_body"
 _TAGGED = re.compile(rb'-(br|gzip)"')
 _CONDITIONS = (b"if-none-match", b"if-match")
 _CHANGES = frozenset({b"content-length", b"accept-ranges", b"etag"})  # differ from the plain body's
+_UNCHANGED = frozenset({b"content-length", b"content-type"})  # not sent with a 304
 _BARE = frozenset({204, 206, 304})  # statuses without a body, or with part of one
 
 
@@ -71,6 +73,11 @@ class Compressed:
         self._forms: dict[Encoding, bytes] = {}
         self._making: dict[Encoding, asyncio.Task[bytes]] = {}
 
+    @property
+    def stored_size(self) -> int:
+        """The bytes that a stored response takes; its compressed forms take at most half of the body."""
+        return len(self.plain) * 3 // 2 + _OVERHEAD
+
     async def form(self, encoding: Encoding) -> bytes:
         """The body in ``encoding``.
 
@@ -86,6 +93,17 @@ class Compressed:
         form = await asyncio.shield(self._making[encoding])
         self._making.pop(encoding, None)
         return self._forms.setdefault(encoding, form)
+
+
+async def send_stored(
+    scope: Scope, send: Send, body: Compressed, headers: Headers, *, is_known: bool
+) -> None:
+    """Send a complete response without the router: 304 if the client knows it, otherwise 200."""
+    scope[BODY] = body
+    if is_known:
+        headers = [header for header in headers if header[0] not in _UNCHANGED]
+    await send({"type": "http.response.start", "status": 304 if is_known else 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_known else body.plain})
 
 
 class Stream:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.anilibria.envelope import CACHING, StoredTitle, find_stored
 from app.api.conditional import is_known
 from app.api.limits import client_of, take
-from app.api.middleware.compression import BODY
+from app.api.middleware.compression import send_stored
 from app.api.surfaces import render
 from app.config import Settings
 from app.container import Container
@@ -46,17 +46,15 @@ class HotTitles:
         except RateLimited as error:
             await render(Request(scope), error)(scope, receive, send)
             return
-        scope[BODY] = stored.body
-        headers = [(b"etag", stored.etag.encode()), (b"cache-control", CACHING.encode())]
+        headers = [
+            (b"etag", stored.etag.encode()),
+            (b"cache-control", CACHING.encode()),
+            (b"content-length", b"%d" % len(stored.body.plain)),
+            (b"content-type", b"application/json"),
+        ]
         sent = b",".join(value for name, value in scope["headers"] if name == b"if-none-match")
-        if sent and is_known(stored.etag, sent.decode("latin-1")):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        body = stored.body.plain
-        headers += [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        known = bool(sent) and is_known(stored.etag, sent.decode("latin-1"))
+        await send_stored(scope, send, stored.body, headers, is_known=known)
 
     def _find(self, scope: Scope) -> StoredTitle | None:
         """None for requests that are unusual in any way; they are left to the router."""

@@ -25,9 +25,8 @@ from app.utils.text.cleaning import read_int
 
 CHUNK = 500  # entries per chunk, AniList's maximum
 _MAX_CHUNKS = 30  # AniList allows about 11,000 entries per user
-_DEFAULT_PER_MINUTE = (
-    30  # until headers state a limit, and for a while after calls within that limit were refused
-)
+# Calls per minute until headers state a limit, and for a while after calls within that limit were refused.
+_DEFAULT_PER_MINUTE = 30
 _MAX_PER_MINUTE = 90
 _DISTRUST_TIME = 3600.0  # seconds for which the limit in the headers is not trusted after a 429
 _PAUSE_AFTER_403 = 120.0  # seconds until the next call while the API is switched off

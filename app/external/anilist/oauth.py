@@ -12,9 +12,8 @@ from app.schemas.domain.sync import RemoteAccount
 from app.utils.text.cleaning import read_int
 
 _TOKEN = re.compile("[!-~]{1,8192}")  # what can be sent in a header: visible ASCII characters
-_SINGLE_ATTEMPT = replace(
-    USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1
-)  # a code works once: no retry
+# Not tried again, because a code works once.
+_SINGLE_ATTEMPT = replace(USER, name="sign-in", budget=10.0, attempt=9.0, attempts=1)
 
 
 def _explain(status: int, _: Any) -> AppError | None:

@@ -1,7 +1,7 @@
 """SQL of stored upstream responses that have no tables of their own: the last level of a cache."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -31,7 +31,3 @@ class AnswerRepository:
         """Delete the responses whose keys match one of the SQL LIKE patterns."""
         statement = text("delete from upstream_answers where key like any(:patterns)")
         await self._connection.execute(statement, {"patterns": list(patterns)})
-
-    async def delete_old(self, *, older_than: timedelta) -> None:
-        statement = text("delete from upstream_answers where fetched_at < now() - cast(:age as interval)")
-        await self._connection.execute(statement, {"age": older_than})

@@ -279,14 +279,19 @@ async def test_an_entry_that_a_service_rejects_does_not_block_others(
     assert anilist.entries[1]["progress"] == 6
 
 
-async def test_an_entry_on_which_the_service_fails_does_not_block_others(
-    me: Connected, anilist: AniListStandin
-) -> None:
+async def connect_with_three_entries(me: Connected, anilist: AniListStandin) -> dict[int, dict[str, Any]]:
+    """Connect an account and sync its entries 1 to 3; returns the items by their id at AniList."""
     for number in range(1, 4):
         anilist.add(number)
     await me.connect()
     await me.order("/api/anilist/sync")
-    items = await me.items()
+    return await me.items()
+
+
+async def test_an_entry_on_which_the_service_fails_does_not_block_others(
+    me: Connected, anilist: AniListStandin
+) -> None:
+    items = await connect_with_three_entries(me, anilist)
 
     def fail_on_one(name: str, variables: dict[str, Any]) -> httpx.Response | None:
         fails = name == "SaveMediaListEntry" and variables["mediaId"] == 1
@@ -311,11 +316,7 @@ async def test_an_entry_on_which_the_service_fails_does_not_block_others(
 async def test_edits_stay_in_order_while_the_service_stores_nothing(
     me: Connected, anilist: AniListStandin
 ) -> None:
-    for number in range(1, 4):
-        anilist.add(number)
-    await me.connect()
-    await me.order("/api/anilist/sync")
-    items = await me.items()
+    items = await connect_with_three_entries(me, anilist)
     broken = httpx.Response(200, json={"data": {"SaveMediaListEntry": None}})
     anilist.answer = lambda name, _: broken if name == "SaveMediaListEntry" else None
     for number in (3, 1, 2):
